@@ -1,0 +1,1 @@
+"""The command line: a module a command, all thin over the same core that Airflow uses."""

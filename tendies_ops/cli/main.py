@@ -1,0 +1,43 @@
+"""``tendies``: wires the commands together and turns errors into one paragraph and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from tendies_ops.cli import batch, export, publish, release, rollback, serve, versions
+from tendies_ops.cli.output import fail
+from tendies_ops.errors import TendiesError
+
+app = typer.Typer(
+    name="tendies",
+    help="Release image models to TensorFlow Model Server and run folders of pictures through them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("export")(export.export_command)
+app.command("publish")(publish.publish_command)
+app.command("release")(release.release_command)
+app.command("rollback")(rollback.rollback_command)
+app.command("versions")(versions.versions_command)
+app.command("batch")(batch.batch_command)
+app.command("serve", context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(serve.serve_command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    as_json = "--json" in sys.argv
+    try:
+        status = app(standalone_mode=False)
+    except TendiesError as error:
+        sys.exit(fail(error, as_json=as_json))
+    except click.exceptions.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        print("Stopped. What was done is kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,136 @@
+"""
+Every error that tendies raises on purpose.
+
+A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what happened,
+where, what was found, and what to do next.
+
+    TendiesError                     exit status 1
+      UsageError                     exit status 2: the caller's words are wrong; a retry never helps
+        SpecError                      a model spec does not say what it must
+      ExportError                    the checkpoint cannot become a SavedModel
+        CheckpointError                the checkpoint is missing, broken or does not fit the graph
+        ParityError                    the export computes something else than its source
+      PublishError                   a version cannot be made visible
+        VersionExistsError             that number already has other content
+        LockHeldError        retryable   another publisher is at work
+      ModelServerError               what talking to Model Server can end in
+        ServerUnreachableError retryable nobody answers at that address
+        ServerSickError      retryable   it answers that it cannot now (429, 500, 503, 504, or not in time)
+        VersionGoneError               the model or version is not served (404)
+        RequestRefusedError            it read the request and refused it (other 4xx)
+        BadAnswerError       retryable   what came back is not an answer
+      ReleaseError                   a release did not go through; the previous version serves
+        LoadFailedError                a replica could not load the version
+        ProofFailedError               a replica answered other pictures than the exporter promised
+      BatchError                     a batch run cannot go on, or its counts do not add up
+        InputFolderError               the pictures cannot be found or read
+        OutputFolderError              the results cannot be written
+        StoppedError         retryable   asked to stop; what was done is kept
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TendiesError(Exception):
+    """Base of all. Its text is one paragraph for a person, never a traceback."""
+
+    exit_status: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False  # whether doing the same again later can succeed
+
+
+class UsageError(TendiesError):
+    """The caller's words are wrong."""
+
+    exit_status = 2
+
+
+class SpecError(UsageError):
+    """A model spec does not say what it must."""
+
+
+class ExportError(TendiesError):
+    """The checkpoint cannot become a SavedModel."""
+
+
+class CheckpointError(ExportError):
+    """The checkpoint is missing, broken or does not fit the graph."""
+
+
+class ParityError(ExportError):
+    """The export computes something else than its source."""
+
+
+class PublishError(TendiesError):
+    """A version cannot be made visible."""
+
+
+class VersionExistsError(PublishError):
+    """That version number already has other content, which never changes."""
+
+
+class LockHeldError(PublishError):
+    """Another publisher holds the lock of this model base path."""
+
+    retryable = True
+
+
+class ModelServerError(TendiesError):
+    """What talking to Model Server can end in."""
+
+
+class ServerUnreachableError(ModelServerError):
+    """Nobody answers at that address. Also the normal state of a server that has not loaded its first version."""
+
+    retryable = True
+
+
+class ServerSickError(ModelServerError):
+    """The server answers that it cannot now (429, 500, 503, 504), or does not answer in time. Never a picture's fault."""
+
+    retryable = True
+
+
+class VersionGoneError(ModelServerError):
+    """The model, or this version of it, is not served (404)."""
+
+
+class RequestRefusedError(ModelServerError):
+    """The server read the request and refused it (400 and other 4xx)."""
+
+
+class BadAnswerError(ModelServerError):
+    """What came back is not the answer to the request: cut short, garbled, or of another length."""
+
+    retryable = True
+
+
+class ReleaseError(TendiesError):
+    """A release did not go through. Its text carries the server's own words."""
+
+
+class LoadFailedError(ReleaseError):
+    """A replica could not load the version."""
+
+
+class ProofFailedError(ReleaseError):
+    """A replica answered other pictures than the exporter promised."""
+
+
+class BatchError(TendiesError):
+    """A batch run cannot go on, or its counts do not add up."""
+
+
+class InputFolderError(BatchError):
+    """The pictures cannot be found or read."""
+
+
+class OutputFolderError(BatchError):
+    """The results cannot be written."""
+
+
+class StoppedError(TendiesError):
+    """The work was asked to stop (a kill, Ctrl-C). What is done is kept; doing the same again goes on from there."""
+
+    retryable = True

@@ -1,0 +1,55 @@
+"""Writing so that a reader sees the old content or the new one, whatever is killed when."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+
+def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """
+    Write ``data`` beside ``path`` under a hidden name, then rename it over ``path``.
+
+    :param durable: also sync file and directory, so that it survives a power cut and not only a kill.
+    :raises OSError: the disk is full, the folder is not writable. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def write_text_atomically(path: Path, text: str, *, durable: bool = True) -> None:
+    """:func:`write_bytes_atomically` for UTF-8 text."""
+    write_bytes_atomically(path, text.encode(), durable=durable)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames, creations and removals in ``directory`` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Sync every file and directory below ``root``, children before parents."""
+    for directory, _, names in os.walk(root, topdown=False):
+        for name in names:
+            descriptor = os.open(os.path.join(directory, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))

@@ -1,0 +1,57 @@
+"""
+Model Server's version states as it tells them.
+
+    START -> LOADING -> AVAILABLE -> UNLOADING -> END
+
+A version that failed to load is in END with an error code. Source: tensorflow/serving ``apis/get_model_status.proto``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from tendies_ops.errors import BadAnswerError
+
+State = Literal["UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One entry of ``model_version_status``."""
+
+    version: int
+    state: State
+    error_code: str = "OK"  #: a TensorFlow code's name
+    error_message: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended because it could not be loaded, not because it was unloaded."""
+        return self.state == "END" and self.error_code != "OK"
+
+
+def parse_version_statuses(body: Mapping[str, Any]) -> dict[int, VersionStatus]:
+    """
+    Read the answer of ``GET /v1/models/NAME``.
+
+    :return: version -> status, highest version first as the server sends it.
+    :raises BadAnswerError: it is not such an answer.
+    """
+    try:
+        entries = [_parse_entry(entry) for entry in body["model_version_status"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadAnswerError(f"This is not a model status answer: {str(body)[:200]} ({error!r}).") from error
+    return {entry.version: entry for entry in entries}
+
+
+def _parse_entry(entry: Mapping[str, Any]) -> VersionStatus:
+    state: State = entry["state"] if entry["state"] in get_args(State) else "UNKNOWN"
+    status = entry.get("status", {})
+    return VersionStatus(
+        version=int(entry["version"]),
+        state=state,
+        error_code=str(status.get("error_code", "OK")),
+        error_message=str(status.get("error_message", "")),
+    )

@@ -1,0 +1,31 @@
+"""
+The paths of Model Server's REST API.
+
+Source: tensorflow/serving ``http_rest_api_util.cc`` and ``g3doc/api_rest.md``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def status_path(model_name: str, version: int | None = None) -> str:
+    """``/v1/models/NAME[/versions/N]``: which versions there are and in what state."""
+    return f"/v1/models/{quote(model_name, safe='')}" + ("" if version is None else f"/versions/{version}")
+
+
+def metadata_path(model_name: str, version: int | None = None) -> str:
+    """``.../metadata``: the signatures of the served version."""
+    return status_path(model_name, version) + "/metadata"
+
+
+def predict_path(
+    model_name: str, version: int | None = None, *, label: str | None = None, verb: str = "predict"
+) -> str:
+    """
+    ``...:predict`` of the newest, of one version, or of one label.
+
+    :param verb: ``predict``, ``classify`` or ``regress``.
+    """
+    path = status_path(model_name, version)
+    return (path if label is None else f"{path}/labels/{quote(label, safe='')}") + f":{verb}"

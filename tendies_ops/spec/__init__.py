@@ -1,0 +1,29 @@
+"""What people write about a model (the spec) and what the exporter promises of a version (the manifest)."""
+
+from __future__ import annotations
+
+from tendies_ops.spec.airflow import AirflowSpec
+from tendies_ops.spec.batch import BatchSpec
+from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
+from tendies_ops.spec.load import load_spec, load_specs
+from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
+from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.source import SourceSpec
+
+__all__ = [
+    "MANIFEST_PATH",
+    "AirflowSpec",
+    "BatchSpec",
+    "Contract",
+    "InputContract",
+    "Manifest",
+    "ModelSpec",
+    "OutputContract",
+    "ReleaseSpec",
+    "SourceSpec",
+    "ValueRange",
+    "load_spec",
+    "load_specs",
+    "read_manifest",
+]

@@ -1,0 +1,11 @@
+"""The base of every part of a spec: immutable, and strict about its keys."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SpecPart(BaseModel):
+    """An unknown key is an error: a typo must never become a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

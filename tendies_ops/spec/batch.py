@@ -1,0 +1,19 @@
+"""Which pictures go through this model, and where the results go."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from tendies_ops.spec.base import SpecPart
+
+
+class BatchSpec(SpecPart):
+    """Defaults of the model's batch run; each can be changed when a run is triggered."""
+
+    input: str | None = Field(None, description="folder or fsspec URL of the pictures")
+    output: str | None = Field(None, description="folder or fsspec URL of the results")
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_batch_size: PositiveInt = 32
+    max_failed: NonNegativeInt | None = Field(None, description="more failed pictures than this make the run red")
+    allow_empty: bool = False

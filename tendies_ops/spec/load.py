@@ -1,0 +1,108 @@
+"""Reading spec files, with errors that name the place and the nearest right word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tendies_ops.errors import SpecError
+from tendies_ops.spec.model import ModelSpec
+
+_PATHS_IN_SPEC = (("source", "checkpoint"), ("source", "graph"), ("release", "model_base_path"))
+
+
+def load_spec(path: Path) -> ModelSpec:
+    """
+    Read one model spec. Relative paths in it are taken from the file's own directory.
+
+    :raises SpecError: there is no such file, it is not YAML, or a key or value is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"There is no model spec at {path}. {_specs_nearby(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"The model spec {path} cannot be read: {error}.") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SpecError(f"The model spec {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(data, dict):
+        raise SpecError(
+            f"The model spec {path} must be a mapping that starts with `model_name:`; found {type(data).__name__}."
+        )
+    try:
+        return ModelSpec.model_validate(_with_absolute_paths(data, path.parent.resolve()))
+    except ValidationError as error:
+        raise SpecError(f"The model spec {path} is wrong: {describe_problems(error, ModelSpec)}") from error
+
+
+def load_specs(directory: Path) -> list[ModelSpec]:
+    """
+    Read every ``*.yaml`` in ``directory``, sorted by name.
+
+    :raises SpecError: one of them is wrong, or two have the same ``model_name``.
+    """
+    specs: dict[str, tuple[Path, ModelSpec]] = {}
+    for path in sorted(directory.glob("*.yaml")):
+        spec = load_spec(path)
+        if spec.model_name in specs:
+            raise SpecError(
+                f"{path} and {specs[spec.model_name][0]} both say `model_name: {spec.model_name}`. Rename one."
+            )
+        specs[spec.model_name] = (path, spec)
+    return [spec for _, spec in specs.values()]
+
+
+def describe_problems(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every problem of a pydantic error as ``a.b: what; found X``, unknown keys with the nearest right one."""
+    return "; ".join(_describe(problem, model) for problem in error.errors())
+
+
+def _describe(problem: Any, model: type[BaseModel]) -> str:
+    location = [part for part in problem["loc"] if isinstance(part, str | int)]
+    where = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(model, location[:-1])
+        nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.4)
+        hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(sorted(known))}"
+        return f"unknown key `{where}`; {hint}"
+    if problem["type"] == "missing":
+        return f"`{where}` is missing"
+    return f"`{where}`: {problem['msg']}; found {str(problem['input'])[:80]!r}"
+
+
+def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
+    result = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
+    for section, key in _PATHS_IN_SPEC:
+        part = result.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            part[key] = str(base / part[key])
+    if isinstance(result.get("golden"), list):
+        result["golden"] = [str(base / item) if isinstance(item, str) else item for item in result["golden"]]
+    return result
+
+
+def _specs_nearby(path: Path) -> str:
+    found = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    if not found:
+        return "Give the path of a YAML file; examples/models/ has some to start from."
+    nearest = difflib.get_close_matches(path.name, [p.name for p in found], n=1, cutoff=0.3)
+    return f"Did you mean {path.with_name(nearest[0])}?" if nearest else f"There is {found[0]}."

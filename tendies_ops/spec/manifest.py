@@ -1,0 +1,135 @@
+"""The manifest: what a version is, where it came from and what it promises. It travels inside the version directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tendies_ops.errors import PublishError
+from tendies_ops.files import digest_tree
+from tendies_ops.files.digests import FileDigest
+from tendies_ops.spec.contract import Contract
+
+#: Where it lies below the version directory. TensorFlow Serving ignores what it does not know in ``assets.extra``.
+MANIFEST_PATH = "assets.extra/tendies.json"
+#: Where the golden inputs and the promised outputs lie.
+GOLDEN_DIRECTORY = "assets.extra/tendies_golden"
+
+
+class _Part(BaseModel):
+    """An older tendies reads a newer manifest: unknown keys are kept out, not refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class FileEntry(_Part):
+    """One file of the version."""
+
+    sha256: str
+    size_bytes: int
+
+
+class SourceEntry(_Part):
+    """What the version was made from."""
+
+    kind: str
+    checkpoint: str
+    digest: str
+    step: int | None = None
+
+
+class TensorEntry(_Part):
+    """One tensor of a signature. ``shape`` holds -1 for any; None is any rank."""
+
+    dtype: str
+    shape: tuple[int, ...] | None
+
+
+class SignatureEntry(_Part):
+    """One signature."""
+
+    method_name: str
+    inputs: dict[str, TensorEntry]
+    outputs: dict[str, TensorEntry]
+
+
+class GoldenEntry(_Part):
+    """One golden image: a file to send and the answer that was promised, both relative to the version directory."""
+
+    name: str
+    input: str
+    outputs: dict[str, str]  #: signature output -> file (encoded picture, or .json for a tensor)
+
+
+class ParityEntry(_Part):
+    """Source against export on one golden image and one output."""
+
+    golden: str
+    output: str
+    against: Literal["saved_model", "server"] = "saved_model"
+    unit: str  #: ``of_255`` for pictures, ``absolute`` for tensors
+    max_abs: float
+    mean_abs: float
+    psnr_db: float | None  #: None: no difference at all
+
+
+class Manifest(_Part):
+    """Everything about one version."""
+
+    manifest_version: int = 1
+    model_name: str
+    model_digest: str  #: of all files but the manifest itself: the same content has the same digest
+    files: dict[str, FileEntry]
+    source: SourceEntry
+    signatures: dict[str, SignatureEntry]
+    contract: Contract
+    golden: tuple[GoldenEntry, ...] = ()
+    parity: tuple[ParityEntry, ...] = ()
+    tolerance: float = 1.0
+    libraries: dict[str, str] = {}
+    created_at: str  #: ISO 8601, UTC
+
+
+def read_manifest(version_dir: Path) -> Manifest:
+    """
+    Read the manifest of a SavedModel or version directory.
+
+    :raises PublishError: there is none, or it cannot be read.
+    """
+    path = version_dir / MANIFEST_PATH
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise PublishError(
+            f"{version_dir} has no {MANIFEST_PATH}, so nothing proves what it computes. Make it with `tendies export`."
+        ) from None
+    except (OSError, ValidationError) as error:
+        raise PublishError(f"The manifest {path} cannot be read: {error}.") from error
+
+
+def digest_version_files(version_dir: Path) -> dict[str, FileDigest]:
+    """Digest every file of a version but its manifest."""
+    return digest_tree(version_dir, keep=lambda name: name != MANIFEST_PATH)
+
+
+def verify_files(version_dir: Path, manifest: Manifest) -> None:
+    """
+    Re-read every file against the manifest's digests.
+
+    :raises PublishError: a file is missing, added or changed; the first few are named.
+    """
+    found = digest_version_files(version_dir)
+    promised = {name: entry.sha256 for name, entry in manifest.files.items()}
+    wrong = sorted(
+        name
+        for name in promised.keys() | found.keys()
+        if promised.get(name) != getattr(found.get(name), "sha256", None)
+    )
+    if wrong:
+        raise PublishError(
+            f"{len(wrong)} of {len(promised)} files in {version_dir} are not what its manifest says: "
+            f"{', '.join(wrong[:5])}. "
+            "The copy is damaged or was edited; export it again."
+        )

@@ -1,0 +1,36 @@
+"""Where the weights are and how to build the graph that they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tendies_ops.spec.base import SpecPart
+
+SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
+
+
+class SourceSpec(SpecPart):
+    """The checkpoint and its graph. ``kind`` is found out from the files when it is not said."""
+
+    checkpoint: Path = Field(description="file, prefix or directory; relative to the spec file")
+    kind: SourceKind | None = None
+    builder: str | None = Field(
+        None, description="`module:function` or `path/to/file.py:function` that builds the graph or the model"
+    )
+    builder_arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments for the builder")
+    graph: Path | None = Field(None, description=".meta, .pb or .pbtxt that holds the graph, instead of a builder")
+    input_tensor: str | None = Field(None, description="name of the image tensor, such as `input:0`")
+    output_tensors: dict[str, str] = Field(
+        default_factory=dict, description="signature output -> tensor name; absent: the one output there is"
+    )
+    constants: dict[str, Any] = Field(
+        default_factory=dict, description="further inputs bound to fixed values, such as `is_training: false`"
+    )
+    variable_map: dict[str, str] = Field(
+        default_factory=dict, description="regular expression on the graph's variable name -> checkpoint name"
+    )
+    signature: str = Field("serving_default", description="signature of a SavedModel source")
+    tags: tuple[str, ...] = Field(("serve",), description="tags of a SavedModel source")
