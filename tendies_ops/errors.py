@@ -1,8 +1,8 @@
 """
 Every error that tendies raises on purpose.
 
-A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what happened,
-where, what was found, and what to do next.
+A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what
+happened, where, what was found, and what to do next.
 
     TendiesError                     exit status 1
       UsageError                     exit status 2: the caller's words are wrong; a retry never helps
@@ -87,7 +87,7 @@ class ServerUnreachableError(ModelServerError):
 
 
 class ServerSickError(ModelServerError):
-    """The server answers that it cannot now (429, 500, 503, 504), or does not answer in time. Never a picture's fault."""
+    """It answers that it cannot now (429, 500, 503, 504), or does not answer in time. Never a picture's fault."""
 
     retryable = True
 

@@ -8,7 +8,7 @@ import click
 import typer
 
 from tendies_ops.cli import batch, export, publish, release, rollback, serve, versions
-from tendies_ops.cli.output import fail
+from tendies_ops.cli.output import error_console, fail
 from tendies_ops.errors import TendiesError
 
 app = typer.Typer(
@@ -38,6 +38,6 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        print("Stopped. What was done is kept; the same command goes on from there.", file=sys.stderr)
+        error_console.print("Stopped. What was done is kept; the same command goes on from there.")
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
