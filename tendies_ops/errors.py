@@ -19,6 +19,7 @@ happened, where, what was found, and what to do next.
         VersionGoneError               the model or version is not served (404)
         RequestRefusedError            it read the request and refused it (other 4xx)
         BadAnswerError       retryable   what came back is not an answer
+        WrongContractError             it answers, but not image files for image files
       ReleaseError                   a release did not go through; the previous version serves
         LoadFailedError                a replica could not load the version
         ProofFailedError               a replica answered other pictures than the exporter promised
@@ -77,7 +78,17 @@ class LockHeldError(PublishError):
 
 
 class ModelServerError(TendiesError):
-    """What talking to Model Server can end in."""
+    """
+    What talking to Model Server can end in.
+
+    :param http_status: of the answer; None when there was no answer.
+    :param server_words: the server's own message, at most some 500 characters of it.
+    """
+
+    def __init__(self, message: str, *, http_status: int | None = None, server_words: str = "") -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.server_words = server_words
 
 
 class ServerUnreachableError(ModelServerError):
@@ -104,6 +115,10 @@ class BadAnswerError(ModelServerError):
     """What came back is not the answer to the request: cut short, garbled, or of another length."""
 
     retryable = True
+
+
+class WrongContractError(ModelServerError):
+    """The model answers, but not with an image file for each image file: another signature, other outputs."""
 
 
 class ReleaseError(TendiesError):

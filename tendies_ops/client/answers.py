@@ -1,0 +1,88 @@
+"""What an HTTP answer, or the lack of one, means: one decision, made here only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import requests
+import urllib3
+
+from tendies_ops.errors import (
+    BadAnswerError,
+    ModelServerError,
+    RequestRefusedError,
+    ServerSickError,
+    ServerUnreachableError,
+    VersionGoneError,
+)
+
+#: How much of the server's own message is kept. One wrong string of 300 kB comes back as an error body of 300 kB.
+MAX_SERVER_WORDS = 500
+
+# Which statuses say "not now" rather than "never": CANCELLED 499, ABORTED 409, RESOURCE_EXHAUSTED 429, and the 5xx
+# but 501 (UNIMPLEMENTED). 408 and 502 come from proxies. Source: tensorflow/serving http_server.cc ToHTTPStatusCode.
+_NOT_NOW = frozenset({408, 409, 425, 429, 499, 500, 502, 503, 504})
+
+
+def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerError:
+    """
+    The error that an answer other than 200 stands for.
+
+    :param where: the request in words, such as ``POST http://h:8501/v1/models/m:predict``.
+    """
+    from_model_server, words = _server_words(body)
+    details: dict[str, Any] = {"http_status": http_status, "server_words": words}
+    said = f"{where} was answered {http_status}: {words or 'no message'}"
+    if http_status == 404 and from_model_server:
+        return VersionGoneError(said, **details)
+    if http_status == 404:
+        return RequestRefusedError(f"{said}. Is this the address of a Model Server's REST API?", **details)
+    if http_status in _NOT_NOW or http_status > 504:
+        return ServerSickError(said, **details)
+    return RequestRefusedError(said, **details)
+
+
+def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:
+    """The error that a request without a whole answer stands for."""
+    if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
+        return ServerUnreachableError(f"{where}: nobody took the connection within {timeout_s:g} s.")
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return ServerSickError(f"{where} was not answered within {timeout_s:g} s.")
+    if isinstance(error, requests.exceptions.SSLError):
+        return ServerUnreachableError(f"{where}: no trusted connection ({_root_cause(error)}).")
+    if isinstance(error, requests.ConnectionError):
+        return ServerUnreachableError(_no_connection(error, where))
+    if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
+        return BadAnswerError(f"{where}: the answer was cut short or garbled ({_root_cause(error)}).")
+    raise error
+
+
+def _no_connection(error: requests.ConnectionError, where: str) -> str:
+    cause = _root_cause(error)
+    if "Connection refused" in cause:
+        return f"{where}: nobody listens there. Is the server running, and has it loaded its first version?"
+    if "Name or service not known" in cause or "getaddrinfo" in cause:
+        return f"{where}: there is no such host."
+    return f"{where}: the connection was lost ({cause})."
+
+
+def _root_cause(error: BaseException) -> str:
+    inner = error
+    while inner.args and isinstance(inner.args[0], BaseException):
+        inner = inner.args[0]
+    reason = getattr(inner, "reason", None)
+    text = str(reason if reason is not None else inner.args[-1] if inner.args else inner)
+    return text[:MAX_SERVER_WORDS] or type(inner).__name__
+
+
+def _server_words(body: bytes) -> tuple[bool, str]:
+    """Whether Model Server itself wrote this error body, and its message on one line."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    from_model_server = isinstance(document, dict) and isinstance(document.get("error"), str)
+    text = document["error"] if from_model_server else body[: 8 * MAX_SERVER_WORDS].decode("utf-8", "replace")
+    words = " ".join(text.split())
+    return from_model_server, words if len(words) <= MAX_SERVER_WORDS else words[:MAX_SERVER_WORDS] + " ..."

@@ -1,0 +1,137 @@
+"""
+Bodies of ``:predict`` in row format, for models that take whole files.
+
+    {"instances": [{"b64": "..."}, ...]}  ->  {"predictions": [{"b64": "..."}, ...]}
+
+Bodies of megabytes are the rule, so a request is joined instead of built as a tree, and an answer of the plain shape
+is cut at its separators instead of parsed. Every other shape goes through a JSON parser. Source of the shapes:
+tensorflow/serving ``g3doc/api_rest.md`` ("Encoding binary values") and ``util/json_tensor.cc``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pybase64
+
+from tendies_ops.errors import BadAnswerError, WrongContractError
+
+_HEAD = b'{"instances":[{"b64":"'
+_BETWEEN = b'"},{"b64":"'
+_TAIL = b'"}]}'
+_SHOWN_CHARACTERS = 200
+_ANSWER_HEAD = b'{"predictions":[{"b64":"'
+
+
+def predict_body(files: Sequence[bytes]) -> bytes:
+    """
+    The body that sends ``files`` as one batch.
+
+    :param files: whole encoded files; at least one, or the server refuses the request.
+    """
+    return b"".join((_HEAD, _BETWEEN.join(map(pybase64.b64encode, files)), _TAIL))
+
+
+def parse_files_answer(body: bytes, count: int) -> list[bytes]:
+    """
+    Read the answer of a model with one ``*_bytes`` output.
+
+    :param body: the whole answer.
+    :param count: how many files were sent.
+    :return: as many files, in the same order.
+    :raises BadAnswerError: it is cut short, garbled or of another length.
+    :raises WrongContractError: it is a whole answer that holds something else than files.
+    """
+    files = _cut_plain_answer(body, count)
+    if files is not None:
+        return files
+    rows = parse_rows_answer(body, count)
+    for row in rows:
+        if not isinstance(row, bytes):
+            raise WrongContractError(
+                f"The model answers {_describe_row(row)} for a picture, not an image file. "
+                "Its signature must have one output whose name ends in `_bytes`, as `tendies export` makes it."
+            )
+    return rows
+
+
+def parse_rows_answer(body: bytes, count: int) -> list[Any]:
+    """
+    Read any row answer.
+
+    :return: what ``predictions`` holds, with each ``{"b64": ...}`` decoded to bytes.
+    :raises BadAnswerError: it is cut short, garbled or of another length.
+    """
+    document = _parse_json(body)
+    rows = document.get("predictions") if isinstance(document, dict) else None
+    if not isinstance(rows, list):
+        raise BadAnswerError(f"The answer holds no list of predictions: {_shown(body)}.")
+    if len(rows) != count:
+        raise BadAnswerError(f"The answer holds {len(rows)} predictions for {count} pictures.")
+    return [_decode_b64(row) for row in rows]
+
+
+def _cut_plain_answer(body: bytes, count: int) -> list[bytes] | None:
+    """Slice an answer whose only strings are the pictures; None when it has any other shape."""
+    start = body.find(b'"b64": "') + 8
+    end = body.rfind(b'"')
+    if start < 8 or end < start or _without_blanks(body[:start]) != _ANSWER_HEAD:
+        return None
+    if _without_blanks(body[end:]) != _TAIL:
+        return None
+    first_end = body.find(b'"', start)
+    if first_end == end:
+        parts = [body[start:end]]
+    else:
+        separator = body[first_end : body.find(b'"b64": "', first_end) + 8]
+        if _without_blanks(separator) != _BETWEEN:
+            return None
+        parts = body[start:end].split(separator)
+    if len(parts) != count:
+        return None
+    try:
+        return [pybase64.b64decode(part, validate=True) for part in parts]
+    except ValueError:
+        return None  # escaped or otherwise odd: the parser says what it is
+
+
+def _without_blanks(text: bytes) -> bytes:
+    return text.translate(None, b" \t\r\n")
+
+
+def _parse_json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # Model Server writes NaN and Infinity bare, and strings without a check for UTF-8
+        return json.loads(body.decode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise BadAnswerError(f"The answer is not JSON ({error}): {_shown(body)}.") from error
+
+
+def _decode_b64(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode_b64(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"b64"} and isinstance(value["b64"], str):
+        try:
+            return pybase64.b64decode(value["b64"], validate=True)
+        except ValueError as error:
+            raise BadAnswerError(f"The answer holds base64 that does not decode ({error}).") from error
+    return {name: _decode_b64(item) for name, item in value.items()}
+
+
+def _describe_row(row: Any) -> str:
+    if isinstance(row, dict):
+        return f"an object with {', '.join(sorted(row))}"
+    return f"a {type(row).__name__}"
+
+
+def _shown(body: bytes) -> str:
+    text = body[:_SHOWN_CHARACTERS].decode("utf-8", "replace")
+    return repr(text) + (f" ... ({len(body)} bytes)" if len(body) > _SHOWN_CHARACTERS else "")
