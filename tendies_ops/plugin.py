@@ -1,6 +1,13 @@
-"""The Airflow plugin: wiring only."""
+"""
+The Airflow plugin: wiring only.
+
+It is imported by every Airflow process, tasks included, so nothing heavy may be imported here. Properties are asked for
+by the API server alone.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -9,3 +16,19 @@ class TendiesPlugin(AirflowPlugin):
     """Registers what tendies adds to Airflow's UI."""
 
     name = "tendies"
+    external_views = [  # noqa: RUF012 - the base class declares a plain list
+        {
+            "name": "tendies",
+            "href": "tendies/",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "tendies",
+        }
+    ]
+
+    @property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The pages, built only where they are served."""
+        from tendies_ops.web import app
+
+        return [{"app": app, "url_prefix": "/tendies", "name": "tendies"}]

@@ -4,11 +4,68 @@ from __future__ import annotations
 
 from typing import Any
 
+#: The fields of the connection's form. The form is built from this alone; the hook has no say in it.
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "model_base_path": {
+        "label": "Model base path",
+        "description": "The directory that Model Server watches, as Airflow's workers see it; may hold {model_name}.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "timeout_s": {
+        "label": "Timeout (s)",
+        "description": "The longest silence of the server that is waited out.",
+        "schema": {"type": ["number", "null"], "default": 60, "exclusiveMinimum": 0},
+    },
+    "poll_interval_s": {
+        "label": "Poll interval (s)",
+        "description": "How often a waiting task asks which versions serve.",
+        "schema": {"type": ["number", "null"], "default": 1, "exclusiveMinimum": 0},
+    },
+    "token": {
+        "label": "Bearer token",
+        "description": "Sent as Authorization header, for a proxy before the server. Or use login and password.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "tls": {
+        "label": "TLS",
+        "description": "Speak https to replicas that are given without a scheme.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "verify_tls": {
+        "label": "Check certificates",
+        "description": "Refuse a server whose certificate is not trusted.",
+        "schema": {"type": ["boolean", "null"], "default": True},
+    },
+    "ca_file": {
+        "label": "CA bundle",
+        "description": "File of the certificates to trust, as Airflow's workers see it.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "model_name": {
+        "label": "Model to test with",
+        "description": "What the Test button asks each replica for.",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's own metadata."""
+    """The provider's own metadata: the connection type and the links that its operators have."""
     return {
         "package-name": "airflow-provider-tendies",
         "name": "tendies",
         "description": "Release and batch inference for TensorFlow Model Server.",
+        "connection-types": [
+            {
+                "connection-type": "tf_serving",
+                "hook-name": "TensorFlow Model Server",
+                "hook-class-name": "tendies_ops.hooks.model_server.ModelServerHook",
+                "conn-fields": CONNECTION_FIELDS,
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {"host": "Replicas", "port": "REST port", "login": "User (basic auth)"},
+                    "placeholders": {"host": "10.0.0.1, 10.0.0.2:8502", "port": "8501"},
+                },
+            }
+        ],
     }

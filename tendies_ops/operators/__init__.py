@@ -1,0 +1,1 @@
+"""Airflow operators. Each is thin: connection, core function, small summary."""

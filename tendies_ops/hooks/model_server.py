@@ -1,0 +1,147 @@
+"""The connection to TensorFlow Model Server: one or several replicas of it, and the directory that they watch."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from tendies_ops.errors import ModelServerError, TendiesError, UsageError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from tendies_ops.client import ModelServerClient
+
+CONNECTION_TYPE = "tf_serving"
+DEFAULT_CONN_ID = "tf_serving_default"
+DEFAULT_PORT = 8501  # tensorflow_model_server's own --rest_api_port in every example of its documentation
+
+
+@dataclass(frozen=True)
+class ModelServerConnection:
+    """What an Airflow connection of type ``tf_serving`` says, read once."""
+
+    servers: tuple[str, ...]  #: REST base URL of every replica, such as ``http://10.0.0.1:8501``
+    model_base_path: str | None = None  #: may hold ``{model_name}``
+    timeout_s: float = 60.0
+    poll_interval_s: float = 1.0
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # holds the token
+    verify: bool | str = True  #: check TLS certificates; or the path of a CA bundle
+
+    def base_path_of(self, model_name: str) -> str | None:
+        """The directory that Model Server watches for this model."""
+        return self.model_base_path.replace("{model_name}", model_name) if self.model_base_path else None
+
+
+class ModelServerHook(BaseHook):
+    """
+    Reads a connection of type ``tf_serving`` and opens clients to its replicas.
+
+    :param model_server_conn_id: id of the connection.
+    """
+
+    conn_name_attr = "model_server_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONNECTION_TYPE
+    hook_name = "TensorFlow Model Server"
+
+    def __init__(self, model_server_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model_server_conn_id = model_server_conn_id
+
+    def get_conn(self) -> ModelServerConnection:
+        """
+        Read the connection.
+
+        :raises UsageError: it names no host, or one of its fields cannot be understood.
+        """
+        return read_connection(self.get_connection(self.model_server_conn_id))
+
+    def get_clients(self) -> list[ModelServerClient]:
+        """One client a replica. Each must be closed."""
+        from tendies_ops.client import ModelServerClient
+
+        server = self.get_conn()
+        return [
+            ModelServerClient(url, timeout_s=server.timeout_s, headers=server.headers, verify=server.verify)
+            for url in server.servers
+        ]
+
+    def test_connection(self) -> tuple[bool, str]:
+        """What the Test button shows: whether every replica answers, one sentence a replica."""
+        try:
+            clients = self.get_clients()
+        except TendiesError as error:
+            return False, str(error)
+        model_name = self.get_connection(self.model_server_conn_id).extra_dejson.get("model_name") or ""
+        results = [_probe(client, model_name) for client in clients]
+        return all(ok for ok, _ in results), " ".join(words for _, words in results)
+
+
+def read_connection(connection: Connection) -> ModelServerConnection:
+    """
+    Turn Airflow's connection into what tendies needs.
+
+    :raises UsageError: it names no host, or one of its fields cannot be understood.
+    """
+    extra = connection.extra_dejson
+    where = f"Connection {connection.conn_id!r}"
+    tls = bool(extra.get("tls")) or connection.schema == "https"
+    hosts = [part.strip() for part in (connection.host or "").split(",") if part.strip()]
+    if not hosts:
+        raise UsageError(f"{where} names no host. Give the replicas as `host` or `host:port`, with commas between.")
+    return ModelServerConnection(
+        servers=tuple(_base_url(host, connection.port or DEFAULT_PORT, tls=tls) for host in hosts),
+        model_base_path=extra.get("model_base_path") or None,
+        timeout_s=_positive(extra, "timeout_s", 60.0, where),
+        poll_interval_s=_positive(extra, "poll_interval_s", 1.0, where),
+        headers=_authorization(connection, extra.get("token")),
+        verify=(extra.get("ca_file") or True) if extra.get("verify_tls", True) else False,
+    )
+
+
+def _base_url(host: str, port: int, *, tls: bool) -> str:
+    if "://" in host:
+        return host.rstrip("/")
+    has_port = host.rpartition("]")[2].count(":") == 1 or (not host.startswith("[") and host.count(":") == 1)
+    return f"{'https' if tls else 'http'}://{host if has_port else f'{host}:{port}'}"
+
+
+def _positive(extra: dict[str, Any], name: str, default: float, where: str) -> float:
+    value = extra.get(name)
+    if value in (None, ""):
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if number <= 0:
+        raise UsageError(f"{where}: `{name}` in its extra must be a number of seconds above 0; found {value!r}.")
+    return number
+
+
+def _authorization(connection: Connection, token: str | None) -> dict[str, str]:
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if connection.login:
+        pair = f"{connection.login}:{connection.password or ''}"
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return {}
+
+
+def _probe(client: ModelServerClient, model_name: str) -> tuple[bool, str]:
+    """Ask one replica for one model. Model Server lists no models, so without a name only the answer itself counts."""
+    from tendies_ops.errors import VersionGoneError
+
+    with client:
+        try:
+            statuses = client.version_statuses(model_name or "tendies_connection_test")
+        except VersionGoneError as error:
+            return (not model_name), f"{client.base_url} answers" + (f", but: {error}" if model_name else ".")
+        except ModelServerError as error:
+            return False, f"{client.base_url}: {error}"
+    states = ", ".join(f"version {status.version} {status.state}" for status in statuses.values()) or "no version"
+    return True, f"{client.base_url} answers; {model_name}: {states}."

@@ -1,0 +1,41 @@
+"""The assets that tie the DAGs together: ``tendies://<kind>/<model_name>``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+
+def checkpoint_asset(model_name: str, watchers: list[AssetWatcher] | None = None) -> Asset:
+    """``tendies://checkpoint/<model>``: an event means that a checkpoint has arrived."""
+    return Asset(
+        name=f"tendies checkpoint {model_name}", uri=f"tendies://checkpoint/{model_name}", watchers=watchers or []
+    )
+
+
+def model_asset(model_name: str) -> Asset:
+    """``tendies://model/<model>``: an event means that another version serves. Its extra is the release's summary."""
+    return Asset(name=f"tendies model {model_name}", uri=f"tendies://model/{model_name}")
+
+
+def pictures_asset(model_name: str) -> Asset:
+    """``tendies://pictures/<model>``: post an event when new pictures lie in the model's input folder."""
+    return Asset(name=f"tendies pictures {model_name}", uri=f"tendies://pictures/{model_name}")
+
+
+def batch_asset(model_name: str) -> Asset:
+    """``tendies://batch/<model>``: an event means that a batch run has ended. Its extra is the run's summary."""
+    return Asset(name=f"tendies batch {model_name}", uri=f"tendies://batch/{model_name}")
+
+
+def announce(context: Context, outlets: list[Any], kind: str, extra: Mapping[str, Any]) -> None:
+    """Put ``extra`` on the event of every ``tendies://<kind>/`` asset among a task's outlets."""
+    for outlet in outlets:
+        if isinstance(outlet, Asset) and outlet.uri.startswith(f"tendies://{kind}/"):
+            context["outlet_events"][outlet].extra = dict(extra)

@@ -1,0 +1,133 @@
+"""What every operator does alike: stop when killed, find its server, fail at once when a retry is useless."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from tendies_ops import errors
+from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+T = TypeVar("T")
+
+
+def _retryable_error_names() -> list[type[BaseException] | str]:
+    found = [value for value in vars(errors).values() if isinstance(value, type)]
+    return [
+        f"{error.__module__}.{error.__qualname__}"
+        for error in found
+        if issubclass(error, errors.TendiesError) and error.retryable
+    ]
+
+
+#: What a retry can mend is retried as often as the task's ``retries`` say; every other error of ours fails at once.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(exception=_retryable_error_names(), reason="the same again later can succeed"),
+        RetryRule(
+            exception="tendies_ops.errors.TendiesError",
+            action=RetryAction.FAIL,
+            reason="doing the same again cannot help",
+        ),
+    ]
+)
+
+
+class TendiesOperator(BaseOperator):
+    """
+    Base of the operators: a kill sets a flag that the core looks at, and a killed task is never green.
+
+    :param model_server_conn_id: connection of type ``tf_serving``: replicas, model base path, timeouts, token.
+    :param servers: REST base URLs instead of the connection's; a list, or one string with commas.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_server_conn_id: str = DEFAULT_CONN_ID,
+        servers: Sequence[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", RETRY_POLICY)
+        super().__init__(**kwargs)
+        self.model_server_conn_id = model_server_conn_id
+        self.servers = servers
+        self._cancelled: threading.Event | None = None  # only while execute runs
+
+    def execute(self, context: Context) -> Any:
+        """Run the work; raise if it was told to stop, whatever the work itself made of that."""
+        self._cancelled = cancelled = threading.Event()
+        try:
+            result = self.run(context, cancelled)
+        finally:
+            self._cancelled = None
+        if cancelled.is_set():
+            # Airflow goes on after on_kill and would call this a success.
+            raise errors.StoppedError(f"{self.task_id} was told to stop. Its last step had ended: {result}")
+        return result
+
+    def run(self, context: Context, cancelled: threading.Event) -> Any:
+        """The operator's work."""
+        raise NotImplementedError
+
+    def on_kill(self) -> None:
+        """Runs inside the signal handler: sets the flag, does no I/O."""
+        if self._cancelled is not None:
+            self._cancelled.set()
+
+    def model_server(self) -> ModelServerConnection:
+        """The connection, with this operator's own ``servers`` where it has some."""
+        own = split_list(self.servers)
+        try:
+            connection = ModelServerHook(self.model_server_conn_id).get_conn()
+        except AirflowNotFoundException:
+            if own:
+                return ModelServerConnection(servers=own)
+            raise
+        return replace(connection, servers=own) if own else connection
+
+    def base_path(self, given: str | None, model_name: str) -> str:
+        """
+        The directory that Model Server watches.
+
+        :raises UsageError: neither the operator nor the connection says where.
+        """
+        path = given or self._connection_base_path(model_name)
+        if not path:
+            raise errors.UsageError(
+                f"No model base path for {model_name}: give the operator `model_base_path`, the spec "
+                f"`release.model_base_path`, or the connection {self.model_server_conn_id!r} `model_base_path`."
+            )
+        return path.replace("{model_name}", model_name)
+
+    def _connection_base_path(self, model_name: str) -> str | None:
+        try:
+            return self.model_server().base_path_of(model_name)
+        except AirflowNotFoundException:
+            return None
+
+
+def split_list(value: Sequence[str] | str | None) -> tuple[str, ...]:
+    """A list, or a string with commas (what a template renders to), as a tuple without empty parts."""
+    if not value:
+        return ()
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part and part.strip())
+
+
+def optional(value: Any, convert: Callable[[Any], T]) -> T | None:
+    """A templated argument as a number: an empty text and ``None`` as text, which templates render to, are None."""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null", "latest")):
+        return None
+    try:
+        return convert(value)
+    except (TypeError, ValueError):
+        raise errors.UsageError(f"{value!r} is not {'a whole number' if convert is int else 'a number'}.") from None

@@ -1,0 +1,61 @@
+"""SavedModel directory -> a version that every replica serves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tendies_ops.operators.assets import announce
+from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.spec import ReleaseSpec, read_manifest
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ReleaseModelVersionOperator(TendiesOperator):
+    """
+    Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
+
+    Returns (XCom) the release's summary: ``model_name``, ``version``, ``previous_version``, ``model_digest``,
+    ``state``, ``servers``, ``seconds_to_available``. The same goes to the asset event of each ``tendies://model/`` outlet.
+
+    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
+    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
+    :param options: how to release: timeouts, tolerance, gate, how many versions to keep.
+    """
+
+    template_fields: Sequence[str] = ("saved_model_dir", "model_base_path", "model_server_conn_id", "servers")
+    ui_color = "#e8f4ea"
+
+    def __init__(
+        self,
+        *,
+        saved_model_dir: str,
+        model_base_path: str | None = None,
+        options: ReleaseSpec | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.saved_model_dir = saved_model_dir
+        self.model_base_path = model_base_path
+        self.options = options
+
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        """Release, and say what serves now."""
+        from tendies_ops.release import release_model
+
+        model_name = read_manifest(Path(self.saved_model_dir)).model_name
+        report = release_model(
+            Path(self.saved_model_dir),
+            Path(self.base_path(self.model_base_path, model_name)),
+            self.model_server().servers,
+            options=self.options or ReleaseSpec(),
+            cancelled=cancelled,
+            on_step=self.log.info,
+        )
+        summary = report.summary()
+        announce(context, self.outlets, "model", summary)
+        return summary
