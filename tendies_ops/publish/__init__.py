@@ -1,0 +1,8 @@
+"""Version directories that are whole or absent."""
+
+from __future__ import annotations
+
+from tendies_ops.publish.publish import PublishedVersion, publish_version
+from tendies_ops.publish.versions import VersionDir, list_version_dirs, parse_version
+
+__all__ = ["PublishedVersion", "VersionDir", "list_version_dirs", "parse_version", "publish_version"]

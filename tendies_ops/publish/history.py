@@ -1,0 +1,77 @@
+"""What was ever published, released, withdrawn and removed here: ``.tendies/history.jsonl``, only ever appended to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+from tendies_ops.publish.owner import user_name
+
+Event = Literal["published", "released", "rolled_back", "withdrawn", "restored", "removed", "rejected"]
+_NAME = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class HistoryRecord:
+    """One line of the history."""
+
+    event: Event
+    version: int
+    reason: str = ""
+    model_name: str = ""
+    model_digest: str = ""
+    checkpoint: str = ""
+    checkpoint_step: int | None = None
+    servers: tuple[str, ...] = ()
+    at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
+    who: str = field(default_factory=lambda: f"{user_name()}@{socket.gethostname()}")
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines."""
+        return asdict(self)
+
+
+def append_history(model_base_path: Path, record: HistoryRecord) -> None:
+    """Add one line, synced. A line that a kill cut short is closed off first, so that it costs only itself."""
+    line = json.dumps(record.to_json(), ensure_ascii=False) + "\n"
+    path = state_directory(model_base_path) / _NAME
+    with path.open("a+b") as stream:
+        size_bytes = stream.seek(0, os.SEEK_END)
+        if size_bytes:
+            stream.seek(size_bytes - 1)
+            line = line if stream.read(1) == b"\n" else "\n" + line
+        stream.write(line.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_history(model_base_path: Path) -> list[HistoryRecord]:
+    """Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over."""
+    path = model_base_path / STATE_DIRECTORY / _NAME
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [record for line in lines if (record := _parse(line)) is not None]
+
+
+def versions_ever(model_base_path: Path) -> set[int]:
+    """Every number that the history knows: none of them is used again."""
+    return {record.version for record in read_history(model_base_path)}
+
+
+def _parse(line: str) -> HistoryRecord | None:
+    try:
+        data = json.loads(line)
+        known = {name: data[name] for name in HistoryRecord.__dataclass_fields__ if name in data}
+        known["servers"] = tuple(known.get("servers", ()))
+        record = HistoryRecord(**known)
+    except (TypeError, ValueError, KeyError):
+        return None
+    return record if record.event in get_args(Event) and isinstance(record.version, int) else None

@@ -1,0 +1,110 @@
+"""
+What lies in a model base path, and under which names.
+
+    model_base_path/
+      7/                             a version, whole
+      6.withdrawn-load-failed/       a version that was taken back; Model Server ignores the name
+      .tendies-staging-<id>/         a version on its way in; exists only while its publisher holds the lock
+      .tendies-trash-<id>/           a version on its way out
+      .tendies/                      lock, journal, history, leases, reports of releases
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from tendies_ops.errors import UsageError
+from tendies_ops.files import sync_directory
+
+STATE_DIRECTORY = ".tendies"
+STAGING_PREFIX = ".tendies-staging-"
+TRASH_PREFIX = ".tendies-trash-"
+_WITHDRAWN = re.compile(r"([0-9]+)\.withdrawn-.*", re.ASCII)
+
+
+def state_directory(model_base_path: Path) -> Path:
+    """``.tendies`` below the base path, made if need be."""
+    directory = model_base_path / STATE_DIRECTORY
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+def ensure_base_path(model_base_path: Path) -> Path:
+    """
+    The base path, made if only its last part is missing.
+
+    :raises UsageError: its parent does not exist either (most likely a typing error), or it is no directory.
+    """
+    path = Path(model_base_path).absolute()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"The model base path {path} is a file. Give the directory that Model Server watches.")
+    try:
+        path.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise UsageError(
+            f"Neither the model base path {path} nor the directory above it exists. "
+            "Check the spelling, or make it: it must be the directory that Model Server watches."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"The model base path {path} cannot be made: {error.strerror}.") from error
+    return path
+
+
+def withdrawn_path(model_base_path: Path, version: int, reason: str) -> Path:
+    """A free name for a withdrawn version, that carries the reason and that Model Server ignores."""
+    slug = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40] or "withdrawn"
+    path = model_base_path / f"{version}.withdrawn-{slug}"
+    return path if not path.exists() else path.with_name(f"{path.name}-{uuid.uuid4().hex[:8]}")
+
+
+def list_withdrawn(model_base_path: Path) -> dict[int, Path]:
+    """Withdrawn version -> its directory, lowest version first."""
+    if not model_base_path.is_dir():
+        return {}
+    matches = ((_WITHDRAWN.fullmatch(path.name), path) for path in sorted(model_base_path.iterdir()))
+    return dict(sorted((int(match.group(1)), path) for match, path in matches if match))
+
+
+def new_staging_path(model_base_path: Path) -> Path:
+    """A name for a version on its way in."""
+    return model_base_path / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+
+
+def discard(path: Path) -> None:
+    """
+    Remove a directory so that nobody sees half of it: it is renamed away first.
+
+    The rename is also what stops a publisher that was paused and lost its lock: its own rename then finds nothing.
+    """
+    trash = path.with_name(f"{TRASH_PREFIX}{uuid.uuid4().hex}")
+    path.rename(trash)
+    sync_directory(path.parent)
+    _remove(trash)
+
+
+def remove_leftovers(model_base_path: Path) -> int:
+    """
+    Remove what killed publishers left. Only for the holder of the lock: then nobody else's staging is alive.
+
+    :return: how many there were.
+    """
+    leftovers = [p for p in model_base_path.iterdir() if p.name.startswith((STAGING_PREFIX, TRASH_PREFIX))]
+    for path in leftovers:
+        if path.name.startswith(STAGING_PREFIX):
+            discard(path)
+        else:
+            _remove(path)
+    parts = [p for p in state_directory(model_base_path).iterdir() if p.name.startswith(".") and p.suffix == ".part"]
+    for path in parts:
+        path.unlink(missing_ok=True)
+    return len(leftovers) + len(parts)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""
+The lock of a model base path: one publisher or release at a time, also from two hosts that share the directory.
+
+A lock is a file ``.tendies/lock.<generation>`` that holds its owner. Whoever has the highest generation has the lock.
+It is taken by making the next generation with ``link``, of which exactly one can succeed, on NFS too, where POSIX locks
+may be local to a host or survive it. An owner says that it lives by touching the file; one that is known to be dead,
+or that has not touched it for a minute *of the waiter's own clock* (hosts disagree about the time), is passed over by
+making the next generation. So a lock is never broken by removing it, and two hosts cannot both break it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tendies_ops.errors import LockHeldError, PublishError, StoppedError
+from tendies_ops.publish.layout import state_directory
+from tendies_ops.publish.owner import Heartbeat, Owner
+
+STALE_AFTER_S = 60.0
+_HEARTBEAT_S = 10.0
+_POLL_S = 0.2
+_LOCK = re.compile(r"lock\.([0-9]+)")
+_RELEASED = b"released"
+# Old generations are kept a while: a listing that runs beside a take-over must not miss both the old and the new one.
+_KEPT_GENERATIONS = 8
+
+
+@dataclass(frozen=True)
+class LockSeen:
+    """The newest lock file as a waiter sees it."""
+
+    generation: int
+    released: bool = True
+    owner: Owner | None = None
+    purpose: str = ""
+    touched_ns: int = 0
+
+
+class StaleWatch:
+    """Decides when a lock's owner counts as dead. The waiter's clock is an argument."""
+
+    def __init__(self, stale_after_s: float) -> None:
+        self._stale_after_s = stale_after_s
+        self._last: tuple[int, int] | None = None
+        self._since_s = 0.0
+
+    def is_stale(self, seen: LockSeen, *, now_s: float, known_dead: bool) -> bool:
+        """
+        Tell it what was seen.
+
+        :param known_dead: the owner ran on this machine and does not any more.
+        :param now_s: of any steady clock.
+        """
+        beat = (seen.generation, seen.touched_ns)
+        if beat != self._last:
+            self._last, self._since_s = beat, now_s
+        return known_dead or now_s - self._since_s >= self._stale_after_s
+
+
+class BasePathLock:
+    """A lock that is held. :meth:`check` before every step that others must not see twice."""
+
+    def __init__(self, path: Path, generation: int) -> None:
+        self.path = path
+        self.generation = generation
+
+    def check(self) -> None:
+        """
+        Make sure that nobody took over while this process was paused.
+
+        :raises LockHeldError: somebody did.
+        """
+        newest = _newest(self.path.parent)
+        if newest.generation != self.generation:
+            raise LockHeldError(
+                f"This process was away for so long that {newest.owner or 'another one'} took over the lock of "
+                f"{self.path.parent.parent}. Nothing more was changed; run the same again."
+            )
+
+
+@contextmanager
+def lock_base_path(
+    model_base_path: Path,
+    *,
+    purpose: str,
+    timeout_s: float = 600.0,
+    stale_after_s: float = STALE_AFTER_S,
+    cancelled: threading.Event | None = None,
+) -> Iterator[BasePathLock]:
+    """
+    Hold the lock of ``model_base_path``.
+
+    :param purpose: what for, for whoever waits: ``release of painted_facets``.
+    :param timeout_s: how long to wait for another holder.
+    :raises LockHeldError: somebody else held it all that time; it is named.
+    :raises StoppedError: ``cancelled`` was set meanwhile.
+    :raises PublishError: the base path cannot be written.
+    """
+    lock = _acquire(model_base_path, purpose, timeout_s, StaleWatch(stale_after_s), cancelled)
+    heartbeat = Heartbeat(lock.path, interval_s=min(_HEARTBEAT_S, stale_after_s / 4))
+    try:
+        yield lock
+    finally:
+        heartbeat.stop()
+        _release(lock)
+
+
+def _acquire(
+    model_base_path: Path, purpose: str, timeout_s: float, watch: StaleWatch, cancelled: threading.Event | None
+) -> BasePathLock:
+    try:
+        directory = state_directory(model_base_path)
+    except OSError as error:
+        raise PublishError(f"{model_base_path} cannot be written: {error.strerror}.") from error
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        now_s = time.monotonic()
+        seen = _newest(directory)
+        dead = seen.owner is not None and seen.owner.is_known_dead()
+        if seen.released or watch.is_stale(seen, now_s=now_s, known_dead=dead):
+            if lock := _take(directory, seen.generation + 1, purpose):
+                return lock
+            continue
+        if cancelled is not None and cancelled.is_set():
+            raise StoppedError(f"Stopped while waiting for the lock of {model_base_path}.")
+        if now_s >= deadline_s:
+            raise LockHeldError(
+                f"{model_base_path} is locked by {seen.owner or 'an unknown process'} ({seen.purpose}) and was not "
+                f"given free within {timeout_s:.0f} s. Wait for it to end, then run the same again."
+            )
+        time.sleep(_POLL_S)
+
+
+def _newest(directory: Path) -> LockSeen:
+    while True:
+        generations = [int(match.group(1)) for name in os.listdir(directory) if (match := _LOCK.fullmatch(name))]
+        if not generations:
+            return LockSeen(0)
+        path = directory / f"lock.{max(generations)}"
+        try:
+            return _read(path, max(generations))
+        except FileNotFoundError:
+            continue  # a newer one was made and this one cleared away; look again
+
+
+def _read(path: Path, generation: int) -> LockSeen:
+    data = path.read_bytes()
+    touched_ns = path.stat().st_mtime_ns
+    if data.startswith(_RELEASED):
+        return LockSeen(generation)
+    try:
+        content = json.loads(data)
+        owner, purpose = Owner.from_json(content["owner"]), str(content["purpose"])
+    except (KeyError, TypeError, ValueError):
+        return LockSeen(generation, released=False, touched_ns=touched_ns)  # only its heartbeat can tell
+    return LockSeen(generation, released=False, owner=owner, purpose=purpose, touched_ns=touched_ns)
+
+
+def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None:
+    ticket = directory / f".lock.{uuid.uuid4().hex}.part"
+    path = directory / f"lock.{generation}"
+    try:
+        ticket.write_text(json.dumps({"owner": Owner.me().to_json(), "purpose": purpose}), encoding="utf-8")
+        os.link(ticket, path)
+    except (FileExistsError, FileNotFoundError):
+        return None  # another one was faster, or its cleaning took our ticket: look again
+    except OSError as error:
+        raise PublishError(f"The lock {path} cannot be made: {error.strerror}.") from error
+    finally:
+        ticket.unlink(missing_ok=True)
+    if _newest(directory).generation != generation:  # we were paused between looking and linking
+        path.unlink(missing_ok=True)
+        return None
+    _clear_old(directory, generation)
+    return BasePathLock(path, generation)
+
+
+def _clear_old(directory: Path, generation: int) -> None:
+    for name in os.listdir(directory):
+        match = _LOCK.fullmatch(name)
+        if match and int(match.group(1)) <= generation - _KEPT_GENERATIONS:
+            (directory / name).unlink(missing_ok=True)
+
+
+def _release(lock: BasePathLock) -> None:
+    try:
+        with lock.path.open("r+b") as stream:
+            stream.write(_RELEASED)
+            stream.truncate()
+    except FileNotFoundError:
+        pass  # taken over long ago
