@@ -1,0 +1,52 @@
+# `make help` lists the targets. Everything lands below this directory: .venv/ (packages), .demo/ (the demo's state).
+# PYTHON=python3.12 chooses the interpreter that .venv/ is made with; by default the newest of 3.10 to 3.13 on PATH.
+
+PYTHON ?=
+ONCE ?=
+PORT ?=
+MODEL_SERVER_PORT ?=
+PYTEST_OPTIONS ?=
+
+export PYTHON
+PY := .venv/bin/python
+RUFF_PATHS := tendies_ops tests examples bench dags plugins tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo check test test-all bench docs lock clean
+
+help: ## this list
+	@printf 'tendies: release and batch inference for TensorFlow Model Server, in Apache Airflow.\n\n'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 19
+	@printf '\nPYTHON=python3.12 chooses the interpreter. The whole road, with real pictures, in a few minutes: make demo\n'
+
+setup: ## make .venv/ with everything that runs tendies (once; about a minute, 3 GB)
+	@tools/setup run
+
+setup-dev: setup
+	@tools/setup dev
+
+demo: setup ## Airflow + Model Server + two models on real pictures; ONCE=1 ends by itself, PORT=8080 is Airflow's
+	@$(PY) -m examples.demo
+
+check: setup-dev ## formatting, lint, types, layers, shell scripts
+	@tools/check
+
+test: setup-dev ## the tests, without the slow ones
+	@$(PY) -m pytest -m "not slow" $(PYTEST_OPTIONS)
+
+test-all: setup-dev ## every test
+	@$(PY) -m pytest $(PYTEST_OPTIONS)
+
+bench: setup-dev ## measure what bench/README.md promises
+	@$(PY) -m bench
+
+docs: setup-dev ## check that the links in the documentation lead somewhere
+	@$(PY) -m pytest tests/unit/docs $(PYTEST_OPTIONS)
+
+lock: setup ## make requirements*.txt again from pyproject.toml
+	@$(PY) tools/lock.py
+
+clean: ## remove what the targets made: .venv/, .demo/, .bench/, caches
+	@$(if $(wildcard $(PY)),$(PY) -m examples.demo --clean)
+	rm -rf .venv .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
