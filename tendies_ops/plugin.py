@@ -7,9 +7,12 @@ by the API server alone.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+log = logging.getLogger(__name__)
 
 
 class TendiesPlugin(AirflowPlugin):
@@ -28,7 +31,10 @@ class TendiesPlugin(AirflowPlugin):
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """The pages, built only where they are served."""
-        from tendies_ops.web import app
-
+        """The pages, built only where they are served. A fault in them must not keep the API server from starting."""
+        try:
+            from tendies_ops.web import app
+        except Exception:
+            log.exception("The pages of tendies are not served.")
+            return []
         return [{"app": app, "url_prefix": "/tendies", "name": "tendies"}]

@@ -20,7 +20,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
     Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
 
     Returns (XCom) the release's summary: ``model_name``, ``version``, ``previous_version``, ``model_digest``,
-    ``state``, ``servers``, ``seconds_to_available``. The same goes to the asset event of each ``tendies://model/`` outlet.
+    ``state``, ``servers``, ``seconds_to_available``. The same goes to the event of each ``tendies://model/`` outlet.
 
     :param saved_model_dir: what ExportSavedModelOperator made. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
