@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops.errors import ModelServerError, TendiesError, UsageError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from tendies_ops.client import ModelServerClient
+    from tendies_ops.rest_api.status import VersionStatus
 
 CONNECTION_TYPE = "tf_serving"
 DEFAULT_CONN_ID = "tf_serving_default"
@@ -34,6 +36,30 @@ class ModelServerConnection:
     def base_path_of(self, model_name: str) -> str | None:
         """The directory that Model Server watches for this model."""
         return self.model_base_path.replace("{model_name}", model_name) if self.model_base_path else None
+
+    def with_servers(self, servers: tuple[str, ...]) -> ModelServerConnection:
+        """The same, but for ``servers`` where some are given."""
+        return replace(self, servers=servers) if servers else self
+
+    def clients(self) -> list[ModelServerClient]:
+        """One client a replica. Each must be closed."""
+        from tendies_ops.client import ModelServerClient
+
+        return [
+            ModelServerClient(url, timeout_s=self.timeout_s, headers=self.headers, verify=self.verify)
+            for url in self.servers
+        ]
+
+    def version_statuses(self, model_name: str) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
+        """Ask every replica which versions it has: REST base URL -> its answer, or why there is none."""
+        answers: dict[str, dict[int, VersionStatus] | ModelServerError] = {}
+        for client in self.clients():
+            with client:
+                try:
+                    answers[client.base_url] = client.version_statuses(model_name)
+                except ModelServerError as error:
+                    answers[client.base_url] = error
+        return answers
 
 
 class ModelServerHook(BaseHook):
@@ -60,20 +86,32 @@ class ModelServerHook(BaseHook):
         """
         return read_connection(self.get_connection(self.model_server_conn_id))
 
-    def get_clients(self) -> list[ModelServerClient]:
-        """One client a replica. Each must be closed."""
-        from tendies_ops.client import ModelServerClient
+    def resolve(self, servers: tuple[str, ...] = ()) -> ModelServerConnection:
+        """
+        Read the connection, with ``servers`` instead of its own where some are given; then it need not exist.
 
-        server = self.get_conn()
-        return [
-            ModelServerClient(url, timeout_s=server.timeout_s, headers=server.headers, verify=server.verify)
-            for url in server.servers
-        ]
+        :raises UsageError: one of its fields cannot be understood.
+        """
+        try:
+            return self.get_conn().with_servers(servers)
+        except AirflowNotFoundException:
+            if servers:
+                return ModelServerConnection(servers)
+            raise
+
+    async def aresolve(self, servers: tuple[str, ...] = ()) -> ModelServerConnection:
+        """:meth:`resolve` for a trigger."""
+        try:
+            return read_connection(await self.aget_connection(self.model_server_conn_id)).with_servers(servers)
+        except AirflowNotFoundException:
+            if servers:
+                return ModelServerConnection(servers)
+            raise
 
     def test_connection(self) -> tuple[bool, str]:
         """What the Test button shows: whether every replica answers, one sentence a replica."""
         try:
-            clients = self.get_clients()
+            clients = self.get_conn().clients()
         except TendiesError as error:
             return False, str(error)
         model_name = self.get_connection(self.model_server_conn_id).extra_dejson.get("model_name") or ""

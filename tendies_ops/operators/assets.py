@@ -39,3 +39,16 @@ def announce(context: Context, outlets: list[Any], kind: str, extra: Mapping[str
     for outlet in outlets:
         if isinstance(outlet, Asset) and outlet.uri.startswith(f"tendies://{kind}/"):
             context["outlet_events"][outlet].extra = dict(extra)
+
+
+#: Key in the state store of ``tendies://model/<model>``: which version serves, since when, what it was made from.
+DEPLOYED_KEY = "deployed"
+
+
+def remember_deployed(context: Context, outlets: list[Any], summary: Mapping[str, Any]) -> None:
+    """Keep what serves now with the model's asset, where the next run and every person find it without a server."""
+    known = ("version", "previous_version", "model_digest", "checkpoint", "checkpoint_step", "state")
+    for outlet in outlets:
+        if isinstance(outlet, Asset) and outlet.uri.startswith("tendies://model/"):
+            deployed = {name: summary[name] for name in known}
+            context["asset_state_store"][outlet].set(DEPLOYED_KEY, {**deployed, "run_id": context["run_id"]})

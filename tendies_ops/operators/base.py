@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops import errors
+from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-T = TypeVar("T")
 
 
 def _retryable_error_names() -> list[type[BaseException] | str]:
@@ -85,14 +83,7 @@ class TendiesOperator(BaseOperator):
 
     def model_server(self) -> ModelServerConnection:
         """The connection, with this operator's own ``servers`` where it has some."""
-        own = split_list(self.servers)
-        try:
-            connection = ModelServerHook(self.model_server_conn_id).get_conn()
-        except AirflowNotFoundException:
-            if own:
-                return ModelServerConnection(servers=own)
-            raise
-        return replace(connection, servers=own) if own else connection
+        return ModelServerHook(self.model_server_conn_id).resolve(split_list(self.servers))
 
     def base_path(self, given: str | None, model_name: str) -> str:
         """
@@ -113,21 +104,3 @@ class TendiesOperator(BaseOperator):
             return self.model_server().base_path_of(model_name)
         except AirflowNotFoundException:
             return None
-
-
-def split_list(value: Sequence[str] | str | None) -> tuple[str, ...]:
-    """A list, or a string with commas (what a template renders to), as a tuple without empty parts."""
-    if not value:
-        return ()
-    parts = value.split(",") if isinstance(value, str) else value
-    return tuple(part.strip() for part in parts if part and part.strip())
-
-
-def optional(value: Any, convert: Callable[[Any], T]) -> T | None:
-    """A templated argument as a number: an empty text and ``None`` as text, which templates render to, are None."""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null", "latest")):
-        return None
-    try:
-        return convert(value)
-    except (TypeError, ValueError):
-        raise errors.UsageError(f"{value!r} is not {'a whole number' if convert is int else 'a number'}.") from None

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import BatchError, UsageError
+from tendies_ops.hooks.arguments import optional, split_list
 from tendies_ops.operators.assets import announce
-from tendies_ops.operators.base import TendiesOperator, optional, split_list
+from tendies_ops.operators.base import TendiesOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.assets import announce
+from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.spec import ReleaseSpec, read_manifest
 
@@ -58,4 +58,5 @@ class ReleaseModelVersionOperator(TendiesOperator):
         )
         summary = report.summary()
         announce(context, self.outlets, "model", summary)
+        remember_deployed(context, self.outlets, summary)
         return summary

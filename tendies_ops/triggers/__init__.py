@@ -1,0 +1,1 @@
+"""Airflow triggers, and the decisions that they and the sensors ask. The triggerer imports this: keep it light."""

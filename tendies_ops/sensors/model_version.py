@@ -1,0 +1,117 @@
+"""Waiting until a model version serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from tendies_ops.errors import LoadFailedError, ModelServerError, UsageError
+from tendies_ops.hooks.arguments import optional, split_list
+from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S, ModelVersionTrigger
+from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ModelVersionSensor(BaseSensorOperator):
+    """
+    Wait until every replica serves a version: version N, or any that is newer than N.
+
+    Returns (XCom) the version that serves. A version that the server could not load ends the wait at once.
+
+    :param model_name: model to wait for. (templated)
+    :param version: wait for this version. (templated)
+    :param newer_than: or for any version above this one; 0 for any version at all. (templated)
+    :param model_server_conn_id: connection of type ``tf_serving``. (templated)
+    :param servers: REST base URLs instead of the connection's. (templated)
+    :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
+    :param poke_interval: seconds between two looks.
+    """
+
+    template_fields: Sequence[str] = ("model_name", "version", "newer_than", "model_server_conn_id", "servers")
+    ui_color = "#fdf3e2"
+
+    def __init__(
+        self,
+        *,
+        model_name: str,
+        version: int | str | None = None,
+        newer_than: int | str | None = None,
+        model_server_conn_id: str = DEFAULT_CONN_ID,
+        servers: Sequence[str] | str | None = None,
+        deferrable: bool = False,
+        poke_interval: timedelta | float = 5.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        if (version is None) == (newer_than is None):
+            raise UsageError(f"Give task {self.task_id} either `version` or `newer_than`.")
+        self.model_name = model_name
+        self.version = version
+        self.newer_than = newer_than
+        self.model_server_conn_id = model_server_conn_id
+        self.servers = servers
+        self.deferrable = deferrable
+
+    def execute(self, context: Context) -> Any:
+        """Look; then wait here, be called again, or hand over to the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        found = self.poke(context)
+        return found.xcom_value if found.is_done else self._hand_over()
+
+    def _hand_over(self) -> NoReturn:
+        wanted = self._wanted()
+        self.defer(
+            trigger=ModelVersionTrigger(
+                model_server_conn_id=self.model_server_conn_id,
+                model_name=self.model_name,
+                servers=split_list(self.servers),
+                version=wanted.version,
+                newer_than=wanted.newer_than,
+                poll_interval_s=self.poke_interval,
+                deadline_unix_s=time.time() + self.timeout,
+            ),
+            method_name="execute_complete",
+            # The trigger gives up by itself and says why. This is for a triggerer that is gone.
+            timeout=timedelta(seconds=self.timeout + FIRST_LOOK_AFTER_S + 60),
+        )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """
+        Look once.
+
+        :raises LoadFailedError: a replica could not load the version that is waited for.
+        """
+        outcome = self._wanted().decide(self._server().version_statuses(self.model_name))
+        self.log.info("%s: %s", self.model_name, outcome.words)
+        return PokeReturnValue(is_done=_reached(self.model_name, outcome.state, outcome), xcom_value=outcome.version)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> int:
+        """The triggerer has an answer."""
+        outcome = VersionOutcome("waiting", event["words"], event["version"])
+        if not _reached(self.model_name, event["state"], outcome):
+            raise ModelServerError(f"Waiting for {self.model_name} ended: {event['words']}")
+        self.log.info("%s: %s", self.model_name, event["words"])
+        return int(event["version"])
+
+    def _wanted(self) -> WantedVersion:
+        return WantedVersion(optional(self.version, int), optional(self.newer_than, int))
+
+    def _server(self) -> ModelServerConnection:
+        return ModelServerHook(self.model_server_conn_id).resolve(split_list(self.servers))
+
+
+def _reached(model_name: str, state: str, outcome: VersionOutcome) -> bool:
+    if state == "load_failed":
+        raise LoadFailedError(f"{model_name}: {outcome.words}")
+    if state == "timed_out":
+        raise AirflowSensorTimeout(f"{model_name} did not get there in time: {outcome.words}")
+    return state == "reached"

@@ -1,0 +1,95 @@
+"""The trigger of an AssetWatcher that announces new checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from tendies_ops.triggers.checkpoint_watch import CheckpointWatch, FoundCheckpoint, Watermark, find_checkpoints
+
+#: The asset's state store holds the watermark under this key, so that a restarted triggerer goes on where it was.
+WATERMARK_KEY = "tendies_watermark"
+_LONGEST_BACKOFF_S = 300.0
+
+
+class CheckpointTrigger(BaseEventTrigger):
+    """
+    Watches a directory for complete new checkpoints and fires an event ``{"checkpoint", "step", "size_bytes"}`` each.
+
+    It never raises: Airflow would start it again every second or two for ever. What goes wrong is logged, and it looks
+    again after a pause that grows to five minutes.
+
+    :param directory: as the triggerer sees it.
+    :param model_name: tells apart the watchers of several models: Airflow shares one trigger among equal arguments.
+    :param poll_interval_s: seconds between two looks; a checkpoint is announced after two looks that agree.
+    :param replay_backlog: on the very first start announce the newest that lies there already.
+    """
+
+    def __init__(
+        self, *, directory: str, model_name: str, poll_interval_s: float = 10.0, replay_backlog: bool = False
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow types it not
+        self.directory = directory
+        self.model_name = model_name
+        self.poll_interval_s = poll_interval_s
+        self.replay_backlog = replay_backlog
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """How the triggerer makes it again."""
+        return (
+            "tendies_ops.triggers.checkpoint.CheckpointTrigger",
+            {
+                "directory": self.directory,
+                "model_name": self.model_name,
+                "poll_interval_s": self.poll_interval_s,
+                "replay_backlog": self.replay_backlog,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look, announce, remember, sleep."""
+        watch: CheckpointWatch | None = None
+        saved: Watermark | None = None
+        pause_s = self.poll_interval_s
+        while True:
+            try:
+                if watch is None:
+                    saved = await self._load()
+                    watch = CheckpointWatch(saved, replay_backlog=self.replay_backlog)
+                news = watch.on_listing(await asyncio.to_thread(find_checkpoints, Path(self.directory)))
+                if news is not None:
+                    self.log.info("Checkpoint of %s at step %d has arrived: %s", self.model_name, news.step, news.path)
+                    # Announced before it is remembered: a crash in between announces twice, never not at all.
+                    yield TriggerEvent(_payload(news))  # type: ignore[no-untyped-call]
+                    watch.announced(news)
+                if watch.watermark is not None and watch.watermark != saved:
+                    await self._save(watch.watermark)
+                    saved = watch.watermark
+                pause_s = self.poll_interval_s
+            except Exception as error:
+                pause_s = min(max(pause_s * 2, self.poll_interval_s), _LONGEST_BACKOFF_S)
+                self.log.warning(
+                    "Checkpoints of %s in %s cannot be watched: %s. Looking again in %.0f s.",
+                    self.model_name,
+                    self.directory,
+                    error,
+                    pause_s,
+                )
+            await asyncio.sleep(pause_s)
+
+    async def _load(self) -> Watermark | None:
+        if self.asset_state_store is None:
+            return None
+        return Watermark.from_json(await self.asset_state_store.aget(WATERMARK_KEY))
+
+    async def _save(self, watermark: Watermark) -> None:
+        if self.asset_state_store is not None:
+            await self.asset_state_store.aset(WATERMARK_KEY, watermark.to_json())
+
+
+def _payload(news: FoundCheckpoint) -> dict[str, Any]:
+    return {"checkpoint": news.path, "step": news.step, "size_bytes": news.size_bytes}

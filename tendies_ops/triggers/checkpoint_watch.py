@@ -1,0 +1,143 @@
+"""Which checkpoints in a directory are complete, and which of them is news. No Airflow, no clock, no sleep."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# `model.ckpt-1200.index` or `ckpt-7.index`: what tf.train.Saver and tf.train.CheckpointManager write last.
+_INDEX = re.compile(r"(?P<prefix>.*?(?P<step>\d+))\.index")
+# `style-1200.keras`, `style_1200.weights.h5`: the names that keras.callbacks.ModelCheckpoint is given with {epoch}.
+_WHOLE_FILE = re.compile(r".*?(?P<step>\d+)(?:\.weights)?\.(?P<kind>keras|h5)")
+_SHARD = re.compile(r"(?P<prefix>.*)\.data-(?P<index>\d{5})-of-(?P<count>\d{5})")
+
+
+@dataclass(frozen=True)
+class FoundCheckpoint:
+    """A checkpoint of which every file is there."""
+
+    path: str  #: as the exporter takes it: the prefix, or the one file
+    step: int
+    size_bytes: int
+    mtime_ns: int  #: of its youngest file
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """The newest checkpoint that was announced. Kept outside the process, as JSON."""
+
+    step: int
+    mtime_ns: int
+    path: str
+
+    @classmethod
+    def from_json(cls, value: Any) -> Watermark | None:
+        """Read what :meth:`to_json` wrote; anything else is no watermark."""
+        try:
+            return cls(int(value["step"]), int(value["mtime_ns"]), str(value["path"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def to_json(self) -> dict[str, Any]:
+        """A small JSON object."""
+        return {"step": self.step, "mtime_ns": self.mtime_ns, "path": self.path}
+
+
+def find_checkpoints(directory: Path) -> list[FoundCheckpoint]:
+    """
+    The complete checkpoints in ``directory``, lowest step first. Steps are numbers: 9 comes before 10.
+
+    :raises OSError: the directory cannot be listed.
+    """
+    with os.scandir(directory) as entries:
+        stats = {entry.name: _stat(entry) for entry in entries}
+    files = {name: stat for name, stat in stats.items() if stat is not None}
+    found = [_sharded(directory, name, files) or _whole_file(directory, name, files) for name in files]
+    return sorted((checkpoint for checkpoint in found if checkpoint), key=lambda one: (one.step, one.mtime_ns))
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat() if entry.is_file() else None
+    except FileNotFoundError:
+        return None  # the trainer deleted it, as it does with all but its newest
+
+
+def _sharded(directory: Path, name: str, files: Mapping[str, os.stat_result]) -> FoundCheckpoint | None:
+    match = _INDEX.fullmatch(name)
+    if match is None or files[name].st_size == 0:
+        return None
+    prefix = match["prefix"]
+    shards = [shard for other in files if (shard := _SHARD.fullmatch(other)) and shard["prefix"] == prefix]
+    count = int(shards[0]["count"]) if shards else 0
+    if not count or {int(shard["index"]) for shard in shards} != set(range(count)):
+        return None
+    return _found(directory / prefix, match["step"], [files[name], *(files[shard.string] for shard in shards)])
+
+
+def _whole_file(directory: Path, name: str, files: Mapping[str, os.stat_result]) -> FoundCheckpoint | None:
+    match = _WHOLE_FILE.fullmatch(name)
+    if match is None or files[name].st_size == 0:
+        return None
+    if match["kind"] == "keras" and not zipfile.is_zipfile(directory / name):  # its table of contents is written last
+        return None
+    return _found(directory / name, match["step"], [files[name]])
+
+
+def _found(path: Path, step: str, stats: Iterable[os.stat_result]) -> FoundCheckpoint:
+    stats = list(stats)
+    return FoundCheckpoint(
+        str(path), int(step), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    )
+
+
+class CheckpointWatch:
+    """
+    Decides, listing by listing, what to announce.
+
+    A checkpoint is news when its step is above the watermark's and it has not changed since the listing before: a copy
+    that is still growing is left alone. Of several only the newest is announced, for a release of the others would be
+    replaced at once. A training that began anew, with lower steps in younger files, is news as well.
+
+    :param watermark: what was announced before; None on the very first start.
+    :param replay_backlog: on the very first start announce what lies there already, instead of taking it as known.
+    """
+
+    def __init__(self, watermark: Watermark | None, *, replay_backlog: bool = False) -> None:
+        self.watermark = watermark
+        self._first = watermark is None and not replay_backlog
+        self._before: set[FoundCheckpoint] = set()
+
+    def on_listing(self, found: Iterable[FoundCheckpoint]) -> FoundCheckpoint | None:
+        """
+        The directory was listed.
+
+        :return: what to announce now; the caller then calls :meth:`announced`.
+        """
+        found = list(found)
+        settled = [checkpoint for checkpoint in found if checkpoint in self._before]
+        self._before = set(found)
+        if self._first:
+            self._first = False
+            self.announced(_newest(found) or FoundCheckpoint("", -1, 0, 0))
+            return None
+        newest = _newest(settled)
+        return newest if newest and self._is_news(newest) else None
+
+    def announced(self, checkpoint: FoundCheckpoint) -> None:
+        """It has been announced, or is known already."""
+        self.watermark = Watermark(checkpoint.step, checkpoint.mtime_ns, checkpoint.path)
+
+    def _is_news(self, newest: FoundCheckpoint) -> bool:
+        if self.watermark is None or newest.step > self.watermark.step:
+            return True
+        return newest.mtime_ns > self.watermark.mtime_ns  # written again, or the training began anew
+
+
+def _newest(found: Iterable[FoundCheckpoint]) -> FoundCheckpoint | None:
+    return max(found, key=lambda checkpoint: (checkpoint.step, checkpoint.mtime_ns), default=None)

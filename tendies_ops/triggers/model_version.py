@@ -1,0 +1,91 @@
+"""The trigger behind a deferred ModelVersionSensor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from tendies_ops.errors import TendiesError
+from tendies_ops.hooks.model_server import ModelServerHook
+from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
+
+#: An event that comes sooner than this after the task has deferred can meet a scheduler that still holds the task as
+#: queued, and Airflow 3.3 then fails the task. Five seconds is how long an executor may hold the slot by default.
+FIRST_LOOK_AFTER_S = 10.0
+
+
+class ModelVersionTrigger(BaseTrigger):
+    """
+    Asks every replica until the version is there, cannot be loaded, or it is too late.
+
+    It keeps nothing but its arguments, so another triggerer goes on with them; the deadline is wall clock for that
+    reason. It fires once: ``{"state": "reached" | "load_failed" | "timed_out" | "error", "version", "words"}``.
+
+    :param model_server_conn_id: read again in the triggerer, so that no token lies in the database.
+    :param servers: REST base URLs instead of the connection's.
+    :param deadline_unix_s: seconds since 1970 after which it gives up; None: never.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_server_conn_id: str,
+        model_name: str,
+        servers: Sequence[str] = (),
+        version: int | None = None,
+        newer_than: int | None = None,
+        poll_interval_s: float = 5.0,
+        deadline_unix_s: float | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow types it not
+        self.model_server_conn_id = model_server_conn_id
+        self.model_name = model_name
+        self.servers = list(servers)
+        self.version = version
+        self.newer_than = newer_than
+        self.poll_interval_s = poll_interval_s
+        self.deadline_unix_s = deadline_unix_s
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """How another triggerer makes it again."""
+        return (
+            "tendies_ops.triggers.model_version.ModelVersionTrigger",
+            {
+                "model_server_conn_id": self.model_server_conn_id,
+                "model_name": self.model_name,
+                "servers": self.servers,
+                "version": self.version,
+                "newer_than": self.newer_than,
+                "poll_interval_s": self.poll_interval_s,
+                "deadline_unix_s": self.deadline_unix_s,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire once."""
+        await asyncio.sleep(FIRST_LOOK_AFTER_S)
+        wanted = WantedVersion(self.version, self.newer_than)
+        while True:
+            try:
+                connection = await ModelServerHook(self.model_server_conn_id).aresolve(tuple(self.servers))
+            except TendiesError as error:
+                yield _event("error", VersionOutcome("waiting", str(error)))
+                return
+            outcome = wanted.decide(await asyncio.to_thread(connection.version_statuses, self.model_name))
+            if outcome.state != "waiting":
+                yield _event(outcome.state, outcome)
+                return
+            if self.deadline_unix_s is not None and time.time() >= self.deadline_unix_s:
+                yield _event("timed_out", outcome)
+                return
+            self.log.info("Waiting for %s: %s", self.model_name, outcome.words)
+            await asyncio.sleep(self.poll_interval_s)
+
+
+def _event(state: str, outcome: VersionOutcome) -> TriggerEvent:
+    payload = {"state": state, "version": outcome.version, "words": outcome.words}
+    return TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow types it not
