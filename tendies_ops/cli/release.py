@@ -2,7 +2,98 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated
 
-def release_command() -> None:
-    """Not here yet."""
-    raise NotImplementedError
+import typer
+
+from tendies_ops.cli.interrupts import stop_on_signals
+from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
+from tendies_ops.errors import UsageError
+from tendies_ops.release import ReleaseReport, release_model
+from tendies_ops.spec import ModelSpec, ReleaseSpec, load_spec
+
+
+def release_command(
+    spec_or_dir: Annotated[
+        Path, typer.Argument(metavar="SPEC_OR_DIR", help="Model spec (it is exported first) or SavedModel directory.")
+    ],
+    *,
+    model_base_path: Annotated[
+        Path | None, typer.Option(help="The directory that Model Server watches; absent: the spec's.")
+    ] = None,
+    server: Annotated[list[str] | None, typer.Option(help="REST base URL of a replica; once for each.")] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option(help="From the rename to AVAILABLE on every replica; absent: the spec's, or 180.")
+    ] = None,
+    check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """
+    Release a model: publish, wait until every replica serves it, prove it with golden images, or take it back.
+
+    What an earlier release that was killed has left is put in order first.
+
+    Example: tendies release examples/models/painted_facets.yaml --model-base-path /models/painted_facets
+    --server http://localhost:8501
+    """
+    spec = load_spec(spec_or_dir) if _is_spec(spec_or_dir) else None
+    options = _options(spec, timeout_s)
+    base = model_base_path or options.model_base_path
+    if base is None:
+        raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
+    with stop_on_signals() as cancelled, tempfile.TemporaryDirectory(prefix="tendies-export-") as scratch:
+        saved_model_dir = spec_or_dir if spec is None else _export(spec, Path(scratch) / "saved_model", cancelled)
+        from tendies_ops.export import check_loads
+
+        report = release_model(
+            saved_model_dir,
+            base,
+            server or options.servers,
+            options=options,
+            check_loads=check_loads if check and spec is None else None,  # an export has been loaded to prove parity
+            cancelled=cancelled,
+            on_step=_say,
+        )
+    print_json(report.summary()) if as_json else print_report(report)
+    return EXIT_DONE
+
+
+def print_report(report: ReleaseReport) -> None:
+    """What a person wants to know at the end."""
+    words = {"released": "is released", "already_serving": "was serving already", "rolled_back": "serves again"}
+    console.print(f"Version {report.version} of {report.model_name} {words[report.state]}.", markup=False)
+    for replica in report.replicas:
+        console.print(
+            f"  {replica.server}: AVAILABLE after {replica.seconds_to_available:.1f} s, {replica.golden_images} golden "
+            f"images as promised (largest difference {replica.max_difference:g})",
+            markup=False,
+        )
+    previous = report.previous_version
+    console.print(f"  before: {'no version' if previous is None else f'version {previous}'}", markup=False)
+
+
+def _is_spec(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    if path.suffix in {".yaml", ".yml"}:
+        return True
+    raise UsageError(f"{path} is neither a SavedModel directory nor a model spec (a .yaml file).")
+
+
+def _options(spec: ModelSpec | None, timeout_s: float | None) -> ReleaseSpec:
+    options = ReleaseSpec() if spec is None else spec.release
+    return options if timeout_s is None else options.model_copy(update={"available_timeout_s": timeout_s})
+
+
+def _export(spec: ModelSpec, output_dir: Path, cancelled: threading.Event) -> Path:
+    from tendies_ops.export import export_model
+
+    _say(f"Exporting {spec.model_name}")
+    return export_model(spec, output_dir, cancelled=cancelled).saved_model_dir
+
+
+def _say(words: str) -> None:
+    error_console.print(words, markup=False)

@@ -2,7 +2,46 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
 
-def versions_command() -> None:
-    """Not here yet."""
-    raise NotImplementedError
+import typer
+from rich.table import Table
+
+from tendies_ops.cli.output import EXIT_DONE, console, print_json
+from tendies_ops.release import ModelVersions, list_versions
+
+
+def versions_command(
+    model_base_path: Annotated[Path, typer.Option(help="The directory that Model Server watches.")],
+    server: Annotated[list[str] | None, typer.Option(help="REST base URL of a replica; once for each.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name; absent: what the manifests say.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """
+    List what is there, what serves where, from which checkpoint, and what was withdrawn and why.
+
+    Example: tendies versions --model-base-path /models/painted_facets --server http://localhost:8501
+    """
+    found = list_versions(model_base_path, server or (), model_name=model)
+    print_json(found.summary()) if as_json else _print(found)
+    return EXIT_DONE
+
+
+def _print(found: ModelVersions) -> None:
+    table = Table(title=f"{found.model_name or 'no model yet'} in {found.model_base_path}", title_justify="left")
+    for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "why withdrawn"):
+        table.add_column(heading, overflow="fold")
+    for entry in found.versions:
+        table.add_row(
+            str(entry.version),
+            entry.state,
+            " ".join(entry.serving_on) or "-",
+            Path(entry.checkpoint).name or "-",
+            "-" if entry.checkpoint_step is None else str(entry.checkpoint_step),
+            entry.model_digest.removeprefix("sha256:")[:12] or "-",
+            entry.reason or "-",
+        )
+    console.print(table)
+    for server, words in found.servers.items():
+        console.print(f"{server}: {words}", markup=False)

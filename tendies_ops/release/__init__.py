@@ -1,0 +1,10 @@
+"""Putting a version into service, as a transaction, and back."""
+
+from __future__ import annotations
+
+from tendies_ops.release.release import release_model
+from tendies_ops.release.report import ReleaseReport, ReplicaReport
+from tendies_ops.release.rollback import rollback_model
+from tendies_ops.release.versions import ModelVersions, list_versions
+
+__all__ = ["ModelVersions", "ReleaseReport", "ReplicaReport", "list_versions", "release_model", "rollback_model"]

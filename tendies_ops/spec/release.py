@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from tendies_ops.spec.base import SpecPart
 
@@ -17,12 +18,36 @@ class GateSpec(SpecPart):
     review: bool = Field(False, description="a person approves with the pictures in view")
 
 
+class SwapLimits(SpecPart):
+    """What the swap may cost those who use the model: a breach takes the version back. Empty: it is only measured."""
+
+    max_failed_requests: NonNegativeInt | None = Field(None, description="of the probe's requests, on all replicas")
+    max_p99_ms: PositiveFloat | None = Field(None, description="of the probe's requests while the version is swapped")
+    max_seconds_to_available: PositiveFloat | None = Field(None, description="from the rename, on the slowest replica")
+
+
 class ReleaseSpec(SpecPart):
     """Where it goes, and what it must prove."""
 
     model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
     servers: tuple[str, ...] = Field((), description="REST base URL of every replica")
     available_timeout_s: PositiveFloat = Field(180.0, description="from the rename to AVAILABLE on every replica")
+    restore_timeout_s: PositiveFloat = Field(
+        180.0, description="after a withdrawal: until the previous version serves everywhere"
+    )
+    unreachable_grace_s: PositiveFloat = Field(
+        15.0, description="how long a replica that answered before may be silent before it counts as crashed"
+    )
     tolerance: NonNegativeFloat = Field(2.0, description="largest difference to the promised pictures, of 255")
     gate: GateSpec = GateSpec()
+    limits: SwapLimits = SwapLimits()
+    memory: Literal["refuse", "unload_first", "load_anyway"] = Field(
+        "refuse", description="what to do when old and new version do not fit into the free memory of a replica's host"
+    )
+    lease_wait_s: NonNegativeFloat = Field(
+        600.0, description="how long to wait for batch runs that are using the version that serves"
+    )
+    model_config_file: Path | None = Field(
+        None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
+    )
     keep_versions: PositiveInt = 5

@@ -1,0 +1,146 @@
+"""How far two pictures are apart: in numbers that a limit can be set on, and that a person can imagine."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tendies_ops.errors import BadAnswerError
+
+Pixels = NDArray[np.float64]
+
+#: Pictures above this are not opened: a small file can hold a gigantic picture.
+MAX_MEGAPIXELS = 256.0
+_SSIM_WINDOW = 7  # scikit-image's default; smaller pictures get the largest odd window that fits
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class PixelDifference:
+    """Pixel by pixel, in values of 255."""
+
+    max_abs: float
+    mean_abs: float
+    psnr_db: float | None  #: None: no difference at all
+
+
+@dataclass(frozen=True)
+class ImageDifference(PixelDifference):
+    """What a person would notice as well."""
+
+    ssim: float  #: 1.0 is the same structure, 0 none
+    color_shift: float  #: distance of the mean colours, of 255
+    edge_shift: float  #: mean change of the edges' strength, of 255
+
+    def summary(self) -> dict[str, Any]:
+        """Rounded, for reports."""
+        return {key: None if value is None else round(value, 4) for key, value in asdict(self).items()}
+
+
+def decode_pixels(file: bytes) -> Pixels:
+    """
+    Decode a picture to what a person sees.
+
+    :return: ``float64 [height, width, 3 or 4]``, values 0 to 255; 16-bit files are scaled down, grey is made RGB.
+    :raises BadAnswerError: these bytes are no whole picture, or one of more than 256 megapixels.
+    """
+    try:
+        with Image.open(io.BytesIO(file)) as image:
+            if image.width * image.height > MAX_MEGAPIXELS * 1e6:
+                raise BadAnswerError(f"The picture has {image.width} x {image.height} pixels: too many to compare.")
+            return _to_array(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        start = file[:40].decode("latin-1").encode("unicode_escape").decode()
+        raise BadAnswerError(
+            f"These {len(file)} bytes are no whole picture ({error}); they begin {start!r}."
+        ) from error
+
+
+def compare_pixels(a: bytes, b: bytes) -> PixelDifference:
+    """
+    Compare two picture files pixel by pixel.
+
+    :raises BadAnswerError: one is no picture, or their sizes differ.
+    """
+    return _pixel_difference(*_pair(a, b))
+
+
+def compare_images(a: bytes, b: bytes) -> ImageDifference:
+    """
+    Compare two picture files pixel by pixel and as a person sees them.
+
+    :raises BadAnswerError: one is no picture, or their sizes differ.
+    """
+    first, second = _pair(a, b)
+    pixels = _pixel_difference(first, second)
+    means = [p[..., :3].reshape(-1, 3).mean(axis=0) for p in (first, second)]
+    edges = [_edges(p) for p in (first, second)]
+    return ImageDifference(
+        **asdict(pixels),
+        ssim=1.0 if pixels.max_abs == 0 else _ssim(first, second),
+        color_shift=float(np.linalg.norm(means[0] - means[1]) / math.sqrt(3)),
+        edge_shift=float(np.abs(edges[0] - edges[1]).mean()),
+    )
+
+
+def _to_array(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.asarray(image, dtype=np.float64)
+        scaled = grey / 257.0 if image.mode.startswith("I") else grey
+        return np.repeat(scaled[..., np.newaxis], 3, axis=2)
+    has_alpha = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
+    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"), dtype=np.float64)
+
+
+def _pair(a: bytes, b: bytes) -> tuple[Pixels, Pixels]:
+    first, second = decode_pixels(a), decode_pixels(b)
+    if first.shape[:2] != second.shape[:2]:
+        sizes = [f"{p.shape[1]} x {p.shape[0]}" for p in (first, second)]
+        raise BadAnswerError(f"The pictures differ in size: {sizes[0]} and {sizes[1]} pixels.")
+    channels = max(first.shape[2], second.shape[2])
+    return _with_channels(first, channels), _with_channels(second, channels)
+
+
+def _with_channels(pixels: Pixels, channels: int) -> Pixels:
+    if pixels.shape[2] == channels:
+        return pixels
+    return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 255.0)], axis=2)  # no alpha is opaque
+
+
+def _pixel_difference(first: Pixels, second: Pixels) -> PixelDifference:
+    difference = np.abs(first - second)
+    mean_square = float((difference**2).mean())
+    psnr_db = None if mean_square == 0 else 10 * math.log10(255.0**2 / mean_square)
+    return PixelDifference(float(difference.max()), float(difference.mean()), psnr_db)
+
+
+def _ssim(first: Pixels, second: Pixels) -> float:
+    side = min(first.shape[:2])
+    if side < 3:
+        return _ssim_of_whole(first, second)
+    from skimage.metrics import structural_similarity  # half a second to import, and only gates need it
+
+    window = min(_SSIM_WINDOW, side if side % 2 else side - 1)
+    return float(structural_similarity(first, second, win_size=window, data_range=255.0, channel_axis=2))
+
+
+def _ssim_of_whole(first: Pixels, second: Pixels) -> float:
+    """SSIM with the whole picture as its one window, for pictures too small for any other."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # Wang et al. 2004
+    covariance = float(((first - first.mean()) * (second - second.mean())).mean())
+    numerator = (2 * first.mean() * second.mean() + c1) * (2 * covariance + c2)
+    return float(numerator / ((first.mean() ** 2 + second.mean() ** 2 + c1) * (first.var() + second.var() + c2)))
+
+
+def _edges(pixels: Pixels) -> Pixels:
+    luma = pixels[..., :3] @ _LUMA
+    if min(luma.shape) < 2:
+        return np.zeros_like(luma)
+    down, right = np.gradient(luma)
+    return np.asarray(np.hypot(down, right))

@@ -1,0 +1,128 @@
+"""Every replica of a model, asked at the same time: a dead or slow one holds up nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from types import TracebackType
+from typing import TypeVar
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import ModelServerError, UsageError
+from tendies_ops.release.wait import VersionWait, WaitOutcome
+from tendies_ops.rest_api.status import VersionStatus
+
+T = TypeVar("T")
+_POLL_S = 0.1
+_STATUS_TIMEOUT_S = 15.0  # status requests queue behind predicts; a dead host costs ten seconds a try
+
+
+class Fleet:
+    """
+    The replicas that serve one model.
+
+    :param servers: REST base URL of each.
+    :param predict_timeout_s: for one golden image.
+    :raises UsageError: there is none, one is no URL, or one is named twice.
+    """
+
+    def __init__(self, servers: Sequence[str], model_name: str, *, predict_timeout_s: float = 60.0) -> None:
+        if not servers:
+            raise UsageError("Name at least one Model Server: --server http://localhost:8501")
+        if len(set(servers)) != len(servers):
+            raise UsageError(f"A server is named twice: {', '.join(servers)}.")
+        self.model_name = model_name
+        self.servers = tuple(servers)
+        self._status = {server: ModelServerClient(server, timeout_s=_STATUS_TIMEOUT_S) for server in servers}
+        self.predictors = {server: ModelServerClient(server, timeout_s=predict_timeout_s) for server in servers}
+        self._pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="replica")
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        for client in (*self._status.values(), *self.predictors.values()):
+            client.close()
+
+    def each(self, ask: Callable[[str], T], servers: Sequence[str] | None = None) -> dict[str, T]:
+        """``ask(server)`` of all at the same time; the first exception is raised when all are done."""
+        asked = self.servers if servers is None else tuple(servers)
+        futures = {server: self._pool.submit(ask, server) for server in asked}
+        return {server: future.result() for server, future in futures.items()}
+
+    def statuses(self) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
+        """What each tells of its versions, or why it does not."""
+        return self.each(self._statuses_or_error)
+
+    def wait_until_serving(
+        self,
+        version: int,
+        *,
+        timeout_s: float,
+        unreachable_grace_s: float | None,
+        answered_before: Sequence[str] = (),
+        cancelled: threading.Event | None = None,
+        settle_on_failure: bool = True,
+    ) -> dict[str, WaitOutcome]:
+        """
+        Wait until ``version`` serves everywhere, or until one replica settles that it will not.
+
+        :param answered_before: replicas that are known to live, so that their silence means something.
+        :param settle_on_failure: False: wait for the others to the end all the same.
+        :return: each replica's outcome; those that were still waiting when another failed say how far they were.
+        """
+        started_s = time.monotonic()
+        settled = threading.Event()
+
+        def watch(server: str) -> WaitOutcome:
+            wait = VersionWait(
+                version, started_s=started_s, timeout_s=timeout_s, unreachable_grace_s=unreachable_grace_s
+            )
+            if server in answered_before:
+                wait.answered_before(started_s)
+            while True:
+                outcome = self._look(server, wait)
+                if outcome.final or settled.is_set() or (cancelled is not None and cancelled.is_set()):
+                    return outcome
+                settled.wait(_POLL_S)
+
+        futures = {self._pool.submit(watch, server): server for server in self.servers}
+        outcomes: dict[str, WaitOutcome] = {}
+        for future in as_completed(futures):
+            outcomes[futures[future]] = future.result()
+            if settle_on_failure and future.result().kind != "serving":
+                settled.set()
+        return {server: outcomes[server] for server in self.servers}
+
+    def _look(self, server: str, wait: VersionWait) -> WaitOutcome:
+        answer = self._statuses_or_error(server)
+        now_s = time.monotonic()
+        if isinstance(answer, ModelServerError):
+            return wait.on_error(answer, now_s=now_s)
+        return wait.on_statuses(answer, now_s=now_s)
+
+    def _statuses_or_error(self, server: str) -> dict[int, VersionStatus] | ModelServerError:
+        try:
+            return self._status[server].version_statuses(self.model_name)
+        except ModelServerError as error:
+            return error
+
+
+def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:
+    """Each replica and what became of the version there, in one line."""
+    return "; ".join(f"{server}: {_words(outcome)}" for server, outcome in outcomes.items())
+
+
+def _words(outcome: WaitOutcome) -> str:
+    words = " ".join(outcome.words.split()).rstrip(".")
+    if outcome.kind == "serving":
+        return f"AVAILABLE after {outcome.at_s:.1f} s"
+    if outcome.kind == "waiting":
+        return f"not serving it after {outcome.at_s:.1f} s: {words}"
+    prefix = {"load_failed": "could not load it", "crashed": "crashed", "timed_out": "did not serve it in time"}
+    return f"{prefix[outcome.kind]}: {words}"

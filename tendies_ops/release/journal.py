@@ -1,0 +1,77 @@
+"""
+What a release is doing, on disk: ``.tendies/journal.json`` in the model base path.
+
+It is written before each step that others can see and removed when the release is over. So a journal that is found by
+the next holder of the lock tells of a release that was killed, and how far it was.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.files import sync_directory, write_text_atomically
+from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+
+Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
+_NAME = "journal.json"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One release or rollback under way."""
+
+    phase: Phase
+    model_name: str
+    model_digest: str
+    version: int  #: the candidate, or the version to roll back to
+    previous_version: int | None  #: what served when it began
+    servers: tuple[str, ...]
+    started_at: str
+    reason: str = ""  #: of the withdrawal
+    moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
+
+
+def write_journal(model_base_path: Path, journal: Journal) -> None:
+    """Make this the state of things, durably."""
+    write_text_atomically(state_directory(model_base_path) / _NAME, json.dumps(asdict(journal), indent=2))
+
+
+def enter_phase(model_base_path: Path, journal: Journal, phase: Phase, *, reason: str = "") -> Journal:
+    """Write down the next phase before it begins."""
+    entered = replace(journal, phase=phase, reason=reason or journal.reason)
+    write_journal(model_base_path, entered)
+    return entered
+
+
+def read_journal(model_base_path: Path) -> Journal | None:
+    """
+    What a killed release left, or None.
+
+    :raises ReleaseError: it is there and cannot be read. That is never taken for "nothing there".
+    """
+    path = model_base_path / STATE_DIRECTORY / _NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["servers"] = tuple(data["servers"])
+        data["moved"] = tuple((str(name), str(away)) for name, away in data["moved"])
+        journal = Journal(**data)
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        raise ReleaseError(
+            f"{path} says what a release that was killed was doing, and cannot be read ({error}). Look at "
+            f"{model_base_path} with `tendies versions`, then remove the file and run the release again."
+        ) from error
+    if journal.phase not in get_args(Phase):
+        raise ReleaseError(f"{path} was written by another tendies ({journal.phase!r}); finish it with that one.")
+    return journal
+
+
+def close_journal(model_base_path: Path) -> None:
+    """The release is over."""
+    (model_base_path / STATE_DIRECTORY / _NAME).unlink(missing_ok=True)
+    sync_directory(state_directory(model_base_path))

@@ -1,0 +1,110 @@
+"""Carrying out a rollback that the journal describes: also when it was killed halfway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
+from tendies_ops.files import sync_directory
+from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.versions import parse_version
+from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.journal import Journal, close_journal
+from tendies_ops.release.prove import Proof, prove_version, read_golden
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.undo import confirm_serving
+from tendies_ops.release.wait import WaitOutcome
+from tendies_ops.spec.manifest import read_manifest
+
+
+def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Proof]]:
+    """
+    Move the versions above away, wait, prove, write it down. Put them back if the older version does not serve.
+
+    :raises ReleaseError: it does not serve; everything is as it was.
+    """
+    journal = _journal_of(tx)
+    _rename_all(tx.base, journal.moved)
+    try:
+        outcomes, proofs = _wait_and_prove(tx, journal)
+    except BaseException as error:
+        words = put_back(tx)
+        if not isinstance(error, TendiesError):
+            raise
+        raise _same_class(error)(
+            f"The rollback of {journal.model_name} to version {journal.version} did not go through: "
+            f"{str(error).rstrip('.')}. {words}"
+        ) from error
+    _write_history(tx, journal)
+    close_journal(tx.base)
+    return outcomes, proofs
+
+
+def put_back(tx: Transaction) -> str:
+    """
+    Undo a rollback: the versions that were moved away get their numbers back, highest first.
+
+    :return: what serves now, in words.
+    """
+    tx.enter("undoing_rollback")
+    journal = _journal_of(tx)
+    _rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
+    close_journal(tx.base)
+    if journal.previous_version is None or not journal.moved:
+        return "Nothing was changed."
+    return f"Everything was put back. {confirm_serving(tx, journal.previous_version).words}"
+
+
+def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOutcome], list[Proof]]:
+    outcomes = tx.fleet.wait_until_serving(
+        journal.version,
+        timeout_s=tx.options.restore_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.answered,
+        cancelled=tx.cancelled,
+    )
+    tx.stop_if_cancelled()
+    if any(outcome.kind != "serving" for outcome in outcomes.values()):
+        raise LoadFailedError(describe_outcomes(outcomes))
+    version_dir = tx.base / str(journal.version)
+    golden = read_golden(version_dir, read_manifest(version_dir))
+    proofs = prove_version(tx.fleet, journal.version, golden, tolerance=tx.options.tolerance)
+    tx.say(f"Version {journal.version} serves again and {len(golden)} golden images came back as promised")
+    return outcomes, proofs
+
+
+def _rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
+    for source, target in pairs:
+        if (base / source).exists() and not (base / target).exists():  # else a killed run did it already
+            (base / source).rename(base / target)
+    sync_directory(base)
+
+
+def _write_history(tx: Transaction, journal: Journal) -> None:
+    why = journal.reason or f"rolled back to version {journal.version}"
+    for name, _ in journal.moved:
+        version = parse_version(name)
+        if version is not None:
+            append_history(
+                tx.base, HistoryRecord("withdrawn", version, why, journal.model_name, servers=tx.fleet.servers)
+            )
+    record = HistoryRecord(
+        "rolled_back",
+        journal.version,
+        journal.reason,
+        journal.model_name,
+        journal.model_digest,
+        servers=tx.fleet.servers,
+    )
+    append_history(tx.base, record)
+
+
+def _journal_of(tx: Transaction) -> Journal:
+    if tx.journal is None:
+        raise ReleaseError(f"No rollback is under way in {tx.base}.")
+    return tx.journal
+
+
+def _same_class(error: TendiesError) -> type[TendiesError]:
+    kinds: tuple[type[TendiesError], ...] = (LoadFailedError, ProofFailedError, StoppedError)
+    return next((kind for kind in kinds if isinstance(error, kind)), ReleaseError)

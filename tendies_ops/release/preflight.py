@@ -1,0 +1,88 @@
+"""What can be known to be wrong before anything is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import ModelServerError, PublishError, ReleaseError, VersionGoneError
+from tendies_ops.publish.versions import VersionDir, list_version_dirs
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.withdraw import withdraw_version
+from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.spec.manifest import Manifest
+
+Statuses = dict[str, dict[int, VersionStatus] | ModelServerError]
+
+
+def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
+    """
+    The version must promise something, and its own parity must have kept the promise.
+
+    :raises PublishError: no golden images, no parity results, or parity beyond the manifest's tolerance.
+    """
+    if not manifest.golden or not manifest.parity:
+        missing = "golden images" if not manifest.golden else "parity results"
+        raise PublishError(
+            f"The manifest of {saved_model_dir} has no {missing}, so no replica can prove that it serves the right "
+            "pictures. Export it with `tendies export`."
+        )
+    worst = max(manifest.parity, key=lambda entry: entry.max_abs if entry.unit == "of_255" else 0.0)
+    if worst.unit == "of_255" and not worst.max_abs <= manifest.tolerance:
+        raise PublishError(
+            f"The export in {saved_model_dir} differs from its source by {worst.max_abs:g} of 255 on {worst.golden} "
+            f"(allowed: {manifest.tolerance:g}). Export it again."
+        )
+
+
+def look_at_fleet(tx: Transaction) -> int | None:
+    """
+    Find out what serves, and take away what keeps anything from serving.
+
+    :return: the version that serves now; None: this is the first release.
+    :raises ReleaseError: a replica answers and does not know the model.
+    """
+    statuses = tx.fleet.statuses()
+    there = list_version_dirs(tx.base)
+    for server, answer in statuses.items():
+        if isinstance(answer, VersionGoneError) and any(child.is_plain for child in there):
+            raise ReleaseError(
+                f"{server} answers and does not know the model {tx.fleet.model_name}: {answer} "
+                f"Is it started with --model_name={tx.fleet.model_name} --model_base_path={tx.base}?"
+            )
+        if isinstance(answer, ModelServerError):
+            tx.note(f"{server} does not answer yet ({answer}); it has until the deadline.")
+        else:
+            tx.answered.append(server)
+    _clear_bombs(tx, there, statuses)
+    return serving_version(statuses, there)
+
+
+def serving_version(statuses: Statuses, there: list[VersionDir]) -> int | None:
+    """The highest version that has a directory and is AVAILABLE on a replica; if none is, the highest directory."""
+    plain = [child.version for child in there if child.is_plain]
+    available = [
+        version
+        for answer in statuses.values()
+        if not isinstance(answer, ModelServerError)
+        for version, status in answer.items()
+        if status.state == "AVAILABLE" and version in plain
+    ]
+    return max(available or plain, default=None)
+
+
+def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -> None:
+    """
+    Withdraw what a replica has tried and could not load.
+
+    Such a directory is harmless until a server restarts: then it is the highest number, cannot be loaded, and the
+    process exits although a good version lies beside it. It would also be what the server falls back to.
+    """
+    known = {child.version for child in there}
+    for server, answer in statuses.items():
+        if isinstance(answer, ModelServerError):
+            continue
+        for version, status in answer.items():
+            if status.failed and version in known:
+                words = f"{server} could not load it: {status.error_code}: {status.error_message}"
+                if withdraw_version(tx.base, version, slug="load-failed", reason=words, servers=(server,)):
+                    tx.note(f"Withdrew version {version}, which was lying there broken: {words}")

@@ -1,0 +1,154 @@
+"""Golden images through the real REST road: what a replica answers must be what the exporter promised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tendies_ops.compare import compare_pixels
+from tendies_ops.errors import BadAnswerError, ModelServerError, ProofFailedError, PublishError
+from tendies_ops.release.fleet import Fleet
+from tendies_ops.spec.manifest import GoldenEntry, Manifest
+
+# Tensors (boxes, scores) differ between CPU models and instruction sets by a few units in the last places of a float32
+# that went through a hundred layers; pictures are rounded to 8 bits and have the tolerance of the spec.
+_TENSOR_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class GoldenImage:
+    """A picture to send and what must come back."""
+
+    name: str
+    input: bytes
+    promised: Mapping[str, bytes]  #: signature output -> file, or JSON of a tensor
+    is_tensor: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What one replica answered."""
+
+    server: str
+    images: int
+    max_abs: float  #: largest difference to the promise, of 255 (pictures) or relative (tensors)
+    answers: Mapping[str, bytes]  #: golden name -> the picture that came back (models whose one output is a picture)
+
+
+def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...]:
+    """
+    Read the golden images of a version.
+
+    :raises PublishError: there are none, or they cannot be read.
+    """
+    if not manifest.golden:
+        raise PublishError(
+            f"{version_dir} has no golden images, so no server can prove what it computes. "
+            "Export it with `tendies export`."
+        )
+    try:
+        return tuple(_read_entry(version_dir, entry) for entry in manifest.golden)
+    except OSError as error:
+        raise PublishError(f"The golden images of {version_dir} cannot be read: {error}.") from error
+
+
+def prove_version(
+    fleet: Fleet,
+    version: int,
+    golden: tuple[GoldenImage, ...],
+    *,
+    tolerance: float,
+    servers: Sequence[str] | None = None,
+) -> list[Proof]:
+    """
+    Send every golden image to ``/versions/N`` of every replica.
+
+    :param tolerance: largest difference of a pixel, of 255.
+    :param servers: only these; absent: all.
+    :raises ProofFailedError: a replica answered something else, or an error; each such replica is named.
+    """
+    results = fleet.each(lambda server: _prove_one(fleet, server, version, golden, tolerance), servers)
+    wrong = [result for result in results.values() if isinstance(result, str)]
+    if wrong:
+        raise ProofFailedError("; ".join(wrong))
+    return [result for result in results.values() if isinstance(result, Proof)]
+
+
+def _prove_one(
+    fleet: Fleet, server: str, version: int, golden: tuple[GoldenImage, ...], tolerance: float
+) -> Proof | str:
+    """A proof, or what was wrong."""
+    worst = 0.0
+    answers: dict[str, bytes] = {}
+    for image in golden:
+        try:
+            [row] = fleet.predictors[server].predict_rows(fleet.model_name, [image.input], version=version)
+            got = _outputs(row, image)
+            worst = max(worst, *(_difference(image, output, got[output], tolerance) for output in image.promised))
+        except (ModelServerError, ProofFailedError) as error:
+            return f"{server} with golden image {image.name}: {str(error).rstrip('.')}"
+        if len(image.promised) == 1 and not any(image.is_tensor.values()):
+            answers[image.name] = next(iter(got.values()))
+    return Proof(server, len(golden), worst, answers)
+
+
+def _outputs(row: Any, image: GoldenImage) -> Mapping[str, Any]:
+    """Model Server gives the bare value where there is one output, and an object where there are several."""
+    if len(image.promised) == 1:
+        [output] = image.promised
+        return {output: row[output] if isinstance(row, dict) and output in row else row}
+    if not isinstance(row, dict) or image.promised.keys() - row.keys():
+        found = sorted(row) if isinstance(row, dict) else type(row).__name__
+        raise ProofFailedError(f"outputs {sorted(image.promised)} were promised and {found} came back")
+    return row
+
+
+def _difference(image: GoldenImage, output: str, got: Any, tolerance: float) -> float:
+    if image.is_tensor[output]:
+        return _tensor_difference(output, json.loads(image.promised[output]), got)
+    if not isinstance(got, bytes):
+        raise ProofFailedError(f"output {output} is {type(got).__name__} and not a picture")
+    try:
+        difference = compare_pixels(image.promised[output], got)
+    except BadAnswerError as error:
+        raise ProofFailedError(f"output {output}: {error}") from error
+    if difference.max_abs > tolerance:
+        raise ProofFailedError(
+            f"the picture differs from the promised one by up to {difference.max_abs:.0f} of 255 "
+            f"(mean {difference.mean_abs:.2f}); allowed is {tolerance:g}"
+        )
+    return difference.max_abs
+
+
+def _tensor_difference(output: str, promised: Any, got: Any) -> float:
+    try:
+        want, have = np.asarray(promised, dtype=np.float64), np.asarray(got, dtype=np.float64)
+    except (TypeError, ValueError):
+        if promised == got:
+            return 0.0
+        raise ProofFailedError(f"output {output} differs from what was promised") from None
+    if want.shape != have.shape:
+        raise ProofFailedError(f"output {output} has shape {list(have.shape)}; {list(want.shape)} was promised")
+    if not want.size:
+        return 0.0
+    difference = float(np.max(np.abs(want - have)) / max(1.0, float(np.max(np.abs(want)))))
+    if not difference <= _TENSOR_TOLERANCE:  # written so that NaN fails
+        raise ProofFailedError(
+            f"output {output} differs by {difference:.2g} relative to its largest value; "
+            f"allowed is {_TENSOR_TOLERANCE:g}"
+        )
+    return difference
+
+
+def _read_entry(version_dir: Path, entry: GoldenEntry) -> GoldenImage:
+    return GoldenImage(
+        entry.name,
+        (version_dir / entry.input).read_bytes(),
+        {output: (version_dir / name).read_bytes() for output, name in entry.outputs.items()},
+        {output: name.endswith(".json") for output, name in entry.outputs.items()},
+    )

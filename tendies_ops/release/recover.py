@@ -1,0 +1,107 @@
+"""After ``kill -9``: find out from the journal what a release was doing, and finish it or undo it."""
+
+from __future__ import annotations
+
+from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, ReleaseError
+from tendies_ops.publish.history import Event, HistoryRecord, append_history, read_history
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.journal import Journal, close_journal, read_journal
+from tendies_ops.release.move_back import carry_out_rollback, put_back
+from tendies_ops.release.prove import prove_version, read_golden
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.undo import undo_release
+from tendies_ops.spec.manifest import read_manifest
+
+_KILLED = "the release was killed before the version had proved itself"
+
+
+def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
+    """
+    Bring the base path back to a state that some release meant. The caller holds the lock.
+
+    A version that is there and unproved is proved now if it serves everywhere already, and withdrawn otherwise, unless
+    it has the content that the caller is about to release: then its release simply goes on.
+
+    :param wanted_digest: the model digest that the caller wants to see in service.
+    :return: whether a version was taken back just now.
+    :raises ReleaseError: the journal cannot be read.
+    """
+    journal = read_journal(tx.base)
+    if journal is None:
+        return False
+    tx.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); putting that in order first.")
+    tx.journal = journal
+    if journal.phase in {"rolling_back", "undoing_rollback"}:
+        took_back = _settle_rollback(tx, journal)
+    else:
+        took_back = _settle_release(tx, journal, wanted_digest)
+    tx.journal = None
+    close_journal(tx.base)
+    return took_back
+
+
+def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
+    if journal.phase == "undoing_rollback":
+        tx.note(put_back(tx))
+        return False
+    try:
+        carry_out_rollback(tx)
+    except ReleaseError as error:
+        tx.note(str(error))
+        return False
+    tx.note(f"The rollback to version {journal.version} is finished.")
+    return True
+
+
+def _settle_release(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
+    there = any(child.version == journal.version for child in list_version_dirs(tx.base))
+    if journal.phase == "withdrawing":
+        _finish_withdrawal(tx, journal, there=there)
+        return True
+    if not there:
+        tx.note(f"Version {journal.version} had not become visible; nothing of it is left.")
+    elif journal.model_digest == wanted_digest:
+        tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
+    elif journal.phase == "proved" or _proves_itself_now(tx, journal):
+        _record(tx, journal, "released", "finished after its release was killed")
+        tx.note(f"Version {journal.version} serves everywhere and proved itself; its release is finished.")
+    else:
+        undone = undo_release(tx, journal.version, journal.previous_version, slug="killed", reason=_KILLED)
+        tx.note(undone.words)
+        return undone.withdrawn
+    return False
+
+
+def _finish_withdrawal(tx: Transaction, journal: Journal, *, there: bool) -> None:
+    if there:
+        undone = undo_release(
+            tx, journal.version, journal.previous_version, slug="killed", reason=journal.reason or _KILLED
+        )
+        tx.note(undone.words)
+        return
+    if not any(r.event == "withdrawn" and r.version == journal.version for r in read_history(tx.base)):
+        _record(tx, journal, "withdrawn", journal.reason)
+    tx.note(f"Version {journal.version} had been withdrawn: {journal.reason}")
+
+
+def _proves_itself_now(tx: Transaction, journal: Journal) -> bool:
+    statuses = tx.fleet.statuses()
+    for answer in statuses.values():
+        if isinstance(answer, ModelServerError) or journal.version not in answer:
+            return False
+        if answer[journal.version].state != "AVAILABLE":
+            return False
+    version_dir = tx.base / str(journal.version)
+    try:
+        golden = read_golden(version_dir, read_manifest(version_dir))
+        prove_version(tx.fleet, journal.version, golden, tolerance=tx.options.tolerance)
+    except (PublishError, ModelServerError, ProofFailedError):
+        return False
+    return True
+
+
+def _record(tx: Transaction, journal: Journal, event: Event, reason: str) -> None:
+    record = HistoryRecord(
+        event, journal.version, reason, journal.model_name, journal.model_digest, servers=journal.servers
+    )
+    append_history(tx.base, record)

@@ -1,0 +1,53 @@
+"""What became of a release, small enough for XCom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+ReleaseState = Literal["released", "already_serving", "rolled_back"]
+
+
+@dataclass(frozen=True)
+class ReplicaReport:
+    """One replica at the end of a release that went through."""
+
+    server: str
+    seconds_to_available: float  #: from the rename to AVAILABLE
+    golden_images: int  #: so many came back as promised
+    max_difference: float  #: of 255
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """A release that went through. One that did not is an exception."""
+
+    state: ReleaseState
+    model_name: str
+    version: int
+    previous_version: int | None
+    model_digest: str
+    checkpoint: str
+    checkpoint_step: int | None
+    model_base_path: str
+    replicas: tuple[ReplicaReport, ...]
+    elapsed_s: float
+    notes: tuple[str, ...] = ()
+    swap: dict[str, Any] = field(default_factory=dict)  #: the probe's figures
+    gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live
+    report_path: str = ""
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Every replica's address."""
+        return tuple(replica.server for replica in self.replicas)
+
+    @property
+    def seconds_to_available(self) -> float:
+        """Of the slowest replica."""
+        return max((replica.seconds_to_available for replica in self.replicas), default=0.0)
+
+    def summary(self) -> dict[str, Any]:
+        """Small JSON: for XCom, ``--json``, asset events."""
+        extra = {"servers": list(self.servers), "seconds_to_available": round(self.seconds_to_available, 3)}
+        return {**asdict(self), "replicas": [asdict(r) for r in self.replicas], "notes": list(self.notes), **extra}

@@ -1,0 +1,123 @@
+"""
+Going back to an earlier version, in one step and with the same proof as a release.
+
+Model Server serves the highest number, so the versions above are moved away by a rename, lowest first: the server then
+goes to the wanted version at once and loads none in between. Number and content stay together, nothing is copied, and
+what batch runs wrote into their ledgers about the version stays true.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tendies_ops.errors import ReleaseError, UsageError
+from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
+from tendies_ops.publish.lock import lock_base_path
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.fleet import Fleet
+from tendies_ops.release.move_back import carry_out_rollback
+from tendies_ops.release.preflight import look_at_fleet
+from tendies_ops.release.recover import recover
+from tendies_ops.release.report import ReleaseReport, ReplicaReport
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.versions import find_model_name
+from tendies_ops.release.withdraw import whole_versions_below
+from tendies_ops.spec.manifest import read_manifest, verify_files
+from tendies_ops.spec.release import ReleaseSpec
+
+
+def rollback_model(  # noqa: PLR0913  # keyword-only options
+    model_base_path: Path,
+    servers: Sequence[str],
+    *,
+    model_name: str | None = None,
+    to_version: int | None = None,
+    reason: str = "",
+    options: ReleaseSpec | None = None,
+    cancelled: threading.Event | None = None,
+    on_step: Callable[[str], None] | None = None,
+    lock_timeout_s: float = 600.0,
+) -> ReleaseReport:
+    """
+    Put an earlier version back into service. If it does not prove itself, everything is put back as it was.
+
+    :param to_version: absent: the highest whole version under the one that serves.
+    :param reason: why; goes into the history.
+    :raises UsageError: that version is not there, or is not below the one that serves.
+    :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
+    """
+    started_s = time.monotonic()
+    if not model_base_path.is_dir():
+        raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
+    base = ensure_base_path(model_base_path)
+    name = model_name or find_model_name(base)
+    if name is None:
+        raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
+    with (
+        Fleet(servers, name) as fleet,
+        lock_base_path(base, purpose=f"rollback of {name}", timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
+    ):
+        tx = Transaction(base, fleet, lock, options or ReleaseSpec(), on_step or (lambda _: None), cancelled)
+        remove_leftovers(base)
+        took_back = recover(tx)
+        current = look_at_fleet(tx)
+        if took_back and to_version is None and current is not None:
+            return _roll_back_to(tx, current, current, reason, started_s)  # the killed release was what to go back from
+        target = _choose_target(tx, current, to_version)
+        return _roll_back_to(tx, target, current, reason, started_s)
+
+
+def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:
+    if current is None:
+        raise ReleaseError(f"There is no version in {tx.base}, so there is nothing to go back to.")
+    below = whole_versions_below(tx.base, current)
+    if to_version is None:
+        if not below:
+            raise ReleaseError(
+                f"Version {current} is the only one in {tx.base} that can serve, so there is nothing to go back to. "
+                "Nothing was changed."
+            )
+        return below[0]
+    if to_version in below or to_version == current:
+        return to_version
+    raise UsageError(_why_not(tx, current, to_version, below))
+
+
+def _why_not(tx: Transaction, current: int, to_version: int, below: list[int]) -> str:
+    choices = f"Versions to go back to: {', '.join(map(str, below)) or 'none'}."
+    withdrawn = list_withdrawn(tx.base).get(to_version)
+    if withdrawn is not None:
+        return (
+            f"Version {to_version} was withdrawn and its number is used up. Its content can be released again under "
+            f"a new number: tendies release {withdrawn} --model-base-path {tx.base}. {choices}"
+        )
+    if any(child.version == to_version for child in list_version_dirs(tx.base)):
+        where = "is above" if to_version > current else "is damaged, or has no manifest, below"
+        return f"Version {to_version} {where} version {current}, which serves. {choices}"
+    return f"There is no version {to_version} in {tx.base}. {choices}"
+
+
+def _roll_back_to(tx: Transaction, target: int, current: int | None, reason: str, started_s: float) -> ReleaseReport:
+    version_dir = tx.base / str(target)
+    manifest = read_manifest(version_dir)
+    verify_files(version_dir, manifest)
+    above = [child for child in list_version_dirs(tx.base) if child.version > target]
+    moved = tuple((child.path.name, withdrawn_path(tx.base, child.version, "rolled back").name) for child in above)
+    tx.begin("rolling_back", manifest=manifest, version=target, previous_version=current, moved=moved, reason=reason)
+    outcomes, proofs = carry_out_rollback(tx)
+    return ReleaseReport(
+        state="rolled_back" if moved else "already_serving",
+        model_name=manifest.model_name,
+        version=target,
+        previous_version=current,
+        model_digest=manifest.model_digest,
+        checkpoint=manifest.source.checkpoint,
+        checkpoint_step=manifest.source.step,
+        model_base_path=str(tx.base),
+        replicas=tuple(ReplicaReport(p.server, outcomes[p.server].at_s, p.images, p.max_abs) for p in proofs),
+        elapsed_s=round(time.monotonic() - started_s, 3),
+        notes=tuple(tx.notes),
+    )

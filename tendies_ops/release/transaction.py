@@ -1,0 +1,70 @@
+"""What the steps of one release share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tendies_ops.errors import StoppedError
+from tendies_ops.publish.lock import BasePathLock
+from tendies_ops.release.fleet import Fleet
+from tendies_ops.release.journal import Journal, Phase, enter_phase, write_journal
+from tendies_ops.spec.manifest import Manifest
+from tendies_ops.spec.release import ReleaseSpec
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Transaction:
+    """One release under way. Whoever has it holds the lock of the base path."""
+
+    base: Path
+    fleet: Fleet
+    lock: BasePathLock
+    options: ReleaseSpec
+    say: Say
+    cancelled: threading.Event | None = None
+    answered: list[str] = field(default_factory=list)  #: replicas that answered before anything was changed
+    notes: list[str] = field(default_factory=list)
+    journal: Journal | None = None
+
+    def begin(
+        self,
+        phase: Phase,
+        *,
+        manifest: Manifest,
+        version: int,
+        previous_version: int | None,
+        reason: str = "",
+        moved: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Open the journal."""
+        started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        name, servers = self.fleet.model_name, self.fleet.servers
+        self.journal = Journal(
+            phase, name, manifest.model_digest, version, previous_version, servers, started_at, reason, moved
+        )
+        write_journal(self.base, self.journal)
+
+    def enter(self, phase: Phase, *, reason: str = "") -> None:
+        """Write the next phase down."""
+        if self.journal is not None:
+            self.journal = enter_phase(self.base, self.journal, phase, reason=reason)
+
+    def note(self, words: str) -> None:
+        """Keep it for the report and say it now."""
+        self.notes.append(words)
+        self.say(words)
+
+    def stop_if_cancelled(self) -> None:
+        """
+        Between steps.
+
+        :raises StoppedError: it was asked to stop.
+        """
+        if self.cancelled is not None and self.cancelled.is_set():
+            raise StoppedError(f"The release of {self.fleet.model_name} was asked to stop")

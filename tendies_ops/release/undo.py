@@ -1,0 +1,103 @@
+"""Going back: withdraw the candidate, then see with our own eyes that the previous version serves everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
+from tendies_ops.spec.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How going back went."""
+
+    withdrawn: bool
+    serving_again: bool  #: on every replica that lives
+    words: str
+
+
+def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: str, reason: str) -> Undone:
+    """
+    Withdraw ``version`` and wait for the previous one. Raises nothing that comes from a server.
+
+    :param previous: what served before; None: nothing did.
+    :param reason: for the history; with the server's own words.
+    """
+    fallback = version_to_fall_back_to(tx, version, previous)
+    if fallback is None and previous is not None:
+        words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
+        return Undone(withdrawn=False, serving_again=False, words=words)
+    tx.enter("withdrawing", reason=reason)
+    path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers)
+    tx.say(f"Withdrew version {version}: {reason}")
+    moved = "" if path is None else f"It lies in {path} now. "
+    if fallback is None:
+        words = f"{moved}There was no previous version to go back to: {tx.fleet.model_name} is not served."
+        return Undone(withdrawn=True, serving_again=False, words=words)
+    restored = confirm_serving(tx, fallback)
+    return Undone(withdrawn=True, serving_again=restored.serving_again, words=moved + restored.words)
+
+
+def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:
+    """The version that the servers will load once ``version`` is gone, if it is one that can serve."""
+    below = [child for child in list_version_dirs(tx.base) if child.version < version]
+    if not below or previous is None:
+        return None
+    if (
+        below[-1].version == previous
+        and below[-1].is_plain
+        and not (below[-1].path / "assets.extra/tendies.json").exists()
+    ):
+        return previous  # made by something else than tendies: it served, and no manifest says what it should hold
+    whole = whole_versions_below(tx.base, version)
+    return whole[0] if whole else None
+
+
+def confirm_serving(tx: Transaction, version: int) -> Undone:
+    """Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives."""
+    outcomes = tx.fleet.wait_until_serving(
+        version,
+        timeout_s=tx.options.restore_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.fleet.servers,
+        settle_on_failure=False,
+    )
+    wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
+    serving = [server for server in outcomes if server not in wrong]
+    unproved = _disproof(tx, version, serving)
+    words = f"Version {version} serves on {', '.join(serving) or 'no replica'}"
+    words += ", proved by its golden images. " if serving and unproved == "" else ". "
+    if unproved:
+        words += f"But: {unproved}. "
+    if wrong:
+        words += f"It does not serve on {describe_outcomes(wrong)}."
+    alive = [server for server in wrong if server in tx.answered]
+    return Undone(withdrawn=True, serving_again=bool(serving) and not alive and not unproved, words=words.strip())
+
+
+def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
+    """What is wrong with the answers of ``version``; empty if nothing is."""
+    if not servers:
+        return ""
+    golden = _golden_of(tx, version)
+    if golden is None:
+        return f"version {version} has no golden images, so only its state is known"
+    try:
+        prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance, servers=servers)
+    except (ModelServerError, ProofFailedError) as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def _golden_of(tx: Transaction, version: int) -> tuple[GoldenImage, ...] | None:
+    try:
+        version_dir = tx.base / str(version)
+        return read_golden(version_dir, read_manifest(version_dir))
+    except PublishError:
+        return None

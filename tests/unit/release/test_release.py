@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.candidates import make_candidate
+from tests.support.watching_server import WatchingServer
+
+from tendies_ops.errors import LoadFailedError, ProofFailedError
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release import list_versions, release_model, rollback_model
+from tendies_ops.spec import ReleaseSpec
+
+QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=0.5)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    path = tmp_path / "base"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def server(base: Path) -> Iterator[WatchingServer]:
+    with WatchingServer(base) as running:
+        yield running
+
+
+def versions_in(base: Path) -> list[int]:
+    return [child.version for child in list_version_dirs(base)]
+
+
+def test_a_first_release_and_a_second_serve_their_own_pictures(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    first = release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+    second = release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=QUICK)
+
+    assert (first.state, first.version, first.previous_version) == ("released", 1, None)
+    assert (second.state, second.version, second.previous_version) == ("released", 2, 1)
+    assert server.serving() == [2]
+
+
+def test_a_version_that_does_not_load_is_withdrawn_with_the_servers_words(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
+    broken = make_candidate(tmp_path / "b", by=20, error="INTERNAL: the loader has a headache")
+
+    with pytest.raises(LoadFailedError, match=r"the loader has a headache.*Version 1 serves on .*proved"):
+        release_model(broken, base, [server.url], options=QUICK)
+
+    assert versions_in(base) == [1]
+    assert (base / "2.withdrawn-load-failed").is_dir()
+    assert server.serving() == [1]
+
+
+def test_wrong_pixels_are_found_and_the_previous_version_is_loaded_again(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
+
+    with pytest.raises(ProofFailedError, match=r"differs from the promised one by up to"):
+        release_model(make_candidate(tmp_path / "b", by=20, promised_by=21 + 5), base, [server.url], options=QUICK)
+
+    assert server.serving() == [1]
+
+
+def test_a_withdrawn_number_is_never_used_again(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
+    with pytest.raises(LoadFailedError):
+        release_model(make_candidate(tmp_path / "b", by=20, error="INTERNAL: no"), base, [server.url], options=QUICK)
+
+    third = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=QUICK)
+
+    assert third.version == 3
+
+
+def test_the_same_content_again_is_no_new_version(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    candidate = make_candidate(tmp_path / "a")
+    release_model(candidate, base, [server.url], options=QUICK)
+
+    again = release_model(candidate, base, [server.url], options=QUICK)
+
+    assert (again.state, again.version) == ("already_serving", 1)
+    assert versions_in(base) == [1]
+
+
+def test_rollback_goes_to_the_version_before(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    for number in (1, 2, 3):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=QUICK)
+
+    report = rollback_model(base, [server.url], options=QUICK, reason="seams")
+
+    assert (report.state, report.version, report.previous_version) == ("rolled_back", 2, 3)
+    assert server.serving() == [2]
+    listed = {entry.version: entry for entry in list_versions(base, [server.url]).versions}
+    assert listed[3].state == "withdrawn"
+    assert listed[3].reason == "seams"
+    assert listed[2].serving_on == (server.url,)
+
+
+def test_rollback_to_a_named_version_loads_none_in_between(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    for number in (1, 2, 3):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=QUICK)
+    server.loads.clear()
+
+    rollback_model(base, [server.url], to_version=1, options=QUICK)
+
+    assert server.loads == [1]
+    assert server.serving() == [1]
