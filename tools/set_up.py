@@ -26,11 +26,10 @@ VENV = ROOT / ".venv"
 LOG = VENV / "setup.log"
 #: Measured: 2.8 GB of packages (half of it TensorFlow), and the downloads beside them while they are unpacked.
 NEEDED_DISK_GB = 4.0
-#: pip's setting -> uv's environment variable for it.
+#: pip setting -> uv environment variable. Not `extra-index-url` and `find-links`: uv takes a version from the
+#: first place that has it, even if that has no wheel for this Python, where pip looks on.
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
@@ -134,16 +133,14 @@ def _uv() -> list[str] | None:
     if not uv.exists():
         say("uv cannot be had here; using pip, which takes some minutes ...")
         return None
-    os.environ.update(_settings_for_uv())
+    os.environ.update(settings_for_uv())
     python = str(VENV / "bin" / "python")
     return [str(uv), "pip", "install", "--python", python, "--compile-bytecode"]
 
 
-def _settings_for_uv() -> dict[str, str]:
+def settings_for_uv() -> dict[str, str]:
     """What pip was told about indexes and certificates, in uv's words. What is said to uv itself wins."""
     settings = {
-        # As pip does: an index beside the first one may have other versions of the same package.
-        "UV_INDEX_STRATEGY": "unsafe-best-match",
         # Downloads stay in the checkout, on the same disk, so that they are linked and not copied.
         "UV_CACHE_DIR": str(VENV / "cache"),
     }

@@ -1,0 +1,78 @@
+"""What the demo brought: counted from the files themselves, not from what the runs say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from examples.demo.place import DemoPlace
+from examples.demo.road import ModelRoad
+from examples.demo.voice import Voice
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """One model's release and batch."""
+
+    model_name: str
+    is_green: bool
+    release: dict[str, Any]
+    batch: dict[str, Any]
+    pictures: Path
+    results: Path
+    missing: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Both runs succeeded and every picture is there."""
+        return self.is_green and not self.missing
+
+    def tell(self, voice: Voice) -> None:
+        """Say it in a few lines."""
+        release, batch = self.release, self.batch
+        total = len(list(_files(self.pictures)))
+        voice.line(f"\n{self.model_name}", style="bold")
+        voice.line(f"  runs       {'release and batch succeeded' if self.is_green else 'FAILED (see the lines above)'}")
+        voice.line(f"  version    {release.get('version', 'none')}, digest {str(release.get('model_digest'))[:19]}")
+        voice.line(f"  pictures   {batch.get('done', 0)} done, {batch.get('failed', 0)} failed, {total} in all")
+        voice.line(f"  speed      {batch.get('images_per_second') or 0:.1f} images per second")
+        voice.line(f"  results    {_short(self.results)}")
+        for sheet in sorted(self.results.glob(".tendies/runs/*/contact_sheet.*")):
+            voice.line(f"  contact    {_short(sheet)}  (before and after, side by side)")
+        if self.missing:
+            voice.line(f"  missing    {', '.join(self.missing[:5])} ({len(self.missing)} in all)", style="red")
+
+
+def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
+    """Ask Airflow for the tasks' results, and look at every picture."""
+    pictures, results = place.pictures(road.model_name), place.results(road.model_name)
+    release = road.release and road.api.result(road.release_dag_id, road.release.run_id, "release")
+    batch = road.batch and road.api.result(road.batch_dag_id, road.batch.run_id, "infer")
+    missing = tuple(str(path) for path in _files(pictures) if not _has_result(path, results))
+    return ModelOutcome(road.model_name, road.is_green, release or {}, batch or {}, pictures, results, missing)
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+
+
+def _has_result(picture: Path, results: Path) -> bool:
+    """Whether a whole picture of the same name lies among the results; its ending may differ."""
+    return any(_is_whole(path) for path in (results / picture.parent).glob(f"{picture.stem}.*"))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError):
+        return False
+    return True
+
+
+def _short(path: Path) -> str:
+    """Relative to where the reader is, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,125 @@
+"""
+Starting programs so that none of them outlives the demo.
+
+Every program gets a session of its own and a mark in its environment, which all its descendants inherit. Whatever
+carries the mark of this checkout is the demo's, also after the demo itself was killed: no list of process ids can go
+stale, and nobody else's process can be taken for one of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from examples.demo.errors import DemoError
+
+MARK = "TENDIES_DEMO"
+_PATIENCE_S = 10.0
+_TAIL_BYTES = 20_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program that the demo started."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log_path: Path
+
+    def check(self) -> None:
+        """
+        Do nothing while it runs.
+
+        :raises DemoError: it has ended, which it should not by itself.
+        """
+        if (status := self.process.poll()) is not None:
+            raise DemoError(
+                f"{self.name} ended with status {status}: {last_line(self.log_path)} (log: {self.log_path})"
+            )
+
+
+def start(name: str, command: Sequence[str], *, log_path: Path, mark: Path, environment: Mapping[str, str]) -> Program:
+    """
+    Start ``command`` in a session of its own, with its output in ``log_path``.
+
+    :param mark: the demo's directory, by which :func:`find_marked` finds the program and all that it starts.
+    :param environment: the program's whole environment.
+    """
+    marked = {
+        **environment,
+        MARK: str(mark),
+        "SPT_NOENV": "1",  # setproctitle else overwrites the environment that the mark is in
+    }
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            list(command),
+            cwd=mark,
+            env=marked,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the programs in order
+        )
+    return Program(name, process, log_path)
+
+
+def find_marked(mark: Path) -> list[psutil.Process]:
+    """Every living process that carries this demo's mark."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == str(mark) and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def stop_marked(mark: Path) -> int:
+    """End every process of this demo, asked first and then forced, and return how many there were."""
+    first = _with_descendants(find_marked(mark))
+    _send(first, psutil.Process.terminate)
+    psutil.wait_procs(first, timeout=_PATIENCE_S)
+    # A program that is ending may still have started something.
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while (rest := _with_descendants([*find_marked(mark), *_alive(first)])) and time.monotonic() < deadline_s:
+        _send(rest, psutil.Process.kill)
+        psutil.wait_procs(rest, timeout=1)
+    return len(first)
+
+
+def _with_descendants(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    found = set(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found.update(process.children(recursive=True))
+    return list(found)
+
+
+def _alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    alive = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                alive.append(process)
+    return alive
+
+
+def _send(processes: Sequence[psutil.Process], how: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            how(process)
+
+
+def last_line(log_path: Path) -> str:
+    """The last line of a log that says something, for an error message."""
+    with contextlib.suppress(OSError):
+        text = log_path.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1] if lines else "it said nothing"
+    return "it said nothing"

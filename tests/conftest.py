@@ -1,0 +1,79 @@
+"""
+What tests need from the machine, decided in one place: a mark says what, and a test skips, saying why, where it lacks.
+
+``TENDIES_NO_SKIPS=1``, which ``.ci/run`` sets, makes every skip a failure: there, everything can run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+#: Real models, photographs and recorded exchanges, which lie beside the checkout and not in it.
+SHARED_DATA = Path(os.environ.get("TENDIES_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+_POSTGRES_PROGRAMS = ("postgres", "initdb")
+
+
+def _why_no_shared_data() -> str | None:
+    return None if SHARED_DATA.is_dir() else f"the shared models and pictures are not at {SHARED_DATA}"
+
+
+def _why_no_browser() -> str | None:
+    if shutil.which("chromium") or shutil.which("chromium-browser"):
+        return None
+    return "no chromium: apt-get install chromium"
+
+
+def _why_no_postgres() -> str | None:
+    places = [*os.environ.get("PATH", "").split(os.pathsep), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    path = os.pathsep.join(places)
+    if not all(shutil.which(program, path=path) for program in _POSTGRES_PROGRAMS):
+        return "no PostgreSQL server: apt-get install postgresql"
+    return None if shutil.which("redis-server") else "no Redis: apt-get install redis-server"
+
+
+#: mark -> why a test that carries it cannot run here, or None.
+_NEEDS = {"shared_data": _why_no_shared_data, "browser": _why_no_browser, "postgres": _why_no_postgres}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot run here, with the reason."""
+    reasons = {mark: why() for mark, why in _NEEDS.items()}
+    for item in items:
+        for mark, reason in reasons.items():
+            if reason and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can run, a skip is a failure."""
+    if os.environ.get("TENDIES_NO_SKIPS") != "1" or session.exitstatus != pytest.ExitCode.OK:
+        return
+    if _unexpected_skips(session):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which skips make the run fail."""
+    if os.environ.get("TENDIES_NO_SKIPS") != "1":
+        return
+    for report in terminalreporter.stats.get("skipped", []):
+        terminalreporter.write_line(f"FAILED by TENDIES_NO_SKIPS: {report.nodeid} was skipped", red=True)
+
+
+def _unexpected_skips(session: pytest.Session) -> bool:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    return bool(reporter and reporter.stats.get("skipped"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of shared models and pictures. A test that asks for it also carries the mark of that name."""
+    if reason := _why_no_shared_data():
+        pytest.skip(reason)
+    return SHARED_DATA
