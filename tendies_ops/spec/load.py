@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,12 @@ from pydantic import BaseModel, ValidationError
 from tendies_ops.errors import SpecError
 from tendies_ops.spec.model import ModelSpec
 
-_PATHS_IN_SPEC = (("source", "checkpoint"), ("source", "graph"), ("release", "model_base_path"))
+_PATHS_IN_SPEC = (
+    ("source", "checkpoint"),
+    ("source", "graph"),
+    ("release", "model_base_path"),
+    ("airflow", "watch_dir"),
+)
 
 
 def load_spec(path: Path) -> ModelSpec:
@@ -95,9 +101,26 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
         part = result.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = str(base / part[key])
+    source = result.get("source")
+    if isinstance(source, dict) and isinstance(source.get("builder"), str):
+        source["builder"] = _with_absolute_file(source["builder"], base)
+    batch = result.get("batch")
+    if isinstance(batch, dict):
+        for key in ("input", "output"):
+            if isinstance(batch.get(key), str):
+                batch[key] = _with_absolute_folder(batch[key], base)
     if isinstance(result.get("golden"), list):
         result["golden"] = [str(base / item) if isinstance(item, str) else item for item in result["golden"]]
     return result
+
+
+def _with_absolute_file(builder: str, base: Path) -> str:
+    file, separator, function = builder.rpartition(":")
+    return f"{base / file}:{function}" if separator and file.endswith(".py") else builder
+
+
+def _with_absolute_folder(folder_or_url: str, base: Path) -> str:
+    return folder_or_url if "://" in folder_or_url else os.path.normpath(base / folder_or_url)
 
 
 def _specs_nearby(path: Path) -> str:

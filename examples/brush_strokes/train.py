@@ -1,0 +1,177 @@
+"""
+Trains the brush stroke network to paint in one pass what painter.py paints slowly, in the style picture's colours.
+
+The photographs are those that scikit-image's wheel ships. Crops of them, at several scales, turned and mirrored, are
+painted by the painter; the network is trained on the absolute difference of the pixels and of their gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from painter import Brush, paint, palette_of
+
+HERE = Path(__file__).parent
+PHOTOGRAPHS = (
+    "astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "hubble_deep_field.jpg",
+    "ihc.png", "retina.jpg", "camera.png", "brick.png", "grass.png", "gravel.png", "moon.png", "coins.png",
+)  # fmt: skip
+#: Share of the crops that each photograph gives: pictures of things teach more than textures do.
+SHARES = (3, 3, 3, 3, 3, 1, 1, 1, 2, 1, 1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training."""
+
+    crops: int
+    crop_size: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    gradient_weight: float
+    seed: int
+    threads: int
+
+
+def load_photographs() -> list[Image.Image]:
+    """Read the photographs from the installed scikit-image."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    return [Image.open(folder / name).convert("RGB") for name in PHOTOGRAPHS]
+
+
+def draw_crop(rng: np.random.Generator, photographs: list[Image.Image], crop_size: int) -> np.ndarray:
+    """
+    Cut a random piece out of a random photograph at a random scale, turned, mirrored, a little lighter or darker.
+
+    :return: ``float64 [crop_size, crop_size, 3]``, 0.0 to 1.0.
+    """
+    photo = photographs[rng.choice(len(photographs), p=np.array(SHARES) / sum(SHARES))]
+    side = rng.uniform(crop_size * 0.8, min(photo.size))
+    left, top = rng.uniform(0, photo.width - side), rng.uniform(0, photo.height - side)
+    # At most 3.5 times smaller: beyond that nothing of a photograph's detail is left in a crop.
+    size = round(max(crop_size, side / 3.5))
+    box = (left, top, left + side, top + side)
+    pixels = np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC, box=box)) / 255.0
+    y, x = rng.integers(0, size - crop_size + 1, 2)
+    pixels = np.rot90(pixels[y : y + crop_size, x : x + crop_size], rng.integers(4))
+    pixels = pixels[:, ::-1] if rng.random() < 0.5 else pixels
+    tint = rng.uniform(0.85, 1.15, 3) * rng.uniform(0.75, 1.2)
+    return np.clip(pixels * tint + rng.uniform(-0.08, 0.08), 0.0, 1.0)
+
+
+def paint_crops(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Make the training set.
+
+    :return: photographs and paintings, both ``uint8 [crops, crop_size, crop_size, 3]``.
+    """
+    rng, photographs = np.random.default_rng(settings.seed), load_photographs()
+    palette, brush = palette_of(Image.open(HERE / "style.png")), Brush()
+    shape = (settings.crops, settings.crop_size, settings.crop_size, 3)
+    before, after = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    started_s = time.monotonic()
+    for index in range(settings.crops):
+        crop = draw_crop(rng, photographs, settings.crop_size)
+        before[index] = np.round(crop * 255)
+        after[index] = np.round(paint(before[index] / 255.0, brush, palette) * 255)
+    print(f"Painted {settings.crops} crops in {time.monotonic() - started_s:.0f} s", flush=True)
+    return before, after
+
+
+def batches(settings: Settings, before: np.ndarray, after: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Go through the crops in ever new order, ``steps`` batches of them, as ``float32`` 0.0 to 1.0."""
+    rng = np.random.default_rng(settings.seed + 1)
+    for _ in range(settings.steps):
+        chosen = rng.choice(len(before), settings.batch_size, replace=False)
+        yield before[chosen].astype(np.float32) / 255.0, after[chosen].astype(np.float32) / 255.0
+
+
+def make_step(model: Any, optimizer: Any, gradient_weight: float) -> Any:
+    """Compile one training step: batch in, loss out."""
+    import tensorflow as tf
+
+    def difference(wanted: Any, made: Any) -> Any:
+        pixels = tf.reduce_mean(tf.abs(wanted - made))
+        (wanted_y, wanted_x), (made_y, made_x) = tf.image.image_gradients(wanted), tf.image.image_gradients(made)
+        gradients = tf.reduce_mean(tf.abs(wanted_y - made_y)) + tf.reduce_mean(tf.abs(wanted_x - made_x))
+        return pixels + gradient_weight * gradients
+
+    @tf.function
+    def step(photos: Any, paintings: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = difference(paintings, model(photos, training=True))
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, model.trainable_variables), 1.0)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return step
+
+
+def train(settings: Settings, checkpoint: Path, start_from: Path | None) -> None:
+    """
+    Train and save; every 250 steps as well, so that a look at it costs nothing.
+
+    :param checkpoint: the ``.keras`` file to write.
+    :param start_from: a ``.keras`` file whose weights to begin with.
+    """
+    import keras
+    import tensorflow as tf
+    from model import build_model
+
+    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.utils.set_random_seed(settings.seed)
+    before, after = paint_crops(settings)
+    model = build_model()
+    if start_from is not None:
+        model.load_weights(start_from)
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps, alpha=0.02)
+    step = make_step(model, keras.optimizers.Adam(rate), settings.gradient_weight)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    started_s, losses = time.monotonic(), []
+    for index, batch in enumerate(batches(settings, before, after), start=1):
+        losses.append(float(step(*batch)))
+        if index % 50 == 0 or index == settings.steps:
+            print(
+                f"step {index:5d}  {time.monotonic() - started_s:6.0f} s  loss {np.mean(losses[-50:]):.4f}", flush=True
+            )
+        if index % 250 == 0 or index == settings.steps:
+            model.save(checkpoint, include_optimizer=False)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, default=HERE / "checkpoint" / "brush_strokes.keras")
+    parser.add_argument("--start-from", type=Path, default=None, help="continue from this .keras file's weights")
+    parser.add_argument("--crops", type=int, default=700, help="painted for training")
+    parser.add_argument("--crop-size", type=int, default=128, help="pixels along each side, a multiple of 4")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--gradient-weight", type=float, default=0.5, help="against a pixel weight of 1")
+    parser.add_argument("--seed", type=int, default=1889)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads that TensorFlow may use")
+    arguments = vars(parser.parse_args())
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    checkpoint, start_from = arguments.pop("checkpoint"), arguments.pop("start_from")
+    train(Settings(**arguments), checkpoint, start_from)
+
+
+if __name__ == "__main__":
+    main()
