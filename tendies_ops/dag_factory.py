@@ -9,48 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
 
-from tendies_ops.errors import SpecError
 from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
-from tendies_ops.spec import load_spec
+from tendies_ops.spec import load_indexed_specs
 
 if TYPE_CHECKING:
     from tendies_ops.spec import ModelSpec
 
-#: The file that names the specs. It is read instead of listing the directory: what a DAG file finds must not depend on
-#: a half-copied file or on the order of a listing, and each other outcome would be a new version of every DAG.
-INDEX_NAME = "index.txt"
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
 
 
 def read_specs(default_dir: Path) -> list[ModelSpec]:
     """
-    Read the model specs that ``index.txt`` in the specs directory names, one path a line, relative to it.
+    Read the model specs that ``index.txt`` in the specs directory names. Nothing else is read, and nothing is listed.
 
     :param default_dir: the specs directory where the environment variable ``TENDIES_SPECS_DIR`` is not set.
     :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name``.
     """
-    directory = Path(os.environ.get(SPECS_DIR_VARIABLE) or default_dir)
-    specs: dict[str, ModelSpec] = {}
-    for name in _read_index(directory / INDEX_NAME):
-        spec = load_spec(directory / name)
-        if spec.model_name in specs:
-            raise SpecError(f"{directory / INDEX_NAME} names two specs of model {spec.model_name}. Rename one.")
-        specs[spec.model_name] = spec
-    return list(specs.values())
-
-
-def _read_index(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SpecError(
-            f"The index of model specs {path} cannot be read ({error.strerror}). Write one spec's file name a line in "
-            f"it, or set {SPECS_DIR_VARIABLE} to the directory that has one."
-        ) from None
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return load_indexed_specs(Path(os.environ.get(SPECS_DIR_VARIABLE) or default_dir))
 
 
 def release_dag(spec: ModelSpec) -> DAG:

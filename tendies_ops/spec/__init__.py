@@ -5,6 +5,7 @@ from __future__ import annotations
 from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
+from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
 from tendies_ops.spec.load import load_spec, load_specs
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
@@ -12,6 +13,7 @@ from tendies_ops.spec.release import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
 __all__ = [
+    "INDEX_NAME",
     "MANIFEST_PATH",
     "AirflowSpec",
     "BatchSpec",
@@ -23,6 +25,7 @@ __all__ = [
     "ReleaseSpec",
     "SourceSpec",
     "ValueRange",
+    "load_indexed_specs",
     "load_spec",
     "load_specs",
     "read_manifest",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt
+from pathlib import Path
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from tendies_ops.spec.base import SpecPart
 
@@ -15,4 +17,16 @@ class AirflowSpec(SpecPart):
     batch_cron: str | None = Field(None, description="cron expression (UTC), besides the model's asset")
     server_conn_id: str = "tf_serving_default"
     retries: NonNegativeInt = 2
+    retry_delay_s: PositiveFloat = 30.0
     description: str = ""
+    watch_dir: Path | None = Field(
+        None, description="directory whose new checkpoints are released by themselves; the triggerer must see it"
+    )
+    watch_interval_s: PositiveFloat = 10.0
+    shards: PositiveInt = Field(1, description="split a batch into at most so many tasks, on any worker")
+    pool: str | None = Field(None, description="Airflow pool that holds back tasks which use the server")
+    python: str | None = Field(None, description="interpreter that has TensorFlow; default Airflow's own")
+    export_timeout_s: PositiveFloat = 1800.0
+    deadline_s: PositiveFloat | None = Field(
+        None, description="a batch run that has not ended so long after it was queued is reported as late"
+    )
