@@ -12,17 +12,10 @@ from typing import Any
 
 import keras  # noqa: TID253 - it defines a layer; only the exporter and the training import this module
 import numpy as np
+from canvas import CANVAS_SIZE, canvas_noise
 from keras import layers, ops  # noqa: TID253 - same
 
-CANVAS_SIZE = 64
 FILTER_SIZE = 15
-NOISE_SEED = 7
-
-
-def canvas_noise(seed: int = NOISE_SEED) -> np.ndarray:
-    """Draw the canvas tile: ``float32 [CANVAS_SIZE, CANVAS_SIZE]``, normal, mean 0, deviation 1."""
-    noise = np.random.default_rng(seed).normal(size=(CANVAS_SIZE, CANVAS_SIZE))
-    return ((noise - noise.mean()) / noise.std()).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable(package="tendies_examples")

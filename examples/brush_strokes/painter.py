@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from canvas import NOISE_SEED, canvas_noise
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
-
-#: Side of the canvas tile, in half-resolution pixels: the pattern repeats every 128 pixels of the picture.
-CANVAS_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,7 @@ class Brush:
     palette_pull: float = 0.35
 
 
-def canvas_noise(seed: int = 7) -> np.ndarray:
-    """Draw the canvas tile: ``float32 [CANVAS_SIZE, CANVAS_SIZE]``, normal, mean 0, deviation 1."""
-    noise = np.random.default_rng(seed).normal(size=(CANVAS_SIZE, CANVAS_SIZE))
-    return ((noise - noise.mean()) / noise.std()).astype(np.float32)
-
-
-def tiled_canvas(height: int, width: int, seed: int = 7) -> np.ndarray:
+def tiled_canvas(height: int, width: int, seed: int = NOISE_SEED) -> np.ndarray:
     """Lay the tile over a picture from its upper left corner: ``float32 [height, width]``, twice enlarged."""
     tile = np.kron(canvas_noise(seed), np.ones((2, 2), dtype=np.float32))
     rows, columns = -(-height // tile.shape[0]), -(-width // tile.shape[1])
@@ -106,7 +98,7 @@ def _walk(
         yield y, x
 
 
-def stroke_height(field: tuple[np.ndarray, np.ndarray], brush: Brush, seed: int = 7) -> np.ndarray:
+def stroke_height(field: tuple[np.ndarray, np.ndarray], brush: Brush, seed: int = NOISE_SEED) -> np.ndarray:
     """Tell how thick the paint lies: ``float [H, W]``, mean about 0, deviation about 1, ridges along the field."""
     noise = gaussian_filter(tiled_canvas(*field[0].shape, seed=seed), brush.stroke_width_px / 2, mode="wrap")
     height = smear(noise, field, brush.stroke_length_px)
@@ -134,7 +126,7 @@ def pull_to_palette(colours: np.ndarray, palette: np.ndarray, strength: float) -
     return np.asarray(colours + strength * (nearest - colours))
 
 
-def paint(photo: np.ndarray, brush: Brush, palette: np.ndarray | None = None, seed: int = 7) -> np.ndarray:
+def paint(photo: np.ndarray, brush: Brush, palette: np.ndarray | None = None, seed: int = NOISE_SEED) -> np.ndarray:
     """
     Paint a picture over.
 

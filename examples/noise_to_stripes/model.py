@@ -2,8 +2,8 @@
 The CycleGAN generator, as a TensorFlow 1 graph, under the variable names that CycleGAN-TensorFlow gives it.
 
 The layers carry the names they have there whatever their width is: ``c7s1_32``, ``d64``, ``d128``, ``u64``, ``u32``,
-``output``; only the residual blocks say their real depth (``R128_1`` when ``ngf`` is 32). Source of the architecture: Zhu
-et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", appendix 7.2.
+``output``; only the residual blocks say their real depth (``R128_1`` when ``ngf`` is 32). Architecture:
+Zhu et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", appendix 7.2.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class Settings:
     batch_size: int
     learning_rate: float
     adversarial_weight: float
+    haze: float
     ngf: int
     residual_blocks: int
     seed: int
@@ -65,6 +66,7 @@ class TrainingGraph:
     stripes: Any
     learning_rate: Any
     haze: Any
+    likeness_weight: Any
     train_generator: Any
     train_discriminator: Any
     losses: dict[str, Any]
@@ -77,7 +79,7 @@ def build_training_graph(settings: Settings) -> TrainingGraph:
     tf1 = tf.compat.v1
     shape = (settings.batch_size, IMAGE_SIZE, IMAGE_SIZE, 3)
     noise, stripes = tf1.placeholder(tf.float32, shape), tf1.placeholder(tf.float32, shape)
-    rate, haze = tf1.placeholder(tf.float32, ()), tf1.placeholder(tf.float32, ())
+    rate, haze, likeness_weight = (tf1.placeholder(tf.float32, ()) for _ in range(3))
     made = generator(noise, ngf=settings.ngf, residual_blocks=settings.residual_blocks)
     judged_real = discriminator(stripes + haze * tf.random.normal(shape), name="D")
     judged_made = discriminator(made + haze * tf.random.normal(shape), name="D")
@@ -88,14 +90,18 @@ def build_training_graph(settings: Settings) -> TrainingGraph:
         "likeness": _likeness_loss(noise, made),
         "contrast": _contrast_loss(made),
     }
-    generator_loss = settings.adversarial_weight * losses["adversarial"] + sum(
-        losses[name] for name in ("band", "likeness", "contrast")
+    generator_loss = (
+        losses["band"]
+        + losses["contrast"]
+        + likeness_weight * losses["likeness"]
+        + settings.adversarial_weight * losses["adversarial"]
     )
     return TrainingGraph(
         noise=noise,
         stripes=stripes,
         learning_rate=rate,
         haze=haze,
+        likeness_weight=likeness_weight,
         train_generator=_minimize(generator_loss, rate, "G/"),
         train_discriminator=_minimize(losses["discriminator"], rate / 2.0, "D/"),
         losses=losses,
@@ -182,7 +188,9 @@ def _run_steps(session: Any, graph: TrainingGraph, settings: Settings, rng: np.r
             graph.noise: gaussian_noise(rng, settings.batch_size),
             graph.stripes: sinusoidal_noise(rng, settings.batch_size),
             graph.learning_rate: rate,
-            graph.haze: 0.3 * (1.0 - step / settings.steps),
+            graph.haze: settings.haze,
+            # The noise says at first where the stripes stand; later they may straighten where it contradicts itself.
+            graph.likeness_weight: max(0.1, 1.0 - 2.0 * step / settings.steps),
         }
         *_, losses = session.run((graph.train_discriminator, graph.train_generator, graph.losses), feed)
         if step % 100 == 0 or step == settings.steps - 1:
@@ -196,8 +204,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=HERE / "checkpoint" / "model.ckpt", help="prefix to save to")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--adversarial-weight", type=float, default=0.1, help="against 1 for the other losses")
+    parser.add_argument("--haze", type=float, default=0.5, help="noise added to all that the discriminator sees")
     parser.add_argument("--ngf", type=int, default=32, help="filters of the generator's first layer")
     parser.add_argument("--residual-blocks", type=int, default=1)
     parser.add_argument("--seed", type=int, default=2018)
