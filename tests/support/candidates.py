@@ -1,4 +1,4 @@
-"""SavedModel directories as the exporter makes them, for a server that understands ``fake.json`` instead of TensorFlow."""
+"""SavedModel directories as the exporter makes them, for a server that reads ``fake.json`` instead of a graph."""
 
 from __future__ import annotations
 

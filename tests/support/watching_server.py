@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.publish.versions import list_version_dirs
 from tests.support.candidates import MODEL_NAME, shift
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
-
-from tendies_ops.publish.versions import list_version_dirs
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:predict")
 _STATUS = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?")
@@ -121,19 +120,27 @@ class WatchingServer:
             self.loads.append(number)
             try:
                 version.behaviour = self._read(number)
-                if not self._sleep(version.behaviour.get("load_s", 0.0), number):
-                    return
-                if version.behaviour.get("crash"):
-                    self._crash()
-                    return
-                self._become_available(number, version)
-                return
             except CannotLoadError as error:
                 failure = str(error)
+            else:
+                self._finish_load(number, version)
+                return
             if attempt < self.retries and not self._sleep(self.retry_interval_s, number):
                 return
         with self._lock:
             version.error, version.state = failure, "END"
+
+    def _finish_load(self, number: int, version: Version) -> None:
+        if not self._sleep(version.behaviour.get("load_s", 0.0), number):
+            return
+        if version.behaviour.get("crash"):
+            self._crash()
+            return
+        with self._lock:
+            version.state = "AVAILABLE"
+            if self._socket is None:
+                self._socket = CannedServer(self._answer, port=self.port)
+        self._unload_all_but(number)
 
     def _read(self, number: int) -> dict[str, Any]:
         path = next((c.path for c in list_version_dirs(self.base) if c.version == number), self.base / str(number))
@@ -162,13 +169,6 @@ class WatchingServer:
                     self.versions[number] = Version("END", "CANCELLED: a newer version is aspired")
                 return False
         return True
-
-    def _become_available(self, number: int, version: Version) -> None:
-        with self._lock:
-            version.state = "AVAILABLE"
-            if self._socket is None:
-                self._socket = CannedServer(self._answer, port=self.port)
-        self._unload_all_but(number)
 
     def _unload_all_but(self, keep: int | None) -> None:
         with self._lock:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.candidates import make_candidate
-from tests.support.watching_server import WatchingServer
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release import list_versions, release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
+from tests.support.candidates import make_candidate
+from tests.support.watching_server import WatchingServer
 
 QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=0.5)
 

@@ -1,0 +1,101 @@
+"""
+Leases: a batch run says that it is using a version, and nobody takes that version away meanwhile.
+
+A lease is a file ``.tendies/leases/<version>-<id>.json`` that its holder touches every few seconds. It ends with the
+run, with the run's process, or, on another host, two minutes after the last touch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.files import write_text_atomically
+from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+from tendies_ops.publish.owner import Heartbeat, Owner
+from tendies_ops.publish.versions import list_version_dirs
+
+_HEARTBEAT_S = 10.0
+#: A minute of silence, and one more because the hosts' clocks may differ: a lease is compared with this host's clock.
+EXPIRES_AFTER_S = 120.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Somebody uses a version."""
+
+    version: int
+    holder: str  #: in words: ``run 2026-11-22T03:00``
+    owner: Owner
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.holder} ({self.owner}) is using version {self.version}"
+
+
+@contextmanager
+def hold_lease(
+    model_base_path: Path, version: int, *, holder: str, heartbeat_s: float = _HEARTBEAT_S
+) -> Iterator[Lease]:
+    """
+    Keep ``version`` in service for the length of a ``with`` block.
+
+    :param holder: who, in words that help whoever has to wait.
+    :raises PublishError: there is no such version, or the lease cannot be written.
+    """
+    path = model_base_path / STATE_DIRECTORY / "leases" / f"{version}-{uuid.uuid4().hex}.json"
+    lease = Lease(version, holder, Owner.me(), path)
+    try:
+        (state_directory(model_base_path) / "leases").mkdir(exist_ok=True)
+        write_text_atomically(path, json.dumps({"holder": holder, "owner": lease.owner.to_json()}))
+    except OSError as error:
+        raise PublishError(f"The lease {path} cannot be written: {error.strerror}.") from error
+    heartbeat = Heartbeat(path, interval_s=heartbeat_s)
+    try:
+        # Looked at after the lease is there: retention looks for leases again after it has moved a version away.
+        if not any(child.version == version for child in list_version_dirs(model_base_path)):
+            raise PublishError(
+                f"There is no version {version} in {model_base_path} to use; it may just have been removed."
+            )
+        yield lease
+    finally:
+        heartbeat.stop()
+        path.unlink(missing_ok=True)
+
+
+def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> list[Lease]:
+    """
+    Who uses which version now.
+
+    :param now_unix_s: absent: this host's clock.
+    """
+    now_s = time.time() if now_unix_s is None else now_unix_s
+    directory = model_base_path / STATE_DIRECTORY / "leases"
+    paths = sorted(directory.glob("*.json")) if directory.is_dir() else []
+    leases = (_read(path, now_s) for path in paths)
+    return [lease for lease in leases if lease is not None]
+
+
+def remove_dead_leases(model_base_path: Path) -> None:
+    """Clear away what killed runs left. Only for the holder of the lock."""
+    alive = {lease.path for lease in live_leases(model_base_path)}
+    directory = model_base_path / STATE_DIRECTORY / "leases"
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if path not in alive and time.time() - path.lstat().st_mtime > EXPIRES_AFTER_S:
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path, now_s: float) -> Lease | None:
+    try:
+        touched_s = path.stat().st_mtime
+        data = json.loads(path.read_text(encoding="utf-8"))
+        lease = Lease(int(path.name.split("-")[0]), str(data["holder"]), Owner.from_json(data["owner"]), path)
+    except (OSError, KeyError, TypeError, ValueError):
+        return None  # ended just now, or never whole
+    return None if now_s - touched_s > EXPIRES_AFTER_S or lease.owner.is_known_dead() else lease

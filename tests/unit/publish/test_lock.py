@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import LockHeldError
+from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.publish.lock import LockSeen, StaleWatch, lock_base_path
+from tendies_ops.publish.owner import Owner
+
+
+def write_lock(base: Path, owner: Owner, generation: int = 1) -> Path:
+    (base / STATE_DIRECTORY).mkdir(exist_ok=True)
+    path = base / STATE_DIRECTORY / f"lock.{generation}"
+    path.write_text(json.dumps({"owner": owner.to_json(), "purpose": "release of stripes"}))
+    return path
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    inside, most, gate = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        with lock_base_path(tmp_path, purpose="test"):
+            with gate:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with gate:
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert most == 1
+
+
+def test_whoever_waits_too_long_is_told_who_holds_it(tmp_path: Path) -> None:
+    with (
+        lock_base_path(tmp_path, purpose="release of stripes"),
+        pytest.raises(LockHeldError, match=rf"process {os.getpid()}.*release of stripes"),
+        lock_base_path(tmp_path, purpose="other", timeout_s=0.1),
+    ):
+        pass
+
+
+def test_a_lock_of_a_dead_process_on_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    write_lock(tmp_path, replace(Owner.me(), process_started_s=1.0))
+
+    with lock_base_path(tmp_path, purpose="test", timeout_s=0.5) as lock:
+        assert lock.generation == 2
+
+
+def test_a_lock_of_another_host_is_respected_while_it_is_touched(tmp_path: Path) -> None:
+    path = write_lock(tmp_path, replace(Owner.me(), host="other", pid=1))
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.05):
+            os.utime(path)
+
+    beating = threading.Thread(target=beat)
+    beating.start()
+    try:
+        with (
+            pytest.raises(LockHeldError, match="@other"),
+            lock_base_path(tmp_path, purpose="test", timeout_s=1.0, stale_after_s=0.4),
+        ):
+            pass
+    finally:
+        stop.set()
+        beating.join()
+
+
+def test_a_lock_of_another_host_that_went_silent_is_taken_over(tmp_path: Path) -> None:
+    write_lock(tmp_path, replace(Owner.me(), host="other"))
+
+    with lock_base_path(tmp_path, purpose="test", timeout_s=5.0, stale_after_s=0.3) as lock:
+        assert lock.generation == 2
+
+
+def test_another_container_on_this_machine_is_not_taken_for_dead(tmp_path: Path) -> None:
+    write_lock(tmp_path, replace(Owner.me(), pid_namespace="pid:[1]", pid=2**22 + 1))
+
+    with pytest.raises(LockHeldError), lock_base_path(tmp_path, purpose="test", timeout_s=0.3):
+        pass
+
+
+def test_an_owner_that_was_passed_over_is_stopped_at_its_next_step(tmp_path: Path) -> None:
+    with lock_base_path(tmp_path, purpose="paused") as lock:
+        write_lock(tmp_path, Owner.me(), generation=lock.generation + 1)
+
+        with pytest.raises(LockHeldError, match="took over"):
+            lock.check()
+
+
+def test_a_lock_file_that_nobody_can_read_is_respected(tmp_path: Path) -> None:
+    (tmp_path / STATE_DIRECTORY).mkdir()
+    (tmp_path / STATE_DIRECTORY / "lock.5").write_text("???")
+
+    with pytest.raises(LockHeldError, match="unknown process"), lock_base_path(tmp_path, purpose="t", timeout_s=0.1):
+        pass
+
+
+def test_staleness_is_measured_on_the_waiters_own_clock() -> None:
+    watch = StaleWatch(60.0)
+    seen = LockSeen(3, released=False, touched_ns=5)
+
+    assert not watch.is_stale(seen, now_s=0.0, known_dead=False)
+    assert not watch.is_stale(seen, now_s=59.0, known_dead=False)
+    assert not watch.is_stale(replace(seen, touched_ns=6), now_s=100.0, known_dead=False)
+    assert watch.is_stale(replace(seen, touched_ns=6), now_s=160.0, known_dead=False)
+
+
+def test_old_generations_do_not_pile_up(tmp_path: Path) -> None:
+    for _ in range(30):
+        with lock_base_path(tmp_path, purpose="test"):
+            pass
+
+    assert len(list((tmp_path / STATE_DIRECTORY).glob("lock.*"))) <= 8

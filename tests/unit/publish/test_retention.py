@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish import publish_version
+from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.leases import EXPIRES_AFTER_S, hold_lease, live_leases
+from tendies_ops.publish.owner import Owner
+from tendies_ops.publish.retention import apply_retention, versions_to_remove
+from tendies_ops.publish.versions import list_version_dirs
+from tests.support.candidates import make_candidate
+
+
+def test_only_the_newest_are_kept() -> None:
+    assert versions_to_remove(range(1, 8), keep=3, serving=[], leased=[], good=[]) == [1, 2, 3, 4]
+
+
+def test_what_serves_is_leased_or_was_good_last_is_kept() -> None:
+    doomed = versions_to_remove(range(1, 10), keep=1, serving=[4], leased=[2], good=[3, 5, 6])
+
+    assert doomed == [1, 3, 7, 8]
+
+
+def test_at_least_one_version_is_always_kept() -> None:
+    assert versions_to_remove([5], keep=0, serving=[], leased=[], good=[]) == []
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    path = tmp_path / "base"
+    path.mkdir()
+    for number in range(1, 6):
+        publish_version(make_candidate(tmp_path / str(number), by=number), path)
+        append_history(path, HistoryRecord("released", number))
+    return path
+
+
+def test_retention_removes_and_remembers(base: Path) -> None:
+    assert apply_retention(base, keep=2, serving=[5]) == [1, 2, 3]
+
+    assert [c.version for c in list_version_dirs(base)] == [4, 5]
+    assert publish_version(make_candidate(base.parent / "again", by=1), base).version == 6
+
+
+def test_a_leased_version_survives_retention_until_the_run_ends(base: Path) -> None:
+    with hold_lease(base, 1, holder="run 1"):
+        assert 1 not in apply_retention(base, keep=2, serving=[5])
+        assert (base / "1" / "saved_model.pb").exists()
+
+    assert apply_retention(base, keep=2, serving=[5]) == [1]
+
+
+def test_a_lease_ends_with_its_run(base: Path) -> None:
+    with hold_lease(base, 2, holder="run 2") as lease:
+        assert [str(found) for found in live_leases(base)] == [str(lease)]
+
+    assert live_leases(base) == []
+
+
+def test_a_lease_of_a_dead_process_or_a_silent_host_counts_no_more(base: Path) -> None:
+    with hold_lease(base, 2, holder="run 2") as lease:
+        assert live_leases(base, now_unix_s=time.time() + EXPIRES_AFTER_S + 5) == []
+        dead = replace(Owner.me(), process_started_s=1.0)
+        lease.path.write_text(f'{{"holder": "x", "owner": {__import__("json").dumps(dead.to_json())}}}')
+        os.utime(lease.path)
+
+        assert live_leases(base) == []
+
+
+def test_a_version_that_is_not_there_cannot_be_leased(base: Path) -> None:
+    with pytest.raises(PublishError, match="no version 99"), hold_lease(base, 99, holder="run"):
+        pass
+
+    assert live_leases(base) == []
