@@ -19,6 +19,8 @@ _PATHS_IN_SPEC = (
     ("source", "graph"),
     ("release", "model_base_path"),
     ("airflow", "watch_dir"),
+    ("batch", "input"),
+    ("batch", "output"),
 )
 
 
@@ -99,7 +101,7 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
     for section, key in _PATHS_IN_SPEC:
         part = result.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str):
+        if isinstance(part, dict) and isinstance(part.get(key), str) and "://" not in part[key]:
             part[key] = str(base / part[key])
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
