@@ -74,7 +74,7 @@ def set_up(kind: str) -> None:
         _run([*install, "-r", str(requirements)])
     except subprocess.CalledProcessError as error:
         if install == _pip():
-            fail(_why(error))
+            fail(why(error))
         say("uv could not install the packages; trying pip, which takes some minutes ...")
         install = _pip()
         _run_or_fail([*install, "-r", str(requirements)])
@@ -188,19 +188,20 @@ def _run_or_fail(command: list[str]) -> None:
     try:
         _run(command)
     except subprocess.CalledProcessError as error:
-        fail(_why(error))
+        fail(why(error))
 
 
-def _why(error: subprocess.CalledProcessError) -> str:
+def why(error: subprocess.CalledProcessError) -> str:
+    """What stood in the way, in one sentence: the installers' own words are many lines."""
     output = str(error.output)
     if "No space left" in output:
         return f"The disk of {ROOT} is full. .venv needs {NEEDED_DISK_GB:.0f} GB; make room and try again."
     if any(words in output for words in _NO_NETWORK_WORDS):
         return (
             "The package index cannot be reached, so .venv cannot be filled. Check the network, or name an index "
-            f"that can be reached in PIP_INDEX_URL. The details are in {LOG.relative_to(ROOT)}."
+            f"that can be reached in PIP_INDEX_URL. The details are in {LOG}."
         )
-    return f"The packages could not be installed: {_last_line(output)} (all of it: {LOG.relative_to(ROOT)})"
+    return f"The packages could not be installed: {_last_line(output)} (all of it: {LOG})"
 
 
 def _last_line(text: str) -> str:

@@ -51,8 +51,13 @@ def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
     pictures, results = place.pictures(road.model_name), place.results(road.model_name)
     release = road.release and road.api.result(road.release_dag_id, road.release.run_id, "release")
     batch = road.batch and road.api.result(road.batch_dag_id, road.batch.run_id, "infer")
-    missing = tuple(str(path) for path in _files(pictures) if not _has_result(path, results))
+    missing = find_missing(pictures, results)
     return ModelOutcome(road.model_name, road.is_green, release or {}, batch or {}, pictures, results, missing)
+
+
+def find_missing(pictures: Path, results: Path) -> tuple[str, ...]:
+    """Pictures without a whole result, by name."""
+    return tuple(str(path) for path in _files(pictures) if not _has_result(path, results))
 
 
 def _files(directory: Path) -> list[Path]:
