@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import BatchError, UsageError
+from tendies_ops.files import digest_bytes
 from tendies_ops.hooks.arguments import optional, split_list
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.progress import ProgressStore
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from tendies_ops.inference import BatchOptions, BatchProgress
+    from tendies_ops.inference import BatchOptions
 
 
 class BatchInferenceOperator(TendiesOperator):
@@ -32,8 +33,13 @@ class BatchInferenceOperator(TendiesOperator):
     :param include: glob patterns of pictures to take; default all that are pictures. (templated)
     :param exclude: glob patterns of pictures to leave out. (templated)
     :param max_batch_size: most pictures in one request, at least 1.
-    :param max_failed: more failed pictures than this make the task red; default any number is allowed. (templated)
+    :param max_failed: more failed pictures than this make the task red, a share of all when below 1; default any number
+        but all. (templated)
     :param allow_empty: an input without pictures is no error.
+    :param sample: do so many pictures only, spread over the folder. (templated)
+    :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
+        keeps the version from being pruned; else the connection's. (templated)
+    :param options: further fields of ``tendies_ops.inference.BatchOptions``. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -44,6 +50,9 @@ class BatchInferenceOperator(TendiesOperator):
         "include",
         "exclude",
         "max_failed",
+        "sample",
+        "model_base_path",
+        "options",
         "model_server_conn_id",
         "servers",
     )
@@ -59,8 +68,11 @@ class BatchInferenceOperator(TendiesOperator):
         include: Sequence[str] | str = (),
         exclude: Sequence[str] | str = (),
         max_batch_size: int = 32,
-        max_failed: int | str | None = None,
+        max_failed: float | str | None = None,
         allow_empty: bool = False,
+        sample: int | str | None = None,
+        model_base_path: str | None = None,
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,20 +87,21 @@ class BatchInferenceOperator(TendiesOperator):
         self.max_batch_size = max_batch_size
         self.max_failed = max_failed
         self.allow_empty = allow_empty
+        self.sample = sample
+        self.model_base_path = model_base_path
+        self.options = options
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and say what became of the pictures."""
         from tendies_ops.inference import run_batch
 
-        report = run_batch(
-            self._options(),
-            cancelled=cancelled,
-            on_progress=lambda progress: self._tell_progress(context, progress),
-        )
+        options = self._options()
+        progress = ProgressStore(context, fingerprint=_fingerprint(options))
+        report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         summary = report.summary()
         announce(context, self.outlets, "batch", summary)
-        if not summary["ok"]:
-            raise BatchError(f"The batch of {self.input_path} is not as it should be: {summary}")
+        if not report.ok:
+            raise BatchError(describe_failure(summary))
         return summary
 
     def _options(self) -> BatchOptions:
@@ -97,19 +110,46 @@ class BatchInferenceOperator(TendiesOperator):
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
         server = self.model_server()
-        return BatchOptions(
-            input=self.input_path,
-            output=self.output_path,
-            model_name=self.model_name,
-            servers=server.servers,
-            version=optional(self.version, int),
-            include=split_list(self.include),
-            exclude=split_list(self.exclude),
-            max_batch_size=self.max_batch_size,
-            max_failed=optional(self.max_failed, int),
-            allow_empty=self.allow_empty,
-        )
+        given: dict[str, Any] = {
+            "version": optional(self.version, int),
+            "include": split_list(self.include),
+            "exclude": split_list(self.exclude),
+            "max_batch_size": self.max_batch_size,
+            "max_failed": optional(self.max_failed, float),
+            "allow_empty": self.allow_empty,
+            "sample": optional(self.sample, int),
+            "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
+            "timeout_s": server.timeout_s,
+            "headers": tuple(server.headers.items()),
+            "verify": server.verify,
+            **(self.options or {}),
+        }
+        try:
+            return BatchOptions(
+                input=self.input_path,
+                output=self.output_path,
+                model_name=self.model_name,
+                servers=server.servers,
+                **given,
+            )
+        except TypeError as error:
+            raise UsageError(
+                f"Task {self.task_id}: `options` has a word that a batch run does not know: {error}"
+            ) from None
 
-    def _tell_progress(self, context: Context, progress: BatchProgress) -> None:
-        """Show it on the task's Storage tab, which refreshes while the task runs."""
-        context["task_state_store"].set("progress", asdict(progress))
+
+def _fingerprint(options: BatchOptions) -> str:
+    parts = (options.input, options.output, options.model_name, str(options.version), options.digest)
+    return digest_bytes("\n".join(parts).encode())
+
+
+def describe_failure(summary: Mapping[str, Any]) -> str:
+    """Why a batch that ran to its end is red, in one paragraph."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in summary["failures_by_kind"].items())
+    where = summary["paths"].get("report", summary["output"])
+    if not summary["total"]:
+        return f"There is no picture in {summary['input']}. Set allow_empty if that is as it should be."
+    return (
+        f"{summary['failed']} of {summary['total']} pictures in {summary['input']} failed ({kinds}), which is more "
+        f"than allowed. {summary['done']} were done, {summary['skipped']} were done before. Each is named in {where}."
+    )

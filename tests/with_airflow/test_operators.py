@@ -1,0 +1,111 @@
+"""What all operators do alike."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseOperator, RetryAction
+
+from tendies_ops import errors
+from tendies_ops.errors import StoppedError, TendiesError, UsageError
+from tendies_ops.operators.base import RETRY_POLICY, TendiesOperator
+from tendies_ops.operators.batch import BatchInferenceOperator
+from tendies_ops.operators.export import ExportSavedModelOperator
+from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.sensors.model_version import ModelVersionSensor
+
+OPERATORS: list[type[BaseOperator]] = [
+    ExportSavedModelOperator,
+    ReleaseModelVersionOperator,
+    RollbackModelVersionOperator,
+    BatchInferenceOperator,
+    ModelVersionSensor,
+]
+ERRORS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, TendiesError)]
+
+
+def own_arguments(operator: type[BaseOperator]) -> list[inspect.Parameter]:
+    """The arguments that the operator and our base add to Airflow's."""
+    found = {}
+    for cls in reversed(operator.__mro__):
+        if cls.__module__.startswith("tendies_ops."):
+            found |= inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return [parameter for name, parameter in found.items() if name not in ("self", "kwargs")]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_arguments_go_by_keyword(operator: type[BaseOperator]) -> None:
+    assert {parameter.kind for parameter in own_arguments(operator)} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_text_argument_is_a_template_field(operator: type[BaseOperator]) -> None:
+    texts = {p.name for p in own_arguments(operator) if "str" in str(p.annotation)}
+
+    assert texts <= set(operator.template_fields)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_what_a_retry_can_mend_is_retried_and_the_rest_fails_at_once(error: type[TendiesError]) -> None:
+    decision = RETRY_POLICY.evaluate(error("x"), try_number=1, max_tries=3)
+
+    assert decision.action == (RetryAction.RETRY if error.retryable else RetryAction.FAIL)
+
+
+def test_an_error_that_is_not_ours_is_left_to_the_task_s_retries() -> None:
+    assert RETRY_POLICY.evaluate(MemoryError(), try_number=1, max_tries=3).action == RetryAction.DEFAULT
+
+
+@pytest.mark.parametrize("operator", [ExportSavedModelOperator, ReleaseModelVersionOperator, BatchInferenceOperator])
+def test_the_retry_policy_of_a_task_can_be_another(operator: Any) -> None:
+    needed = {
+        ExportSavedModelOperator: {"spec": "s"},
+        ReleaseModelVersionOperator: {"saved_model_dir": "d"},
+        BatchInferenceOperator: {"input_path": "i", "output_path": "o", "model_name": "m"},
+    }[operator]
+
+    assert operator(task_id="t", **needed).retry_policy is RETRY_POLICY
+    assert operator(task_id="t", retry_policy=None, **needed).retry_policy is None
+
+
+class _Deaf(TendiesOperator):
+    """Goes on to its end whatever it is told, as Airflow lets it."""
+
+    def run(self, context: Any, cancelled: threading.Event) -> str:
+        self.on_kill()
+        assert cancelled.is_set()
+        return "everything is done"
+
+
+def test_a_task_that_was_told_to_stop_is_never_green() -> None:
+    with pytest.raises(StoppedError, match="was told to stop"):
+        _Deaf(task_id="deaf").execute({})  # type: ignore[typeddict-item]
+
+
+def test_a_kill_before_and_after_the_work_does_no_harm() -> None:
+    task = _Deaf(task_id="idle")
+
+    task.on_kill()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ExportSavedModelOperator(task_id="t", spec="s", timeout_s=0), "timeout_s of task t must be above 0"),
+        (
+            lambda: BatchInferenceOperator(
+                task_id="t", input_path="i", output_path="o", model_name="m", max_batch_size=0
+            ),
+            "max_batch_size of task t must be at least 1",
+        ),
+        (lambda: ModelVersionSensor(task_id="t", model_name="m"), "either `version` or `newer_than`"),
+        (lambda: ModelVersionSensor(task_id="t", model_name="m", version=1, newer_than=2), "either"),
+    ],
+)
+def test_wrong_literals_are_told_when_the_dag_is_parsed(make: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        make()

@@ -1,0 +1,118 @@
+"""Release, rollback and sensor as Airflow runs them, against a server that watches a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+
+from tendies_ops.operators.assets import model_asset
+from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.sensors.model_version import ModelVersionSensor
+from tendies_ops.spec import ReleaseSpec
+from tests.support.airflow_home import run_dag
+from tests.support.candidates import MODEL_NAME, make_candidate
+from tests.support.watching_server import WatchingServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[WatchingServer]:
+    base = tmp_path / "models"
+    base.mkdir()
+    with WatchingServer(base) as running:
+        yield running
+
+
+@pytest.fixture
+def server_connection(server: WatchingServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    extra = f'{{"model_base_path": "{server.base}"}}'.replace('"', '\\"')
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_TF_SERVING_DEFAULT", f'{{"conn_type": "tf_serving", "host": "{server.url}", "extra": "{extra}"}}'
+    )
+    return "tf_serving_default"
+
+
+def run_task(dag_id: str, make: Any) -> Any:
+    """Run a DAG of one task and return its task instance."""
+    with DAG(dag_id) as dag:
+        task: BaseOperator = make()
+    return run_dag(dag).get_task_instance(task.task_id)
+
+
+def release(candidate: Path, **arguments: Any) -> ReleaseModelVersionOperator:
+    options = ReleaseSpec(available_timeout_s=20)
+    return ReleaseModelVersionOperator(task_id="release", saved_model_dir=str(candidate), options=options, **arguments)
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_a_release_ends_with_the_version_served_and_its_summary_in_xcom(server: WatchingServer, tmp_path: Path) -> None:
+    candidate = make_candidate(tmp_path / "candidate", by=10)
+
+    ti = run_task("release_one", lambda: release(candidate, outlets=[model_asset(MODEL_NAME)]))
+
+    assert ti.state == "success"
+    summary = ti.xcom_pull(task_ids="release")
+    assert (summary["model_name"], summary["version"], summary["state"]) == (MODEL_NAME, 1, "released")
+    assert server.serving() == [1]
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_a_release_that_cannot_load_is_red_and_the_version_before_serves(
+    server: WatchingServer, tmp_path: Path
+) -> None:
+    run_task("release_good", lambda: release(make_candidate(tmp_path / "good", by=10)))
+    bad = make_candidate(tmp_path / "bad", by=20, error="INVALID_ARGUMENT: graph is cyclic")
+
+    ti = run_task("release_bad", lambda: release(bad, retries=2))
+
+    assert ti.state == "failed"  # and not up_for_retry: the same again cannot help
+    server.wait_until_serving(1)
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_a_rollback_puts_the_version_before_back(server: WatchingServer, tmp_path: Path) -> None:
+    for by in (10, 20):
+        run_task(f"release_{by}", lambda by=by: release(make_candidate(tmp_path / str(by), by=by)))
+    assert server.serving() == [2]
+
+    ti = run_task(
+        "rollback",
+        lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME, reason="too dark"),
+    )
+
+    assert ti.state == "success"
+    summary = ti.xcom_pull(task_ids="rollback")
+    assert (summary["version"], summary["previous_version"], summary["state"]) == (1, 2, "rolled_back")
+    server.wait_until_serving(1)
+
+
+def test_a_sensor_gives_up_in_time_when_nobody_answers() -> None:
+    ti = run_task(
+        "wait_for_nobody",
+        lambda: ModelVersionSensor(
+            task_id="wait", model_name=MODEL_NAME, version=1, servers="http://127.0.0.1:9", timeout=1, poke_interval=0.2
+        ),
+    )
+
+    assert ti.state == "failed"
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_a_sensor_ends_with_the_version_that_serves(server: WatchingServer, tmp_path: Path) -> None:
+    make_candidate(server.base / "7", by=10)
+
+    exact = run_task(
+        "wait_exact",
+        lambda: ModelVersionSensor(task_id="wait", model_name=MODEL_NAME, version="7", poke_interval=0.2, timeout=20),
+    )
+    newer = run_task(
+        "wait_newer",
+        lambda: ModelVersionSensor(task_id="wait", model_name=MODEL_NAME, newer_than=6, poke_interval=0.2, timeout=20),
+    )
+
+    assert exact.xcom_pull(task_ids="wait") == 7
+    assert newer.xcom_pull(task_ids="wait") == 7
