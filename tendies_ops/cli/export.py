@@ -2,7 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
 
-def export_command() -> None:
-    """Not here yet."""
-    raise NotImplementedError
+import typer
+
+from tendies_ops.cli.output import console, print_json
+from tendies_ops.spec import Manifest
+
+
+def export_command(
+    spec: Annotated[Path, typer.Argument(help="model spec (YAML)", metavar="SPEC")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
+    checkpoint: Annotated[Path | None, typer.Option(help="take this instead of the spec's checkpoint")] = None,
+    python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
+    timeout: Annotated[float, typer.Option(help="seconds after which the export is stopped", min=1.0)] = 1800.0,
+    as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
+) -> int:
+    """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
+    from tendies_ops.export import export_model
+    from tendies_ops.spec import load_spec
+
+    result = export_model(
+        load_spec(spec),
+        output,
+        checkpoint=checkpoint,
+        python=python,
+        timeout_s=timeout,
+        on_line=None if as_json else console.print,
+    )
+    if as_json:
+        print_json(
+            {"saved_model_dir": str(result.saved_model_dir), "manifest": result.manifest.model_dump(mode="json")}
+        )
+    else:
+        _print_summary(result.saved_model_dir, result.manifest)
+    return 0
+
+
+def _print_summary(directory: Path, manifest: Manifest) -> None:
+    worst = {
+        unit: max(e.max_abs for e in manifest.parity if e.unit == unit) for unit in {e.unit for e in manifest.parity}
+    }
+    words = {"of_255": "of 255", "absolute": "in tensors"}
+    proof = ", ".join(f"{value:g} {words[unit]}" for unit, value in sorted(worst.items())) or "nothing to compare"
+    console.print(f"{manifest.model_name} is at {directory}", markup=False)
+    console.print(
+        f"digest {manifest.model_digest}; largest difference to the source on {len(manifest.golden)} golden images: {proof}"
+    )

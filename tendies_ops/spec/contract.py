@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
 from tendies_ops.spec.base import SpecPart
+
+HexColor = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class ValueRange(SpecPart):
@@ -30,14 +32,25 @@ class Size(SpecPart):
 
 
 class InputContract(SpecPart):
-    """From the file to the tensor."""
+    """
+    From the file to the tensor.
 
-    channels: Literal[1, 3, 4] = 3
+    In this order: decode to 8 bits a channel, alpha, resize, pad to ``multiple_of``, colour order, ``range``,
+    ``subtract_mean``, ``divide_by``, dtype, layout.
+    """
+
+    channels: Literal[1, 3, 4] = Field(3, description="1 grey, 3 colour, 4 colour and alpha")
+    alpha: Literal["drop", "over_white", "over_black"] = Field(
+        "drop", description="transparent pixels: keep the colour below the alpha, or lay the picture over a colour"
+    )
     color_order: Literal["rgb", "bgr"] = "rgb"
     layout: Literal["nhwc", "nchw"] = "nhwc"
-    dtype: Literal["float32", "float16", "uint8"] = "float32"
-    range: ValueRange = ValueRange()
+    dtype: Literal["float32", "float16", "uint8"] = Field("float32", description="uint8: the pixels 0..255 as they are")
+    range: ValueRange = Field(ValueRange(), description="the numbers that the network takes for black and white")
     subtract_mean: tuple[float, ...] | None = Field(None, description="per channel, after the range, in channel order")
+    divide_by: tuple[float, ...] | None = Field(
+        None, description="per channel (a standard deviation), after subtract_mean, in channel order"
+    )
     size: Size | None = Field(None, description="the one size that the network takes; absent: any size")
     resize: Literal["exact", "bilinear", "bicubic", "area"] = Field(
         "exact",
@@ -47,24 +60,70 @@ class InputContract(SpecPart):
         1, description="the network's stride: pictures are padded by reflection up to this and cropped back after"
     )
     max_megapixels: PositiveFloat = Field(64.0, description="larger pictures are refused before they are decoded")
+    batch_size: PositiveInt | None = Field(
+        None, description="1 for a network built for one picture at a time; absent: read from the graph, else any"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> InputContract:
+        for key in ("subtract_mean", "divide_by"):
+            values = getattr(self, key)
+            if values is not None and len(values) not in (1, self.channels):
+                raise ValueError(f"{key} has {len(values)} numbers; give 1 or {self.channels}, one a channel")
+        if self.divide_by is not None and 0.0 in self.divide_by:
+            raise ValueError("divide_by must not contain 0")
+        if self.dtype == "uint8" and (self.subtract_mean or self.divide_by):
+            raise ValueError("dtype uint8 hands over the pixels as they are: leave out subtract_mean and divide_by")
+        if self.batch_size not in (None, 1):
+            raise ValueError(f"batch_size {self.batch_size} is not supported; build the network for 1 or for any batch")
+        if self.size is None and self.resize != "exact":
+            raise ValueError(f"resize: {self.resize} needs `size`, the size to resize to")
+        return self
 
 
 class OutputContract(SpecPart):
-    """From the tensor to the file."""
+    """From one tensor of the network to what the client gets."""
 
-    kind: Literal["image", "detection", "segmentation", "classification", "tensor"] = "image"
+    kind: Literal["image", "detection", "segmentation", "classification", "regression", "tensor"] = "image"
     color_order: Literal["rgb", "bgr"] = "rgb"
     layout: Literal["nhwc", "nchw"] = "nhwc"
-    range: ValueRange = ValueRange()
+    range: ValueRange = Field(ValueRange(), description="the numbers that the network gives for black and white")
+    add_mean: tuple[float, ...] | None = Field(None, description="per channel, before the range is undone")
     format: Literal["png", "jpeg"] = "png"
     png_compression: int = Field(1, ge=0, le=9, description="1 costs half the time of 6 for files 4-12 % larger")
     jpeg_quality: int = Field(95, ge=1, le=100)
     scale: PositiveInt = Field(1, description="output pixels per input pixel along each side (super-resolution: 2, 4)")
+    restore_size: bool = Field(
+        False, description="after a `resize`, bring the result back to the size of the picture (times `scale`)"
+    )
     labels: tuple[str, ...] | None = Field(None, description="class names, for classification and segmentation")
+    activation: Literal["none", "softmax", "sigmoid"] = Field("none", description="turns logits into scores")
+    top_k: PositiveInt | None = Field(None, description="classification: only the k best classes, best first")
+    threshold: float = Field(0.5, description="segmentation with one channel: above it is class 1")
+    palette: tuple[HexColor, ...] | None = Field(
+        None, description="segmentation: a colour a class, `#rrggbb`; absent: a grey PNG of class numbers"
+    )
+
+
+class ExtraInput(SpecPart):
+    """A further input of the network that each request sets, such as a style."""
+
+    tensor: str = Field(description="name of the tensor in the graph, or of the builder's argument")
+    one_hot: PositiveInt | None = Field(
+        None, description="the request sends a class number; the network gets that many numbers, one of them 1"
+    )
 
 
 class Contract(SpecPart):
     """Both ends."""
 
     input: InputContract = InputContract()
-    output: OutputContract = OutputContract()
+    output: OutputContract = Field(OutputContract(), description="of every output that `outputs` does not name")
+    outputs: dict[str, OutputContract] = Field(default_factory=dict, description="for models with several outputs")
+    extra_inputs: dict[str, ExtraInput] = Field(
+        default_factory=dict, description="name in the signature -> further input that each request sets"
+    )
+
+    def for_output(self, name: str) -> OutputContract:
+        """What holds for the network's output ``name``."""
+        return self.outputs.get(name, self.output)

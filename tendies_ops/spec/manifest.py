@@ -38,6 +38,10 @@ class SourceEntry(_Part):
     checkpoint: str
     digest: str
     step: int | None = None
+    builder: str | None = None
+    unused_variables: tuple[
+        str, ...
+    ] = ()  #: in the checkpoint, but not part of the graph (a discriminator, Adam's slots)
 
 
 class TensorEntry(_Part):
@@ -88,6 +92,7 @@ class Manifest(_Part):
     golden: tuple[GoldenEntry, ...] = ()
     parity: tuple[ParityEntry, ...] = ()
     tolerance: float = 1.0
+    tensor_tolerance: float = 1e-4
     libraries: dict[str, str] = {}
     created_at: str  #: ISO 8601, UTC
 

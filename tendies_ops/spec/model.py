@@ -26,6 +26,9 @@ class ModelSpec(SpecPart):
     contract: Contract = Contract()
     golden: tuple[Path, ...] = Field((), description="pictures to prove the export on; absent: made by the exporter")
     tolerance: NonNegativeFloat = Field(1.0, description="largest difference between source and export, of 255")
+    tensor_tolerance: NonNegativeFloat = Field(
+        1e-4, description="the same for outputs that are no pictures: absolute, or relative where values exceed 1"
+    )
     release: ReleaseSpec = ReleaseSpec()
     batch: BatchSpec = BatchSpec()
     airflow: AirflowSpec = AirflowSpec()

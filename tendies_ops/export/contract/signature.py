@@ -1,0 +1,174 @@
+"""
+The serving signature: a batch of N files of any sizes in, N answers out.
+
+    files [N] -> sizes from the headers -> groups of equal size -> decode, network, encode for each group -> order of files
+
+A network for any batch gets each group as one true batch; a network for one picture gets groups of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tendies_ops.errors import ExportError
+from tendies_ops.export.contract.decode import decode_file, picture_sizes, to_network_size, to_network_values
+from tendies_ops.export.contract.encode import finish_output, merge
+from tendies_ops.export.network import IMAGE, FrozenNetwork, Input
+from tendies_ops.spec import Contract
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class ServingGraph:
+    """The ends of the graph that is served."""
+
+    graph: tf.Graph
+    inputs: Mapping[str, tf.Tensor]
+    outputs: Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the graph is built from."""
+
+    network: FrozenNetwork
+    inputs: Mapping[str, Input]
+    contract: Contract
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the network takes one picture at a time."""
+        return self.contract.input.batch_size == 1
+
+
+def build_serving_graph(plan: Plan) -> ServingGraph:
+    """Build the graph from files to answers."""
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        files = tf.compat.v1.placeholder(tf.string, [None], name="input_bytes")
+        extra = {name: _extra_placeholder(plan, name) for name in plan.contract.extra_inputs}
+        sizes = picture_sizes(files, plan.contract.input)
+        if plan.contract.input.size is not None and not plan.one_by_one:
+            results = _answer_group(plan, files, sizes, extra)
+        else:
+            results = _answer_by_groups(plan, files, sizes, extra)
+        outputs = {name: tf.identity(tensor, name=name) for name, tensor in results.items()}
+    return ServingGraph(graph, {"input_bytes": files, **extra}, outputs)
+
+
+def _extra_placeholder(plan: Plan, name: str) -> tf.Tensor:
+    import tensorflow as tf
+
+    if plan.contract.extra_inputs[name].one_hot is not None:
+        return tf.compat.v1.placeholder(tf.int32, [None], name=name)
+    network_input = plan.inputs[name]
+    inner = list(network_input.shape or [])
+    shape = [None, *inner] if not _is_batched(plan, name) else [None, *inner[1:]]
+    return tf.compat.v1.placeholder(network_input.dtype, shape, name=name)
+
+
+def _is_batched(plan: Plan, name: str) -> bool:
+    """Whether the network's own tensor has a batch dimension."""
+    shape = plan.inputs[name].shape
+    if plan.contract.extra_inputs[name].one_hot is not None:
+        return shape is None or len(shape) == 2
+    return not plan.one_by_one
+
+
+def _answer_by_groups(
+    plan: Plan, files: tf.Tensor, sizes: tf.Tensor, extra: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Run over groups of pictures of one size, then put the answers back into the order of the files."""
+    import tensorflow as tf
+
+    count = tf.shape(files)[0]
+    if plan.one_by_one:
+        groups, group_count = tf.range(count), count
+    else:
+        keys = tf.cast(sizes[:, 0], tf.int64) * (1 << 31) + tf.cast(sizes[:, 1], tf.int64)
+        distinct, groups = tf.unique(keys)
+        group_count = tf.size(distinct)
+    probe = _output_specs(plan, files, sizes, extra)
+    arrays = [
+        tf.TensorArray(spec.dtype, size=group_count, infer_shape=False, element_shape=spec.shape)
+        for spec in probe.values()
+    ]
+
+    def body(index: tf.Tensor, arrays: list[tf.TensorArray]) -> tuple[tf.Tensor, list[tf.TensorArray]]:
+        members = tf.where(tf.equal(groups, index))[:, 0]
+        picked = {name: tf.gather(tensor, members) for name, tensor in extra.items()}
+        answers = _answer_group(plan, tf.gather(files, members), tf.gather(sizes, members), picked)
+        return index + 1, [array.write(index, answers[name]) for array, name in zip(arrays, probe, strict=True)]
+
+    _, arrays = tf.while_loop(
+        lambda index, _: index < group_count, body, (tf.constant(0), arrays), parallel_iterations=2
+    )
+    back = tf.math.invert_permutation(tf.argsort(groups, stable=True))
+    return {name: tf.gather(array.concat(), back) for name, array in zip(probe, arrays, strict=True)}
+
+
+def _output_specs(
+    plan: Plan, files: tf.Tensor, sizes: tf.Tensor, extra: Mapping[str, tf.Tensor]
+) -> dict[str, tf.TensorSpec]:
+    """Trace the group once in a graph that is thrown away, to know names, dtypes and shapes of the answers."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default():
+        stand_ins = {name: tf.compat.v1.placeholder(t.dtype, t.shape) for name, t in extra.items()}
+        answers = _answer_group(
+            plan,
+            tf.compat.v1.placeholder(files.dtype, [None]),
+            tf.compat.v1.placeholder(sizes.dtype, [None, 2]),
+            stand_ins,
+        )
+        return {name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for name, tensor in answers.items()}
+
+
+def _answer_group(
+    plan: Plan, files: tf.Tensor, sizes: tf.Tensor, extra: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Decode K pictures that reach the network with one size, run it once, encode."""
+    import tensorflow as tf
+
+    contract = plan.contract
+    resized = contract.input.size is not None and contract.input.resize != "exact"
+
+    def decode(element: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        file, size = element
+        with tf.control_dependencies([size]):  # the guard comes before the decoder
+            return to_network_size(decode_file(tf.identity(file), contract.input), contract.input)
+
+    fixed = contract.input.size
+    shape = [fixed.height if fixed else None, fixed.width if fixed else None, contract.input.channels]
+    pixels = tf.map_fn(
+        decode,
+        (files, sizes),
+        fn_output_signature=tf.TensorSpec(shape, tf.float32 if resized else tf.uint8),
+    )
+    feeds = {IMAGE: to_network_values(pixels, contract.input)}
+    feeds |= {name: _extra_feed(plan, name, value) for name, value in extra.items()}
+    results = plan.network.apply(feeds)
+    parts = []
+    for name, values in results.items():
+        if values.shape.rank == 0:
+            raise ExportError(
+                f"The output `{name}` is a single number, not one answer a picture; leave it out with "
+                "source.output_tensors."
+            )
+        parts.append(finish_output(name, values, sizes, contract.for_output(name), was_resized=resized))
+    return merge(parts)
+
+
+def _extra_feed(plan: Plan, name: str, value: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    depth = plan.contract.extra_inputs[name].one_hot
+    if depth is not None:
+        value = tf.one_hot(value, depth, dtype=plan.inputs[name].dtype)
+    return value if _is_batched(plan, name) else value[0]

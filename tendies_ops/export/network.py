@@ -1,0 +1,82 @@
+"""What every kind of source becomes: a network that can be run as it is, and frozen into one graph of constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Arrays = dict[str, NDArray[Any]]
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a network."""
+
+    dtype: str  #: numpy's name
+    shape: Shape | None  #: None: any rank
+
+
+@dataclass(frozen=True)
+class FrozenNetwork:
+    """A graph without variables, and the names of its ends."""
+
+    graph_def: tf.compat.v1.GraphDef
+    inputs: Mapping[str, str]  #: input -> tensor name; the picture is :data:`IMAGE`
+    outputs: Mapping[str, str]  #: output -> tensor name
+
+    def apply(self, feeds: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Put a copy of the network into the current graph."""
+        import tensorflow as tf
+
+        tensors = tf.graph_util.import_graph_def(
+            self.graph_def,
+            input_map={self.inputs[name]: tensor for name, tensor in feeds.items()},
+            return_elements=list(self.outputs.values()),
+            name="network",
+        )
+        return dict(zip(self.outputs, tensors, strict=True))
+
+
+#: The name of the picture among a network's inputs.
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the weights came from."""
+
+    kind: str
+    checkpoint: str
+    digest: str
+    step: int | None = None
+    unused_variables: tuple[str, ...] = field(default=())
+
+
+class Network(Protocol):
+    """A source that was opened."""
+
+    inputs: Mapping[str, Input]
+    outputs: tuple[str, ...]
+    provenance: Provenance
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> Arrays:
+        """Compute the outputs the way the source does, before anything is frozen or saved."""
+
+    def freeze(self) -> FrozenNetwork:
+        """Make the graph of constants. The network cannot be run afterwards."""
+
+
+def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
+    """Name the first array that holds NaN or infinity."""
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            return name
+    return None

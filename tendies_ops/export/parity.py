@@ -1,0 +1,155 @@
+"""Proof: source graph against saved model on the golden images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tendies_ops.errors import ExportError, ParityError
+from tendies_ops.export.contract.encode import bytes_name
+from tendies_ops.export.golden import GoldenImage
+from tendies_ops.export.network import IMAGE, Arrays, Network, first_not_finite
+from tendies_ops.export.reference import network_input, output_pixels
+from tendies_ops.spec import Contract
+from tendies_ops.spec.manifest import ParityEntry
+
+if TYPE_CHECKING:
+    from tendies_ops.spec import OutputContract
+
+_PICTURES = ("image", "segmentation")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the source computes for one golden image."""
+
+    golden: GoldenImage
+    size: tuple[int, int]
+    outputs: Arrays  #: network output -> value without the batch dimension
+
+
+def expect(
+    network: Network, golden: Sequence[GoldenImage], contract: Contract, feeds: Mapping[str, Any]
+) -> list[Expectation]:
+    """
+    Run the source on the golden images, one at a time, with pixels prepared in NumPy.
+
+    :param feeds: a value for each further input.
+    :raises ExportError: the source fails on one, or gives NaN.
+    """
+    expectations = []
+    for image in golden:
+        pixels = decoded(image.data, contract)
+        try:
+            outputs = network.run({IMAGE: network_input(pixels, contract.input), **feeds})
+        except Exception as error:
+            raise ExportError(
+                f"The source network fails on the golden image {image.name} ({pixels.shape[0]} x {pixels.shape[1]}): "
+                f"{' '.join(str(error).split())[:400]}. If it takes one size only, set contract.input.size; if its "
+                "strides need it, contract.input.multiple_of."
+            ) from error
+        bad = first_not_finite(outputs)
+        if bad is not None:
+            raise ExportError(
+                f"The source network gives NaN or infinity in `{bad}` for the golden image {image.name}. "
+                "Check the checkpoint and contract.input.range."
+            )
+        expectations.append(
+            Expectation(image, (pixels.shape[0], pixels.shape[1]), {k: v[0] for k, v in outputs.items()})
+        )
+    return expectations
+
+
+def decoded(data: bytes, contract: Contract) -> NDArray[np.uint8]:
+    """Decode eagerly with the decoder that is served: parity is about the same pixels."""
+    from tendies_ops.export.contract.decode import decode_file
+
+    pixels: NDArray[np.uint8] = decode_file(data, contract.input).numpy()
+    return pixels
+
+
+def compare(expected: Expectation, answer: Mapping[str, NDArray[Any]], contract: Contract) -> list[ParityEntry]:
+    """
+    Measure how far the answer to one golden image is from what the source gives.
+
+    :param answer: signature output -> value without the batch dimension.
+    """
+    entries = []
+    for name, values in expected.outputs.items():
+        output = contract.for_output(name)
+        if output.kind in _PICTURES:
+            entries.append(_compare_picture(expected, name, values, answer[bytes_name(name)], contract))
+        elif output.kind != "classification":
+            entries.append(_compare_tensor(expected, name, values, answer[name], output))
+    return entries
+
+
+def _compare_picture(
+    expected: Expectation, name: str, values: NDArray[Any], file: Any, contract: Contract
+) -> ParityEntry:
+    import tensorflow as tf
+
+    output = contract.for_output(name)
+    resized = contract.input.size is not None and contract.input.resize != "exact"
+    wanted = output_pixels(values, expected.size, output, was_resized=resized)
+    if output.format == "jpeg":
+        wanted = tf.io.decode_jpeg(tf.io.encode_jpeg(wanted, quality=output.jpeg_quality)).numpy()
+    got = tf.io.decode_image(file, expand_animations=False).numpy()
+    if got.shape != wanted.shape:
+        raise ParityError(
+            f"For the golden image {expected.golden.name} the export gives a picture of {list(got.shape)}, and the source "
+            f"{list(wanted.shape)}."
+        )
+    difference = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
+    return _entry(expected, bytes_name(name), "of_255", difference, peak=255.0)
+
+
+def _compare_tensor(
+    expected: Expectation, name: str, values: NDArray[Any], got: NDArray[Any], output: OutputContract
+) -> ParityEntry:
+    wanted = values.astype(np.float64)
+    if output.kind == "detection" and name.endswith(("detection_classes", "num_detections")):
+        wanted = np.rint(wanted)
+    if got.shape != wanted.shape:
+        raise ParityError(
+            f"For the golden image {expected.golden.name} `{name}` of the export is {list(got.shape)}, of the source "
+            f"{list(wanted.shape)}."
+        )
+    peak = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    return _entry(expected, name, "absolute", np.abs(got.astype(np.float64) - wanted) / peak, peak=1.0)
+
+
+def _entry(expected: Expectation, name: str, unit: str, difference: NDArray[np.float64], *, peak: float) -> ParityEntry:
+    mean_square = float(np.mean(difference**2)) if difference.size else 0.0
+    return ParityEntry(
+        golden=expected.golden.name,
+        output=name,
+        unit=unit,
+        max_abs=float(difference.max(initial=0.0)),
+        mean_abs=float(difference.mean()) if difference.size else 0.0,
+        psnr_db=float(10 * np.log10(peak**2 / mean_square)) if mean_square > 0 else None,
+    )
+
+
+def require_parity(entries: Sequence[ParityEntry], *, tolerance: float, tensor_tolerance: float) -> None:
+    """
+    Fail on the worst entry that is outside its tolerance.
+
+    :raises ParityError: names golden image, output, difference and tolerance.
+    """
+    limits = {"of_255": tolerance, "absolute": tensor_tolerance}
+    wrong = [entry for entry in entries if entry.max_abs > limits[entry.unit]]
+    if not wrong:
+        return
+    worst = max(wrong, key=lambda entry: entry.max_abs / max(limits[entry.unit], 1e-12))
+    key = "tolerance" if worst.unit == "of_255" else "tensor_tolerance"
+    raise ParityError(
+        f"The export computes something else than its source: `{worst.output}` of the golden image {worst.golden} differs "
+        f"by up to {worst.max_abs:g} (mean {worst.mean_abs:g}) against the {worst.against}; `{key}` is "
+        f"{limits[worst.unit]:g} {'of 255' if worst.unit == 'of_255' else ''}. {len(wrong)} of {len(entries)} comparisons "
+        "are outside it."
+    )

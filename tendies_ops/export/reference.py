@@ -1,0 +1,128 @@
+"""
+The contract once more, in NumPy: what a picture must become, computed apart from the graph that is served.
+
+Parity compares the two, so a mistake in the graph's contract shows as well as one in the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tendies_ops.spec import InputContract, OutputContract
+
+Pixels = NDArray[np.uint8]
+
+
+def network_input(pixels: Pixels, contract: InputContract) -> NDArray[Any]:
+    """
+    Compute what the network is fed for one picture.
+
+    :param pixels: ``uint8 [height, width, channels]`` as decoded, red first.
+    :return: a batch of one, in the contract's dtype and layout.
+    """
+    values = _at_network_size(pixels, contract)
+    if contract.color_order == "bgr" and contract.channels >= 3:
+        values = values[:, :, [2, 1, 0, 3][: contract.channels]]
+    if contract.dtype == "uint8":
+        values = np.rint(values).astype(np.uint8)
+    else:
+        low, high = np.float64(contract.range.low), np.float64(contract.range.high)
+        values = values.astype(np.float64) / 255.0 * (high - low) + low
+        values = values - np.asarray(contract.subtract_mean or [0.0])
+        values = (values / np.asarray(contract.divide_by or [1.0])).astype(contract.dtype)
+    batch = values[np.newaxis]
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if contract.layout == "nchw" else batch)
+
+
+def output_pixels(
+    values: NDArray[Any], size: tuple[int, int], contract: OutputContract, *, was_resized: bool
+) -> Pixels:
+    """
+    Compute the pixels that the served graph must encode.
+
+    :param values: one picture's output, without the batch dimension.
+    :param size: height and width of the picture as it came.
+    """
+    planes = values.transpose(1, 2, 0) if contract.layout == "nchw" and values.ndim == 3 else values
+    pixels = _class_pixels(planes, contract) if contract.kind == "segmentation" else _scaled(planes, contract)
+    height, width = size[0] * contract.scale, size[1] * contract.scale
+    if not was_resized:
+        return pixels[:height, :width]
+    if contract.restore_size:
+        method = "nearest" if contract.kind == "segmentation" else "bilinear"
+        return np.rint(resized(pixels, (height, width), method)).astype(np.uint8)
+    return pixels
+
+
+def _at_network_size(pixels: Pixels, contract: InputContract) -> NDArray[Any]:
+    if contract.size is not None:
+        if contract.resize == "exact":
+            return pixels
+        return resized(pixels, (contract.size.height, contract.size.width), contract.resize)
+    height, width = (-(-n // contract.multiple_of) * contract.multiple_of for n in pixels.shape[:2])
+    rows, columns = _mirrored(pixels.shape[0], height), _mirrored(pixels.shape[1], width)
+    return pixels[rows][:, columns]
+
+
+def _mirrored(length: int, padded: int) -> NDArray[np.int64]:
+    """``np.pad`` mode ``reflect``, which knows sides of 1."""
+    return np.pad(np.arange(length), (0, padded - length), mode="reflect" if length > 1 else "edge")
+
+
+def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:
+    numbers = values.astype(np.float64) + np.asarray(contract.add_mean or [0.0])
+    share = (numbers - contract.range.low) / (contract.range.high - contract.range.low)
+    pixels = np.clip(np.rint(share * 255.0), 0, 255).astype(np.uint8)
+    return pixels[:, :, ::-1] if contract.color_order == "bgr" else pixels
+
+
+def _class_pixels(values: NDArray[Any], contract: OutputContract) -> Pixels:
+    if np.issubdtype(values.dtype, np.integer):
+        classes = values.reshape(values.shape[:2])
+    elif values.shape[-1] == 1:
+        classes = (values[..., 0] > contract.threshold).astype(np.int64)
+    else:
+        classes = values.argmax(axis=-1)
+    if contract.palette is None:
+        return classes[..., np.newaxis].astype(np.uint8)
+    table = np.array([list(bytes.fromhex(color[1:])) for color in contract.palette], np.uint8)
+    return table[classes]
+
+
+def resized(pixels: NDArray[Any], size: tuple[int, int], method: str) -> NDArray[np.float64]:
+    """Resize separably, as one matrix a side; sample positions are those of half-pixel centres."""
+    rows = resize_matrix(pixels.shape[0], size[0], method)
+    columns = resize_matrix(pixels.shape[1], size[1], method)
+    result = np.einsum("ij,jkc,lk->ilc", rows, pixels.astype(np.float64), columns, optimize=True)
+    return np.clip(result, 0.0, 255.0)
+
+
+def resize_matrix(source: int, target: int, method: str) -> NDArray[np.float64]:
+    """``[target, source]``: how much each source pixel counts in each target pixel. Rows sum to 1."""
+    scale = source / target
+    position = np.arange(source)
+    if method == "area":
+        starts = np.arange(target)[:, None] * scale
+        overlap = np.minimum(starts + scale, position + 1) - np.maximum(starts, position)
+        weights = np.clip(overlap, 0.0, None)
+    else:
+        centres = (np.arange(target) + 0.5) * scale - 0.5
+        if method == "nearest":
+            nearest = np.minimum(np.floor((np.arange(target) + 0.5) * scale).astype(int), source - 1)
+            weights = (position == nearest[:, None]).astype(np.float64)
+        elif method == "bilinear":
+            weights = np.clip(1.0 - np.abs(np.clip(centres, 0, source - 1)[:, None] - position), 0.0, None)
+        else:
+            weights = _keys_cubic(np.abs(centres[:, None] - position))
+    total: NDArray[np.float64] = weights.sum(axis=1, keepdims=True)
+    return weights / total
+
+
+def _keys_cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys' cubic kernel with a = -0.5 (R. Keys, 1981), which tf.image.resize uses; pixels outside do not count."""
+    near = (1.5 * distance - 2.5) * distance**2 + 1.0
+    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))

@@ -1,0 +1,63 @@
+"""Finding out what kind of source a path is, and opening it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import CheckpointError
+from tendies_ops.export.network import Network
+from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
+from tendies_ops.export.sources.frozen_graph import open_frozen_graph
+from tendies_ops.export.sources.keras_file import open_keras_file
+from tendies_ops.export.sources.saved_model import open_saved_model
+from tendies_ops.export.sources.tf1_checkpoint import open_tf1_checkpoint
+from tendies_ops.export.sources.tf2_checkpoint import OBJECT_GRAPH_KEY, open_tf2_checkpoint
+from tendies_ops.export.sources.variables import open_checkpoint
+from tendies_ops.spec import Contract, SourceSpec
+from tendies_ops.spec.source import SourceKind
+
+_KERAS_SUFFIXES = {".keras", ".h5", ".hdf5"}
+_GRAPH_SUFFIXES = {".pb", ".pbtxt"}
+_OPENERS = {
+    "tf1_checkpoint": open_tf1_checkpoint,
+    "tf2_checkpoint": open_tf2_checkpoint,
+    "keras": open_keras_file,
+    "frozen_graph": open_frozen_graph,
+    "saved_model": open_saved_model,
+}
+
+
+def open_source(source: SourceSpec, contract: Contract) -> Network:
+    """
+    Open whatever ``source.checkpoint`` is.
+
+    :raises TendiesError: it is nothing that can be exported, or not what ``source.kind`` says.
+    """
+    path = source.checkpoint
+    if not path.exists() and not list(path.parent.glob(f"{path.name}.*")):
+        where = (
+            f"{path.parent} does not exist either" if not path.parent.is_dir() else f"{path.parent} has no such name"
+        )
+        raise CheckpointError(f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint.")
+    kind = source.kind or detect_kind(path)
+    resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
+    network: Network = _OPENERS[kind](resolved, source, contract)
+    return network
+
+
+def detect_kind(path: Path) -> SourceKind:
+    """
+    Tell the kind by name and content.
+
+    :raises CheckpointError: it is no kind that is known.
+    """
+    if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
+        return "saved_model"
+    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
+        return "saved_model"
+    if path.is_file() and path.suffix.lower() in _KERAS_SUFFIXES:
+        return "keras"
+    if path.is_file() and path.suffix.lower() in _GRAPH_SUFFIXES:
+        return "frozen_graph"
+    reader = open_checkpoint(resolve_checkpoint(path))
+    return "tf2_checkpoint" if reader.has_tensor(OBJECT_GRAPH_KEY) else "tf1_checkpoint"

@@ -1,0 +1,37 @@
+"""Frozen GraphDefs: one file, no variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import SpecError
+from tendies_ops.export.network import Provenance
+from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.graph_files import read_graph
+from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.spec import Contract, SourceSpec
+
+_VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
+
+
+def open_frozen_graph(path: Path, source: SourceSpec, contract: Contract) -> GraphNetwork:
+    """
+    Read the graph and find its ends.
+
+    :raises TendiesError: the file holds no graph, or one with variables.
+    """
+    graph_def = read_graph(path)
+    variables = [node.name for node in graph_def.node if node.op in _VARIABLE_OPS]
+    if variables:
+        raise SpecError(
+            f"{path} is not frozen: it has {len(variables)} variables, such as {variables[0]}. "
+            "Give the checkpoint that holds them as source.checkpoint, and this file as source.graph."
+        )
+    bind_constants(graph_def, source.constants)
+    return GraphNetwork(
+        graph_def,
+        input_tensor=source.input_tensor,
+        extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
+        output_tensors=source.output_tensors,
+        provenance=Provenance("frozen_graph", str(path), digest_of_files([path])),
+    )

@@ -1,0 +1,107 @@
+"""Keras files: ``.keras``, and ``.h5`` of Keras 2 and 3."""
+
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tendies_ops.errors import CheckpointError, ExportError, SpecError
+from tendies_ops.export.network import Provenance
+from tendies_ops.export.sources.builder import describe_error, load_builder
+from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.model_network import ModelNetwork
+from tendies_ops.export.sources.tf2_checkpoint import build_model, inference_call
+from tendies_ops.spec import Contract, SourceSpec
+
+
+def open_keras_file(path: Path, source: SourceSpec, contract: Contract) -> ModelNetwork:
+    """
+    Load a whole model, or weights into the builder's model.
+
+    :raises TendiesError: the file is damaged, holds only weights and there is no builder, or Keras refuses it.
+    """
+    digest = digest_of_files([path])
+    model = _load_weights(path, source, contract) if _holds_only_weights(path) else _load_model(path, source)
+    _require_finite(model, path)
+    return ModelNetwork(
+        model,
+        inference_call(model),
+        contract=contract,
+        provenance=Provenance("keras", str(path), digest),
+        constants=source.constants,
+        picked_outputs=source.output_tensors,
+    )
+
+
+def _holds_only_weights(path: Path) -> bool:
+    if zipfile.is_zipfile(path):
+        return False
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return "model_config" not in file.attrs
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} is neither a .keras archive nor an HDF5 file ({error}). It is damaged or of another kind."
+        ) from error
+
+
+def _load_weights(path: Path, source: SourceSpec, contract: Contract) -> Any:
+    if source.builder is None:
+        raise SpecError(
+            f"{path} holds weights and no architecture (it was made by save_weights). "
+            "Give source.builder: a Python function that returns the Keras model."
+        )
+    model = build_model(source, contract)
+    try:
+        model.load_weights(str(path))
+    except Exception as error:
+        raise CheckpointError(f"The weights {path} do not fit the builder's model: {describe_error(error)}.") from error
+    return model
+
+
+def _load_model(path: Path, source: SourceSpec) -> Any:
+    import keras
+
+    custom = load_builder(source.builder)(**source.builder_arguments) if source.builder else None
+    try:
+        return keras.saving.load_model(path, compile=False, custom_objects=custom)
+    except Exception as error:
+        if path.suffix == ".keras":
+            raise ExportError(
+                f"Keras {keras.__version__} cannot load {path}: {describe_error(error)}. If it has layers of your own, "
+                "give source.builder: a function that returns a dict of their names and classes."
+            ) from error
+        return _load_with_old_keras(path, custom, error)
+
+
+def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exception) -> Any:
+    if importlib.util.find_spec("tf_keras") is None:
+        raise ExportError(
+            f"Keras 3 refuses {path}: {describe_error(refusal)}. It was written by Keras 2: "
+            "`pip install tf_keras` where the export runs, and it is tried with that."
+        ) from refusal
+    import tf_keras
+
+    try:
+        return tf_keras.models.load_model(path, compile=False, custom_objects=custom)
+    except Exception as error:
+        raise ExportError(
+            f"Neither Keras 3 nor tf_keras loads {path}: {describe_error(refusal)}; tf_keras: {describe_error(error)}."
+        ) from error
+
+
+def _require_finite(model: Any, path: Path) -> None:
+    import numpy as np
+
+    for variable in model.weights:
+        value = np.asarray(variable)
+        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+            name = getattr(variable, "path", variable.name)
+            raise CheckpointError(
+                f"The variable {name} of {path} holds {int((~np.isfinite(value)).sum())} values that are NaN or "
+                "infinite. The training diverged; take an earlier checkpoint."
+            )

@@ -1,0 +1,93 @@
+"""Existing SavedModels of TF1 and TF2, re-wrapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tendies_ops.errors import CheckpointError, SpecError
+from tendies_ops.export.network import Provenance
+from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.spec import Contract, SourceSpec
+
+
+def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> GraphNetwork:
+    """
+    Load the graph of one signature and its variables.
+
+    :raises TendiesError: it does not load, or has no such tags, signature or output.
+    """
+    directory = path.parent if path.is_file() else path
+    meta_graph = _read_meta_graph(directory, source.tags)
+    image, outputs = _ends(meta_graph, directory, source, contract)
+    graph_def = meta_graph.graph_def
+    bind_constants(graph_def, source.constants)
+    network = GraphNetwork(
+        graph_def,
+        input_tensor=image,
+        extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
+        output_tensors=outputs,
+        provenance=Provenance("saved_model", str(directory), digest_of_files(_content_files(directory))),
+    )
+    _restore(network, meta_graph, directory)
+    return network
+
+
+def _content_files(directory: Path) -> list[Path]:
+    # fingerprint.pb holds a random number and no content.
+    return sorted(p for p in directory.rglob("*") if p.is_file() and p.name != "fingerprint.pb")
+
+
+def _read_meta_graph(directory: Path, tags: tuple[str, ...]) -> Any:
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved_model = saved_model_pb2.SavedModel()
+    try:
+        saved_model.ParseFromString((directory / "saved_model.pb").read_bytes())
+    except (OSError, DecodeError) as error:
+        raise CheckpointError(f"{directory / 'saved_model.pb'} cannot be read: {error}. Copy it again.") from error
+    for meta_graph in saved_model.meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == set(tags):
+            return meta_graph
+    found = "; ".join(", ".join(m.meta_info_def.tags) or "(no tags)" for m in saved_model.meta_graphs) or "none"
+    raise SpecError(f"{directory} has no graph with the tags {', '.join(tags)}; it has: {found}. Set source.tags.")
+
+
+def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contract) -> tuple[str, dict[str, str]]:
+    signatures = {name: s for name, s in meta_graph.signature_def.items() if not name.startswith("__")}
+    signature = signatures.get(source.signature)
+    if signature is None:
+        raise SpecError(
+            f"{directory} has no signature `{source.signature}`; it has {', '.join(signatures) or 'none'}. "
+            "Set source.signature."
+        )
+    taken = {extra.tensor for extra in contract.extra_inputs.values()} | set(source.constants)
+    free = {k: t.name for k, t in signature.inputs.items() if k not in taken and t.name.split(":")[0] not in taken}
+    if source.input_tensor is not None:
+        image = free.get(source.input_tensor, source.input_tensor)
+    elif len(free) == 1:
+        image = next(iter(free.values()))
+    else:
+        raise SpecError(f"Say which input is the picture with source.input_tensor: {', '.join(sorted(free))}.")
+    outputs = {name: tensor.name for name, tensor in sorted(signature.outputs.items())}
+    if source.output_tensors:
+        return image, {name: outputs.get(wanted, wanted) for name, wanted in source.output_tensors.items()}
+    return image, {"output": next(iter(outputs.values()))} if len(outputs) == 1 else outputs
+
+
+def _restore(network: GraphNetwork, meta_graph: Any, directory: Path) -> None:
+    """Run the graph's own restore operation, as every loader of SavedModels does."""
+    import tensorflow as tf
+
+    saver = meta_graph.saver_def
+    variables = directory / "variables" / "variables"
+    if not saver.restore_op_name or not Path(f"{variables}.index").is_file():
+        return  # no variables: frozen before it was saved
+    try:
+        network.session.run(saver.restore_op_name, {saver.filename_tensor_name: str(variables)})
+    except (tf.errors.OpError, ValueError) as error:
+        raise CheckpointError(
+            f"The variables of {directory} cannot be restored: {' '.join(str(error).split())[:300]}. Copy it again."
+        ) from error

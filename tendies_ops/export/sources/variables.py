@@ -1,0 +1,170 @@
+"""Filling a graph's variables from a name-based checkpoint, with every mismatch named."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tendies_ops.errors import CheckpointError, SpecError
+from tendies_ops.export.sources.graph_network import GraphNetwork
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class GraphVariable:
+    """One variable that the outputs depend on."""
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    is_resource: bool
+
+
+def open_checkpoint(prefix: Path) -> tf.train.CheckpointReader:
+    """
+    Open a V1 or V2 checkpoint.
+
+    :raises CheckpointError: TensorFlow cannot read it.
+    """
+    import tensorflow as tf
+
+    try:
+        return tf.train.load_checkpoint(str(prefix))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
+            "It is damaged or was cut short; copy it again."
+        ) from error
+
+
+def load_variables(network: GraphNetwork, prefix: Path, variable_map: Mapping[str, str]) -> tuple[str, ...]:
+    """
+    Set every variable that the outputs need.
+
+    :param variable_map: regular expression on the graph's name -> the checkpoint's name.
+    :return: what the checkpoint holds and the graph does not need.
+    :raises CheckpointError: one is missing, has another shape or is not finite; all are listed.
+    """
+    reader = open_checkpoint(prefix)
+    shapes: dict[str, list[int]] = reader.get_variable_to_shape_map()
+    variables = _variables_of(network)
+    names = {v.name: mapped_name(v.name, variable_map) for v in variables}
+    _require_same(variables, names, shapes, prefix)
+    with network.graph.as_default():
+        for variable in variables:
+            _assign(network, variable, read_tensor(reader, names[variable.name], prefix))
+    return tuple(sorted(shapes.keys() - set(names.values())))
+
+
+def mapped_name(name: str, variable_map: Mapping[str, str]) -> str:
+    """The checkpoint's name for the graph's ``name``: by the first pattern that matches all of it."""
+    for pattern, replacement in variable_map.items():
+        try:
+            match = re.fullmatch(pattern, name)
+            if match:
+                return match.expand(replacement)
+        except (re.error, IndexError) as error:
+            raise SpecError(f"source.variable_map: {pattern!r} -> {replacement!r} is wrong: {error}.") from error
+    return name
+
+
+def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> NDArray[Any]:
+    """
+    Read one variable.
+
+    :raises CheckpointError: it cannot be read, or holds NaN or infinity.
+    """
+    import tensorflow as tf
+
+    try:
+        value = np.asarray(reader.get_tensor(name))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The variable {name} of {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
+            "A data file is damaged or cut short; copy the checkpoint again."
+        ) from error
+    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+        raise CheckpointError(
+            f"The variable {name} of {prefix} holds {int((~np.isfinite(value)).sum())} values that are NaN or "
+            "infinite. The training diverged; take an earlier checkpoint."
+        )
+    return value
+
+
+def list_some(names: list[str]) -> str:
+    """The first few of ``names``."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def missing_with_nearest(missing: Mapping[str, str], available: list[str]) -> str:
+    """``graph name (as checkpoint name; nearest: x, y)`` for each, the first few."""
+    lines = []
+    for name, wanted in list(missing.items())[:_SHOWN]:
+        close = difflib.get_close_matches(wanted, available, n=2, cutoff=0.5)
+        renamed = f" looked up as {wanted}" if wanted != name else ""
+        lines.append(f"{name}{renamed} (nearest in the checkpoint: {', '.join(close) or 'none'})")
+    more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return "; ".join(lines) + more
+
+
+def _variables_of(network: GraphNetwork) -> list[GraphVariable]:
+    import tensorflow as tf
+
+    found = []
+    for node in network.needed_graph_def.node:
+        if node.op in _VARIABLE_OPS:
+            shape = tf.TensorShape(node.attr["shape"].shape)
+            dims = tuple(shape.as_list()) if shape.rank is not None else None
+            found.append(GraphVariable(node.name, dims, is_resource=node.op == "VarHandleOp"))
+    return found
+
+
+def _require_same(
+    variables: list[GraphVariable], names: Mapping[str, str], shapes: Mapping[str, list[int]], prefix: Path
+) -> None:
+    missing = {v.name: names[v.name] for v in variables if names[v.name] not in shapes}
+    if missing:
+        unused = sorted(shapes.keys() - set(names.values()))
+        raise CheckpointError(
+            f"{len(missing)} of {len(variables)} variables of the graph are not in {prefix}: "
+            f"{missing_with_nearest(missing, unused or sorted(shapes))}. If they only have other names there, say so in "
+            "source.variable_map."
+        )
+    wrong = [
+        f"{v.name} is {list(v.shape)} in the graph and {shapes[names[v.name]]} in the checkpoint"
+        for v in variables
+        if v.shape is not None and not _same_shape(v.shape, shapes[names[v.name]])
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{len(wrong)} of {len(variables)} variables have another shape in {prefix}: {'; '.join(wrong[:_SHOWN])}. "
+            "The builder makes another network than the one that was trained; check its arguments."
+        )
+
+
+def _same_shape(graph: tuple[int | None, ...], checkpoint: list[int]) -> bool:
+    return len(graph) == len(checkpoint) and all(g in (None, c) for g, c in zip(graph, checkpoint, strict=True))
+
+
+def _assign(network: GraphNetwork, variable: GraphVariable, value: NDArray[Any]) -> None:
+    import tensorflow as tf
+
+    target = network.graph.get_tensor_by_name(f"{variable.name}:0")
+    dtype = tf.as_dtype(target.op.get_attr("dtype"))
+    feed = tf.compat.v1.placeholder(dtype)
+    if variable.is_resource:
+        operation = tf.raw_ops.AssignVariableOp(resource=target, value=feed)
+    else:
+        operation = tf.raw_ops.Assign(ref=target, value=feed, validate_shape=False).op
+    network.session.run(operation, {feed: value.astype(dtype.as_numpy_dtype, copy=False)})
