@@ -22,7 +22,7 @@ class TendiesPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012 - the base class declares a plain list
         {
             "name": "tendies",
-            "href": "tendies/",
+            "href": "tendies/models",
             "destination": "nav",
             "category": "browse",
             "url_route": "tendies",
@@ -33,7 +33,9 @@ class TendiesPlugin(AirflowPlugin):
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The pages, built only where they are served. A fault in them must not keep the API server from starting."""
         try:
-            from tendies_ops.web import app
+            from tendies_ops.web.app import build_app
+
+            app = build_app()
         except Exception:
             log.exception("The pages of tendies are not served.")
             return []

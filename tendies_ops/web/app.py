@@ -1,0 +1,29 @@
+"""Puts the application together; the plugin mounts it at ``/tendies``."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from tendies_ops.web import routes
+from tendies_ops.web.known import Locate, locate_by_spec
+from tendies_ops.web.pages import answer_errors_with_pages
+from tendies_ops.web.safety import ReadOnly
+from tendies_ops.web.services import Services
+from tendies_ops.web.settings import WebSettings, read_settings
+
+
+def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_spec) -> FastAPI:
+    """
+    The pages as one application.
+
+    :param settings: default: what the environment says.
+    :param locate: where a model is served; Airflow's side completes the spec from its connection.
+    """
+    # Without the three Nones the application would show its own, unauthenticated, API documentation.
+    app = FastAPI(title="tendies", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = Services(settings or read_settings(), locate)
+    app.add_middleware(ReadOnly)
+    answer_errors_with_pages(app)
+    for router in routes.ALL:
+        app.include_router(router)
+    return app

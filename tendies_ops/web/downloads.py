@@ -1,0 +1,55 @@
+"""Downloads, streamed: a run of a million pictures takes no more memory than one of ten."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+
+import orjson
+
+from tendies_ops.web.ledger_index import LedgerIndex, Query
+from tendies_ops.web.run_pictures import picture_path
+from tendies_ops.web.runs_view import Run
+from tendies_ops.web.safety import OutsideError
+
+
+def ledger_lines(index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
+    """The matching lines of the ledger."""
+    index.follow()
+    for line in index.places(wanted):
+        yield orjson.dumps(line.record) + b"\n"
+
+
+def zip_of_results(run: Run, index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
+    """
+    A ZIP of the results, under their own names below the output folder, stored as they are.
+
+    A result that is not there any more is left out.
+    """
+    index.follow()
+    buffer = _Spout()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for line in index.places(wanted):
+            try:
+                path = picture_path(run, line, "after")
+            except OutsideError:
+                continue
+            archive.write(path, path.relative_to(run.output.resolve()).as_posix().encode("utf-8", "replace").decode())
+            yield buffer.taken()
+    yield buffer.taken()
+
+
+class _Spout(BytesIO):
+    """What was written since the last look. It cannot be sought in, so the archive is written in one pass."""
+
+    def seekable(self) -> bool:
+        """Never."""
+        return False
+
+    def taken(self) -> bytes:
+        """Take out what is there."""
+        data = self.getvalue()
+        super().seek(0)
+        self.truncate()
+        return data

@@ -1,0 +1,44 @@
+"""Where a version's golden pictures lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.spec import read_manifest
+from tendies_ops.web.known import KnownModel
+from tendies_ops.web.safety import OutsideError, confine
+
+
+def version_path(model: KnownModel, version: int) -> Path | None:
+    """The directory of a version, withdrawn ones too. The number is looked up among what lies there."""
+    base_path = model.location.model_base_path
+    if base_path is None:
+        return None
+    present = next((entry.path for entry in list_version_dirs(base_path) if entry.version == version), None)
+    return present or list_withdrawn(base_path).get(version)
+
+
+def golden_path(model: KnownModel, version: int, index: int, side: str) -> Path:
+    """
+    The file of one golden picture.
+
+    :param index: its place in the manifest, from 0.
+    :param side: ``before`` (what is sent) or ``after`` (the first picture that the exporter promised).
+    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    """
+    directory = version_path(model, version)
+    if directory is None or index < 0:
+        raise OutsideError(str(version))
+    try:
+        golden = read_manifest(directory).golden[index]
+    except (PublishError, IndexError) as error:
+        raise OutsideError(str(index)) from error
+    pictures = [name for name in golden.outputs.values() if not name.endswith(".json")]
+    if side == "before":
+        return confine(directory, golden.input)
+    if not pictures:
+        raise OutsideError("no picture among the outputs")
+    return confine(directory, pictures[0])

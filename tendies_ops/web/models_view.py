@@ -1,0 +1,176 @@
+"""What there is to know about a model, read from its base path and joined with what its replicas say. No FastAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.history import HistoryRecord, read_history
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.spec import Manifest, read_manifest
+from tendies_ops.spec.manifest import ParityEntry
+from tendies_ops.web.known import KnownModel
+from tendies_ops.web.server_states import ReplicaState
+
+
+@dataclass(frozen=True)
+class ReplicaVersion:
+    """What one replica says of one version."""
+
+    server: str
+    status: VersionStatus | None
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """One version: what lies on the disk, what the replicas say, what became of it."""
+
+    version: int
+    path: Path | None  #: None: removed, only the history knows it
+    manifest: Manifest | None
+    replicas: tuple[ReplicaVersion, ...]
+    history: tuple[HistoryRecord, ...]  #: oldest first
+    withdrawn: bool
+    problem: str = ""
+
+    @property
+    def serving_on(self) -> int:
+        """How many replicas have it AVAILABLE."""
+        return sum(1 for r in self.replicas if r.status is not None and r.status.state == "AVAILABLE")
+
+    @property
+    def last_event(self) -> HistoryRecord | None:
+        """The newest thing that happened to it."""
+        return self.history[-1] if self.history else None
+
+    @property
+    def worst_parity(self) -> ParityEntry | None:
+        """The golden image on which the export is furthest from its source."""
+        entries = self.manifest.parity if self.manifest else ()
+        return max(entries, key=lambda entry: entry.max_abs, default=None)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(entry.size_bytes for entry in self.manifest.files.values()) if self.manifest else 0
+
+    @property
+    def reason(self) -> str:
+        """Why it was taken back, in the words of the release."""
+        taken_back = [r for r in self.history if r.event in {"withdrawn", "rejected", "rolled_back"} and r.reason]
+        return taken_back[-1].reason if taken_back else ""
+
+
+@dataclass(frozen=True)
+class ModelPicture:
+    """A model as its page shows it."""
+
+    model: KnownModel
+    replicas: tuple[ReplicaState, ...]
+    versions: tuple[VersionRow, ...]  #: highest first
+    history: tuple[HistoryRecord, ...]  #: newest first
+
+    @property
+    def serving(self) -> int | None:
+        """The version that the replicas agree on; None when none answers or they disagree."""
+        served = {replica.serving for replica in self.replicas}
+        return served.pop() if len(served) == 1 else None
+
+    @property
+    def health(self) -> str:
+        """``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``down``, ``unknown`` (there are none)."""
+        if not self.replicas:
+            return "unknown"
+        served = {replica.serving for replica in self.replicas if replica.serving is not None}
+        silent = [replica for replica in self.replicas if replica.serving is None]
+        if not served:
+            return "down"
+        if len(served) > 1:
+            return "mixed"
+        return "partial" if silent else "ok"
+
+    @property
+    def shown(self) -> VersionRow | None:
+        """The version that stands for the model: the one that serves, else the newest that is whole."""
+        served = {replica.serving for replica in self.replicas} - {None}
+        whole = [row for row in self.versions if row.manifest is not None and not row.withdrawn]
+        return next((row for row in whole if row.version in served), whole[0] if whole else None)
+
+    def row(self, version: int) -> VersionRow | None:
+        """One version."""
+        return next((row for row in self.versions if row.version == version), None)
+
+    @property
+    def previous(self) -> VersionRow | None:
+        """The version that a rollback would go back to: the newest whole one below the serving one."""
+        serving = self.serving
+        return next(
+            (r for r in self.versions if serving and r.version < serving and r.manifest and not r.withdrawn), None
+        )
+
+
+def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPicture:
+    """
+    Join disk, history and replicas.
+
+    :param replicas: what each of the model's replicas answered.
+    """
+    base_path = model.location.model_base_path
+    history = read_history(base_path) if base_path else []
+    directories = {entry.version: entry.path for entry in list_version_dirs(base_path)} if base_path else {}
+    withdrawn = list_withdrawn(base_path) if base_path else {}
+    told = {status.version for replica in replicas for status in replica.statuses}
+    numbers = directories.keys() | withdrawn.keys() | told | {record.version for record in history}
+    rows = [
+        _version_row(number, directories.get(number), withdrawn.get(number), replicas, history)
+        for number in sorted(numbers, reverse=True)
+    ]
+    return ModelPicture(model, tuple(replicas), tuple(rows), tuple(reversed(history)))
+
+
+def _version_row(
+    version: int,
+    directory: Path | None,
+    withdrawn: Path | None,
+    replicas: Sequence[ReplicaState],
+    history: Sequence[HistoryRecord],
+) -> VersionRow:
+    path = directory or withdrawn
+    manifest, problem = _manifest_of(path)
+    return VersionRow(
+        version=version,
+        path=path,
+        manifest=manifest,
+        replicas=tuple(ReplicaVersion(replica.server, replica.status_of(version)) for replica in replicas),
+        history=tuple(record for record in history if record.version == version),
+        withdrawn=directory is None and withdrawn is not None,
+        problem=problem,
+    )
+
+
+def _manifest_of(path: Path | None) -> tuple[Manifest | None, str]:
+    if path is None:
+        return None, ""
+    try:
+        return read_manifest(path), ""
+    except PublishError as error:
+        return None, str(error)
+
+
+def contract_lines(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+    """The contract in a few lines a person reads: what goes in, what comes out."""
+    given, made = manifest.contract.input, manifest.contract.output
+    size = f"{given.size.width} x {given.size.height} ({given.resize})" if given.size else "any size"
+    lines = [
+        ("Input", f"{given.channels} channels, {given.color_order.upper()}, {given.layout.upper()}, {given.dtype}"),
+        ("Input values", f"{given.range.low:g} to {given.range.high:g}"),
+        ("Input size", size + (f", padded to a multiple of {given.multiple_of}" if given.multiple_of > 1 else "")),
+        ("Largest picture", f"{given.max_megapixels:g} megapixels"),
+        ("Output", made.kind + (f" as {made.format.upper()}" if made.kind == "image" else "")),
+        ("Output values", f"{made.range.low:g} to {made.range.high:g}, {made.color_order.upper()}"),
+    ]
+    return tuple(lines)

@@ -1,0 +1,7 @@
+"""The routes by subject. Every router asks who is logged in."""
+
+from __future__ import annotations
+
+from tendies_ops.web.routes import models, runs, static
+
+ALL = (static.router, models.router, runs.router)

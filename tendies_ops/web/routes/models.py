@@ -1,0 +1,113 @@
+"""Models: which version serves where, what it was made from, what its pictures look like."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from tendies_ops.web import models_view, runs_view
+from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
+from tendies_ops.web.compare_view import compare_versions
+from tendies_ops.web.golden import golden_path
+from tendies_ops.web.known import KnownModel
+from tendies_ops.web.pages import render
+from tendies_ops.web.picture_answer import Size, picture_answer
+from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
+
+router = APIRouter(dependencies=[LOGGED_IN])
+_HISTORY_LIMIT = 12
+
+
+@router.get("/")
+def home(request: Request) -> RedirectResponse:
+    """The first page is the models."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/models")
+
+
+@router.get("/models")
+def models_page(request: Request, services: ServicesDep, visible: VisibleDep) -> HTMLResponse:
+    """All models at a glance."""
+    return render(request, "models.html", problems=visible.problems, **_overview(services, visible.models))
+
+
+@router.get("/models/live")
+def models_live(request: Request, services: ServicesDep, visible: VisibleDep) -> HTMLResponse:
+    """The part of the page that is asked for again and again."""
+    return render(request, "models_live.html", **_overview(services, visible.models))
+
+
+@router.get("/models/{model_name}")
+def model_page(
+    request: Request,
+    services: ServicesDep,
+    model: ModelDep,
+    person: PersonDep,
+    history: Literal["all", "short"] = "short",
+) -> HTMLResponse:
+    """One model."""
+    view = services.look_at(model)
+    return render(
+        request,
+        "model.html",
+        view=view,
+        latest_runs=runs_view.list_runs([model], limit=5).runs,
+        history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
+        person_may=rights(person, model),
+    )
+
+
+@router.get("/models/{model_name}/live")
+def model_live(request: Request, services: ServicesDep, model: ModelDep) -> HTMLResponse:
+    """Versions and replicas as they are now."""
+    return render(request, "model_live.html", view=services.look_at(model))
+
+
+@router.get("/models/{model_name}/compare")
+def compare_page(
+    request: Request, services: ServicesDep, model: ModelDep, a: int | None = None, b: int | None = None
+) -> HTMLResponse:
+    """Two versions side by side: golden pictures, numbers, contract."""
+    view = services.look_at(model)
+    return render(request, "compare.html", view=view, difference=compare_versions(view, a, b))
+
+
+@router.get("/models/{model_name}/versions/{version}")
+def version_page(request: Request, services: ServicesDep, model: ModelDep, version: int) -> HTMLResponse:
+    """One version."""
+    view = services.look_at(model)
+    row = view.row(version)
+    if row is None:
+        raise HTTPException(404, "Nobody knows of such a version of this model.")
+    contract = models_view.contract_lines(row.manifest) if row.manifest else ()
+    return render(request, "version.html", view=view, row=row, contract=contract)
+
+
+@router.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
+def golden_picture(
+    services: ServicesDep,
+    model: ModelDep,
+    version: int,
+    index: int,
+    side: Literal["before", "after"],
+    size: Size = "thumb",
+) -> Response:
+    """One golden picture, drawn anew."""
+    return picture_answer(services.pictures, golden_path(model, version, index, side), size)
+
+
+def rights(person: Person, model: KnownModel) -> dict[str, bool]:
+    """Which buttons this person gets. Airflow decides again when one is pressed."""
+    return {
+        "batch": person.may_trigger_dag(model.batch_dag_id),
+        "release": person.may_trigger_dag(model.release_dag_id),
+        "roll_back": person.may_operate() and person.may_trigger_dag(model.release_dag_id),
+        "answer": person.may_answer_dag(model.release_dag_id),
+    }
+
+
+def _overview(services: Services, models: tuple[KnownModel, ...]) -> dict[str, Any]:
+    views = services.look_at_all(models)
+    last_runs = {model.name: run for model in models for run in runs_view.list_runs([model], limit=1).runs}
+    return {"views": views, "last_runs": last_runs}

@@ -1,0 +1,55 @@
+"""From a line of the ledger to the files that it names. What a ledger says is not believed: every path is confined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
+from tendies_ops.web.known import KnownModel
+from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine, Query
+from tendies_ops.web.runs_view import Run
+from tendies_ops.web.safety import OutsideError, confine
+
+_HITS_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A picture that was found by its path."""
+
+    model_name: str
+    line: LedgerLine
+
+
+def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"]) -> Path:
+    """
+    The file on one side of a picture.
+
+    :raises OutsideError: it is not there, not told, or outside of the run's input or output folder.
+    """
+    relative = exact_path(line.record, "input" if side == "before" else "output")
+    root = run.input if side == "before" else run.output
+    if not relative or root is None:
+        raise OutsideError(side)
+    return confine(root, relative)
+
+
+def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: str) -> list[Hit]:
+    """The newest pictures of every model whose path holds ``text``."""
+    hits = []
+    outputs: set[Path] = set()
+    for model in models:
+        if model.output is None or model.output in outputs:
+            continue
+        outputs.add(model.output)
+        ledger = model.output / STATE_FOLDER / LEDGER_NAME
+        if not ledger.is_file():
+            continue
+        index = ledgers.of(ledger)
+        index.follow()
+        found = index.page(Query(text=text), offset=0, limit=_HITS_SHOWN).lines
+        hits += [Hit(str(line.record.get("model_name") or model.name), line) for line in found]
+    return hits[:_HITS_SHOWN]

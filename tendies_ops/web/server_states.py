@@ -1,0 +1,69 @@
+"""What every replica says that it serves, asked at the same time, with a short patience and a shorter memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import TendiesError
+from tendies_ops.rest_api.status import VersionStatus
+
+_FRESH_S = 1.0  # ten people with the page open must not ask ten times a second
+
+
+@dataclass(frozen=True)
+class ReplicaState:
+    """One replica's answer about one model."""
+
+    server: str
+    statuses: tuple[VersionStatus, ...] = ()
+    problem: str = ""  #: why there is no answer
+
+    @property
+    def serving(self) -> int | None:
+        """The version that answers requests which name none: the highest AVAILABLE one."""
+        return max((status.version for status in self.statuses if status.state == "AVAILABLE"), default=None)
+
+    def status_of(self, version: int) -> VersionStatus | None:
+        """What it says of one version."""
+        return next((status for status in self.statuses if status.version == version), None)
+
+
+class ServerStates:
+    """Asks replicas, and remembers the answers for a second."""
+
+    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[str, str], tuple[float, ReplicaState]] = {}
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-replicas")
+
+    def of(self, model_name: str, servers: Sequence[str]) -> tuple[ReplicaState, ...]:
+        """Every replica's state, in the order of ``servers``. Takes at most about the timeout, whoever is dead."""
+        return tuple(self._threads.map(lambda server: self._one(model_name, server), servers))
+
+    def _one(self, model_name: str, server: str) -> ReplicaState:
+        key = (model_name, server)
+        with self._lock:
+            asked_s, state = self._answers.get(key, (float("-inf"), ReplicaState(server)))
+        if self._clock() - asked_s < _FRESH_S:
+            return state
+        state = ask_replica(model_name, server, timeout_s=self._timeout_s)
+        with self._lock:
+            self._answers[key] = (self._clock(), state)
+        return state
+
+
+def ask_replica(model_name: str, server: str, *, timeout_s: float) -> ReplicaState:
+    """One question to one replica. A replica that does not answer is an answer."""
+    try:
+        with ModelServerClient(server, timeout_s=timeout_s) as client:
+            statuses = client.version_statuses(model_name)
+    except TendiesError as error:
+        return ReplicaState(server, problem=str(error))
+    return ReplicaState(server, tuple(sorted(statuses.values(), key=lambda status: -status.version)))

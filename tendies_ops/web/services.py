@@ -1,0 +1,77 @@
+"""What the routes share for as long as the API server lives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+
+from tendies_ops.web.auth import Person, PersonDep
+from tendies_ops.web.known import Catalogue, Catalogues, KnownModel, Locate
+from tendies_ops.web.ledger_index import LedgerIndexes
+from tendies_ops.web.models_view import ModelPicture, read_model
+from tendies_ops.web.pictures import PictureCache
+from tendies_ops.web.server_states import ServerStates
+from tendies_ops.web.settings import WebSettings
+
+
+class Services:
+    """The caches; nothing in them is more than a copy of what lies in files or what servers say."""
+
+    def __init__(self, settings: WebSettings, locate: Locate) -> None:
+        self.catalogues = Catalogues(settings.specs_dir, locate)
+        self.states = ServerStates(timeout_s=settings.server_timeout_s)
+        self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=settings.max_cache_bytes)
+        self.ledgers = LedgerIndexes(settings.cache_dir / "ledgers")
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-models")
+
+    def look_at(self, model: KnownModel) -> ModelPicture:
+        """Disk, history and replicas of one model."""
+        return read_model(model, self.states.of(model.name, model.location.servers))
+
+    def look_at_all(self, models: Sequence[KnownModel]) -> list[ModelPicture]:
+        """The same of many, at the same time: one dead replica costs its patience once, not once a model."""
+        return list(self._threads.map(self.look_at, models))
+
+
+def services_of(request: Request) -> Services:
+    """FastAPI dependency."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+def visible_catalogue(services: ServicesDep, person: PersonDep) -> Catalogue:
+    """FastAPI dependency: the models whose DAGs this person may see."""
+    catalogue = services.catalogues.read()
+    return Catalogue(
+        tuple(model for model in catalogue.models if may_see(person, model)),
+        catalogue.problems,
+    )
+
+
+VisibleDep = Annotated[Catalogue, Depends(visible_catalogue)]
+
+
+def visible_model(model_name: str, visible: VisibleDep) -> KnownModel:
+    """
+    FastAPI dependency: the model that the address names.
+
+    :raises HTTPException: 404 if there is none, or none that this person may see: nobody learns which.
+    """
+    model = visible.get(model_name)
+    if model is None:
+        raise HTTPException(404, "There is no model of this name that you may see.")
+    return model
+
+
+ModelDep = Annotated[KnownModel, Depends(visible_model)]
+
+
+def may_see(person: Person, model: KnownModel) -> bool:
+    """Whoever may see the runs of either DAG may see what they made."""
+    return person.may_see_dag(model.batch_dag_id) or person.may_see_dag(model.release_dag_id)

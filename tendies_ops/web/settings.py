@@ -1,0 +1,36 @@
+"""Where the pages look and where they keep their cache; all of it can be said in the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """What the pages need to know of the machine."""
+
+    specs_dir: Path  #: the model specs that the DAGs are made from
+    cache_dir: Path  #: thumbnails and ledger indexes; may be emptied at any time
+    max_cache_bytes: int = MAX_CACHE_BYTES
+    server_timeout_s: float = 1.5  #: how long a page waits for a replica to say what it serves
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:
+    """
+    Read ``TENDIES_SPECS_DIR``, ``TENDIES_CACHE_DIR`` and ``AIRFLOW_HOME``.
+
+    The specs are looked for where the DAGs look for them: in ``examples/models`` beside ``dags/`` when nothing is said.
+    """
+    home = Path(environment.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+    checkout = Path(__file__).resolve().parents[2]
+    specs_dir = environment.get("TENDIES_SPECS_DIR")
+    cache_dir = environment.get("TENDIES_CACHE_DIR")
+    return WebSettings(
+        specs_dir=Path(specs_dir) if specs_dir else checkout / "examples" / "models",
+        cache_dir=Path(cache_dir) if cache_dir else home / "tendies_cache",
+    )

@@ -1,0 +1,129 @@
+// Actions: ask, then call Airflow's own API with the rights of whoever is logged in, then show what came of it.
+const airflow = document.body.dataset.airflow;
+
+function values(form) {
+  const conf = {};
+  for (const field of form.querySelectorAll("[data-conf]")) {
+    if (field.type === "radio" && !field.checked) continue;
+    if (field.type === "checkbox") { conf[field.dataset.conf] = field.checked; continue; }
+    if (field.value === "") continue;
+    conf[field.dataset.conf] = field.dataset.kind === "integer" ? Number(field.value) : field.value;
+  }
+  return conf;
+}
+
+async function call(method, path, body) {
+  const answer = await fetch(`${airflow}/api/v2/${path}`, {
+    method, credentials: "same-origin",
+    headers: { Accept: "application/json", ...(body ? { "Content-Type": "application/json" } : {}) },
+    body: body && JSON.stringify(body),
+  });
+  const text = await answer.text();
+  let found = {};
+  try { found = JSON.parse(text); } catch { found = { detail: text.slice(0, 300) }; }
+  if (!answer.ok) throw new Error(explain(answer.status, found));
+  return found;
+}
+
+function explain(status, found) {
+  const detail = typeof found.detail === "string" ? found.detail : JSON.stringify(found.detail ?? found).slice(0, 300);
+  if (status === 401) return "You are not logged in any more. Log in again and repeat.";
+  if (status === 403) return "Airflow does not allow you to do this. Ask someone with the right role.";
+  return `Airflow answered ${status}: ${detail}`;
+}
+
+function say(form, kind, words, href, linkWords) {
+  const note = form.querySelector("[data-outcome]");
+  note.hidden = false;
+  note.className = `note ${kind}`;
+  note.textContent = words + (href ? " " : "");
+  if (!href) return;
+  const link = document.createElement("a");
+  link.href = href;
+  link.dataset.airflow = "";
+  link.textContent = linkWords;
+  note.append(link);
+}
+
+async function follow(form, dagId, runId) {
+  const href = `${airflow}/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`;
+  const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
+  for (;;) {
+    const run = await call("GET", path);
+    const kind = run.state === "failed" ? "bad" : "";
+    say(form, kind, `DAG run ${runId} is ${run.state}.`, href, "Open it in Airflow");
+    if (!form.closest("dialog").open || ["success", "failed"].includes(run.state)) return;
+    await new Promise((wake) => setTimeout(wake, 2000));
+  }
+}
+
+async function act(form) {
+  const action = JSON.parse(form.dataset.action);
+  const button = form.querySelector("button[type=submit]");
+  button.disabled = true;
+  say(form, "", "Asking Airflow …");
+  try {
+    if (action.kind === "trigger") {
+      const body = { logical_date: null, conf: { ...action.conf, ...values(form) } };
+      const run = await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body);
+      await follow(form, action.dag_id, run.dag_run_id);
+    } else if (action.kind === "answer") {
+      await call("PATCH", action.path, { chosen_options: [action.option], params_input: {} });
+      say(form, "", `${action.option}: noted. The release goes on.`);
+    }
+  } catch (error) {
+    say(form, "bad", error.message);
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) document.getElementById(opener.dataset.open).showModal();
+  const closer = event.target.closest("[data-close]");
+  if (closer) closer.closest("dialog").close();
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-action]");
+  if (!form) return;
+  event.preventDefault();
+  act(form);
+});
+
+// Approvals that wait, asked of Airflow with the person's own rights.
+async function showApprovals(place) {
+  const dagId = place.dataset.approvals;
+  const found = await call("GET", `dags/${encodeURIComponent(dagId)}/dagRuns/~/hitlDetails?response_received=false&state=awaiting_input&limit=20`);
+  for (const detail of found.hitl_details) {
+    const task = detail.task_instance;
+    const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(task.dag_run_id)}/taskInstances/` +
+      `${encodeURIComponent(task.task_id)}/${task.map_index}/hitlDetails`;
+    const card = place.querySelector("template").content.firstElementChild.cloneNode(true);
+    card.querySelector("[data-subject]").textContent = detail.subject;
+    card.querySelector("[data-body]").textContent = detail.body || "";
+    const forms = card.querySelector("[data-options]");
+    for (const option of detail.options) forms.append(answerForm(path, option));
+    place.append(card);
+  }
+  place.hidden = found.hitl_details.length === 0;
+}
+
+function answerForm(path, option) {
+  const form = document.createElement("form");
+  form.dataset.action = JSON.stringify({ kind: "answer", path, option });
+  form.className = "row";
+  const button = document.createElement("button");
+  button.type = "submit";
+  button.textContent = option;
+  if (option === "Approve") button.className = "primary";
+  const outcome = document.createElement("p");
+  outcome.hidden = true;
+  outcome.dataset.outcome = "";
+  form.append(button, outcome);
+  form.addEventListener("submit", (event) => {
+    if (!window.confirm(`${option} this release?`)) { event.preventDefault(); event.stopPropagation(); }
+  }, true);
+  return form;
+}
+
+for (const place of document.querySelectorAll("[data-approvals]")) showApprovals(place).catch(() => {});
