@@ -60,20 +60,24 @@ def publish_version(
 def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVersion | None:
     """The newest whole version that has the content of ``manifest`` already."""
     for child in reversed(list_version_dirs(model_base_path)):
-        if holds_content(child.path, manifest.model_digest):
+        if is_whole(child.path, model_digest=manifest.model_digest):
             return PublishedVersion(child.version, child.path, manifest.model_digest, created=False)
     return None
 
 
-def holds_content(version_dir: Path, model_digest: str) -> bool:
-    """Whether a version says that it has this content, and has every byte of it."""
+def is_whole(version_dir: Path, *, model_digest: str | None = None) -> bool:
+    """
+    Whether a version has every byte that its manifest promises.
+
+    :param model_digest: the content that it must have; absent: any.
+    """
     try:
-        there = read_manifest(version_dir)
-        if there.model_digest != model_digest:
+        manifest = read_manifest(version_dir)
+        if model_digest not in {None, manifest.model_digest}:
             return False
-        verify_files(version_dir, there)
-    except PublishError:
-        return False  # not made by tendies, or damaged
+        verify_files(version_dir, manifest)
+    except (PublishError, OSError):
+        return False  # not made by tendies, damaged, or just being removed
     return True
 
 

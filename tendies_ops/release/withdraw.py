@@ -8,8 +8,9 @@ from tendies_ops.errors import PublishError
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.layout import withdrawn_path
+from tendies_ops.publish.publish import is_whole
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.spec.manifest import read_manifest, verify_files
+from tendies_ops.spec.manifest import read_manifest
 
 
 def withdraw_version(
@@ -43,12 +44,4 @@ def withdraw_version(
 def whole_versions_below(model_base_path: Path, version: int) -> list[int]:
     """Versions under ``version`` that have every byte that their manifests promise, highest first."""
     children = [c for c in list_version_dirs(model_base_path) if c.version < version and c.is_plain]
-    return [c.version for c in reversed(children) if _is_whole(c.path)]
-
-
-def _is_whole(version_dir: Path) -> bool:
-    try:
-        verify_files(version_dir, read_manifest(version_dir))
-    except PublishError:
-        return False
-    return True
+    return [c.version for c in reversed(children) if is_whole(c.path)]

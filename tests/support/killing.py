@@ -1,0 +1,82 @@
+"""
+Starts the same work over and over in a child, and kills it with SIGKILL at a random moment.
+
+Run as a process of its own without threads, so that it may fork: a child is at work within a millisecond instead of
+importing for half a second, and the kills fall into the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class KillCount:
+    rounds: int
+    killed: int  #: the others were faster than the signal
+    failed: int  #: ended by themselves with an error
+
+
+def kill_at_random(script: Path, *arguments: str, rounds: int, seed: int, timeout_s: float = 280.0) -> KillCount:
+    """
+    Run ``script`` (which calls :func:`main`) in a process of its own.
+
+    :param arguments: for its ``work``.
+    """
+    done = subprocess.run(
+        [sys.executable, str(script), str(rounds), str(seed), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        cwd=Path(__file__).parents[2],
+    )
+    return KillCount(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(work: Callable[[int, list[str]], None]) -> None:
+    """
+    The script's side.
+
+    :param work: gets the number of the round and the arguments; runs in the child.
+    """
+    rounds, seed, arguments = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    random.seed(seed)
+    longest_s = 0.0
+    for warm_up in (-1, -2, -3):
+        longest_s = max(longest_s, _run(partial(work, warm_up, arguments), None)[1])
+    counts = {"rounds": rounds, "killed": 0, "failed": 0}
+    for number in range(rounds):
+        status, took_s = _run(partial(work, number, arguments), random.uniform(0, 1.1 * longest_s))
+        killed = os.WIFSIGNALED(status)
+        counts["killed"] += killed
+        counts["failed"] += not killed and status != 0
+        longest_s = longest_s if killed else 0.9 * longest_s + 0.1 * took_s
+    print(json.dumps(counts))
+
+
+def _run(work: Callable[[], None], kill_after_s: float | None) -> tuple[int, float]:
+    started_s = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return status, time.monotonic() - started_s
