@@ -84,13 +84,20 @@ def stop_marked(mark: Path) -> int:
     """End every process of this demo, asked first and then forced, and return how many there were."""
     first = _with_descendants(find_marked(mark))
     _send(first, psutil.Process.terminate)
-    psutil.wait_procs(first, timeout=_PATIENCE_S)
+    _wait_until_gone(first, _PATIENCE_S)
     # A program that is ending may still have started something.
     deadline_s = time.monotonic() + _PATIENCE_S
-    while (rest := _with_descendants([*find_marked(mark), *_alive(first)])) and time.monotonic() < deadline_s:
+    while (rest := _alive(_with_descendants([*find_marked(mark), *first]))) and time.monotonic() < deadline_s:
         _send(rest, psutil.Process.kill)
-        psutil.wait_procs(rest, timeout=1)
+        _wait_until_gone(rest, 1.0)
     return len(first)
+
+
+def _wait_until_gone(processes: Sequence[psutil.Process], timeout_s: float) -> None:
+    # Not psutil.wait_procs: an orphan stays a zombie for ever where process 1 reaps nothing, as in many containers.
+    deadline_s = time.monotonic() + timeout_s
+    while _alive(processes) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
 
 
 def _with_descendants(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
