@@ -1,0 +1,54 @@
+"""Releases and rollbacks killed at any moment, under load: the next one puts everything in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.publish.history import read_history
+from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.release import list_versions, release_model
+from tendies_ops.release.journal import read_journal
+from tendies_ops.spec import ReleaseSpec
+from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
+from tests.support.killing import kill_at_random
+from tests.support.steady_load import SteadyLoad
+from tests.support.watching_server import WatchingServer
+
+SCRIPT = Path(__file__).with_name("killed_release.py")
+OPTIONS = ReleaseSpec(available_timeout_s=10, restore_timeout_s=10, unreachable_grace_s=2)
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [pytest.param(40, id="40"), pytest.param(500, id="500", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
+)
+def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(tmp_path: Path, rounds: int) -> None:
+    base, scratch = tmp_path / "base", tmp_path / "scratch"
+    base.mkdir()
+    scratch.mkdir()
+    with WatchingServer(base) as server:
+        release_model(make_candidate(tmp_path / "first", by=1), base, [server.url], options=OPTIONS)
+        with SteadyLoad(server.url, MODEL_NAME, picture(77)) as load:
+            count = kill_at_random(SCRIPT, str(base), str(scratch), server.url, rounds=rounds, seed=7, timeout_s=1100)
+            last = release_model(make_candidate(tmp_path / "last", by=250), base, [server.url], options=OPTIONS)
+        serving = server.serving()
+
+    assert count.failed == 0
+    assert count.killed > rounds / 3, "the kills came too late to mean anything"
+    assert load.failures == []
+    assert load.answered > rounds
+    assert set(load.pictures) <= {shift(picture(77), by) for by in range(256)}
+    assert (last.state, serving) == ("released", [last.version])
+    assert read_journal(base) is None
+    assert [p.name for p in base.iterdir() if p.name.startswith(".tendies-")] == []
+    assert [p.name for p in (base / STATE_DIRECTORY).iterdir() if p.suffix == ".part"] == []
+    assert_history_tells_what_is_there(base)
+
+
+def assert_history_tells_what_is_there(base: Path) -> None:
+    last_event = {record.version: record.event for record in read_history(base)}
+    for entry in list_versions(base).versions:
+        expected = {"withdrawn"} if entry.state == "withdrawn" else {"released", "rolled_back"}
+        assert last_event[entry.version] in expected, f"version {entry.version}: {entry.state}, {last_event}"
