@@ -64,7 +64,8 @@ class ModelNetwork:
         frozen = convert_to_constants.convert_variables_to_constants_v2(self._function)
         names = [IMAGE, *self._extra]
         inputs = dict(zip(names, (t.name for t in frozen.inputs), strict=True))
-        outputs = {name: frozen.structured_outputs[name].name for name in self.outputs}
+        # A dict of results is flattened in the order of its sorted keys.
+        outputs = dict(zip(sorted(self.outputs), (t.name for t in frozen.outputs), strict=True))
         return FrozenNetwork(frozen.graph.as_graph_def(), inputs, outputs)
 
     def _trace(self) -> Any:
