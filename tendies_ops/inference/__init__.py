@@ -1,0 +1,9 @@
+"""Batch inference: a folder in, a folder out, every picture accounted for."""
+
+from __future__ import annotations
+
+from tendies_ops.inference.options import BatchOptions, new_run_id
+from tendies_ops.inference.report import BatchProgress, BatchReport
+from tendies_ops.inference.running import run_batch
+
+__all__ = ["BatchOptions", "BatchProgress", "BatchReport", "new_run_id", "run_batch"]

@@ -1,0 +1,140 @@
+"""Opening pictures with Pillow: limits first, then upright, then 8-bit grey or RGB in sRGB."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import warnings
+from collections.abc import Iterator
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from tendies_ops.inference.outcomes import PictureError
+
+#: What is opened. Pillow knows more, some of which starts other programs (EPS) or has no signature (TGA).
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
+_BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
+_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
+
+
+def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_frames: bool) -> Iterator[Image.Image]:
+    """
+    Decode a picture frame by frame.
+
+    :param all_frames: every frame of an animated file; False gives the first.
+    :return: upright images of mode L or RGB.
+    :raises PictureError: it is no picture, too large, or damaged.
+    """
+    with _told_as_damage():
+        image = _open(data)
+        _check_size(image, max_megapixels)
+        yield normalised(image)
+        frame = 1
+        while all_frames and _seek(image, frame):
+            if frame >= max_frames:
+                raise PictureError("too_large", f"it has more than {max_frames} frames")
+            yield normalised(image)
+            frame += 1
+
+
+def normalised(image: Image.Image) -> Image.Image:
+    """Upright, sRGB, mode L or RGB."""
+    image.load()
+    upright = _upright(image)
+    managed = _to_srgb(upright, image.info.get("icc_profile"))
+    return _flattened(managed)
+
+
+def _open(data: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _check_size(image: Image.Image, max_megapixels: float) -> None:
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise PictureError(
+            "too_large",
+            f"it is {image.width} x {image.height} = {megapixels:.1f} megapixels; the limit is {max_megapixels:g}",
+        )
+
+
+def _seek(image: Image.Image, frame: int) -> bool:
+    try:
+        image.seek(frame)
+    except EOFError:
+        return False
+    return True
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken tag is no reason to refuse whole pixels
+        return image
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if not profile or image.mode not in {"RGB", "RGBA", "CMYK", "L"}:
+        return image
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    try:
+        transform = _transform_to_srgb(profile, "RGB" if alpha else image.mode)
+        converted = ImageCms.applyTransform(image.convert("RGB") if alpha else image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # a profile that cannot be used is as good as none
+    if converted is None:
+        return image
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted
+
+
+@functools.lru_cache(maxsize=32)
+def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    if image.mode in {"L", "RGB"}:
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in _SIXTEEN_BIT or image.mode == "I":
+        return _eight_bit(image)
+    if image.mode == "F":
+        raise PictureError("unsupported", "its pixels are floating-point numbers without a stated range")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        over = image.convert("RGBA")
+        ground = Image.new("RGBA", over.size, (*_BACKGROUND, 255))
+        flat = Image.alpha_composite(ground, over)
+        return flat.convert("L" if image.mode in {"LA", "La"} else "RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """65535 is white. A 32-bit picture that stays within 16 bits is taken for one of 16."""
+    low, high = image.getextrema()
+    if not isinstance(low, int | float) or not isinstance(high, int | float) or low < 0 or high > 65535:
+        raise PictureError("unsupported", "its pixels are 32-bit numbers beyond 0 to 65535")
+    return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+
+
+@contextlib.contextmanager
+def _told_as_damage() -> Iterator[None]:
+    """Decoders raise whatever a hostile file makes them stumble over; all of it means that the file is damaged."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError("too_large", str(error)) from error
+    except UnidentifiedImageError as error:
+        raise PictureError("damaged", "its header makes no sense to the decoder") from error
+    except MemoryError as error:
+        raise PictureError("too_large", "it does not fit into memory") from error
+    except Exception as error:
+        raise PictureError("damaged", f"it does not decode: {str(error)[:200] or type(error).__name__}") from error

@@ -1,0 +1,205 @@
+"""What the worker threads do with one chunk of files, one request, one picture."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from tendies_ops import __version__
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
+from tendies_ops.files import digest_bytes
+from tendies_ops.inference.ledger import RunStamp
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.outcomes import Found, Outcome, PictureError
+from tendies_ops.inference.pacing import Pacer
+from tendies_ops.inference.packing import Part, Picture, Request
+from tendies_ops.inference.planning import Todo
+from tendies_ops.inference.preparing import encode_png, prepare
+from tendies_ops.inference.provenance import add_provenance
+from tendies_ops.inference.sniffing import PICTURE_EXTENSIONS, identify
+from tendies_ops.inference.storage import LocalInput, LocalOutput
+
+_EXTENSIONS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
+# What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
+_BYTES_HELD_PER_BYTE = 2.4
+_BYTES_HELD_PER_PIXEL = 7.2
+
+
+@dataclass(eq=False)
+class Replica:
+    """One server of the run."""
+
+    client: ModelServerClient
+    pacer: Pacer
+
+
+@dataclass(slots=True)
+class PreparedChunk:
+    """Some files of the listing, read and prepared, in order."""
+
+    number: int
+    reserved_bytes: int
+    ready: list[tuple[Picture, list[Part]]] = field(default_factory=list)
+    settled: list[tuple[Outcome, int]] = field(default_factory=list)  #: outcomes that need no server, with the attempt
+    ignored: int = 0
+
+
+@dataclass(slots=True)
+class Answered:
+    """What came of one request."""
+
+    replica: Replica
+    request: Request
+    error: ModelServerError | None = None
+    proof_failed: bool = False  #: the harmless request before it failed, and the request was not sent
+    proved: bool = False
+    answers: list[bytes] = field(default_factory=list)
+    outcomes: list[tuple[Outcome, Picture]] = field(default_factory=list)  #: of pictures of one part
+    milliseconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Finished:
+    """A picture of several parts has its outcome."""
+
+    outcome: Outcome
+    picture: Picture
+
+
+class Exchange:
+    """The parts of a run that block. Holds nothing that changes, so every thread may use it."""
+
+    def __init__(self, options: BatchOptions, stamp: RunStamp, source: LocalInput, target: LocalOutput) -> None:
+        self.options = options
+        self.stamp = stamp
+        self._source = source
+        self._target = target
+        self._proof = [control_picture(options.size or (64, 64))]
+        self._facts = {
+            "model_name": stamp.model_name,
+            "version": stamp.version,
+            "model_digest": stamp.model_digest,
+            "options_digest": stamp.options_digest,
+            "options": options.digested(),
+            "tendies": __version__,
+        }
+
+    def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
+        """Read and prepare some files."""
+        result = PreparedChunk(number, reserved_bytes)
+        for todo in chunk:
+            try:
+                self._prepare_one(todo, result)
+            except PictureError as error:  # noqa: PERF203 # one bad file costs one file
+                if error.kind == "not_an_image" and not claims_to_be_picture(todo.found.path):
+                    result.ignored += 1
+                else:
+                    result.settled.append((_failed(todo.found, error), todo.attempt))
+        return result
+
+    def ask(self, replica: Replica, request: Request) -> Answered:
+        """Send one request; write what is complete."""
+        result = Answered(replica, request)
+        started_s = time.perf_counter()
+        try:
+            if request.needs_proof:
+                result.proof_failed = True
+                self._predict(replica, self._proof)
+                result.proof_failed, result.proved = False, True
+            result.answers = self._predict(replica, [part.data for part in request.parts])
+        except ModelServerError as error:
+            result.error = error
+            return result
+        result.milliseconds = (time.perf_counter() - started_s) * 1e3
+        for part, answer in zip(request.parts, result.answers, strict=True):
+            if len(part.picture.answers) == 1:
+                part.picture.milliseconds = result.milliseconds
+                result.outcomes.append((self._finish(part.picture, [answer], len(request.parts)), part.picture))
+        return result
+
+    def finish(self, picture: Picture) -> Finished:
+        """Put a picture of several parts together and write it."""
+        answers = [answer for answer in picture.answers if answer is not None]
+        return Finished(self._finish(picture, answers, len(answers)), picture)
+
+    def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[bytes]:
+        stamp = self.stamp
+        try:
+            return replica.client.predict_files(stamp.model_name, files, version=stamp.version)
+        except VersionGoneError as error:
+            status = replica.client.version_statuses(stamp.model_name).get(stamp.version)
+            if status is not None and status.state in {"START", "LOADING", "AVAILABLE"}:
+                raise ServerSickError(
+                    f"{error} (version {stamp.version} is {status.state})", http_status=503
+                ) from error
+            raise
+
+    def _prepare_one(self, todo: Todo, result: PreparedChunk) -> None:
+        if todo.found.problem:
+            raise PictureError("unreadable", todo.found.problem)
+        data = self._read(todo.found)
+        digest = digest_bytes(data)
+        if todo.step == "compare" and digest == todo.known_digest:
+            outcome = Outcome(todo.found, "skipped", input_digest=digest, output=todo.known_output)
+            result.settled.append((outcome, todo.attempt))
+            return
+        prepared = prepare(data, self.options)
+        pixels = prepared.megapixels * 1e6 * len(prepared.parts)
+        held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * _BYTES_HELD_PER_PIXEL)
+        answers: list[bytes | None] = [None] * len(prepared.parts)
+        picture = Picture(todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_output)
+        parts = [Part(picture, index, part, prepared.megapixels) for index, part in enumerate(prepared.parts)]
+        result.ready.append((picture, parts))
+
+    def _read(self, found: Found) -> bytes:
+        if found.size_bytes > self.options.max_file_bytes:
+            limit = self.options.max_file_bytes
+            raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
+        try:
+            if not claims_to_be_picture(found.path) and identify(self._source.read_start(found.path)) is None:
+                raise PictureError("not_an_image", "its content is not that of a picture")
+            return self._source.read(found.path)
+        except OSError as error:
+            raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
+
+    def _finish(self, picture: Picture, answers: Sequence[bytes], batch_size: int) -> Outcome:
+        try:
+            data = picture.finish(answers)
+            output = picture.found.output_stem + _EXTENSIONS.get(identify(data[:16]) or "", ".bin")
+            if self.options.provenance:
+                facts = {"input": os.fsencode(picture.found.path).decode("utf-8", "replace")}
+                data = add_provenance(data, {**self._facts, **facts, "input_digest": picture.input_digest})
+            self._target.write(output, data)
+        except PictureError as error:
+            return _failed(picture.found, error, picture.input_digest)
+        if picture.replaces not in {"", output}:
+            self._target.remove(picture.replaces)
+        return Outcome(
+            picture.found,
+            "done",
+            input_digest=picture.input_digest,
+            output=output,
+            output_digest=digest_bytes(data),
+            milliseconds=picture.milliseconds,
+            batch_size=batch_size,
+        )
+
+
+def control_picture(size: tuple[int, int]) -> bytes:
+    """A plain picture that any model takes: a grey ramp. Its answer tells a bad picture from a sick server."""
+    ramp = Image.linear_gradient("L").resize((size[1], size[0])).convert("RGB")
+    return encode_png(ramp)
+
+
+def claims_to_be_picture(path: str) -> bool:
+    """Whether the name ends as a picture's does."""
+    return os.path.splitext(path)[1].lower() in PICTURE_EXTENSIONS  # noqa: PTH122 # a str in a hot loop
+
+
+def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:
+    return Outcome(found, "failed", error.kind, error.reason, input_digest)

@@ -1,0 +1,140 @@
+"""What a batch run is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Literal
+
+import orjson
+
+from tendies_ops.errors import UsageError
+from tendies_ops.files import digest_bytes
+
+SizePolicy = Literal["fit", "pad", "crop", "tile"]
+OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]
+
+#: Options that change what an output holds. A picture done under other values of these is done again.
+_DIGESTED = (
+    "size", "size_policy", "overlap", "restore_size", "animated", "output_format", "output_quality", "provenance",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """
+    One batch run.
+
+    :param input: folder or fsspec URL of the pictures.
+    :param output: folder or fsspec URL of the results; the tree of ``input`` is mirrored below it.
+    :param servers: REST base URLs of the replicas; each must serve the pinned version.
+    :param version: the version to pin; absent: the highest that is AVAILABLE on every server.
+    :param include: globs; only what matches one of them is done. A pattern without ``/`` is held against the name.
+    :param exclude: globs; what matches one of them is left out, whole folders too.
+    :param max_batch_size: pictures in a request, at most.
+    :param max_request_bytes: encoded bytes in a request, at most, unless a single picture is larger.
+    :param max_request_megapixels: of one request, at most, unless a single picture is larger.
+    :param max_concurrency: requests in flight at a server, at most; the run finds the best number below it.
+    :param max_bytes_in_flight: what pictures that were read and not yet written may take, by estimate.
+    :param max_failed: more failed pictures than this make the run red: a count, or a share when below 1.
+    :param allow_empty: finding no picture at all is green.
+    :param size: height and width that a fixed-size model takes; absent: from the manifest, or any size.
+    :param size_policy: how pictures of another size are brought to ``size``.
+    :param overlap: of tiles, in pixels; absent: a quarter of the shorter side.
+    :param restore_size: bring the result of fit, pad and crop back to the size of what was seen by the model.
+    :param animated: take the first frame of an animated file, or all of them.
+    :param output_quality: of JPEG and WebP, 1 to 100.
+    :param provenance: write into each output which model, version, digests and options made it.
+    :param model_base_path: the watched directory, where it can be seen: gives the model's digest and holds a lease.
+    :param timeout_s: the longest silence of a server that is waited out.
+    :param server_timeout_s: the server's own limit for a request (``--rest_api_timeout_in_ms``); requests stay below.
+    :param sick_deadline_s: give up when no server has answered for so long.
+    :param sample: do so many pictures only, spread over the folder as it is listed.
+    """
+
+    input: str
+    output: str
+    model_name: str
+    servers: tuple[str, ...]
+    version: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    include_hidden: bool = False
+    max_batch_size: int = 32
+    max_request_bytes: int = 16 << 20
+    max_request_megapixels: float = 32.0
+    max_concurrency: int = 8
+    max_bytes_in_flight: int = 256 << 20
+    max_file_bytes: int = 256 << 20
+    max_megapixels: float = 64.0
+    max_frames: int = 1000
+    max_failed: float | None = None
+    allow_empty: bool = False
+    size: tuple[int, int] | None = None
+    size_policy: SizePolicy = "fit"
+    overlap: int | None = None
+    restore_size: bool = False
+    animated: Literal["first", "all"] = "first"
+    output_format: OutputFormat = "as_answered"
+    output_quality: int = 95
+    provenance: bool = True
+    model_base_path: str | None = None
+    timeout_s: float = 60.0
+    server_timeout_s: float = 30.0
+    sick_deadline_s: float = 300.0
+    retry_failed: bool = False
+    dry_run: bool = False
+    sample: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    verify: bool | str = True
+    run_id: str = field(
+        default_factory=lambda: new_run_id()  # noqa: PLW0108 # defined below
+    )
+
+    def __post_init__(self) -> None:
+        _check(bool(self.servers), "at least one server's address is needed, such as http://localhost:8501")
+        _check(bool(self.model_name), "the model's name is empty")
+        _check(self.max_batch_size >= 1, f"max_batch_size is {self.max_batch_size}; it must be 1 or more")
+        _check(self.max_concurrency >= 1, f"max_concurrency is {self.max_concurrency}; it must be 1 or more")
+        _check(
+            self.max_failed is None or self.max_failed >= 0, f"max_failed is {self.max_failed}; it must not be below 0"
+        )
+        _check(self.sample is None or self.sample >= 1, f"sample is {self.sample}; it must be 1 or more")
+        _check(1 <= self.output_quality <= 100, f"output_quality is {self.output_quality}; it must be 1 to 100")
+        _check(self.size is None or min(self.size) >= 1, f"size is {self.size}; both sides must be 1 or more")
+        _check("/" not in self.run_id and not self.run_id.startswith("."), f"run_id {self.run_id!r} is no file name")
+
+    @property
+    def digest(self) -> str:
+        """Of everything that changes what an output holds."""
+        return digest_bytes(orjson.dumps(self.digested(), option=orjson.OPT_SORT_KEYS))
+
+    def digested(self) -> dict[str, object]:
+        """The options that change what an output holds."""
+        return {name: getattr(self, name) for name in _DIGESTED}
+
+    def replaced(self, **changes: object) -> BatchOptions:
+        """The same options with ``changes``."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # checked again by __post_init__
+
+    def is_ok(self, *, failed: int, total: int) -> bool:
+        """Whether a finished run counts as a success."""
+        if total == 0:
+            return self.allow_empty
+        if failed == total:
+            return False
+        if self.max_failed is None:
+            return True
+        return failed <= (self.max_failed * total if 0 < self.max_failed < 1 else self.max_failed)
+
+
+def new_run_id() -> str:
+    """Sorts by time, and is never given twice."""
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _check(holds: bool, problem: str) -> None:
+    if not holds:
+        raise UsageError(f"This batch run cannot start: {problem}.")

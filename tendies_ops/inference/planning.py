@@ -1,0 +1,68 @@
+"""Which pictures are done again: the new, the changed, and all when the model or the options changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tendies_ops.inference.ledger import Ledger, RunStamp, exact_path
+from tendies_ops.inference.outcomes import LASTING_KINDS, FailureKind, Found
+from tendies_ops.inference.storage import LocalOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """
+    One file of the listing, and what the ledger says about it.
+
+    ``skip``: nothing to do. ``again``: it failed for a reason that lasts, and nothing has changed. ``compare``: its
+    time or size is another; done only if its content is. ``do``: everything else.
+    """
+
+    found: Found
+    step: Literal["do", "compare", "skip", "again"]
+    attempt: int = 1
+    known_digest: str = ""  #: of the content that the ledger knows
+    known_output: str = ""
+    kind: FailureKind | None = None
+    reason: str = ""
+
+
+class Plan:
+    """Holds the listing against the ledger."""
+
+    def __init__(self, ledger: Ledger, stamp: RunStamp, output: LocalOutput, *, retry_failed: bool) -> None:
+        self._ledger = ledger
+        self._stamp = stamp
+        self._output = output
+        self._retry_failed = retry_failed
+
+    def decide(self, found: Found) -> Todo:
+        """What is to be done with one file."""
+        record = self._ledger.newest(found.path)
+        if record is None:
+            return Todo(found, "do")
+        attempt = int(record["attempt"]) + 1
+        output = exact_path(record, "output") or ""
+        if found.problem or not self._same_work(record):
+            return Todo(found, "do", attempt, known_output=output)
+        unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
+        if record["outcome"] == "failed":
+            return self._after_failure(found, record, attempt, unchanged=unchanged)
+        if not self._output.size_of(output):
+            return Todo(found, "do", attempt, known_output=output)
+        step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
+        return Todo(found, step, attempt, record["input_digest"] or "", output)
+
+    def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
+        if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:
+            return Todo(found, "do", attempt)
+        return Todo(found, "again", attempt, kind=record["kind"], reason=record["reason"] or "")
+
+    def _same_work(self, record: dict[str, Any]) -> bool:
+        stamp = self._stamp
+        if record["model_name"] != stamp.model_name or record["options_digest"] != stamp.options_digest:
+            return False
+        if record["model_digest"] and stamp.model_digest:
+            return bool(record["model_digest"] == stamp.model_digest)
+        return bool(record["version"] == stamp.version)  # a published number never changes its content

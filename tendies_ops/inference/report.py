@@ -1,0 +1,88 @@
+"""What a finished run says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_KINDS_IN_SUMMARY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a running batch is. ``total`` and ``eta_s`` are None until the folder has been listed."""
+
+    run_id: str
+    model_name: str
+    version: int
+    state: str  #: ``running``, ``waiting`` (for a server that says no), ``finished``
+    total: int | None
+    found: int
+    done: int
+    skipped: int
+    failed: int
+    in_flight: int  #: requests
+    concurrency: int  #: requests that the servers are given at once
+    elapsed_s: float
+    images_per_second: float
+    eta_s: float | None
+    message: str = ""  #: why it waits
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPicture:
+    """One line of the list of failures."""
+
+    input: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """
+    Counts, rates and where the rest lies.
+
+    ``total`` = ``done`` + ``skipped`` + ``failed`` (+ ``to_do`` of a dry run), or there is no report but an error.
+    """
+
+    run_id: str
+    model_name: str
+    version: int
+    model_digest: str | None
+    options_digest: str
+    input: str
+    output: str
+    started_at: str  #: ISO 8601, UTC
+    total: int
+    done: int
+    skipped: int
+    failed: int
+    to_do: int  #: of a dry run: what it would do
+    ignored: int  #: files that neither are nor claim to be pictures
+    ok: bool
+    elapsed_s: float
+    images_per_second: float  #: done ones
+    requests: int
+    retries: int
+    peak_concurrency: int
+    failures_by_kind: dict[str, int] = field(default_factory=dict)
+    failures: tuple[FailedPicture, ...] = ()  #: the first thousand; the ledger has all
+    dry_run: bool = False
+    estimate_s: float | None = None  #: how long a dry run thinks that it would take; None: nothing to learn from
+    paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
+
+    def summary(self) -> dict[str, Any]:
+        """Small enough for an XCom: counts, rates and paths, no list of pictures."""
+        whole = asdict(self)
+        whole.pop("failures")
+        kinds = sorted(self.failures_by_kind.items(), key=lambda item: -item[1])[:_KINDS_IN_SUMMARY]
+        return {**whole, "failures_by_kind": dict(kinds)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For report.json."""
+        return asdict(self)

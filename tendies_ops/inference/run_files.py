@@ -1,0 +1,87 @@
+"""The files of one run: ``.tendies/runs/<run_id>/``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tendies_ops.files import write_bytes_atomically
+from tendies_ops.inference.report import BatchReport
+from tendies_ops.inference.storage import LocalInput, LocalOutput
+from tendies_ops.reports import write_contact_sheet, write_report_page
+
+
+class RunFiles:
+    """Where a run's report and progress lie."""
+
+    def __init__(self, target: LocalOutput, run_id: str) -> None:
+        self._target = target
+        self.folder = target.state / "runs" / run_id
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def write_progress(self, progress: dict[str, Any]) -> None:
+        """Rewrite ``progress.json``, for whoever watches."""
+        write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
+
+    def save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: LocalInput) -> BatchReport:
+        """Write report, page and contact sheet; return the report with their paths."""
+        paths = {**report.paths, "report": str(self.folder / "report.json"), "html": str(self.folder / "report.html")}
+        if samples:
+            paths["contact_sheet"] = str(self._write_sheet(samples, source))
+        report = dataclasses.replace(report, paths=paths)
+        write_bytes_atomically(
+            self.folder / "report.json", orjson.dumps(_readable(report.as_dict()), option=orjson.OPT_INDENT_2)
+        )
+        self._write_page(report)
+        return report
+
+    def _write_sheet(self, samples: Sequence[tuple[str, str]], source: LocalInput) -> Path:
+        pairs = [(source.root / before, self._target.root / after, before) for before, after in samples]
+        return write_contact_sheet(pairs, self.folder / "contact_sheet.png")
+
+    def _write_page(self, report: BatchReport) -> None:
+        counts = {"done": report.done, "skipped": report.skipped, "failed": report.failed, "total": report.total}
+        facts = {
+            "Model": f"{report.model_name}, version {report.version}",
+            "Model digest": report.model_digest or "not known: the version directory was not in reach",
+            "Input": report.input,
+            "Output": report.output,
+            "Started": report.started_at,
+            "Took": f"{report.elapsed_s:.1f} s, {report.images_per_second:.1f} pictures a second",
+            "Requests": f"{report.requests}, of these {report.retries} sent again or split",
+            "Requests at once": f"at most {report.peak_concurrency}",
+            "Other files": report.ignored,
+        }
+        write_report_page(
+            self.folder / "report.html",
+            title=f"Batch run {report.run_id}",
+            ok=report.ok,
+            verdict=verdict(report),
+            counts=counts,
+            facts=facts,
+            failures=[dataclasses.asdict(failure) for failure in report.failures],
+            by_kind=report.failures_by_kind,
+            contact_sheet="contact_sheet.png" if "contact_sheet" in report.paths else "",
+        )
+
+
+def verdict(report: BatchReport) -> str:
+    """The run in three words."""
+    if not report.ok:
+        return "too many pictures failed"
+    return "all pictures done" if report.failed == 0 else "done, some pictures failed"
+
+
+def _readable(value: Any) -> Any:
+    """Names that are not UTF-8, in a form that JSON can hold. The ledger keeps them exactly."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return value

@@ -1,0 +1,155 @@
+"""
+What a file is, by its first bytes and headers; its name says nothing.
+
+Only headers are read: a picture that already fits travels as it is, and decoding it here would cost ten times the rest.
+Sources: PNG specification (W3C, third edition) 5 and 11; JPEG ITU-T T.81 annex B; Exif 2.32 4.6.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+#: Names that end so claim to be pictures: without a picture's content such a file failed, any other is passed over.
+PICTURE_EXTENSIONS = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".avif",
+     ".ppm", ".pgm", ".pbm", ".mpo", ".apng", ".heic", ".heif", ".tga", ".pcx", ".psd", ".ico", ".jxl"}
+)  # fmt: skip
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"P1", "PPM"), (b"P2", "PPM"), (b"P3", "PPM"), (b"P4", "PPM"), (b"P5", "PPM"), (b"P6", "PPM"),
+    (b"8BPS", "PSD"),
+    (b"\x00\x00\x01\x00", "ICO"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+)  # fmt: skip
+_PNG_COLOURS_THAT_FIT = {0, 2}  # grey and RGB, without palette or alpha
+_FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: what every decoder takes
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # JPEG markers without a length
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the headers tell."""
+
+    format: str
+    width: int = 0  #: 0: unknown before decoding
+    height: int = 0
+    fits: bool = False  #: whole, upright, 8-bit grey or RGB, sRGB or untagged: may travel byte for byte
+
+    @property
+    def megapixels(self) -> float:
+        """Of the first frame."""
+        return self.width * self.height / 1e6
+
+
+def identify(start: bytes) -> str | None:
+    """The format's name by its first 16 bytes; None when it is no image format that is known here."""
+    for magic, name in _MAGIC:
+        if start.startswith(magic):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[4:8] == b"ftyp":
+        return "AVIF" if start[8:12] in {b"avif", b"avis"} else "HEIF"
+    return None
+
+
+def read_header(data: bytes) -> Header | None:
+    """Identify a whole file and, for PNG and JPEG, read what decides whether it fits."""
+    name = identify(data[:16])
+    if name is None:
+        return None
+    try:
+        if name == "PNG":
+            return _png_header(data)
+        if name == "JPEG":
+            return _jpeg_header(data)
+    except (struct.error, IndexError):
+        pass  # too short for its own headers: decoding it will say what is wrong
+    return Header(name)
+
+
+def _png_header(data: bytes) -> Header:
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    fits = depth == 8 and colour in _PNG_COLOURS_THAT_FIT and data.endswith(b"IEND\xaeB`\x82")
+    at = 8
+    while fits:
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IDAT":
+            break
+        fits = _png_chunk_fits(kind, data, at + 8, length)
+        at += 12 + length
+    return Header("PNG", width, height, fits)
+
+
+def _png_chunk_fits(kind: bytes, data: bytes, at: int, length: int) -> bool:
+    if kind in {b"tRNS", b"acTL"}:
+        return False
+    if kind == b"iCCP":
+        return b"sRGB" in data[at : at + min(length, 80)]
+    if kind == b"eXIf":
+        return exif_orientation(data[at : at + length]) == 1
+    return kind != b"iTXt" or b"tiff:Orientation" not in data[at : at + length]  # XMP may turn a picture too
+
+
+def _jpeg_header(data: bytes) -> Header:
+    width = height = 0
+    fits = data.endswith(b"\xff\xd9")
+    at = 2
+    while True:
+        marker = data[at + 1]
+        if data[at] != 0xFF:
+            return Header("JPEG", width, height)
+        if marker == 0xFF or marker in _ALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker in {0xDA, 0xD9}:  # the pixels begin
+            return Header("JPEG", width, height, fits and width > 0)
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            depth, height, width, channels = struct.unpack_from(">BHHB", data, at + 4)
+            fits = fits and marker in _FRAME_HEADERS and depth == 8 and channels in {1, 3}
+        elif 0xE1 <= marker <= 0xE2:
+            fits = fits and _jpeg_segment_fits(data[at + 4 : at + 2 + length])
+        at += 2 + length
+
+
+def _jpeg_segment_fits(segment: bytes) -> bool:
+    if segment.startswith(b"Exif\x00\x00"):
+        return exif_orientation(segment[6:]) == 1
+    if segment.startswith(b"ICC_PROFILE\x00"):
+        return b"sRGB" in segment or b"s\x00R\x00G\x00B" in segment
+    return b"tiff:Orientation" not in segment
+
+
+def exif_orientation(exif: bytes) -> int:
+    """
+    The orientation tag of a TIFF header and its first directory.
+
+    :return: 1 (upright) when there is none or it cannot be read; 2 to 8 else.
+    """
+    order = "<" if exif[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, at)
+        for entry in range(at + 2, at + 2 + 12 * min(count, 1000), 12):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, entry)
+            if tag == 0x0112 and kind == 3:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1

@@ -1,0 +1,155 @@
+"""Where pictures come from and where results go."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tendies_ops.errors import InputFolderError, LockHeldError, OutputFolderError, UsageError
+from tendies_ops.inference.finding import find_files
+from tendies_ops.inference.globs import PathFilter
+from tendies_ops.inference.ledger import STATE_FOLDER
+from tendies_ops.inference.outcomes import Found, PictureError
+
+# What keeps one name from being written; anything else keeps every name from being written, and ends the run.
+_OF_ONE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ, errno.EEXIST, errno.EINVAL})
+
+
+class LocalInput:
+    """A folder of pictures."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, keep: PathFilter, *, leave_out: Path | None) -> Iterator[Found]:
+        """See :func:`find_files`."""
+        return find_files(self.root, keep, leave_out=leave_out)
+
+    def read(self, path: str) -> bytes:
+        """The whole file: one open, one read."""
+        descriptor = os.open(os.path.join(self.root, path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size_bytes = os.fstat(descriptor).st_size
+            data = os.read(descriptor, size_bytes + 1)
+            while len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data) + 1)):
+                data += more
+            return data
+        finally:
+            os.close(descriptor)
+
+    def read_start(self, path: str) -> bytes:
+        """The first bytes of a file."""
+        with open(os.path.join(self.root, path), "rb") as stream:  # noqa: PTH123 # str paths in a hot loop
+            return stream.read(64)
+
+
+class LocalOutput:
+    """
+    A folder of results, with the run's own state in ``.tendies`` below it. Made when absent.
+
+    :raises OutputFolderError: it cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / STATE_FOLDER
+        self._made: set[str] = set()
+        self._parts = self.state / "parts"
+        self._number = itertools.count()
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputFolderError(f"The output folder {root} cannot be made: {error.strerror}.") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """
+        Keep other runs out, and clear away what a killed one left half-written.
+
+        :raises LockHeldError: another run writes here.
+        """
+        with (self.state / "lock").open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise LockHeldError(f"Another batch run is writing to {self.root}. Wait for it, or stop it.") from None
+            shutil.rmtree(self._parts, ignore_errors=True)
+            self._parts.mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._parts, ignore_errors=True)
+
+    def size_of(self, path: str) -> int | None:
+        """Bytes of a result; None when it is not there."""
+        try:
+            return os.stat(os.path.join(self.root, path)).st_size  # noqa: PTH116 # str paths in a hot loop
+        except OSError:
+            return None
+
+    def write(self, path: str, data: bytes) -> None:
+        """
+        Put a whole result in place by a rename.
+
+        :raises PictureError: this name cannot be written.
+        :raises OutputFolderError: nothing can be written.
+        """
+        part = os.path.join(self._parts, str(next(self._number)))
+        target = os.path.join(self.root, path)
+        try:
+            self._make_folder(target.rpartition("/")[0])
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            try:
+                _write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
+            os.rename(part, target)  # noqa: PTH104 # str paths in a hot loop
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(part)  # noqa: PTH108
+            if error.errno in _OF_ONE_NAME:
+                raise PictureError("unwritable", f"its output {path} cannot be written: {error.strerror}") from error
+            raise OutputFolderError(f"{target} cannot be written: {error.strerror}. What is done is kept.") from error
+
+    def remove(self, path: str) -> None:
+        """Remove a result that another name has replaced."""
+        with contextlib.suppress(OSError):
+            (self.root / path).unlink()
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            self._made.add(folder)
+
+
+def open_folders(input_: str, output: str) -> tuple[LocalInput, LocalOutput]:
+    """
+    Open both ends of a run.
+
+    :raises UsageError: they are the same folder, so results would overwrite pictures.
+    """
+    source, target = Path(input_), Path(output)
+    if source.resolve() == target.resolve():
+        raise UsageError(f"Input and output are both {source}: the results would overwrite the pictures.")
+    _check_readable(source)
+    return LocalInput(source), LocalOutput(target)
+
+
+def _check_readable(folder: Path) -> None:
+    """Before the output is made: a mistyped input should leave no trace."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise InputFolderError(f"The input folder {folder} cannot be read: {error.strerror}.") from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, data[written:])

@@ -1,0 +1,58 @@
+"""Counting as a run goes, and telling how far it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tendies_ops.inference.outcomes import Outcome
+from tendies_ops.inference.report import FailedPicture
+
+_FAILURES_KEPT = 1000
+_SAMPLES_KEPT = 24
+
+
+@dataclass
+class Tally:
+    """Counts of one run; memory does not grow with the number of pictures."""
+
+    found: int = 0
+    ignored: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    requests: int = 0
+    retries: int = 0
+    peak_concurrency: int = 0
+    failures_by_kind: Counter[str] = field(default_factory=Counter)
+    failures: list[FailedPicture] = field(default_factory=list)
+    samples: list[tuple[str, str]] = field(
+        default_factory=list
+    )  #: (input, output) of some done pictures, spread evenly
+    _stride: int = 1
+
+    @property
+    def total(self) -> int:
+        """Pictures with an outcome."""
+        return self.done + self.skipped + self.failed
+
+    def count(self, outcome: Outcome) -> None:
+        """One more picture has its outcome."""
+        if outcome.outcome == "done":
+            self._keep_sample(outcome)
+            self.done += 1
+        elif outcome.outcome == "skipped":
+            self.skipped += 1
+        else:
+            self.failed += 1
+            self.failures_by_kind[outcome.kind or "unknown"] += 1
+            if len(self.failures) < _FAILURES_KEPT:
+                self.failures.append(FailedPicture(outcome.found.path, outcome.kind or "unknown", outcome.reason))
+
+    def _keep_sample(self, outcome: Outcome) -> None:
+        """Keep every n-th; when there are too many, drop every second and double n."""
+        if self.done % self._stride == 0:
+            self.samples.append((outcome.found.path, outcome.output))
+        if len(self.samples) > _SAMPLES_KEPT:
+            self.samples = self.samples[::2]
+            self._stride *= 2

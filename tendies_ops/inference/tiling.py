@@ -1,0 +1,108 @@
+"""
+Going over a large picture in overlapping tiles, and putting the answers together without a seam.
+
+Tiles of one row are blended into a strip, strips into the picture, each in floating point and rounded once. Where two
+tiles overlap, the weight moves from one to the other along a smooth step over the middle half of the overlap: the outer
+quarter of a tile is never used there, because networks invent what lies beyond a border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Pixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """Where the tiles of one picture lie, in input pixels."""
+
+    size: tuple[int, int]  #: height and width of the picture
+    tile: tuple[int, int]  #: height and width of each tile
+    tops: tuple[int, ...]
+    lefts: tuple[int, ...]
+
+
+def plan_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> TilePlan:
+    """
+    Spread tiles evenly so that neighbours share at least ``overlap`` pixels.
+
+    :param size: height and width, at least those of ``tile``.
+    """
+    return TilePlan(size, tile, _starts(size[0], tile[0], overlap), _starts(size[1], tile[1], overlap))
+
+
+def cut_tiles(image: Image.Image, plan: TilePlan) -> list[Image.Image]:
+    """Row by row."""
+    height, width = plan.tile
+    return [image.crop((left, top, left + width, top + height)) for top in plan.tops for left in plan.lefts]
+
+
+def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image]) -> Image.Image:
+    """
+    Put the answers together.
+
+    :param answers: as :func:`cut_tiles` orders them, all of one size, which may be a multiple of the tile's.
+    """
+    scale_y, scale_x = answers[0].height / plan.tile[0], answers[0].width / plan.tile[1]
+    tops = [round(top * scale_y) for top in plan.tops]
+    lefts = [round(left * scale_x) for left in plan.lefts]
+    height, width = round(plan.size[0] * scale_y), round(plan.size[1] * scale_x)
+    canvas: npt.NDArray[Any] | None = None
+    pending: Pixels | None = None  # the strip whose lower edge is still to be blended
+    for row, top in enumerate(tops):
+        tiles = [_pixels(answer) for answer in answers[row * len(lefts) : (row + 1) * len(lefts)]]
+        strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width).swapaxes(0, 1)
+        if canvas is None or pending is None:
+            canvas, pending = np.empty((height, width, *strip.shape[2:]), np.uint8), strip
+            continue
+        joined = _join([pending, strip], [0, top - tops[row - 1]], top - tops[row - 1] + len(strip))
+        canvas[tops[row - 1] : top] = _rounded(joined[: top - tops[row - 1]])
+        pending = joined[top - tops[row - 1] :]
+    assert canvas is not None  # there is at least one tile
+    assert pending is not None
+    canvas[tops[-1] :] = _rounded(pending[: height - tops[-1]])
+    return Image.fromarray(canvas)
+
+
+def ramp(length: int) -> Pixels:
+    """Weights of the later tile over an overlap: 0 in its first quarter, a smooth step, 1 in the last."""
+    position = (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1)
+    step = np.clip((position - 0.25) * 2.0, 0.0, 1.0)
+    weights: Pixels = (step * step * (3.0 - 2.0 * step)).astype(np.float32)
+    return weights
+
+
+def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
+    if length <= tile:
+        return (0,)
+    overlap = min(max(overlap, 0), tile - 1)
+    count = -(-(length - overlap) // (tile - overlap))
+    return tuple(round(index * (length - tile) / (count - 1)) for index in range(count))
+
+
+def _join(pieces: Sequence[Pixels], starts: Sequence[int], length: int) -> Pixels:
+    """Blend pieces that lie one after the other along axis 0."""
+    joined = np.zeros((length, *pieces[0].shape[1:]), np.float32)
+    end = 0
+    for piece, start in zip(pieces, starts, strict=True):
+        shared = max(0, min(end, length) - start)
+        weights = ramp(shared).reshape(-1, *(1,) * (piece.ndim - 1))
+        joined[start : start + shared] += (piece[:shared] - joined[start : start + shared]) * weights
+        end = min(start + len(piece), length)
+        joined[start + shared : end] = piece[shared : end - start]
+    return joined
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    return np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"), dtype=np.float32)
+
+
+def _rounded(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
