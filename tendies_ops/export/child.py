@@ -58,8 +58,8 @@ def _prepare_tensorflow() -> None:
         import tensorflow as tf
     except ImportError as error:
         raise ExportError(
-            f"{sys.executable} cannot import TensorFlow ({error}). Install `airflow-provider-tendies[tensorflow]` there, "
-            "or name the interpreter that has it with --python."
+            f"{sys.executable} cannot import TensorFlow ({error}). Install `airflow-provider-tendies[tensorflow]` "
+            "there, or name the interpreter that has it with --python."
         ) from error
     tf.get_logger().setLevel("ERROR")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -51,7 +52,7 @@ class _Limits:
     on_line: Callable[[str], None] | None
 
 
-def export_model(
+def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     spec: ModelSpec,
     output_dir: Path,
     *,
@@ -205,16 +206,12 @@ def _wait(process: subprocess.Popen[bytes], deadline_s: float, limits: _Limits) 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the child and whatever it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
     if process.stdin is not None:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
-        except BrokenPipeError:
-            pass
 
 
 def _result_of(answer: dict[str, Any], process: subprocess.Popen[bytes], noise: BinaryIO) -> dict[str, Any]:

@@ -65,18 +65,10 @@ def _within_limit(sizes: tf.Tensor, contract: InputContract) -> tf.Tensor:
         tf.raw_ops.Assert(condition=tf.reduce_all(sizes > 0), data=["A picture's header says that a side is 0."]),
     ]
     if contract.size is not None and contract.resize == "exact":
-        wanted = tf.constant([contract.size.height, contract.size.width], tf.int64)
-        checks.append(
-            tf.raw_ops.Assert(
-                condition=tf.reduce_all(tf.equal(sizes, wanted)),
-                data=[
-                    f"This model takes pictures of {contract.size.height} x {contract.size.width} (height x width) only; "
-                    "got",
-                    sizes,
-                ],
-                summarize=64,
-            )
-        )
+        height, width = contract.size.height, contract.size.width
+        text = f"This model takes pictures of {height} x {width} (height x width) only; got"
+        right = tf.reduce_all(tf.equal(sizes, tf.constant([height, width], tf.int64)))
+        checks.append(tf.raw_ops.Assert(condition=right, data=[text, sizes], summarize=64))
     with tf.control_dependencies(checks):
         return tf.cast(tf.identity(sizes), tf.int32)
 

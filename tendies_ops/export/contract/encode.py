@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tendies_ops.export.contract.resize import resize_to
@@ -141,7 +141,7 @@ def plain_tensor(name: str, values: tf.Tensor, contract: OutputContract) -> tf.T
     return values
 
 
-def merge(parts: list[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+def merge(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
     """All outputs of the signature, sorted by name."""
     joined = {name: tensor for part in parts for name, tensor in part.items()}
     return dict(sorted(joined.items()))

@@ -1,7 +1,8 @@
 """
 The serving signature: a batch of N files of any sizes in, N answers out.
 
-    files [N] -> sizes from the headers -> groups of equal size -> decode, network, encode for each group -> order of files
+    files [N] -> sizes from the headers -> groups of equal size
+          -> decode, network, encode for each group -> answers in the order of the files
 
 A network for any batch gets each group as one true batch; a network for one picture gets groups of one.
 """

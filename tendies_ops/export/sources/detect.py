@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tendies_ops.errors import CheckpointError
@@ -18,7 +19,7 @@ from tendies_ops.spec.source import SourceKind
 
 _KERAS_SUFFIXES = {".keras", ".h5", ".hdf5"}
 _GRAPH_SUFFIXES = {".pb", ".pbtxt"}
-_OPENERS = {
+_OPENERS: dict[SourceKind, Callable[[Path, SourceSpec, Contract], Network]] = {
     "tf1_checkpoint": open_tf1_checkpoint,
     "tf2_checkpoint": open_tf2_checkpoint,
     "keras": open_keras_file,
@@ -41,8 +42,7 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
         raise CheckpointError(f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint.")
     kind = source.kind or detect_kind(path)
     resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
-    network: Network = _OPENERS[kind](resolved, source, contract)
-    return network
+    return _OPENERS[kind](resolved, source, contract)
 
 
 def detect_kind(path: Path) -> SourceKind:

@@ -1,4 +1,4 @@
-"""A network given as a GraphDef, with variables (TF1 checkpoints) or without (frozen graphs), run in its own session."""
+"""A network given as a GraphDef, with variables or without, run in a session of its own."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def constant_value(value: Any, dtype: Any) -> NDArray[Any]:
             raise SpecError(f"source.constants: expected `one_hot: [index, depth]`; found {dict(value)}.") from None
         if not 0 <= index < depth:
             raise SpecError(f"source.constants: one_hot index {index} is not in 0..{depth - 1}.")
-        return np.eye(depth, dtype=dtype)[index]
+        row: NDArray[Any] = np.eye(depth, dtype=dtype)[index]
+        return row
     return np.asarray(value, dtype=dtype)
 
 

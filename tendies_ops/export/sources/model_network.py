@@ -84,8 +84,8 @@ class ModelNetwork:
             raise
         except Exception as error:
             raise ExportError(
-                f"The model does not accept a picture tensor {image.shape} {image.dtype.name}: {describe_error(error)}. "
-                "Check contract.input (size, channels, layout, batch_size)."
+                f"The model does not accept a picture tensor {image.shape} {image.dtype.name}: "
+                f"{describe_error(error)}. Check contract.input (size, channels, layout, batch_size)."
             ) from error
 
     def _named(self, result: Any) -> dict[str, Any]:

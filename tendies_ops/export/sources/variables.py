@@ -70,13 +70,18 @@ def load_variables(network: GraphNetwork, prefix: Path, variable_map: Mapping[st
 def mapped_name(name: str, variable_map: Mapping[str, str]) -> str:
     """The checkpoint's name for the graph's ``name``: by the first pattern that matches all of it."""
     for pattern, replacement in variable_map.items():
-        try:
-            match = re.fullmatch(pattern, name)
-            if match:
-                return match.expand(replacement)
-        except (re.error, IndexError) as error:
-            raise SpecError(f"source.variable_map: {pattern!r} -> {replacement!r} is wrong: {error}.") from error
+        mapped = _mapped_by(pattern, replacement, name)
+        if mapped is not None:
+            return mapped
     return name
+
+
+def _mapped_by(pattern: str, replacement: str, name: str) -> str | None:
+    try:
+        match = re.fullmatch(pattern, name)
+        return match.expand(replacement) if match else None
+    except (re.error, IndexError) as error:
+        raise SpecError(f"source.variable_map: {pattern!r} -> {replacement!r} is wrong: {error}.") from error
 
 
 def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> NDArray[Any]:
@@ -138,8 +143,8 @@ def _require_same(
         unused = sorted(shapes.keys() - set(names.values()))
         raise CheckpointError(
             f"{len(missing)} of {len(variables)} variables of the graph are not in {prefix}: "
-            f"{missing_with_nearest(missing, unused or sorted(shapes))}. If they only have other names there, say so in "
-            "source.variable_map."
+            f"{missing_with_nearest(missing, unused or sorted(shapes))}. If they only have other names there, say so "
+            "in source.variable_map."
         )
     wrong = [
         f"{v.name} is {list(v.shape)} in the graph and {shapes[names[v.name]]} in the checkpoint"
