@@ -67,6 +67,28 @@ class SmearedCanvas(layers.Layer):
         return {**super().get_config(), "filters": self.filters}
 
 
+@keras.saving.register_keras_serializable(package="tendies_examples")
+class BilinearDoubling(layers.Layer):
+    """Doubles height and width. Keras' own UpSampling2D cannot be traced where they are unknown."""
+
+    def call(self, features: Any) -> Any:
+        """Turn ``[N, H, W, C]`` into ``[N, 2 H, 2 W, C]``."""
+        _, height, width, depth = ops.shape(features)
+        before = ops.concatenate([features[:, :1], features[:, :-1]], axis=1)
+        after = ops.concatenate([features[:, 1:], features[:, -1:]], axis=1)
+        rows = ops.stack([0.75 * features + 0.25 * before, 0.75 * features + 0.25 * after], axis=2)
+        rows = ops.reshape(rows, (-1, 2 * height, width, depth))
+        before = ops.concatenate([rows[:, :, :1], rows[:, :, :-1]], axis=2)
+        after = ops.concatenate([rows[:, :, 1:], rows[:, :, -1:]], axis=2)
+        columns = ops.stack([0.75 * rows + 0.25 * before, 0.75 * rows + 0.25 * after], axis=3)
+        return ops.reshape(columns, (-1, 2 * height, 2 * width, depth))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Double what is known."""
+        batch_size, height, width, depth = input_shape
+        return (batch_size, height and 2 * height, width and 2 * width, depth)
+
+
 def build_model(*, width: int = 24, directions: int = 24, residual_blocks: int = 4) -> keras.Model:
     """
     Build the network without trained weights.
@@ -81,7 +103,7 @@ def build_model(*, width: int = 24, directions: int = 24, residual_blocks: int =
     hidden = _convolution(2 * width, 3, strides=2, name="quarter")(half)
     for index in range(residual_blocks):
         hidden = _residual_block(hidden, dilation=(1, 2, 4, 1)[index % 4], name=f"residual_{index + 1}")
-    hidden = layers.UpSampling2D(2, interpolation="bilinear", name="to_half")(hidden)
+    hidden = BilinearDoubling(name="to_half")(hidden)
     hidden = layers.Concatenate(name="with_half")([hidden, half])
     hidden = _convolution(2 * width, 3, name="look")(hidden)
     gates = layers.Conv2D(directions, 3, padding="same", name="gates")(hidden)
@@ -98,7 +120,7 @@ def build_model(*, width: int = 24, directions: int = 24, residual_blocks: int =
 
 def custom_layers() -> dict[str, type[layers.Layer]]:
     """Name the layers that a ``.keras`` file of this network needs: what the exporter asks the builder for."""
-    return {"SmearedCanvas": SmearedCanvas}
+    return {"BilinearDoubling": BilinearDoubling, "SmearedCanvas": SmearedCanvas}
 
 
 def _convolution(filters: int, kernel_size: int, *, name: str, strides: int = 1) -> layers.Layer:

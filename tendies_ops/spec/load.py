@@ -102,15 +102,10 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     for section, key in _PATHS_IN_SPEC:
         part = result.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and "://" not in part[key]:
-            part[key] = str(base / part[key])
+            part[key] = os.path.normpath(base / part[key])
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
         source["builder"] = _with_absolute_file(source["builder"], base)
-    batch = result.get("batch")
-    if isinstance(batch, dict):
-        for key in ("input", "output"):
-            if isinstance(batch.get(key), str):
-                batch[key] = _with_absolute_folder(batch[key], base)
     if isinstance(result.get("golden"), list):
         result["golden"] = [str(base / item) if isinstance(item, str) else item for item in result["golden"]]
     return result
@@ -118,11 +113,7 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def _with_absolute_file(builder: str, base: Path) -> str:
     file, separator, function = builder.rpartition(":")
-    return f"{base / file}:{function}" if separator and file.endswith(".py") else builder
-
-
-def _with_absolute_folder(folder_or_url: str, base: Path) -> str:
-    return folder_or_url if "://" in folder_or_url else os.path.normpath(base / folder_or_url)
+    return f"{os.path.normpath(base / file)}:{function}" if separator and file.endswith(".py") else builder
 
 
 def _specs_nearby(path: Path) -> str:

@@ -86,3 +86,11 @@ def test_strokes_turn_with_the_picture(network: Any, upright: bool) -> None:
 def _painted(photo: np.ndarray) -> np.ndarray:
     palette = painter.palette_of(Image.open(EXAMPLES / "brush_strokes" / "style.png"))
     return np.asarray(painter.paint(photo, painter.Brush(), palette))
+
+
+def test_doubling_is_bilinear_as_keras_does_it() -> None:
+    import keras
+
+    features = np.random.default_rng(3).normal(size=(2, 5, 7, 3)).astype(np.float32)
+    wanted = keras.layers.UpSampling2D(2, interpolation="bilinear")(features)
+    assert np.asarray(model.BilinearDoubling()(features)) == pytest.approx(np.asarray(wanted), abs=1e-6)
