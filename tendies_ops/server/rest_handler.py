@@ -1,0 +1,140 @@
+"""
+What each REST path answers.
+
+Source: tensorflow/serving model_servers/http_rest_api_handler.cc and http_server.cc.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tendies_ops.server.json_pretty import error_body
+from tendies_ops.server.json_text import parse_json
+from tendies_ops.server.manager import Manager
+from tendies_ops.server.plain_bytes import read_plain_bytes
+from tendies_ops.server.proto_json import metadata_answer, status_answer
+from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
+from tendies_ops.server.servable import Servable
+from tendies_ops.server.signatures import DEFAULT_SIGNATURE, Signature
+from tendies_ops.server.status import Code, StatusError, http_status, invalid_argument
+from tendies_ops.server.tensors import STRING, StringTensor
+from tendies_ops.server.tensors_from_json import PredictInputs, predict_inputs, signature_name_of
+from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
+
+log = logging.getLogger(__name__)
+
+Body = bytes | bytearray
+Labels = Callable[[str, str], int]  # model name, label -> version; raises StatusError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back, and what the counters need to know."""
+
+    http_status: int
+    body: bytes
+    code: Code
+    model_name: str = ""
+    action: str = ""
+
+
+class RestHandler:
+    """
+    Answers one request at a time, on whatever thread it is called.
+
+    :param timeout_ms: how long TensorFlow may run for one request.
+    """
+
+    def __init__(self, manager: Manager, labels: Labels, *, timeout_ms: int) -> None:
+        self._manager = manager
+        self._labels = labels
+        self._timeout_ms = timeout_ms
+
+    def answer(self, method: str, target: str, body: Body) -> Answer:
+        """Answer a request below ``/v1/``; never raises."""
+        route = None
+        try:
+            route = parse_route(method, target)
+            content = self._dispatch(route, body)
+            return Answer(200, content, "OK", route.model_name, route.action)
+        except VersionTooBigError as error:
+            return Answer(400, b"", error.code)
+        except StatusError as error:
+            status = http_status(error.code)
+            return Answer(status, error_body(error.message), error.code, route.model_name if route else "")
+        except Exception as error:
+            log.exception("%s %s ended unexpectedly.", method, target[:200])
+            text = f"{type(error).__name__} while answering; see the server's log."
+            return Answer(500, error_body(text), "INTERNAL", route.model_name if route else "")
+
+    def _dispatch(self, route: Route, body: Body) -> bytes:
+        if route.action == "predict":
+            return self._predict(route, body)
+        if route.action in ("classify", "regress"):
+            raise StatusError("UNIMPLEMENTED", f"{route.action} is not there yet")
+        if not route.model_name:
+            raise invalid_argument("Missing model name in request.")
+        return self._metadata(route) if route.action == "metadata" else self._status(route)
+
+    def _status(self, route: Route) -> bytes:
+        statuses = self._manager.states.of_model(route.model_name)
+        if route.version is not None:
+            statuses = {version: status for version, status in statuses.items() if version == route.version}
+        if not statuses:
+            what = "any versions" if route.version is None else f"version {route.version}"
+            raise StatusError("NOT_FOUND", f"Could not find {what} of model {route.model_name}")
+        return status_answer(statuses.values())
+
+    def _version(self, route: Route) -> int | None:
+        return route.version if route.label is None else self._labels(route.model_name, route.label)
+
+    def _metadata(self, route: Route) -> bytes:
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (version, servable):
+            return metadata_answer(route.model_name, version, servable.signatures)
+
+    def _predict(self, route: Route, body: Body) -> bytes:
+        plain = read_plain_bytes(body)
+        document = None if plain else parse_json(body)
+        name = plain.signature_name if plain else signature_name_of(document)
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
+            signature = _find_signature(servable, name)
+            if plain and _takes_files(signature, plain.input_name):
+                (input_name,) = signature.inputs
+                inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
+            else:
+                inputs = _read_inputs(body, document or parse_json(body), signature, name)
+            outputs = servable.run(signature, inputs.tensors, timeout_ms=self._timeout_ms)
+            return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
+
+
+def _find_signature(servable: Servable, name: str) -> Signature:
+    wanted = name or DEFAULT_SIGNATURE
+    signature = servable.signatures.get(wanted)
+    if signature is None:
+        raise invalid_argument(f'Serving signature name: "{wanted}" not found in signature def')
+    return signature
+
+
+def _takes_files(signature: Signature, input_name: str | None) -> bool:
+    """Whether the quick way reads the request as the ordinary way would."""
+    if len(signature.inputs) != 1:
+        return False
+    ((name, info),) = signature.inputs.items()
+    return info.dtype is STRING and input_name in (None, name)
+
+
+def _read_inputs(body: Body, document: Any, signature: Signature, name: str) -> PredictInputs:
+    try:
+        if _has_doubles(signature.inputs):
+            document = parse_json(body, exact=True)
+        return predict_inputs(document, signature.inputs, name)
+    except StatusError:
+        # The error text may print doubles, which the real server reads in its own way.
+        return predict_inputs(parse_json(body, exact=True), signature.inputs, name)
+
+
+def _has_doubles(inputs: Mapping[str, Any]) -> bool:
+    return any(info.dtype.name == "double" for info in inputs.values())

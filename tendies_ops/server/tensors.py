@@ -1,0 +1,85 @@
+"""Tensors on their way between JSON and TensorFlow, and the names of their types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class DType:
+    """One row of tensorflow/core/framework/types.proto."""
+
+    number: int
+    name: str  #: as in error texts: ``float``
+    numpy: np.dtype[Any] | None = None  #: None for strings and what JSON cannot carry
+
+    @property
+    def proto_name(self) -> str:
+        """As in metadata: ``DT_FLOAT``."""
+        return "DT_" + self.name.upper()
+
+
+def _table() -> dict[int, DType]:
+    rows: list[tuple[int, str, Any]] = [
+        (0, "invalid", None),
+        (1, "float", np.float32),
+        (2, "double", np.float64),
+        (3, "int32", np.int32),
+        (4, "uint8", np.uint8),
+        (5, "int16", np.int16),
+        (6, "int8", np.int8),
+        (7, "string", None),
+        (8, "complex64", np.complex64),
+        (9, "int64", np.int64),
+        (10, "bool", np.bool_),
+        (14, "bfloat16", None),
+        (17, "uint16", np.uint16),
+        (18, "complex128", np.complex128),
+        (19, "half", np.float16),
+        (20, "resource", None),
+        (21, "variant", None),
+        (22, "uint32", np.uint32),
+        (23, "uint64", np.uint64),
+    ]
+    return {number: DType(number, name, None if kind is None else np.dtype(kind)) for number, name, kind in rows}
+
+
+DTYPES: Final[dict[int, DType]] = _table()
+STRING: Final[DType] = DTYPES[7]
+NUMBER_OF: Final[dict[np.dtype[Any], int]] = {
+    dtype.numpy: number for number, dtype in DTYPES.items() if dtype.numpy is not None
+}
+
+
+def dtype_of(number: int) -> DType:
+    """The type with this number, also one that has no row here."""
+    return DTYPES.get(number, DType(number, f"unknown dtype enum ({number})"))
+
+
+@dataclass(frozen=True)
+class StringTensor:
+    """A tensor of byte strings, row-major."""
+
+    shape: tuple[int, ...]
+    values: Sequence[bytes]
+
+    def __post_init__(self) -> None:
+        if math.prod(self.shape) != len(self.values):
+            raise ValueError(f"a string tensor of shape {self.shape} needs {math.prod(self.shape)} values")
+
+
+@dataclass(frozen=True)
+class OpaqueTensor:
+    """An output of a type that JSON cannot carry: only its shape matters, for the error that names it."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+
+Tensor = NDArray[Any] | StringTensor | OpaqueTensor

@@ -1,0 +1,390 @@
+"""
+From a predict request's JSON to the input tensors, with the real server's checks in its order.
+
+Source: tensorflow/serving util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+import pybase64
+
+from tendies_ops.server.json_pretty import debug_string
+from tendies_ops.server.json_text import JsonObject, members
+from tendies_ops.server.signatures import TensorInfo
+from tendies_ops.server.status import StatusError, invalid_argument
+from tendies_ops.server.tensors import STRING, DType, StringTensor, Tensor
+
+Inputs = Mapping[str, TensorInfo]
+
+_INT32: Final = (-(1 << 31), (1 << 31) - 1)
+_INT_RANGES: Final[dict[str, tuple[int, int]]] = {
+    "int32": _INT32,
+    "int16": _INT32,  # the narrow types wrap around, they are not checked
+    "int8": _INT32,
+    "uint8": _INT32,
+    "int64": (-(1 << 63), (1 << 63) - 1),
+    "uint32": (0, (1 << 32) - 1),
+    "uint64": (0, (1 << 64) - 1),
+}
+_FLOATS: Final = ("float", "double")
+# What absl::Base64Unescape takes: blanks anywhere, "=" or "." as padding, or none.
+_BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
+
+
+@dataclass(frozen=True)
+class PredictInputs:
+    """What a predict request holds."""
+
+    tensors: Mapping[str, Tensor]
+    row_format: bool  #: ``instances`` (answered with ``predictions``), not ``inputs`` (``outputs``)
+
+
+def signature_name_of(document: Any) -> str:
+    """
+    The signature that a request names; empty for the default one.
+
+    :raises StatusError: the document is no object, or the name no string.
+    """
+    if not isinstance(document, dict):
+        raise invalid_argument(f"JSON Value: {debug_string(document)} Is not object")
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid_argument(
+            f"JSON Value: {debug_string(document)} not formatted correctly. 'signature_name' key must be a string value."
+        )
+    return name
+
+
+def predict_inputs(document: JsonObject, inputs: Inputs, signature_name: str) -> PredictInputs:
+    """
+    The tensors of a predict request.
+
+    :param inputs: the signature's.
+    :raises StatusError: with the real server's text.
+    """
+    if not inputs:
+        raise invalid_argument(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
+    if "instances" in document:
+        return PredictInputs(_from_instances(_instances(document), inputs), row_format=True)
+    if "inputs" in document:
+        return PredictInputs(_from_columns(document["inputs"], inputs), row_format=False)
+    raise invalid_argument("Missing 'inputs' or 'instances' key")
+
+
+def _instances(document: JsonObject) -> list[Any]:
+    def refuse(what: str) -> StatusError:
+        return invalid_argument(f"JSON Value: {debug_string(document)} {what}")
+
+    if "inputs" in document:
+        raise refuse("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
+    instances = document["instances"]
+    if not isinstance(instances, list):
+        raise refuse("Expecting 'instances' to be an list/array")
+    if not instances:
+        raise refuse("No values in 'instances' array")
+    return instances
+
+
+def _is_base64(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("b64"), str)
+        and len(value) == 1
+        and sum(1 for _ in members(value)) == 1
+    )
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and not _is_base64(value)
+
+
+def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
+    if not isinstance(instances[0], dict) and len(inputs) > 1:
+        raise invalid_argument(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
+    if _is_named(instances[0]):
+        return _from_objects(instances, inputs)
+    name, info = next(iter(inputs.items()))
+    whole = _whole_tensor(instances, info.dtype)
+    if whole is not None:
+        return {name: whole}
+    columns = _Columns(inputs)
+    for index, element in enumerate(instances):
+        if _is_named(element):
+            raise invalid_argument(f"Expecting value/list but got object at item {index} of input list")
+        try:
+            columns.add(name, element)
+        except StatusError as error:
+            raise invalid_argument(f"Failed to process element: {index} of 'instances' list. Error: {error}") from None
+    return columns.tensors(len(instances))
+
+
+def _from_objects(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
+    columns = _Columns(inputs)
+    for index, element in enumerate(instances):
+        if not _is_named(element):
+            raise invalid_argument(f"Expecting object but got list at item {index} of input list")
+        for name, value in members(element):
+            try:
+                columns.add(name, value)
+            except StatusError as error:
+                raise invalid_argument(
+                    f"Failed to process element: {index} key: {name} of 'instances' list. Error: {error}"
+                ) from None
+        if element.keys() != inputs.keys():
+            raise invalid_argument(
+                f"Failed to process element: {index} of 'instances' list. JSON object: {debug_string(element)} "
+                f"keys must be equal to: {','.join(sorted(inputs))}"
+            )
+    return columns.tensors(len(instances))
+
+
+class _Columns:
+    """Gathers the elements of ``instances`` into one tensor for each input."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.leaves: dict[str, list[Any]] = {name: [] for name in inputs}
+
+    def add(self, name: str, item: Any) -> None:
+        """Add one element; a repeated name in one object adds nothing more, as FindMember would read it."""
+        if name not in self.inputs:
+            raise invalid_argument(f"JSON object: does not have named input: {name}")
+        shape = dense_shape(item)
+        leaves = flatten(item, shape, self.inputs[name].dtype)
+        if name not in self.shapes:
+            self.shapes[name] = shape
+        elif np.prod(self.shapes[name], dtype=object) != len(leaves):
+            size = int(np.prod(self.shapes[name], dtype=object))
+            raise invalid_argument(f"Expecting tensor size: {size} but got: {len(leaves)}")
+        elif self.shapes[name] != shape:
+            raise invalid_argument(f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}")
+        self.leaves[name].append(leaves)
+
+    def tensors(self, batch_size: int) -> dict[str, Tensor]:
+        """The tensors, with the batch as first dimension."""
+        return {
+            name: make_tensor(
+                list(chain.from_iterable(self.leaves[name])), (batch_size, *shape), self.inputs[name].dtype
+            )
+            for name, shape in self.shapes.items()
+        }
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def _from_columns(value: Any, inputs: Inputs) -> dict[str, Tensor]:
+    if not _is_named(value):
+        if len(inputs) > 1:
+            raise invalid_argument(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
+                "tensorinfo_map"
+            )
+        name, info = next(iter(inputs.items()))
+        return {name: _column(value, info.dtype)}
+    tensors = {}
+    for name, info in inputs.items():
+        if name not in value:
+            raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
+        tensors[name] = _column(value[name], info.dtype)
+    return tensors
+
+
+def _column(value: Any, dtype: DType) -> Tensor:
+    shape = dense_shape(value)
+    return make_tensor(flatten(value, shape, dtype), shape, dtype)
+
+
+def _whole_tensor(instances: list[Any], dtype: DType) -> Tensor | None:
+    """The usual case at once: equal shapes and good values. None where something is odd and must be looked at singly."""
+    shape = dense_shape(instances)
+    leaves = _flatten_regular(instances, shape)
+    if leaves is None:
+        return None
+    try:
+        return make_tensor(_converted(leaves, dtype), shape, dtype)
+    except StatusError:
+        return None
+
+
+def dense_shape(value: Any) -> tuple[int, ...]:
+    """The shape that the first elements suggest (GetDenseTensorShape)."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+def flatten(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
+    """
+    The values of a nested list in row-major order, checked and converted for the type.
+
+    :raises StatusError: for the first misfit in reading order.
+    """
+    leaves = _flatten_regular(value, shape)
+    if leaves is None:
+        return _flatten_checked(value, shape, dtype)
+    return _converted(leaves, dtype)
+
+
+def _flatten_regular(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
+    level = [value]
+    for size in shape:
+        if not all(type(item) is list and len(item) == size for item in level):
+            return None
+        level = list(chain.from_iterable(level))
+    return None if any(type(item) is list for item in level) else level
+
+
+def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
+    """FillTensorProto step by step, depth first."""
+    leaves: list[Any] = []
+    pending = [(value, 0)]
+    while pending:
+        item, level = pending.pop()
+        if not isinstance(item, list):
+            if level != len(shape):
+                raise invalid_argument(
+                    f"JSON Value: {debug_string(item)} found at incorrect level: {level + 1} in the JSON DOM. "
+                    f"Expected at level: {len(shape)}"
+                )
+            leaves += _converted([item], dtype)
+            continue
+        if level >= len(shape):
+            raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+        if len(item) != shape[level]:
+            raise invalid_argument(
+                f"Encountered list at unexpected size: {len(item)} at level: {level} expected size: {shape[level]}"
+            )
+        pending.extend((element, level + 1) for element in reversed(item))
+    return leaves
+
+
+def _converted(leaves: list[Any], dtype: DType) -> list[Any]:
+    convert = _converter(dtype)
+    return leaves if convert is None or _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
+
+
+def _all_plain(leaves: list[Any], dtype: DType) -> bool:
+    """Whether every value is fine as it is, without asking each one."""
+    kinds = set(map(type, leaves))
+    if dtype.name in _FLOATS:
+        return kinds <= {int, float}
+    if dtype.name == "bool":
+        return kinds <= {bool}
+    if dtype.name in _INT_RANGES and kinds == {int}:
+        low, high = _INT_RANGES[dtype.name]
+        return low <= min(leaves) and max(leaves) <= high
+    return False
+
+
+def _converter(dtype: DType) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if isinstance(value, dict):
+            if dtype is STRING:
+                return _base64_object(value)
+            raise _type_error(value, dtype)
+        if dtype is STRING and isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        if not _known(dtype):
+            raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
+        if not _all_plain([value], dtype):
+            raise _type_error(value, dtype)
+        return value
+
+    return convert
+
+
+def _known(dtype: DType) -> bool:
+    return dtype is STRING or dtype.name in _FLOATS or dtype.name == "bool" or dtype.name in _INT_RANGES
+
+
+def _json_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    kinds = {type(None): "Null", str: "String", list: "Array", int: "Number", float: "Number"}
+    return kinds.get(type(value), "Object")
+
+
+def _type_error(value: Any, dtype: DType) -> StatusError:
+    return invalid_argument(
+        f"JSON Value: {debug_string(value)} Type: {_json_type(value)} is not of expected type: {dtype.name}"
+    )
+
+
+def _base64_object(value: JsonObject) -> bytes:
+    if not _is_base64(value):
+        raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
+    decoded = decode_base64(value["b64"].encode("utf-8", "surrogateescape"))
+    if decoded is None:
+        raise invalid_argument("Unable to base64 decode")
+    return decoded
+
+
+def decode_base64(text: bytes | memoryview) -> bytes | None:
+    """
+    Decode as absl::Base64Unescape does.
+
+    :return: None where that refuses.
+    """
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except ValueError:
+        pass
+    squeezed = _BASE64_BLANKS.sub(b"", bytes(text))
+    bare = squeezed.rstrip(b"=.")
+    padding = len(squeezed) - len(bare)
+    if len(bare) % 4 == 1 or padding not in (0, -len(bare) % 4):
+        return None
+    try:
+        return pybase64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+    except ValueError:
+        return None
+
+
+def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """A tensor of checked values."""
+    if dtype is STRING:
+        return StringTensor(shape, values)
+    if dtype.numpy is None:  # no value, or the first one would have been refused
+        raise invalid_argument(f"tensor parsing error: {dtype.name}")
+    if dtype.name in _FLOATS:
+        return _float_array(values, dtype).reshape(shape) if len(shape) <= 32 else _deep(values, shape, dtype)
+    wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
+    array = np.array(values, wide).astype(dtype.numpy)
+    return array.reshape(shape) if len(shape) <= 32 else _deep(values, shape, dtype)
+
+
+def _deep(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """More dimensions than numpy knows."""
+    raise StatusError("INVALID_ARGUMENT", "tensor parsing error: x")
+
+
+def _float_array(values: list[Any], dtype: DType) -> Any:
+    with np.errstate(over="ignore"):
+        array = np.array(values, np.float64)
+        if dtype.numpy is not None and dtype.name == "float":
+            array = array.astype(dtype.numpy)
+    # The real server works on threads that flush denormal numbers to zero.
+    smallest = np.finfo(array.dtype).tiny
+    array[np.abs(array) < smallest] *= 0
+    return array
+
+
+assert sys.byteorder == "little"  # tensors are copied as they lie in memory

@@ -1,0 +1,91 @@
+"""
+The embedded Model Server with a servable that needs no TensorFlow: HTTP, watching, swapping are the real ones.
+
+A version directory needs a ``saved_model.pb`` (any content) or a ``stub.json``. The latter says how it behaves:
+
+    {"load_seconds": 0.5,                                    how long it loads
+     "load_error": {"code": "DATA_LOSS", "message": "..."},  it does not load
+     "append": "text",                                       added to each file; without it files come back as they are
+     "answer_file": "out.png",                               each answer is this file of the version directory
+     "latency_seconds": 0.1,                                 how long a request takes
+     "run_error": {"code": "INVALID_ARGUMENT", "message": "..."},                every request fails
+     "refuse_prefix": "text"}                                requests with a file that begins so fail, as for a bad picture
+
+Signature: serving_default, input_bytes string [N] -> output_bytes string [N].
+Run it: ``python -m tests.support.stub_servable --rest_api_port=... --model_name=... --model_base_path=...``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tendies_ops.server.main import run
+from tendies_ops.server.saved_model_loader import require_saved_model
+from tendies_ops.server.servable import Servable, SessionSettings
+from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
+from tendies_ops.server.status import StatusError
+from tendies_ops.server.tensors import STRING, StringTensor, Tensor
+
+
+class StubServable:
+    """Answers as its version directory says."""
+
+    def __init__(self, version_dir: Path, behaviour: Mapping[str, Any]) -> None:
+        self._behaviour = behaviour
+        file_name = behaviour.get("answer_file")
+        self._answer = (version_dir / file_name).read_bytes() if file_name else None
+        any_size = (Dimension(-1),)
+        self.signatures: Mapping[str, Signature] = {
+            "serving_default": Signature(
+                "serving_default",
+                inputs={"input_bytes": TensorInfo("serving_default_input_bytes:0", STRING, any_size)},
+                outputs={"output_bytes": TensorInfo("StatefulPartitionedCall:0", STRING, any_size)},
+                method_name="tensorflow/serving/predict",
+            )
+        }
+
+    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
+        time.sleep(self._behaviour.get("latency_seconds", 0.0))
+        _raise_if_told(self._behaviour.get("run_error"))
+        files = inputs["input_bytes"]
+        assert isinstance(files, StringTensor)
+        return {"output_bytes": StringTensor(files.shape, [self._answer_to(file) for file in files.values])}
+
+    def _answer_to(self, file: bytes) -> bytes:
+        refused = self._behaviour.get("refuse_prefix")
+        if refused is not None and file.startswith(refused.encode()):
+            raise StatusError("INVALID_ARGUMENT", "Unknown image file format. One of JPEG, PNG, GIF, BMP required.")
+        return self._answer if self._answer is not None else file + self._behaviour.get("append", "").encode()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class StubLoader:
+    """Loads version directories without looking into ``saved_model.pb``."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        del settings
+
+    def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
+        told = version_dir / "stub.json"
+        if not told.exists():
+            require_saved_model(version_dir)
+        behaviour = json.loads(told.read_bytes()) if told.exists() else {}
+        time.sleep(behaviour.get("load_seconds", 0.0))
+        _raise_if_told(behaviour.get("load_error"))
+        return StubServable(version_dir, behaviour)
+
+
+def _raise_if_told(error: Mapping[str, str] | None) -> None:
+    if error is not None:
+        raise StatusError(error["code"], error["message"])  # type: ignore[arg-type]  # the test's own word
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], make_loader=StubLoader))
