@@ -1,0 +1,223 @@
+"""Models, versions and runs on the disk, as the other parts write them, for pages to show."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import orjson
+from PIL import Image, ImageFilter, ImageOps
+
+from tendies_ops.files import digest_bytes, digest_of_digests
+from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, RunStamp, encode_record, make_record
+from tendies_ops.inference.outcomes import FailureKind, Found, Outcome
+from tendies_ops.inference.report import BatchProgress, BatchReport
+from tendies_ops.publish.history import Event, HistoryRecord, append_history
+from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files
+from tests.support.specs import write_specs
+
+MODEL = "brush"
+
+
+@dataclass(frozen=True)
+class WebWorld:
+    """Where everything lies."""
+
+    root: Path
+    specs_dir: Path
+    base_path: Path
+    input: Path
+    output: Path
+
+    @property
+    def ledger(self) -> Path:
+        return self.output / STATE_FOLDER / LEDGER_NAME
+
+    def environment(self) -> dict[str, str]:
+        return {"TENDIES_SPECS_DIR": str(self.specs_dir), "TENDIES_CACHE_DIR": str(self.root / "cache")}
+
+
+def make_world(root: Path, *, servers: tuple[str, ...] = (), model_name: str = MODEL, other: str = "stripes") -> WebWorld:
+    """Two models; the first has folders, no versions and no runs yet."""
+    world = WebWorld(root, root / "specs", root / "models" / model_name, root / "pictures", root / "results")
+    for folder in (world.base_path, world.input, world.output):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_specs(
+        world.specs_dir,
+        {
+            "model_name": model_name,
+            "description": "Paints photographs over with thick brush strokes",
+            "release": {"model_base_path": str(world.base_path), "servers": list(servers)},
+            "batch": {"input": str(world.input), "output": str(world.output)},
+        },
+        {"model_name": other, "description": "Turns noise into stripes", "release": {"servers": list(servers)}},
+    )
+    return world
+
+
+def scene(seed: int, *, width: int = 256, height: int = 192) -> Image.Image:
+    """A landscape of hills under a sky, every pixel known by its seed."""
+    rng = np.random.default_rng(seed)
+    across = np.linspace(0, 1, width)
+    rows = np.arange(height)[:, None] / height
+    top, bottom = rng.uniform(90, 255, 3), rng.uniform(120, 255, 3)
+    pixels = top * (1 - rows[..., None]) + bottom * rows[..., None] + np.zeros((height, width, 1))
+    sun = (across[None] - rng.uniform(0.15, 0.85)) ** 2 + (rows - rng.uniform(0.1, 0.35)) ** 2 < 0.006
+    pixels[sun] = (255, 244, 214)
+    for layer in range(4):
+        waves = sum(rng.uniform(0.01, 0.06) * np.sin(across * rng.uniform(3, 22) + rng.uniform(0, 7)) for _ in range(4))
+        pixels[rows > 0.38 + 0.15 * layer + waves[None]] = rng.uniform(20, 190 - 30 * layer, 3)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def painted(image: Image.Image, version: int) -> Image.Image:
+    """What the pretended model makes of it."""
+    strokes = image.filter(ImageFilter.ModeFilter(9 + 2 * version)).filter(ImageFilter.EDGE_ENHANCE_MORE)
+    return ImageOps.posterize(strokes, 3 + version % 3)
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def add_version(
+    world: WebWorld, version: int, *, model_name: str = MODEL, golden: int = 2, age_h: float = 0.0, name: str | None = None
+) -> Path:
+    """A version directory with manifest and golden pictures."""
+    directory = world.base_path / (name or str(version))
+    golden_dir = directory / "assets.extra" / "tendies_golden"
+    golden_dir.mkdir(parents=True)
+    (directory / "saved_model.pb").write_bytes(b"graph %d" % version)
+    entries = []
+    for number in range(golden):
+        image = scene(number + 100, width=320, height=240)
+        (golden_dir / f"{number}.in.png").write_bytes(png(image))
+        (golden_dir / f"{number}.out.png").write_bytes(png(painted(image, version)))
+        stem = f"assets.extra/tendies_golden/{number}"
+        outputs = {"output_bytes": f"{stem}.out.png"}
+        entries.append({"name": f"hills-{number}", "input": f"{stem}.in.png", "outputs": outputs})
+    write_manifest(directory, entries, model_name=model_name, step=version * 1000, age_h=age_h)
+    return directory
+
+
+def write_manifest(
+    directory: Path, golden: list[dict[str, object]], *, model_name: str = MODEL, step: int = 1000, age_h: float = 0.0
+) -> None:
+    digests = digest_version_files(directory)
+    tensor = {"dtype": "string", "shape": [-1]}
+    parity = [
+        {"golden": entry["name"], "output": "output_bytes", "unit": "of_255", "max_abs": 0.4, "mean_abs": 0.01, "psnr_db": 61.2}
+        for entry in golden
+    ]  # fmt: skip
+    manifest = {
+        "model_name": model_name,
+        "model_digest": digest_of_digests(digests),
+        "files": {name: {"sha256": d.sha256, "size_bytes": d.size_bytes} for name, d in digests.items()},
+        "source": {"kind": "keras", "checkpoint": f"/train/brush-{step}.keras", "digest": digest_bytes(b"c"), "step": step},
+        "signatures": {
+            "serving_default": {
+                "method_name": "tensorflow/serving/predict",
+                "inputs": {"input_bytes": tensor},
+                "outputs": {"output_bytes": tensor},
+            }
+        },
+        "contract": {},
+        "golden": golden,
+        "parity": parity,
+        "libraries": {"tensorflow": "2.21.0", "keras": "3.12.0"},
+        "created_at": (datetime.now(timezone.utc) - timedelta(hours=age_h)).isoformat(),
+    }
+    (directory / MANIFEST_PATH).write_bytes(orjson.dumps(manifest))
+
+
+def add_event(world: WebWorld, event: Event, version: int, *, reason: str = "", age_h: float = 0.0) -> None:
+    at = (datetime.now(timezone.utc) - timedelta(hours=age_h)).isoformat(timespec="milliseconds")
+    append_history(
+        world.base_path,
+        HistoryRecord(
+            event, version, reason, MODEL, digest_bytes(b"%d" % version), f"/train/brush-{version}000.keras",
+            version * 1000, ("http://127.0.0.1:8501",), at=at, who="airflow@trainer",
+        ),
+    )  # fmt: skip
+
+
+FAILURES: tuple[tuple[FailureKind, str], ...] = (
+    ("damaged", "it ends in the middle of the picture: 30,732 of 61,204 bytes are there"),
+    ("not_an_image", "it begins like a ZIP archive, not like a picture"),
+    ("too_large", "12000 x 9000 is 108 megapixels; the limit is 64"),
+)
+
+
+def add_run(
+    world: WebWorld,
+    run_id: str,
+    *,
+    version: int = 1,
+    done: int = 12,
+    failed: int = 3,
+    skipped: int = 0,
+    age_h: float = 0.0,
+    draw: bool = True,
+    ended: bool = True,
+    ok: bool = True,
+) -> Path:
+    """A run: its lines in the ledger, its report (or its progress), and its pictures when they are drawn."""
+    stamp = RunStamp(run_id, MODEL, version, digest_bytes(b"%d" % version), digest_bytes(b"options"))
+    outcomes = [_done(world, number, version, draw) for number in range(done)]
+    outcomes += [_failed(world, number, draw) for number in range(failed)]
+    directory = world.output / STATE_FOLDER / "runs" / run_id
+    directory.mkdir(parents=True)
+    with world.ledger.open("ab") as stream:
+        stream.write(b"".join(encode_record(make_record(outcome, stamp, 1)) for outcome in outcomes))
+    started = datetime.now(timezone.utc) - timedelta(hours=age_h)
+    if ended:
+        report = BatchReport(
+            run_id=run_id, model_name=MODEL, version=version, model_digest=stamp.model_digest,
+            options_digest=stamp.options_digest, input=str(world.input), output=str(world.output),
+            started_at=started.isoformat(timespec="seconds"), total=done + failed + skipped, done=done, skipped=skipped,
+            failed=failed, to_do=0, ignored=0, ok=ok, elapsed_s=done * 0.07 + 0.4, images_per_second=14.2, requests=done // 4 + 1,
+            retries=0, peak_concurrency=2,
+        )  # fmt: skip
+        (directory / "report.json").write_bytes(orjson.dumps(report.as_dict()))
+    write_progress(directory, run_id, version=version, done=done, failed=failed, skipped=skipped, ended=ended)
+    return directory
+
+
+def write_progress(
+    directory: Path, run_id: str, *, version: int, done: int, failed: int, skipped: int, total: int = 0, ended: bool = False
+) -> None:
+    found = max(total, done + failed + skipped)
+    progress = BatchProgress(
+        run_id=run_id, model_name=MODEL, version=version, state="finished" if ended else "running", total=found,
+        found=found, done=done, skipped=skipped, failed=failed, in_flight=0 if ended else 2, concurrency=2,
+        elapsed_s=done * 0.07 + 0.4, images_per_second=14.2, eta_s=None if ended else (found - done) / 14.2,
+    )  # fmt: skip
+    (directory / "progress.json").write_bytes(orjson.dumps(asdict(progress)))
+
+
+def _done(world: WebWorld, number: int, version: int, draw: bool) -> Outcome:
+    path, output = f"coast/walk-{number:06d}.jpg", f"coast/walk-{number:06d}.png"
+    if draw:
+        (world.input / "coast").mkdir(exist_ok=True)
+        (world.output / "coast").mkdir(exist_ok=True)
+        image = scene(number)
+        image.save(world.input / path, quality=92)
+        (world.output / output).write_bytes(png(painted(image, version)))
+    found = Found(path, 20_000, 0, path.removesuffix(".jpg"))
+    digest = digest_bytes(path.encode())
+    return Outcome(found, "done", None, "", digest, output, digest, 68.0 + number % 9, 4)
+
+
+def _failed(world: WebWorld, number: int, draw: bool) -> Outcome:
+    kind, reason = FAILURES[number % len(FAILURES)]
+    path = f"broken/{kind}-{number:03d}.jpg"
+    if draw:
+        (world.input / "broken").mkdir(exist_ok=True)
+        whole = png(scene(number + 500))
+        (world.input / path).write_bytes(whole[: len(whole) // 2] if kind == "damaged" else b"PK\x03\x04 no picture")
+    return Outcome(Found(path, 1000, 0, path.removesuffix(".jpg")), "failed", kind, reason)
