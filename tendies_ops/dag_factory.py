@@ -7,15 +7,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, Param
 
+from tendies_ops.dag_docs import batch_docs, release_docs
 from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.spec import load_indexed_specs
+from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
 if TYPE_CHECKING:
+    from airflow.sdk import Asset
+    from airflow.sdk.definitions.deadline import DeadlineAlert
+
     from tendies_ops.spec import ModelSpec
 
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
@@ -32,39 +37,40 @@ def read_specs(default_dir: Path) -> list[ModelSpec]:
 
 
 def release_dag(spec: ModelSpec) -> DAG:
-    """``tendies_release_<model>``: checkpoint -> export -> release. By event, by button, by REST."""
+    """``tendies_release_<model>``: checkpoint -> export (-> a person approves) -> release."""
+    checkpoint = _checkpoint_asset(spec)
     model = model_asset(spec.model_name)
-    base_path = str(spec.release.model_base_path) if spec.release.model_base_path else None
     with DAG(
         dag_id=f"tendies_release_{spec.model_name}",
-        schedule=[checkpoint_asset(spec.model_name)],
+        schedule=[checkpoint],
         description=f"Release {spec.model_name} to Model Server",
-        params={
-            "checkpoint": Param(
-                None,
-                type=["null", "string"],
-                title="Checkpoint",
-                description="path of a checkpoint to release instead of the newest that arrived, or the spec's own",
-            ),
-            "note": Param("", type="string", title="Note", description="why; goes with the event of the release"),
-        },
+        doc_md=release_docs(spec),
+        params=_release_params(),
         **_common(spec),
     ) as dag:
         export = ExportSavedModelOperator(
             task_id="export",
             spec=spec,
             checkpoint="{{ params.checkpoint or '' }}",
+            python=spec.airflow.python,
+            timeout_s=spec.airflow.export_timeout_s,
+            inlets=[checkpoint],
             **_server(spec),
         )
         release = ReleaseModelVersionOperator(
             task_id="release",
             saved_model_dir="{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}",
-            model_base_path=base_path,
+            model_base_path=_base_path(spec),
             options=spec.release,
+            note="{{ params.note or '' }}",
             outlets=[model],
+            **_pool(spec),
             **_server(spec),
         )
-        export >> release
+        if spec.release.gate.review:
+            export >> _approval(spec) >> release
+        else:
+            export >> release
     return dag
 
 
@@ -77,7 +83,9 @@ def batch_dag(spec: ModelSpec) -> DAG:
         dag_id=f"tendies_batch_{spec.model_name}",
         schedule=AssetOrTimeSchedule(timetable=timetable, assets=arrivals) if timetable else arrivals,
         description=f"Pictures through {spec.model_name}",
+        doc_md=batch_docs(spec),
         params=_batch_params(spec),
+        deadline=_deadline(spec),
         **_common(spec),
     ) as dag:
         BatchInferenceOperator(
@@ -91,35 +99,127 @@ def batch_dag(spec: ModelSpec) -> DAG:
             max_batch_size=spec.batch.max_batch_size,
             max_failed=spec.batch.max_failed,
             allow_empty=spec.batch.allow_empty,
+            sample="{{ params.sample or '' }}",
+            model_base_path=_base_path(spec),
             outlets=[batch_asset(spec.model_name)],
+            **_pool(spec),
             **_server(spec),
         )
     return dag
 
 
-def _batch_params(spec: ModelSpec) -> dict[str, Param]:
+def _checkpoint_asset(spec: ModelSpec) -> Asset:
+    if spec.airflow.watch_dir is None:
+        return checkpoint_asset(spec.model_name)
+    trigger = CheckpointTrigger(
+        directory=str(spec.airflow.watch_dir),
+        model_name=spec.model_name,
+        poll_interval_s=spec.airflow.watch_interval_s,
+    )
+    watcher = AssetWatcher(name=f"checkpoints of {spec.model_name}", trigger=trigger)
+    return checkpoint_asset(spec.model_name, watchers=[watcher])
+
+
+def _approval(spec: ModelSpec) -> BaseOperator:
+    """A person looks before anybody gets the new pictures. Rejecting skips the release."""
+    from airflow.providers.standard.operators.hitl import ApprovalOperator  # only DAGs that ask for it pay for it
+
+    return ApprovalOperator(
+        task_id="approve",
+        subject=f"Release the new version of {spec.model_name}?",
+        body=(
+            "Exported from {{ ti.xcom_pull(task_ids='export')['checkpoint'] }} "
+            "(step {{ ti.xcom_pull(task_ids='export')['step'] }}) to "
+            "`{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}`. Its golden pictures lie below "
+            "`assets.extra/tendies_golden`. {{ params.note }}"
+        ),
+        execution_timeout=None,
+    )
+
+
+def _release_params() -> dict[str, Param]:
     return {
-        "input": Param(spec.batch.input, type=["null", "string"], title="Input", description="folder or URL"),
-        "output": Param(spec.batch.output, type=["null", "string"], title="Output", description="folder or URL"),
-        "version": Param(
-            None, type=["null", "integer"], minimum=1, title="Version", description="default: the one that serves"
+        "checkpoint": Param(
+            None,
+            type=["null", "string"],
+            title="Checkpoint",
+            description="Path of a checkpoint to release, instead of the newest that arrived or the spec's own.",
+        ),
+        "note": Param(
+            "",
+            type="string",
+            maxLength=1000,
+            title="Note",
+            description="Why. It goes with the asset event and into the task's XCom.",
         ),
     }
+
+
+def _batch_params(spec: ModelSpec) -> dict[str, Param]:
+    return {
+        "input": Param(
+            spec.batch.input,
+            type=["null", "string"],
+            title="Input",
+            description="Folder or fsspec URL of the pictures.",
+        ),
+        "output": Param(
+            spec.batch.output,
+            type=["null", "string"],
+            title="Output",
+            description="Folder or fsspec URL of the results. Pictures that are done there already are skipped.",
+        ),
+        "version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Version",
+            description="Version to pin; empty: the one that serves when the run starts.",
+        ),
+        "sample": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Sample",
+            description="Do so many pictures only, to see what comes out.",
+        ),
+    }
+
+
+def _base_path(spec: ModelSpec) -> str | None:
+    return str(spec.release.model_base_path) if spec.release.model_base_path else None
 
 
 def _server(spec: ModelSpec) -> dict[str, Any]:
     return {"model_server_conn_id": spec.airflow.server_conn_id, "servers": spec.release.servers or None}
 
 
+def _pool(spec: ModelSpec) -> dict[str, Any]:
+    return {"pool": spec.airflow.pool} if spec.airflow.pool else {}
+
+
+def _deadline(spec: ModelSpec) -> DeadlineAlert | None:
+    if spec.airflow.deadline_s is None:
+        return None
+    from airflow.sdk.definitions.callback import AsyncCallback
+    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=spec.airflow.deadline_s),
+        callback=AsyncCallback("tendies_ops.triggers.late.report_late", {"model_name": spec.model_name}),
+        name=f"batch of {spec.model_name} is late",
+    )
+
+
 def _common(spec: ModelSpec) -> dict[str, Any]:
     return {
         "catchup": False,
-        "max_active_runs": 1,  # two runs would only wait for each other's lock
+        "max_active_runs": 1,  # a second run would only wait for the first one's lock
         "tags": {"tendies", *spec.airflow.tags},
-        "doc_md": spec.airflow.description or spec.description or None,
         "default_args": {
             "owner": spec.airflow.owner,
             "retries": spec.airflow.retries,
-            "retry_delay": timedelta(seconds=10),
+            "retry_delay": timedelta(seconds=spec.airflow.retry_delay_s),
         },
     }

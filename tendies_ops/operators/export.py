@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import UsageError
+from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
 from tendies_ops.operators.base import TendiesOperator
-from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.publish.layout import ensure_base_path
+from tendies_ops.spec import Manifest, ModelSpec, load_spec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 #: Where exports wait for their release. Model Server ignores names that are no version numbers.
 EXPORTS_DIRECTORY = ".exports"
+_KEEP_EXPORTS = 3  # so that a release can be cleared and run again
+_SURELY_DEAD_S = 24 * 3600.0  # longer than any export takes
 
 
 class ExportSavedModelOperator(TendiesOperator):
     """
     Export a checkpoint as a SavedModel directory with manifest. TensorFlow runs in a child process only.
+
+    In a run that was started by events of the ``tendies://checkpoint/`` asset among the task's inlets, the newest
+    checkpoint that has arrived is exported; a run that comes too late for it skips, so a storm of checkpoints is one
+    release of the newest.
 
     Returns (XCom) ``model_name``, ``saved_model_dir``, ``model_digest``, ``checkpoint``, ``checkpoint_digest`` and
     ``step``.
@@ -72,7 +82,10 @@ class ExportSavedModelOperator(TendiesOperator):
         from tendies_ops.export import export_model
 
         spec = self.spec if isinstance(self.spec, ModelSpec) else load_spec(Path(self.spec))
-        checkpoint = self.checkpoint or checkpoint_of_events(context)
+        arrived = None if self.checkpoint else newest_arrival(context, self.inlets)
+        if arrived is not None:
+            skip_if_taken(context, self.inlets, arrived)
+        checkpoint = self.checkpoint or (arrived.checkpoint if arrived else None)
         result = export_model(
             spec,
             self._output_dir(spec, context),
@@ -82,38 +95,38 @@ class ExportSavedModelOperator(TendiesOperator):
             cancelled=cancelled,
             on_line=self.log.info,
         )
-        manifest = result.manifest
-        self.log.info("Exported %s to %s", manifest.source.checkpoint, result.saved_model_dir)
+        if arrived is not None:
+            remember_taken(context, self.inlets, arrived)
+        return self._summary(result.saved_model_dir, result.manifest)
+
+    def _summary(self, saved_model_dir: Path, manifest: Manifest) -> dict[str, Any]:
+        source = manifest.source
+        self.log.info("Exported %s (step %s) to %s", source.checkpoint, source.step, saved_model_dir)
         return {
             "model_name": manifest.model_name,
-            "saved_model_dir": str(result.saved_model_dir),
+            "saved_model_dir": str(saved_model_dir),
             "model_digest": manifest.model_digest,
-            "checkpoint": manifest.source.checkpoint,
-            "checkpoint_digest": manifest.source.digest,
-            "step": manifest.source.step,
+            "checkpoint": source.checkpoint,
+            "checkpoint_digest": source.digest,
+            "step": source.step,
         }
 
     def _output_dir(self, spec: ModelSpec, context: Context) -> Path:
         if self.output_dir:
             return Path(self.output_dir)
         given = self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
+        exports = ensure_base_path(Path(self.base_path(given, spec.model_name))) / EXPORTS_DIRECTORY
         ti = context["ti"]
-        run = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{ti.dag_id}.{ti.run_id}")
-        return Path(self.base_path(given, spec.model_name)) / EXPORTS_DIRECTORY / run
+        output_dir = exports / re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{ti.dag_id}.{ti.run_id}")
+        remove_old_exports(exports, keep=_KEEP_EXPORTS, leave_out=output_dir)
+        return output_dir
 
 
-def checkpoint_of_events(context: Context) -> str | None:
-    """The newest checkpoint among the asset events that started this run: highest step, then the latest event."""
-    events = [event for events in (context.get("triggering_asset_events") or {}).values() for event in events]
-    arrived = [_checkpoint_of(event.extra or {}) for event in sorted(events, key=lambda event: event.timestamp)]
-    known = [(step, index, path) for index, (path, step) in enumerate(arrived) if path]
-    return max(known)[2] if known else None
-
-
-def _checkpoint_of(extra: dict[str, Any]) -> tuple[str | None, int]:
-    """Events of the watcher carry a payload; events posted over REST carry ``checkpoint`` itself."""
-    payload = extra.get("payload") if extra.get("from_trigger") else extra
-    if not isinstance(payload, dict):
-        return None, -1
-    step = payload.get("step")
-    return payload.get("checkpoint"), step if isinstance(step, int) else -1
+def remove_old_exports(exports: Path, *, keep: int, leave_out: Path) -> None:
+    """Remove all but the ``keep`` youngest exports (they were released, or never will be), and what a kill left."""
+    children = [child for child in exports.glob("*") if child != leave_out] if exports.is_dir() else []
+    ages_s = {child: time.time() - child.stat().st_mtime for child in children}
+    whole = sorted((child for child in children if not child.name.startswith(".")), key=lambda child: ages_s[child])
+    killed = [child for child in children if child.name.startswith(".") and ages_s[child] > _SURELY_DEAD_S]
+    for child in [*killed, *whole[keep:]]:
+        shutil.rmtree(child, ignore_errors=True)

@@ -25,9 +25,10 @@ class ReleaseModelVersionOperator(TendiesOperator):
     :param saved_model_dir: what ExportSavedModelOperator made. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
     :param options: how to release: timeouts, tolerance, gate, how many versions to keep.
+    :param note: why; goes with the summary. (templated)
     """
 
-    template_fields: Sequence[str] = ("saved_model_dir", "model_base_path", "model_server_conn_id", "servers")
+    template_fields: Sequence[str] = ("saved_model_dir", "model_base_path", "note", "model_server_conn_id", "servers")
     ui_color = "#e8f4ea"
 
     def __init__(
@@ -36,12 +37,14 @@ class ReleaseModelVersionOperator(TendiesOperator):
         saved_model_dir: str,
         model_base_path: str | None = None,
         options: ReleaseSpec | None = None,
+        note: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
         self.options = options
+        self.note = note
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Release, and say what serves now."""
@@ -56,7 +59,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
             cancelled=cancelled,
             on_step=self.log.info,
         )
-        summary = report.summary()
+        summary = {**report.summary(), "note": self.note}
         announce(context, self.outlets, "model", summary)
         remember_deployed(context, self.outlets, summary)
         return summary

@@ -9,16 +9,22 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from tendies_ops.triggers.checkpoint_watch import CheckpointWatch, FoundCheckpoint, Watermark, find_checkpoints
+from tendies_ops.triggers.checkpoint_watch import (
+    WATERMARK_KEY,
+    CheckpointWatch,
+    FoundCheckpoint,
+    Watermark,
+    find_checkpoints,
+)
 
-#: The asset's state store holds the watermark under this key, so that a restarted triggerer goes on where it was.
-WATERMARK_KEY = "tendies_watermark"
 _LONGEST_BACKOFF_S = 300.0
 
 
 class CheckpointTrigger(BaseEventTrigger):
     """
-    Watches a directory for complete new checkpoints and fires an event ``{"checkpoint", "step", "size_bytes"}`` each.
+    Watches a directory for complete new checkpoints.
+
+    Each fires an event ``{"checkpoint", "step", "size_bytes", "mtime_ns"}``.
 
     It never raises: Airflow would start it again every second or two for ever. What goes wrong is logged, and it looks
     again after a pause that grows to five minutes.
@@ -92,4 +98,9 @@ class CheckpointTrigger(BaseEventTrigger):
 
 
 def _payload(news: FoundCheckpoint) -> dict[str, Any]:
-    return {"checkpoint": news.path, "step": news.step, "size_bytes": news.size_bytes}
+    return {
+        "checkpoint": news.path,
+        "step": news.step,
+        "size_bytes": news.size_bytes,
+        "mtime_ns": news.mtime_ns,
+    }

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: The asset's state store holds the watermark under this key, so that a restarted triggerer goes on where it was.
+WATERMARK_KEY = "tendies_watermark"
+
 # `model.ckpt-1200.index` or `ckpt-7.index`: what tf.train.Saver and tf.train.CheckpointManager write last.
 _INDEX = re.compile(r"(?P<prefix>.*?(?P<step>\d+))\.index")
 # `style-1200.keras`, `style_1200.weights.h5`: the names that keras.callbacks.ModelCheckpoint is given with {epoch}.

@@ -1,0 +1,107 @@
+"""What the UI shows under "Docs" of a DAG: what the model does, when the DAG runs, what it does then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tendies_ops.spec import ModelSpec
+
+_RELEASE = """\
+# Release of {name}
+
+{about}
+
+## When it runs
+
+* {watching}
+* On an event of the asset `tendies://checkpoint/{name}` whose extra is `{{"checkpoint": "PATH"}}`.
+* By the Trigger button, with a form.
+
+## What it does
+
+Exports the checkpoint, publishes it below `{base_path}`, waits up to {timeout_s:g} s until every replica serves it, and
+compares what the replicas answer with the pictures that the export promised (at most {tolerance:g} of 255 apart).
+If any of that fails, the version is taken back and the one before serves.
+
+{contract}
+"""
+
+_BATCH = """\
+# Pictures through {name}
+
+{about}
+
+## When it runs
+
+{cron}* When another version is released (`tendies://model/{name}`).
+* When somebody says that pictures have arrived (`tendies://pictures/{name}`).
+* By the Trigger button, with a form.
+
+## What it does
+
+From `{input}` to `{output}`. Pictures that were done with the same model and options are skipped;
+a broken picture costs one picture. The ledger and the reports lie in `.tendies` below the output.
+
+{contract}
+"""
+
+_CONTRACT = """\
+## Contract
+
+| | takes | gives |
+|---|---|---|
+| files | PNG or JPEG, {size} | {kind}, as {format} |
+| channels | {channels}, {order_in} | {order_out} |
+| values of the network | {in_low:g} to {in_high:g} | {out_low:g} to {out_high:g} |
+"""
+
+
+def release_docs(spec: ModelSpec) -> str:
+    """Markdown for the release DAG."""
+    watched = spec.airflow.watch_dir
+    return _RELEASE.format(
+        name=spec.model_name,
+        about=_about(spec),
+        watching=f"By itself, when a complete new checkpoint appears in `{watched}`." if watched else _NOT_WATCHED,
+        base_path=spec.release.model_base_path or "the connection's model base path",
+        timeout_s=spec.release.available_timeout_s,
+        tolerance=spec.release.tolerance,
+        contract=_contract(spec),
+    )
+
+
+_NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."
+
+
+def batch_docs(spec: ModelSpec) -> str:
+    """Markdown for the batch DAG."""
+    cron = spec.airflow.batch_cron
+    return _BATCH.format(
+        name=spec.model_name,
+        about=_about(spec),
+        cron=f"* At `{cron}` (UTC).\n" if cron else "",
+        input=spec.batch.input or "the folder given in the form",
+        output=spec.batch.output or "the folder given in the form",
+        contract=_contract(spec),
+    )
+
+
+def _about(spec: ModelSpec) -> str:
+    return spec.airflow.description or spec.description or "The spec has no description."
+
+
+def _contract(spec: ModelSpec) -> str:
+    taken, given = spec.contract.input, spec.contract.output
+    return _CONTRACT.format(
+        size=f"{taken.size.height} x {taken.size.width} pixels" if taken.size else "any size",
+        kind=given.kind,
+        format=given.format,
+        channels=taken.channels,
+        order_in=taken.color_order,
+        order_out=given.color_order,
+        in_low=taken.range.low,
+        in_high=taken.range.high,
+        out_low=given.range.low,
+        out_high=given.range.high,
+    )

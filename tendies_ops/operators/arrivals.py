@@ -1,0 +1,91 @@
+"""Which checkpoint a release run is about, when checkpoints arrive by themselves, perhaps many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
+
+from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, Watermark
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Key in the state store of ``tendies://checkpoint/<model>``: the checkpoint that was exported last, and by which run.
+TAKEN_KEY = "tendies_taken"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A checkpoint that was announced."""
+
+    checkpoint: str
+    step: int | None
+    mtime_ns: int | None  #: None where whoever announced it did not say: then it is not known whether it was taken
+
+
+def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:
+    """
+    The checkpoint that this run is to export, or None in a run that no checkpoint has started.
+
+    It is the one that was announced last, and that may be after this run was queued: while one release runs, the
+    checkpoints that arrive make further runs, and each of these would release what is old by then.
+    """
+    by_watcher: list[Arrival] = []
+    by_hand: list[Arrival] = []
+    for event in _events(context):
+        extra = event.extra or {}
+        payload = extra.get("payload") if extra.get("from_trigger") else extra
+        if isinstance(payload, Mapping) and payload.get("checkpoint"):
+            arrival = Arrival(str(payload["checkpoint"]), payload.get("step"), payload.get("mtime_ns"))
+            (by_watcher if extra.get("from_trigger") else by_hand).append(arrival)
+    if by_hand:  # a person or a trainer that posts events means this one
+        return by_hand[-1]
+    return (_watermark(context, inlets) or by_watcher[-1]) if by_watcher else None
+
+
+def skip_if_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> None:
+    """
+    Leave what another run has exported already.
+
+    :raises AirflowSkipException: it has.
+    """
+    asset = _checkpoint_asset(inlets)
+    if asset is None or arrival.mtime_ns is None:
+        return
+    taken = context["asset_state_store"][asset].get(TAKEN_KEY)
+    if not isinstance(taken, dict) or taken.get("run_id") == context["run_id"]:
+        return  # a cleared run exports again
+    if (taken.get("checkpoint"), taken.get("mtime_ns")) == (arrival.checkpoint, arrival.mtime_ns):
+        raise AirflowSkipException(
+            f"The newest checkpoint {arrival.checkpoint} was exported by run {taken.get('run_id')} already."
+        )
+
+
+def remember_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> None:
+    """Tell the runs that wait behind this one."""
+    asset = _checkpoint_asset(inlets)
+    if asset is not None:
+        context["asset_state_store"][asset].set(TAKEN_KEY, {**asdict(arrival), "run_id": context["run_id"]})
+
+
+def _events(context: Context) -> list[Any]:
+    by_asset = context.get("triggering_asset_events") or {}
+    events = [event for events in by_asset.values() for event in events]
+    return sorted(events, key=lambda event: event.timestamp)
+
+
+def _watermark(context: Context, inlets: Sequence[Any]) -> Arrival | None:
+    asset = _checkpoint_asset(inlets)
+    if asset is None:
+        return None
+    watermark = Watermark.from_json(context["asset_state_store"][asset].get(WATERMARK_KEY))
+    return Arrival(watermark.path, watermark.step, watermark.mtime_ns) if watermark and watermark.path else None
+
+
+def _checkpoint_asset(inlets: Sequence[Any]) -> Asset | None:
+    found = (inlet for inlet in inlets if isinstance(inlet, Asset) and inlet.uri.startswith("tendies://checkpoint/"))
+    return next(found, None)
