@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import cast
 
-import click
 import typer
 
 from tendies_ops.cli import batch, export, publish, release, rollback, serve, versions
-from tendies_ops.cli.output import error_console, fail
+from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import TendiesError
+
+#: The base of every complaint about the command line. Newer typer brings a click of its own, so it is not that of click.
+CommandLineError: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="tendies",
@@ -34,10 +39,10 @@ def main() -> None:
         status = app(standalone_mode=False)
     except TendiesError as error:
         sys.exit(fail(error, as_json=as_json))
-    except click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except CommandLineError as error:
+        cast("typer.BadParameter", error).show()
+        sys.exit(EXIT_WRONG_USAGE)
+    except (KeyboardInterrupt, typer.Abort):
         error_console.print("Stopped. What was done is kept; the same command goes on from there.")
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
