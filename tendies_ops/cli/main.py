@@ -11,7 +11,7 @@ from tendies_ops.cli import batch, export, publish, release, rollback, serve, ve
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import TendiesError
 
-#: The base of every complaint about the command line. Newer typer brings a click of its own, so it is not that of click.
+#: Base of every complaint about the command line. Newer typer brings a click of its own, so it is not that of click.
 CommandLineError: type[Exception] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
