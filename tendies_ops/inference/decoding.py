@@ -8,12 +8,21 @@ import io
 import warnings
 from collections.abc import Iterator
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,  # noqa: F401 # these register what Pillow would else look for in the middle of a run
+    Image,
+    ImageCms,
+    ImageOps,
+    Jpeg2KImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from tendies_ops.inference.outcomes import PictureError
 
 #: What is opened. Pillow knows more, some of which starts other programs (EPS) or has no signature (TGA).
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
 _BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
@@ -24,18 +33,18 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
 
     :param all_frames: every frame of an animated file; False gives the first.
     :return: upright images of mode L or RGB.
-    :raises PictureError: it is no picture, too large, or damaged.
+    :raises PictureError: it is too large or of a kind that is not handled. A damaged one raises whatever the decoder
+        stumbled over; see :func:`told_as_damage`.
     """
-    with _told_as_damage():
-        image = _open(data)
-        _check_size(image, max_megapixels)
+    image = _open(data)
+    _check_size(image, max_megapixels)
+    yield normalised(image)
+    frame = 1
+    while all_frames and _seek(image, frame):
+        if frame >= max_frames:
+            raise PictureError("too_large", f"it has more than {max_frames} frames")
         yield normalised(image)
-        frame = 1
-        while all_frames and _seek(image, frame):
-            if frame >= max_frames:
-                raise PictureError("too_large", f"it has more than {max_frames} frames")
-            yield normalised(image)
-            frame += 1
+        frame += 1
 
 
 def normalised(image: Image.Image) -> Image.Image:
@@ -124,7 +133,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _told_as_damage() -> Iterator[None]:
+def told_as_damage() -> Iterator[None]:
     """Decoders raise whatever a hostile file makes them stumble over; all of it means that the file is damaged."""
     try:
         yield

@@ -170,7 +170,7 @@ class Exchange:
     def _finish(self, picture: Picture, answers: Sequence[bytes], batch_size: int) -> Outcome:
         try:
             data = picture.finish(answers)
-            output = picture.found.output_stem + _EXTENSIONS.get(identify(data[:16]) or "", ".bin")
+            output = picture.found.output_stem + _EXTENSIONS.get(identify(data[:20]) or "", ".bin")
             if self.options.provenance:
                 facts = {"input": os.fsencode(picture.found.path).decode("utf-8", "replace")}
                 data = add_provenance(data, {**self._facts, **facts, "input_digest": picture.input_digest})

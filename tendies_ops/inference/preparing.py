@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tendies_ops.inference.decoding import open_frames
+from tendies_ops.inference.decoding import FORMATS, open_frames, told_as_damage
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import PictureError
 from tendies_ops.inference.sizing import Sized, SizeRule, bring_to_size, unchanged
@@ -46,7 +46,10 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
     _check_limit(header, options)
     if header.fits and options.size in {None, (header.height, header.width)}:
         return Prepared([data], header.megapixels, _finish_answer(options))
-    return _prepare_decoded(data, options)
+    if header.format not in FORMATS:
+        raise PictureError("unsupported", f"it is a {header.format} file; convert it to PNG, JPEG, WebP or TIFF")
+    with told_as_damage():
+        return _prepare_decoded(data, options)
 
 
 def encode_png(image: Image.Image) -> bytes:
@@ -125,7 +128,7 @@ def _finish_pictures(
 
 
 def _picture_format(answer: bytes) -> str:
-    name = identify(answer[:16])
+    name = identify(answer[:20])
     if name is None:
         raise PictureError("bad_output", f"the model answered {len(answer)} bytes that are no picture")
     return name

@@ -24,7 +24,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
     Source: PNG specification 11.3.3.2 (tEXt), Exif 2.32 4.6.4.
     """
     text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
-    name = identify(picture[:16])
+    name = identify(picture[:20])
     if name == "PNG":
         chunk = b"tEXt" + KEYWORD.encode() + b"\x00" + text
         framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
