@@ -23,6 +23,7 @@ happened, where, what was found, and what to do next.
       ReleaseError                   a release did not go through; the previous version serves
         LoadFailedError                a replica could not load the version
         ProofFailedError               a replica answered other pictures than the exporter promised
+        ReviewNeededError              a person has to look at the pictures before it may go live
       BatchError                     a batch run cannot go on, or its counts do not add up
         InputFolderError               the pictures cannot be found or read
         OutputFolderError              the results cannot be written
@@ -131,6 +132,10 @@ class LoadFailedError(ReleaseError):
 
 class ProofFailedError(ReleaseError):
     """A replica answered other pictures than the exporter promised."""
+
+
+class ReviewNeededError(ReleaseError):
+    """The spec's gate wants a person to look at the pictures first. Nothing was changed."""
 
 
 class BatchError(TendiesError):

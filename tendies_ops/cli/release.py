@@ -16,7 +16,7 @@ from tendies_ops.release import ReleaseReport, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec, load_spec
 
 
-def release_command(
+def release_command(  # noqa: PLR0913  # one for each option
     spec_or_dir: Annotated[
         Path, typer.Argument(metavar="SPEC_OR_DIR", help="Model spec (it is exported first) or SavedModel directory.")
     ],
@@ -28,6 +28,9 @@ def release_command(
     timeout_s: Annotated[
         float | None, typer.Option(help="From the rename to AVAILABLE on every replica; absent: the spec's, or 180.")
     ] = None,
+    approved_by: Annotated[
+        str, typer.Option(help="Who has looked at the pictures, where the spec's gate asks for a review.")
+    ] = "",
     check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -54,6 +57,7 @@ def release_command(
             server or options.servers,
             options=options,
             check_loads=check_loads if check and spec is None else None,  # an export has been loaded to prove parity
+            approved_by=approved_by,
             cancelled=cancelled,
             on_step=_say,
         )
@@ -69,6 +73,12 @@ def print_report(report: ReleaseReport) -> None:
         console.print(
             f"  {replica.server}: AVAILABLE after {replica.seconds_to_available:.1f} s, {replica.golden_images} golden "
             f"images as promised (largest difference {replica.max_difference:g})",
+            markup=False,
+        )
+    if report.swap.get("requests"):
+        during = report.swap["during"].get("p99_ms", report.swap["after"].get("p99_ms", "-"))
+        console.print(
+            f"  the swap cost {report.swap['failed']} of {report.swap['requests']} requests; p99 {during} ms meanwhile",
             markup=False,
         )
     previous = report.previous_version

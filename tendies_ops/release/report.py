@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
+
+from tendies_ops.files import write_text_atomically
+from tendies_ops.publish.layout import state_directory
 
 ReleaseState = Literal["released", "already_serving", "rolled_back"]
 
@@ -51,3 +56,17 @@ class ReleaseReport:
         """Small JSON: for XCom, ``--json``, asset events."""
         extra = {"servers": list(self.servers), "seconds_to_available": round(self.seconds_to_available, 3)}
         return {**asdict(self), "replicas": [asdict(r) for r in self.replicas], "notes": list(self.notes), **extra}
+
+
+def reports_directory(model_base_path: Path) -> Path:
+    """``.tendies/releases``: a report for each version, contact sheets of gates."""
+    directory = state_directory(model_base_path) / "releases"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+def write_report(model_base_path: Path, version: int, content: dict[str, Any]) -> Path:
+    """Keep what is known about the release of ``version``, whether it went through or not."""
+    path = reports_directory(model_base_path) / f"{version}.json"
+    write_text_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
+    return path

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from tendies_ops.errors import StoppedError
 from tendies_ops.publish.lock import BasePathLock
@@ -31,6 +32,7 @@ class Transaction:
     answered: list[str] = field(default_factory=list)  #: replicas that answered before anything was changed
     notes: list[str] = field(default_factory=list)
     journal: Journal | None = None
+    gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live, for the report
 
     def begin(
         self,

@@ -1,0 +1,136 @@
+"""From the rename to the proof; or back, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
+from tendies_ops.release.candidate import Candidate
+from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.gate import LiveAnswers, check_gate
+from tendies_ops.release.journal import close_journal
+from tendies_ops.release.probe import SwapProbe
+from tendies_ops.release.prove import GoldenImage, Proof, prove_version
+from tendies_ops.release.report import write_report
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.undo import undo_release
+from tendies_ops.release.wait import WaitOutcome
+from tendies_ops.spec.release import SwapLimits
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why a release may be called green."""
+
+    outcomes: Mapping[str, WaitOutcome]
+    proofs: tuple[Proof, ...]
+    swap: dict[str, Any]  #: the probe's figures
+
+
+def prove_or_undo(
+    tx: Transaction,
+    candidate: Candidate,
+    golden: tuple[GoldenImage, ...],
+    live: LiveAnswers | None,
+    probe: SwapProbe,
+) -> Evidence:
+    """
+    See the candidate serve and prove itself on every replica, or take it back.
+
+    :raises ReleaseError: it was taken back; the text says why, and what serves now.
+    :raises StoppedError: the same, because it was asked to stop.
+    """
+    try:
+        return _wait_and_prove(tx, candidate, golden, live, probe)
+    except BaseException as error:
+        if candidate.committed_before:
+            close_journal(tx.base)
+            raise _left_alone(candidate, error) from error
+        version, reason = candidate.published.version, _reason(error)
+        undone = undo_release(tx, version, candidate.previous, slug=_slug(error), reason=reason)
+        report = write_report(
+            tx.base,
+            version,
+            {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
+            | {"swap": probe.report()},
+        )
+        close_journal(tx.base)
+        if not isinstance(error, Exception):
+            raise
+        what = f"Version {version} of {tx.fleet.model_name} was not released: {reason}."
+        raise _error_class(error)(f"{what} {undone.words} Report: {report}") from error
+
+
+def swap_breaches(limits: SwapLimits, swap: Mapping[str, Any], seconds_to_available: float) -> list[str]:
+    """Which limits of the spec the swap broke, in words."""
+    found = []
+    if limits.max_failed_requests is not None and swap["failed"] > limits.max_failed_requests:
+        found.append(f"{swap['failed']} of {swap['requests']} requests failed ({'; '.join(swap['failures'])})")
+    p99_ms = swap["during"].get("p99_ms")
+    if limits.max_p99_ms is not None and p99_ms is not None and p99_ms > limits.max_p99_ms:
+        found.append(f"p99 was {p99_ms:g} ms while the version was swapped, above {limits.max_p99_ms:g}")
+    slowest_s = limits.max_seconds_to_available
+    if slowest_s is not None and seconds_to_available > slowest_s:
+        found.append(f"it took {seconds_to_available:.1f} s to become AVAILABLE, above {slowest_s:g}")
+    return found
+
+
+def _wait_and_prove(
+    tx: Transaction,
+    candidate: Candidate,
+    golden: tuple[GoldenImage, ...],
+    live: LiveAnswers | None,
+    probe: SwapProbe,
+) -> Evidence:
+    version = candidate.published.version
+    tx.enter("loading")
+    outcomes = tx.fleet.wait_until_serving(
+        version,
+        timeout_s=tx.options.available_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.answered,
+        cancelled=tx.cancelled,
+    )
+    tx.stop_if_cancelled()
+    if any(outcome.kind != "serving" for outcome in outcomes.values()):
+        raise LoadFailedError(describe_outcomes(outcomes))
+    tx.enter("available")
+    tx.say(f"Version {version} is AVAILABLE on {len(outcomes)} of {len(outcomes)} replicas")
+    proofs = tuple(prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance))
+    tx.say(f"{len(golden)} golden images came back as promised from each replica")
+    check_gate(tx, live, proofs[0].answers)
+    probe.available()
+    swap = probe.report()
+    breaches = swap_breaches(tx.options.limits, swap, max(outcome.at_s for outcome in outcomes.values()))
+    if breaches:
+        raise ReleaseError(f"The swap broke the limits of the spec: {'; '.join(breaches)}")
+    tx.stop_if_cancelled()
+    tx.enter("proved")
+    return Evidence(outcomes, proofs, swap)
+
+
+def _left_alone(candidate: Candidate, error: BaseException) -> BaseException:
+    if not isinstance(error, TendiesError):
+        return error
+    return _error_class(error)(
+        f"Version {candidate.published.version}, which was released before, did not prove itself again: "
+        f"{_reason(error)}. Nothing was changed; `tendies rollback` goes back to the version before."
+    )
+
+
+def _error_class(error: BaseException) -> type[TendiesError]:
+    for known in (LoadFailedError, ProofFailedError, StoppedError):
+        if isinstance(error, known):
+            return known
+    return ReleaseError
+
+
+def _slug(error: BaseException) -> str:
+    names = {LoadFailedError: "load-failed", ProofFailedError: "proof-failed", ReleaseError: "refused"}
+    return next((slug for known, slug in names.items() if isinstance(error, known)), "stopped")
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

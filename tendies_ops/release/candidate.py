@@ -1,0 +1,76 @@
+"""From a SavedModel directory to a version that the servers can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tendies_ops.publish.history import read_history
+from tendies_ops.publish.layout import discard
+from tendies_ops.publish.publish import (
+    PublishedVersion,
+    find_same_content,
+    make_visible,
+    prepare_version,
+    unused_version,
+)
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.journal import close_journal
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.spec.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The version on its way into service."""
+
+    published: PublishedVersion
+    manifest: Manifest
+    previous: int | None
+    committed_before: bool  #: an earlier release proved it: then it is never withdrawn by this one
+
+
+def find_candidate(tx: Transaction, manifest: Manifest, previous: int | None) -> Candidate | None:
+    """
+    The highest version, if it has this content already: then nothing is copied and the release goes on from there.
+
+    A lower version with the content is of no use: Model Server serves the highest, so the content gets a new number.
+    """
+    same = find_same_content(tx.base, manifest)
+    plain = [child.version for child in list_version_dirs(tx.base) if child.is_plain]
+    if same is None or same.version != max(plain, default=0):
+        return None
+    if previous == same.version:
+        previous = max((version for version in plain if version < same.version), default=None)
+    events = [r.event for r in read_history(tx.base) if r.version == same.version]
+    tx.say(f"Version {same.version} has this content already; nothing is copied")
+    return Candidate(same, manifest, previous, committed_before=bool({"released", "rolled_back"} & set(events)))
+
+
+def publish_candidate(
+    tx: Transaction,
+    saved_model_dir: Path,
+    manifest: Manifest,
+    previous: int | None,
+    check_loads: Callable[[Path], None] | None,
+) -> Candidate:
+    """Stage, load once, open the journal, rename."""
+    staging = prepare_version(saved_model_dir, tx.base, manifest, check_loads=check_loads, cancelled=tx.cancelled)
+    try:
+        version = unused_version(tx.base, burnt=_seen_by_servers(tx))
+        tx.begin("staged", manifest=manifest, version=version, previous_version=previous)
+        tx.stop_if_cancelled()
+        published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
+    except BaseException:
+        if staging.exists():
+            discard(staging)
+            close_journal(tx.base)
+        raise
+    tx.say(f"Published version {version} in {tx.base}")
+    return Candidate(published, manifest, previous, committed_before=False)
+
+
+def _seen_by_servers(tx: Transaction) -> list[int]:
+    """A server never loads a number again that it could not load, whatever lies under it then."""
+    return [version for answer in tx.fleet.statuses().values() if isinstance(answer, dict) for version in answer]

@@ -1,0 +1,68 @@
+"""The end of a release that went through: it is written down, and old versions go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tendies_ops.errors import ModelServerError
+from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.retention import apply_retention
+from tendies_ops.release.attempt import Evidence
+from tendies_ops.release.candidate import Candidate
+from tendies_ops.release.journal import close_journal
+from tendies_ops.release.report import ReleaseReport, ReplicaReport, write_report
+from tendies_ops.release.transaction import Transaction
+
+
+def commit_release(
+    tx: Transaction, candidate: Candidate, evidence: Evidence, *, approved_by: str, elapsed_s: float
+) -> ReleaseReport:
+    """Write it into the history, close the journal, apply retention, keep the report."""
+    manifest, version = candidate.manifest, candidate.published.version
+    source = manifest.source
+    if not candidate.committed_before:
+        record = HistoryRecord(
+            "released",
+            version,
+            f"approved by {approved_by}" if approved_by else "",
+            manifest.model_name,
+            manifest.model_digest,
+            source.checkpoint,
+            source.step,
+            tx.fleet.servers,
+        )
+        append_history(tx.base, record)
+    close_journal(tx.base)
+    _remove_old(tx)
+    report = ReleaseReport(
+        state="already_serving" if candidate.committed_before else "released",
+        model_name=manifest.model_name,
+        version=version,
+        previous_version=candidate.previous,
+        model_digest=manifest.model_digest,
+        checkpoint=source.checkpoint,
+        checkpoint_step=source.step,
+        model_base_path=str(tx.base),
+        replicas=tuple(
+            ReplicaReport(p.server, round(evidence.outcomes[p.server].at_s, 3), p.images, p.max_abs)
+            for p in evidence.proofs
+        ),
+        elapsed_s=round(elapsed_s, 3),
+        notes=tuple(tx.notes),
+        swap=evidence.swap,
+        gate=tx.gate,
+    )
+    return replace(report, report_path=str(write_report(tx.base, version, report.summary())))
+
+
+def _remove_old(tx: Transaction) -> None:
+    statuses = tx.fleet.statuses()
+    serving: set[int] = set()
+    for server, answer in statuses.items():
+        if isinstance(answer, ModelServerError):
+            tx.note(f"Old versions were kept: {server} did not say what it has loaded.")
+            return
+        serving |= {version for version, status in answer.items() if status.state != "END"}
+    removed = apply_retention(tx.base, keep=tx.options.keep_versions, serving=serving)
+    if removed:
+        tx.note(f"Removed old versions: {', '.join(map(str, removed))}")

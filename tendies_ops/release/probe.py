@@ -1,0 +1,144 @@
+"""What a swap costs those who use the model: one client that asks all along, on every replica."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from tendies_ops.errors import ModelServerError
+from tendies_ops.release.fleet import Fleet
+
+_PAUSE_S = 0.05  # 20 requests a second tell a p99 and weigh nothing
+_TAIL_REQUESTS = 5  # so many after the swap at least, or a swap that slows everything down would not be seen
+_TAIL_S = 3.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of the probe."""
+
+    started_s: float
+    took_s: float
+    failure: str  #: empty: it was answered
+
+
+class SwapProbe:
+    """
+    Sends a golden image to each replica, without a version, as clients do. A context manager.
+
+    :param servers: the replicas that serve something before the swap.
+    :param picture: a file that both versions take.
+    """
+
+    def __init__(self, fleet: Fleet, servers: Sequence[str], picture: bytes) -> None:
+        self._fleet, self._picture = fleet, picture
+        self._requests: dict[str, list[Request]] = {server: [] for server in servers}
+        self._memory = {server: pid for server in servers if (pid := server_pid(server)) is not None}
+        self._rss_bytes: dict[str, list[tuple[float, int]]] = {server: [] for server in self._memory}
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(server,), daemon=True) for server in servers]
+        self._renamed_s = math.inf
+        self._available_s = math.inf
+
+    def __enter__(self) -> SwapProbe:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def renamed(self) -> None:
+        """The new version has just become visible."""
+        self._renamed_s = time.monotonic()
+
+    def available(self) -> None:
+        """It serves everywhere. Waits for a few more requests, which show how the new version does."""
+        self._available_s = time.monotonic()
+        deadline_s = self._available_s + _TAIL_S
+        while time.monotonic() < deadline_s and not self._has_tail():
+            time.sleep(_PAUSE_S)
+
+    def report(self) -> dict[str, Any]:
+        """Requests, failures, p50 and p99 in ms before, during and after the swap, memory in MB where it is local."""
+        requests = [request for found in self._requests.values() for request in list(found)]
+        failures = [r for r in requests if r.failure]
+        return {
+            "requests": len(requests),
+            "failed": len(failures),
+            "failures": sorted({r.failure for r in failures})[:3],
+            "before": _latencies([r for r in requests if r.started_s < self._renamed_s]),
+            "during": _latencies([r for r in requests if self._renamed_s <= r.started_s < self._available_s]),
+            "after": _latencies([r for r in requests if r.started_s >= self._available_s]),
+            "memory_mb": {server: self._memory_of(samples) for server, samples in self._rss_bytes.items()},
+        }
+
+    def _ask(self, server: str) -> None:
+        while not self._stop.wait(_PAUSE_S):
+            started_s = time.monotonic()
+            failure = ""
+            try:
+                self._fleet.predictors[server].predict_rows(self._fleet.model_name, [self._picture])
+            except ModelServerError as error:
+                failure = str(error)
+            self._requests[server].append(Request(started_s, time.monotonic() - started_s, failure))
+            self._weigh(server)
+
+    def _weigh(self, server: str) -> None:
+        if server not in self._memory:
+            return
+        try:
+            self._rss_bytes[server].append((time.monotonic(), psutil.Process(self._memory[server]).memory_info().rss))
+        except psutil.Error:
+            self._memory.pop(server, None)  # it is gone; the release itself will say so
+
+    def _has_tail(self) -> bool:
+        return all(
+            sum(request.started_s >= self._available_s for request in list(found)) >= _TAIL_REQUESTS
+            for found in self._requests.values()
+        )
+
+    def _memory_of(self, samples: list[tuple[float, int]]) -> dict[str, float]:
+        before = [rss for at_s, rss in samples if at_s < self._renamed_s]
+        if not before:
+            return {}
+        peak, now = max(rss for _, rss in samples), samples[-1][1]
+        return {"before": round(before[-1] / 1e6, 1), "peak": round(peak / 1e6, 1), "after": round(now / 1e6, 1)}
+
+
+def server_pid(server: str) -> int | None:
+    """The process that listens at ``server``, if it runs on this machine and may be looked at."""
+    parts = urlsplit(server)
+    if parts.hostname not in _LOOPBACK:
+        return None
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return None
+    listening = (c for c in connections if c.status == psutil.CONN_LISTEN and c.pid)
+    return next((c.pid for c in listening if c.laddr and c.laddr[1] == parts.port), None)
+
+
+def _latencies(requests: list[Request]) -> dict[str, float | int]:
+    took_ms = sorted(r.took_s * 1000 for r in requests if not r.failure)
+    if not took_ms:
+        return {"requests": len(requests)}
+    return {"requests": len(requests), "p50_ms": _quantile(took_ms, 0.50), "p99_ms": _quantile(took_ms, 0.99)}
+
+
+def _quantile(ordered: list[float], q: float) -> float:
+    """The smallest value that at least a share ``q`` of all does not exceed (nearest rank)."""
+    return round(ordered[max(0, math.ceil(q * len(ordered)) - 1)], 2)
