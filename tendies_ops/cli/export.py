@@ -11,7 +11,7 @@ from tendies_ops.cli.output import console, print_json
 from tendies_ops.spec import Manifest
 
 
-def export_command(
+def export_command(  # noqa: PLR0917 - typer reads the parameters as options
     spec: Annotated[Path, typer.Argument(help="model spec (YAML)", metavar="SPEC")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
     checkpoint: Annotated[Path | None, typer.Option(help="take this instead of the spec's checkpoint")] = None,
@@ -41,12 +41,10 @@ def export_command(
 
 
 def _print_summary(directory: Path, manifest: Manifest) -> None:
-    worst = {
-        unit: max(e.max_abs for e in manifest.parity if e.unit == unit) for unit in {e.unit for e in manifest.parity}
-    }
+    units = sorted({entry.unit for entry in manifest.parity})
+    worst = {unit: max(entry.max_abs for entry in manifest.parity if entry.unit == unit) for unit in units}
     words = {"of_255": "of 255", "absolute": "in tensors"}
-    proof = ", ".join(f"{value:g} {words[unit]}" for unit, value in sorted(worst.items())) or "nothing to compare"
+    proof = ", ".join(f"{value:g} {words[unit]}" for unit, value in worst.items()) or "nothing to compare"
     console.print(f"{manifest.model_name} is at {directory}", markup=False)
-    console.print(
-        f"digest {manifest.model_digest}; largest difference to the source on {len(manifest.golden)} golden images: {proof}"
-    )
+    console.print(f"digest {manifest.model_digest}")
+    console.print(f"largest difference to the source on {len(manifest.golden)} golden images: {proof}")

@@ -100,7 +100,8 @@ def _grey_alpha(random: np.random.Generator, height: int, width: int) -> bytes:
 
 
 def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _encode(pixels: NDArray[np.uint8], kind: str) -> bytes:

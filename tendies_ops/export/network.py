@@ -63,9 +63,17 @@ class Provenance:
 class Network(Protocol):
     """A source that was opened."""
 
-    inputs: Mapping[str, Input]
-    outputs: tuple[str, ...]
-    provenance: Provenance
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """What it takes; the picture is :data:`IMAGE`."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it gives."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from."""
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Arrays:
         """Compute the outputs the way the source does, before anything is frozen or saved."""

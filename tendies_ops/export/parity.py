@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.errors import ExportError, ParityError
-from tendies_ops.export.contract.encode import bytes_name
+from tendies_ops.export.contract.encode import bytes_name, scores_name
 from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.network import IMAGE, Arrays, Network, first_not_finite
-from tendies_ops.export.reference import network_input, output_pixels
+from tendies_ops.export.reference import class_scores, network_input, output_pixels, plain_values
 from tendies_ops.spec import Contract
 from tendies_ops.spec.manifest import ParityEntry
-
-if TYPE_CHECKING:
-    from tendies_ops.spec import OutputContract
 
 _PICTURES = ("image", "segmentation")
 
@@ -83,8 +80,11 @@ def compare(expected: Expectation, answer: Mapping[str, NDArray[Any]], contract:
         output = contract.for_output(name)
         if output.kind in _PICTURES:
             entries.append(_compare_picture(expected, name, values, answer[bytes_name(name)], contract))
-        elif output.kind != "classification":
-            entries.append(_compare_tensor(expected, name, values, answer[name], output))
+        elif output.kind == "classification":
+            scores = scores_name(name)
+            entries.append(_compare_tensor(expected, scores, class_scores(values, output), answer[scores]))
+        else:
+            entries.append(_compare_tensor(expected, name, plain_values(name, values, output), answer[name]))
     return entries
 
 
@@ -101,19 +101,15 @@ def _compare_picture(
     got = tf.io.decode_image(file, expand_animations=False).numpy()
     if got.shape != wanted.shape:
         raise ParityError(
-            f"For the golden image {expected.golden.name} the export gives a picture of {list(got.shape)}, and the source "
-            f"{list(wanted.shape)}."
+            f"For the golden image {expected.golden.name} the export gives a picture of {list(got.shape)}, and the "
+            f"source {list(wanted.shape)}."
         )
     difference = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
     return _entry(expected, bytes_name(name), "of_255", difference, peak=255.0)
 
 
-def _compare_tensor(
-    expected: Expectation, name: str, values: NDArray[Any], got: NDArray[Any], output: OutputContract
-) -> ParityEntry:
+def _compare_tensor(expected: Expectation, name: str, values: NDArray[Any], got: NDArray[Any]) -> ParityEntry:
     wanted = values.astype(np.float64)
-    if output.kind == "detection" and name.endswith(("detection_classes", "num_detections")):
-        wanted = np.rint(wanted)
     if got.shape != wanted.shape:
         raise ParityError(
             f"For the golden image {expected.golden.name} `{name}` of the export is {list(got.shape)}, of the source "
@@ -148,8 +144,7 @@ def require_parity(entries: Sequence[ParityEntry], *, tolerance: float, tensor_t
     worst = max(wrong, key=lambda entry: entry.max_abs / max(limits[entry.unit], 1e-12))
     key = "tolerance" if worst.unit == "of_255" else "tensor_tolerance"
     raise ParityError(
-        f"The export computes something else than its source: `{worst.output}` of the golden image {worst.golden} differs "
-        f"by up to {worst.max_abs:g} (mean {worst.mean_abs:g}) against the {worst.against}; `{key}` is "
-        f"{limits[worst.unit]:g} {'of 255' if worst.unit == 'of_255' else ''}. {len(wrong)} of {len(entries)} comparisons "
-        "are outside it."
+        f"The export computes something else than its source: `{worst.output}` of the golden image {worst.golden} "
+        f"differs by up to {worst.max_abs:g}{' of 255' if worst.unit == 'of_255' else ''} (mean {worst.mean_abs:g}, "
+        f"{worst.against}); `{key}` is {limits[worst.unit]:g}. {len(wrong)} of {len(entries)} comparisons are outside."
     )

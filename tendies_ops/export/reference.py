@@ -57,6 +57,38 @@ def output_pixels(
     return pixels
 
 
+def class_scores(values: NDArray[Any], contract: OutputContract) -> NDArray[np.float64]:
+    """
+    Compute the scores that a classification must answer.
+
+    :param values: one picture's ``[classes]``.
+    """
+    scores = _activated(values.astype(np.float64).reshape(-1), contract)
+    best = -np.sort(-scores)
+    return best[: contract.top_k] if contract.top_k is not None and contract.labels is not None else scores
+
+
+def plain_values(name: str, values: NDArray[Any], contract: OutputContract) -> NDArray[np.float64]:
+    """Compute what an output that is no picture must answer, for one picture."""
+    numbers = _activated(values.astype(np.float64), contract)
+    if contract.kind == "regression":
+        return numbers.reshape(())
+    if contract.kind == "detection" and name.endswith(("detection_classes", "num_detections")):
+        return np.rint(numbers)
+    return numbers
+
+
+def _activated(values: NDArray[np.float64], contract: OutputContract) -> NDArray[np.float64]:
+    if contract.activation == "sigmoid":
+        shares: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-values))
+        return shares
+    if contract.activation == "softmax":
+        powers = np.exp(values - values.max(axis=-1, keepdims=True))
+        normalised: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+        return normalised
+    return values
+
+
 def _at_network_size(pixels: Pixels, contract: InputContract) -> NDArray[Any]:
     if contract.size is not None:
         if contract.resize == "exact":
@@ -75,7 +107,7 @@ def _mirrored(length: int, padded: int) -> NDArray[np.int64]:
 def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:
     numbers = values.astype(np.float64) + np.asarray(contract.add_mean or [0.0])
     share = (numbers - contract.range.low) / (contract.range.high - contract.range.low)
-    pixels = np.clip(np.rint(share * 255.0), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(share * 255.0), 0, 255).astype(np.uint8)
     return pixels[:, :, ::-1] if contract.color_order == "bgr" else pixels
 
 
@@ -87,17 +119,19 @@ def _class_pixels(values: NDArray[Any], contract: OutputContract) -> Pixels:
     else:
         classes = values.argmax(axis=-1)
     if contract.palette is None:
-        return classes[..., np.newaxis].astype(np.uint8)
+        numbers: Pixels = classes[..., np.newaxis].astype(np.uint8)
+        return numbers
     table = np.array([list(bytes.fromhex(color[1:])) for color in contract.palette], np.uint8)
-    return table[classes]
+    colored: Pixels = table[classes]
+    return colored
 
 
 def resized(pixels: NDArray[Any], size: tuple[int, int], method: str) -> NDArray[np.float64]:
     """Resize separably, as one matrix a side; sample positions are those of half-pixel centres."""
     rows = resize_matrix(pixels.shape[0], size[0], method)
     columns = resize_matrix(pixels.shape[1], size[1], method)
-    result = np.einsum("ij,jkc,lk->ilc", rows, pixels.astype(np.float64), columns, optimize=True)
-    return np.clip(result, 0.0, 255.0)
+    result: NDArray[np.float64] = np.einsum("ij,jkc,lk->ilc", rows, pixels.astype(np.float64), columns, optimize=True)
+    return result.clip(0.0, 255.0)
 
 
 def resize_matrix(source: int, target: int, method: str) -> NDArray[np.float64]:
@@ -117,8 +151,8 @@ def resize_matrix(source: int, target: int, method: str) -> NDArray[np.float64]:
             weights = np.clip(1.0 - np.abs(np.clip(centres, 0, source - 1)[:, None] - position), 0.0, None)
         else:
             weights = _keys_cubic(np.abs(centres[:, None] - position))
-    total: NDArray[np.float64] = weights.sum(axis=1, keepdims=True)
-    return weights / total
+    normalised: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def _keys_cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

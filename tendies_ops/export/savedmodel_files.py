@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import ExportError
+from tendies_ops.export.contract.signature import ServingGraph, Signature
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-PREDICT_METHOD = "tensorflow/serving/predict"
-CLASSIFY_METHOD = "tensorflow/serving/classify"
-REGRESS_METHOD = "tensorflow/serving/regress"
 
-
-def write_saved_model(graph: tf.Graph, signatures: Mapping[str, Any], directory: Path) -> None:
+def write_saved_model(serving: ServingGraph, directory: Path) -> None:
     """
     Write ``saved_model.pb``.
 
@@ -24,18 +20,17 @@ def write_saved_model(graph: tf.Graph, signatures: Mapping[str, Any], directory:
     ``fingerprint.pb`` with a random number and serialise maps in any order: the same model would never have the same
     digest twice.
 
-    :param signatures: name -> SignatureDef.
     :raises ExportError: the model is larger than a protocol buffer can be (2 GiB).
     """
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
-    with graph.as_default():
+    with serving.graph.as_default():
         meta_graph = tf.compat.v1.train.export_meta_graph(clear_devices=True)
     meta_graph.ClearField("collection_def")
     meta_graph.meta_info_def.tags.append("serve")
-    for name, signature in signatures.items():
-        meta_graph.signature_def[name].CopyFrom(signature)
+    for name, signature in serving.signatures.items():
+        meta_graph.signature_def[name].CopyFrom(_signature_def(signature))
     saved_model = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta_graph])
     size_bytes = saved_model.ByteSize()
     if size_bytes >= 2**31:
@@ -44,8 +39,7 @@ def write_saved_model(graph: tf.Graph, signatures: Mapping[str, Any], directory:
     (directory / "saved_model.pb").write_bytes(saved_model.SerializeToString(deterministic=True))
 
 
-def signature_def(inputs: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], method: str) -> Any:
-    """Describe a signature as Model Server reads it."""
+def _signature_def(signature: Signature) -> Any:
     from tensorflow.core.protobuf import meta_graph_pb2
 
     def describe(tensor: tf.Tensor) -> Any:
@@ -54,9 +48,9 @@ def signature_def(inputs: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tens
         )
 
     return meta_graph_pb2.SignatureDef(
-        inputs={name: describe(tensor) for name, tensor in inputs.items()},
-        outputs={name: describe(tensor) for name, tensor in outputs.items()},
-        method_name=method,
+        inputs={name: describe(tensor) for name, tensor in signature.inputs.items()},
+        outputs={name: describe(tensor) for name, tensor in signature.outputs.items()},
+        method_name=signature.method,
     )
 
 

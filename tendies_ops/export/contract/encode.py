@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tendies_ops.errors import SpecError
 from tendies_ops.export.contract.resize import resize_to
 from tendies_ops.spec import OutputContract
 
@@ -118,14 +119,27 @@ def classification(name: str, values: tf.Tensor, contract: OutputContract) -> di
 
     scores = tf.cast(tf.reshape(values, [tf.shape(values)[0], -1]), tf.float32)
     scores = {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[contract.activation](scores)
-    prefix = "" if name == SOLE_OUTPUT else f"{name}_"
     if contract.labels is None:
-        return {f"{prefix}scores": scores}
+        return {scores_name(name): scores}
+    if values.shape[-1] not in (None, len(contract.labels)):
+        raise SpecError(
+            f"The network gives {values.shape[-1]} classes and the contract has {len(contract.labels)} labels."
+        )
     labels = tf.constant(list(contract.labels))
     if contract.top_k is None:
-        return {f"{prefix}scores": scores, f"{prefix}classes": tf.tile(labels[None], [tf.shape(scores)[0], 1])}
+        return {scores_name(name): scores, classes_name(name): tf.tile(labels[None], [tf.shape(scores)[0], 1])}
     best, positions = tf.math.top_k(scores, min(contract.top_k, len(contract.labels)))
-    return {f"{prefix}scores": best, f"{prefix}classes": tf.gather(labels, positions)}
+    return {scores_name(name): best, classes_name(name): tf.gather(labels, positions)}
+
+
+def scores_name(name: str) -> str:
+    """The signature's name for the scores of the network's output ``name``."""
+    return "scores" if name == SOLE_OUTPUT else f"{name}_scores"
+
+
+def classes_name(name: str) -> str:
+    """The signature's name for its class names."""
+    return "classes" if name == SOLE_OUTPUT else f"{name}_classes"
 
 
 def plain_tensor(name: str, values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
@@ -138,7 +152,7 @@ def plain_tensor(name: str, values: tf.Tensor, contract: OutputContract) -> tf.T
         values = tf.round(values) if values.dtype.is_floating else values
     if contract.activation != "none":
         values = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[contract.activation](values)
-    return values
+    return tf.reshape(values, [-1]) if contract.kind == "regression" else values
 
 
 def merge(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tendies_ops.errors import ExportError
 from tendies_ops.export.contract.decode import decode_file, picture_sizes, to_network_size, to_network_values
-from tendies_ops.export.contract.encode import finish_output, merge
+from tendies_ops.export.contract.encode import classes_name, finish_output, merge, scores_name
 from tendies_ops.export.network import IMAGE, FrozenNetwork, Input
 from tendies_ops.spec import Contract
 
@@ -23,13 +23,28 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-@dataclass(frozen=True)
-class ServingGraph:
-    """The ends of the graph that is served."""
+PREDICT_METHOD = "tensorflow/serving/predict"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
+#: The feature of a tf.Example that holds the file, for classify and regress requests.
+FILE_FEATURE = "input_bytes"
 
-    graph: tf.Graph
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature: its ends in the graph."""
+
     inputs: Mapping[str, tf.Tensor]
     outputs: Mapping[str, tf.Tensor]
+    method: str
+
+
+@dataclass(frozen=True)
+class ServingGraph:
+    """The graph that is served."""
+
+    graph: tf.Graph
+    signatures: Mapping[str, Signature]
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,8 @@ def build_serving_graph(plan: Plan) -> ServingGraph:
 
     graph = tf.Graph()
     with graph.as_default():
-        files = tf.compat.v1.placeholder(tf.string, [None], name="input_bytes")
+        examples = tf.compat.v1.placeholder(tf.string, [None], name="examples")
+        files = _file_placeholder(plan, examples)
         extra = {name: _extra_placeholder(plan, name) for name in plan.contract.extra_inputs}
         sizes = picture_sizes(files, plan.contract.input)
         if plan.contract.input.size is not None and not plan.one_by_one:
@@ -60,7 +76,43 @@ def build_serving_graph(plan: Plan) -> ServingGraph:
         else:
             results = _answer_by_groups(plan, files, sizes, extra)
         outputs = {name: tf.identity(tensor, name=name) for name, tensor in results.items()}
-    return ServingGraph(graph, {"input_bytes": files, **extra}, outputs)
+    predict = Signature({"input_bytes": files, **extra}, outputs, PREDICT_METHOD)
+    return ServingGraph(graph, {"serving_default": predict, **_example_signatures(plan, examples, outputs)})
+
+
+def _file_placeholder(plan: Plan, examples: tf.Tensor) -> tf.Tensor:
+    """
+    Where the files come in.
+
+    For classify and regress they come out of tf.Examples. The default of the placeholder parses those, so that one
+    copy of the network serves all signatures.
+    """
+    import tensorflow as tf
+
+    if not _kinds(plan) & {"classification", "regression"} or plan.contract.extra_inputs:
+        return tf.compat.v1.placeholder(tf.string, [None], name="input_bytes")
+    parsed = tf.io.parse_example(examples, {FILE_FEATURE: tf.io.FixedLenFeature([], tf.string)})
+    return tf.compat.v1.placeholder_with_default(parsed[FILE_FEATURE], [None], name="input_bytes")
+
+
+def _kinds(plan: Plan) -> set[str]:
+    return {plan.contract.for_output(name).kind for name in plan.network.outputs}
+
+
+def _example_signatures(plan: Plan, examples: tf.Tensor, outputs: Mapping[str, tf.Tensor]) -> dict[str, Signature]:
+    """Signatures ``classify`` and ``regress``, with the names that Model Server asks for (``signature_constants``)."""
+    signatures: dict[str, Signature] = {}
+    for name in () if plan.contract.extra_inputs else plan.network.outputs:
+        kind = plan.contract.for_output(name).kind
+        if kind == "classification":
+            ends = {"scores": outputs[scores_name(name)]}
+            if classes_name(name) in outputs:
+                ends["classes"] = outputs[classes_name(name)]
+            signatures.setdefault("classify", Signature({"inputs": examples}, ends, CLASSIFY_METHOD))
+        elif kind == "regression":
+            ends = {"outputs": outputs[name]}
+            signatures.setdefault("regress", Signature({"inputs": examples}, ends, REGRESS_METHOD))
+    return signatures
 
 
 def _extra_placeholder(plan: Plan, name: str) -> tf.Tensor:
