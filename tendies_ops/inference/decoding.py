@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import io
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 from PIL import (
     AvifImagePlugin,  # noqa: F401 # these register what Pillow would else look for in the middle of a run
@@ -23,6 +25,8 @@ from tendies_ops.inference.outcomes import PictureError
 
 #: What is opened. Pillow knows more, some of which starts other programs (EPS) or has no signature (TGA).
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
+# Pillow says through `warnings` what it mends or passes over in a file; whether it decodes is all that counts here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 _BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
@@ -56,9 +60,23 @@ def normalised(image: Image.Image) -> Image.Image:
 
 
 def _open(data: bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+    _silence_libtiff()
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """
+    Keep libtiff from writing to stderr what it thinks of each damaged tag; what matters reaches us as an error.
+
+    Pillow offers no way, so the library in its wheel is asked itself (libtiff ``TIFFSetErrorHandler``).
+    """
+    libraries = Path(Image.__file__).parents[1] / "pillow.libs"
+    for library in libraries.glob("libtiff*.so*"):
+        with contextlib.suppress(OSError, AttributeError):
+            loaded = ctypes.CDLL(str(library))
+            loaded.TIFFSetErrorHandler(None)
+            loaded.TIFFSetWarningHandler(None)
 
 
 def _check_size(image: Image.Image, max_megapixels: float) -> None:

@@ -21,7 +21,7 @@ from tendies_ops.inference.packing import Part, Picture, Request
 from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.preparing import encode_png, prepare
 from tendies_ops.inference.provenance import add_provenance
-from tendies_ops.inference.sniffing import PICTURE_EXTENSIONS, identify
+from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
 from tendies_ops.inference.storage import LocalInput, LocalOutput
 
 _EXTENSIONS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
@@ -96,7 +96,7 @@ class Exchange:
             try:
                 self._prepare_one(todo, result)
             except PictureError as error:  # noqa: PERF203 # one bad file costs one file
-                if error.kind == "not_an_image" and not claims_to_be_picture(todo.found.path):
+                if error.kind == "not_an_image" and says_it_is_no_picture(todo.found.path):
                     result.ignored += 1
                 else:
                     result.settled.append((_failed(todo.found, error), todo.attempt))
@@ -161,7 +161,7 @@ class Exchange:
             limit = self.options.max_file_bytes
             raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
         try:
-            if not claims_to_be_picture(found.path) and identify(self._source.read_start(found.path)) is None:
+            if says_it_is_no_picture(found.path) and identify(self._source.read_start(found.path)) is None:
                 raise PictureError("not_an_image", "its content is not that of a picture")
             return self._source.read(found.path)
         except OSError as error:
@@ -196,9 +196,9 @@ def control_picture(size: tuple[int, int]) -> bytes:
     return encode_png(ramp)
 
 
-def claims_to_be_picture(path: str) -> bool:
-    """Whether the name ends as a picture's does."""
-    return os.path.splitext(path)[1].lower() in PICTURE_EXTENSIONS  # noqa: PTH122 # a str in a hot loop
+def says_it_is_no_picture(path: str) -> bool:
+    """Whether the name ends as something else's does."""
+    return os.path.splitext(path)[1].lower() in OTHER_EXTENSIONS  # noqa: PTH122 # a str in a hot loop
 
 
 def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:

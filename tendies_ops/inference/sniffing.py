@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-#: Names that end so claim to be pictures: without a picture's content such a file failed, others are passed over.
-PICTURE_EXTENSIONS = frozenset({
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
-    ".jp2", ".j2k", ".avif", ".ppm", ".pgm", ".pbm", ".heic", ".heif", ".tga", ".pcx", ".psd", ".ico", ".jxl",
+#: Names that end so say themselves that they are no pictures: then they are passed over instead of failed.
+OTHER_EXTENSIONS = frozenset({
+    ".txt", ".md", ".rst", ".log", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".xml", ".xmp", ".csv",
+    ".tsv", ".parquet", ".html", ".htm", ".css", ".js", ".py", ".sh", ".db", ".sqlite", ".pdf", ".doc", ".docx", ".xls",
+    ".xlsx", ".zip", ".tar", ".gz", ".7z", ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".url", ".lnk", ".lock",
 })  # fmt: skip
 
 _MAGIC = (
@@ -31,8 +32,6 @@ _MAGIC = (
     (b"\x00\x00\x01\x00", "ICO"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
-    (b"%PDF", "PDF"),
-    (b"%!PS", "PostScript"),
 )
 _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"mif1": "HEIF", b"msf1": "HEIF"}
 _PPM_KINDS = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
