@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, BaseOperator
 
 from tendies_ops.operators.assets import model_asset
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
-from tests.support.airflow_home import run_dag
+from tests.support.airflow_runs import run_task
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.watching_server import WatchingServer
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[WatchingServer]:
-    base = tmp_path / "models"
-    base.mkdir()
-    with WatchingServer(base) as running:
-        yield running
-
-
-@pytest.fixture
-def server_connection(server: WatchingServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    extra = f'{{"model_base_path": "{server.base}"}}'.replace('"', '\\"')
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_TF_SERVING_DEFAULT", f'{{"conn_type": "tf_serving", "host": "{server.url}", "extra": "{extra}"}}'
-    )
-    return "tf_serving_default"
-
-
-def run_task(dag_id: str, make: Any) -> Any:
-    """Run a DAG of one task and return its task instance."""
-    with DAG(dag_id) as dag:
-        task: BaseOperator = make()
-    return run_dag(dag).get_task_instance(task.task_id)
 
 
 def release(candidate: Path, **arguments: Any) -> ReleaseModelVersionOperator:
@@ -103,7 +77,7 @@ def test_a_sensor_gives_up_in_time_when_nobody_answers() -> None:
 
 @pytest.mark.usefixtures("server_connection")
 def test_a_sensor_ends_with_the_version_that_serves(server: WatchingServer, tmp_path: Path) -> None:
-    make_candidate(server.base / "7", by=10)
+    make_candidate(tmp_path / "candidate", by=10).rename(server.base / "7")
 
     exact = run_task(
         "wait_exact",

@@ -1,0 +1,127 @@
+"""The batch operator as Airflow runs it, against a server that watches a directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tendies_ops.operators.assets import batch_asset
+from tendies_ops.operators.batch import BatchInferenceOperator
+from tests.support.airflow_runs import run_task, task_state
+from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
+from tests.support.watching_server import WatchingServer
+
+pytestmark = pytest.mark.usefixtures("server_connection")
+
+
+@pytest.fixture
+def pictures(server: WatchingServer, tmp_path: Path) -> Path:
+    """Six pictures, and a server that adds ten to every value of them."""
+    make_candidate(tmp_path / "candidate", by=10).rename(server.base / "1")
+    server.wait_until_serving(1)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed in range(6):
+        (folder / f"{seed}.png").write_bytes(picture(seed))
+    return folder
+
+
+def batch(pictures: Path, **arguments: Any) -> BatchInferenceOperator:
+    output = str(pictures.parent / "results")
+    defaults = {"input_path": str(pictures), "output_path": output, "model_name": MODEL_NAME}
+    return BatchInferenceOperator(task_id="infer", **{**defaults, **arguments})
+
+
+def test_a_batch_ends_with_every_picture_done_and_counts_in_xcom(pictures: Path) -> None:
+    ti = run_task("batch_all", lambda: batch(pictures, outlets=[batch_asset(MODEL_NAME)]))
+
+    assert ti.state == "success"
+    summary = ti.xcom_pull(task_ids="infer")
+    counts = {name: summary[name] for name in ("total", "done", "skipped", "failed", "version", "ok")}
+    assert counts == {"total": 6, "done": 6, "skipped": 0, "failed": 0, "version": 1, "ok": True}
+    assert len(json.dumps(summary)) < 4096
+    result = (pictures.parent / "results" / "3.png").read_bytes()
+    assert result != picture(3)
+    assert len(result) > 0
+
+
+def test_what_is_done_already_is_skipped_by_the_next_run(pictures: Path, server: WatchingServer) -> None:
+    run_task("batch_first", lambda: batch(pictures))
+    asked = server.predicts
+
+    ti = run_task("batch_second", lambda: batch(pictures))
+
+    assert ti.xcom_pull(task_ids="infer")["skipped"] == 6
+    assert server.predicts == asked
+
+
+def test_a_broken_picture_costs_one_picture(pictures: Path) -> None:
+    (pictures / "broken.png").write_bytes(picture(9)[:40])
+
+    ti = run_task("batch_broken", lambda: batch(pictures))
+
+    assert ti.state == "success"
+    summary = ti.xcom_pull(task_ids="infer")
+    assert (summary["done"], summary["failed"]) == (6, 1)
+
+
+def test_more_failures_than_allowed_are_red_and_not_retried(pictures: Path) -> None:
+    (pictures / "broken.png").write_bytes(picture(9)[:40])
+
+    ti = run_task("batch_strict", lambda: batch(pictures, max_failed=0, retries=3))
+
+    assert ti.state == "failed"
+
+
+def test_the_form_s_values_reach_the_run(pictures: Path) -> None:
+    ti = run_task(
+        "batch_form",
+        lambda: batch(
+            pictures,
+            input_path="{{ params.input }}",
+            sample="{{ params.sample or '' }}",
+            version="{{ params.version }}",
+        ),
+        params={"input": "/nowhere", "sample": None, "version": None},
+        conf={"input": str(pictures), "sample": 2, "version": 1},
+    )
+
+    assert ti.state == "success"
+    summary = ti.xcom_pull(task_ids="infer")
+    assert (summary["done"], summary["version"]) == (2, 1)
+
+
+def test_progress_is_kept_where_the_ui_shows_it(pictures: Path) -> None:
+    ti = run_task("batch_progress", lambda: batch(pictures))
+
+    progress = task_state(ti, "progress")
+    assert progress["model_name"] == MODEL_NAME
+    assert progress["fingerprint"].startswith("sha256:")
+    assert progress["run_id"] == ti.xcom_pull(task_ids="infer")["run_id"]
+
+
+def test_further_options_are_passed_on_and_a_wrong_word_is_named(pictures: Path) -> None:
+    done = run_task("batch_options", lambda: batch(pictures, options={"output_format": "jpeg"}))
+    wrong = run_task("batch_typo", lambda: batch(pictures, options={"output_fromat": "jpeg"}))
+
+    assert done.state == "success"
+    assert (pictures.parent / "results" / "3.jpg").exists()
+    assert wrong.state == "failed"
+
+
+def test_an_empty_folder_is_red_unless_allowed(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    red = run_task("batch_empty", lambda: batch(pictures, input_path=str(tmp_path / "empty")))
+    green = run_task("batch_empty_ok", lambda: batch(pictures, input_path=str(tmp_path / "empty"), allow_empty=True))
+
+    assert (red.state, green.state) == ("failed", "success")
+
+
+def test_pixels_are_the_model_s(pictures: Path) -> None:
+    run_task("batch_pixels", lambda: batch(pictures, options={"provenance": False}))
+
+    assert (pictures.parent / "results" / "0.png").read_bytes() == shift(picture(0), 10)
