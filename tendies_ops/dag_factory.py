@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, DagRunType, Param
 
 from tendies_ops.dag_docs import batch_docs, release_docs
-from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset
+from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset, rollback_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.spec import load_indexed_specs
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
@@ -74,6 +75,35 @@ def release_dag(spec: ModelSpec) -> DAG:
     return dag
 
 
+def rollback_dag(spec: ModelSpec) -> DAG:
+    """
+    ``tendies_rollback_<model>``: back to the previous version, or to the one that the event names.
+
+    It runs on an event of ``tendies://rollback/<model>`` and on nothing else: posting an asset event takes the rights
+    of Airflow's Op role, while triggering a DAG takes those of a user.
+    """
+    wish = "(triggering_asset_events.values() | first | last).extra"
+    with DAG(
+        dag_id=f"tendies_rollback_{spec.model_name}",
+        schedule=[rollback_asset(spec.model_name)],
+        allowed_run_types=[DagRunType.ASSET_TRIGGERED],
+        description=f"Put an earlier version of {spec.model_name} back into service",
+        **_common(spec),
+    ) as dag:
+        RollbackModelVersionOperator(
+            task_id="roll_back",
+            model_name=spec.model_name,
+            model_base_path=_base_path(spec),
+            to_version=f"{{{{ {wish}.get('to_version') or '' }}}}",
+            reason=f"{{{{ {wish}.get('reason') or '' }}}}",
+            options=spec.release,
+            outlets=[model_asset(spec.model_name)],
+            **_pool(spec),
+            **_server(spec),
+        )
+    return dag
+
+
 def batch_dag(spec: ModelSpec) -> DAG:
     """``tendies_batch_<model>``: the model's pictures, on its cron, when it is released and when pictures arrive."""
     arrivals = model_asset(spec.model_name) | pictures_asset(spec.model_name)
@@ -100,6 +130,7 @@ def batch_dag(spec: ModelSpec) -> DAG:
             max_failed=spec.batch.max_failed,
             allow_empty=spec.batch.allow_empty,
             sample="{{ params.sample or '' }}",
+            retry_failed="{{ params.retry_failed }}",
             model_base_path=_base_path(spec),
             outlets=[batch_asset(spec.model_name)],
             **_pool(spec),
@@ -182,6 +213,12 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
             minimum=1,
             title="Sample",
             description="Do so many pictures only, to see what comes out.",
+        ),
+        "retry_failed": Param(
+            False,
+            type="boolean",
+            title="Retry failed",
+            description="Try pictures again that failed before and have not changed.",
         ),
     }
 

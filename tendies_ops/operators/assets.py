@@ -29,6 +29,11 @@ def pictures_asset(model_name: str) -> Asset:
     return Asset(name=f"tendies pictures {model_name}", uri=f"tendies://pictures/{model_name}")
 
 
+def rollback_asset(model_name: str) -> Asset:
+    """``tendies://rollback/<model>``: post an event to roll back. Its extra may hold ``to_version`` and ``reason``."""
+    return Asset(name=f"tendies rollback {model_name}", uri=f"tendies://rollback/{model_name}")
+
+
 def batch_asset(model_name: str) -> Asset:
     """``tendies://batch/<model>``: an event means that a batch run has ended. Its extra is the run's summary."""
     return Asset(name=f"tendies batch {model_name}", uri=f"tendies://batch/{model_name}")

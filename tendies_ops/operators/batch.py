@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class BatchInferenceOperator(TendiesOperator):
         but all. (templated)
     :param allow_empty: an input without pictures is no error.
     :param sample: do so many pictures only, spread over the folder. (templated)
+    :param retry_failed: try pictures again that failed before for a reason of their own. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
     :param options: further fields of ``tendies_ops.inference.BatchOptions``. (templated)
@@ -51,6 +53,7 @@ class BatchInferenceOperator(TendiesOperator):
         "exclude",
         "max_failed",
         "sample",
+        "retry_failed",
         "model_base_path",
         "options",
         "model_server_conn_id",
@@ -71,6 +74,7 @@ class BatchInferenceOperator(TendiesOperator):
         max_failed: float | str | None = None,
         allow_empty: bool = False,
         sample: int | str | None = None,
+        retry_failed: bool | str = False,
         model_base_path: str | None = None,
         options: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -88,6 +92,7 @@ class BatchInferenceOperator(TendiesOperator):
         self.max_failed = max_failed
         self.allow_empty = allow_empty
         self.sample = sample
+        self.retry_failed = retry_failed
         self.model_base_path = model_base_path
         self.options = options
 
@@ -95,7 +100,7 @@ class BatchInferenceOperator(TendiesOperator):
         """Run the batch, and say what became of the pictures."""
         from tendies_ops.inference import run_batch
 
-        options = self._options()
+        options = self._options(run_name(context))
         progress = ProgressStore(context, fingerprint=_fingerprint(options))
         report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         summary = report.summary()
@@ -104,7 +109,7 @@ class BatchInferenceOperator(TendiesOperator):
             raise BatchError(describe_failure(summary))
         return summary
 
-    def _options(self) -> BatchOptions:
+    def _options(self, run_id: str) -> BatchOptions:
         from tendies_ops.inference import BatchOptions
 
         if not (self.input_path and self.output_path):
@@ -118,6 +123,8 @@ class BatchInferenceOperator(TendiesOperator):
             "max_failed": optional(self.max_failed, float),
             "allow_empty": self.allow_empty,
             "sample": optional(self.sample, int),
+            "retry_failed": str(self.retry_failed).lower() == "true",
+            "run_id": run_id,
             "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
             "timeout_s": server.timeout_s,
             "headers": tuple(server.headers.items()),
@@ -136,6 +143,15 @@ class BatchInferenceOperator(TendiesOperator):
             raise UsageError(
                 f"Task {self.task_id}: `options` has a word that a batch run does not know: {error}"
             ) from None
+
+
+def run_name(context: Context) -> str:
+    """``<dag id>.<run id>.<task id>[.<map index>].<try>``: the pages find the batch run of a task by it, and back."""
+    ti = context["ti"]
+    shard = [] if ti.map_index is None or ti.map_index < 0 else [str(ti.map_index)]
+    parts = [ti.dag_id, ti.run_id, ti.task_id, *shard, str(ti.try_number)]
+    name = re.sub(r"[^A-Za-z0-9_.:+=@-]", "_", ".".join(parts))
+    return name if len(name) <= 200 else f"{name[:120]}.{digest_bytes(name.encode())[7:23]}"
 
 
 def _fingerprint(options: BatchOptions) -> str:
