@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, DagRunType, Param
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, Param
+from airflow.utils.types import DagRunType
 
 from tendies_ops.dag_docs import batch_docs, release_docs
 from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset, rollback_asset
@@ -86,7 +87,7 @@ def rollback_dag(spec: ModelSpec) -> DAG:
     with DAG(
         dag_id=f"tendies_rollback_{spec.model_name}",
         schedule=[rollback_asset(spec.model_name)],
-        allowed_run_types=[DagRunType.ASSET_TRIGGERED],
+        allowed_run_types=[DagRunType.ASSET_TRIGGERED],  # type: ignore[list-item]  # the documented enum; it is converted
         description=f"Put an earlier version of {spec.model_name} back into service",
         **_common(spec),
     ) as dag:
