@@ -1,18 +1,22 @@
-"""``tendies-model-server``."""
+"""``tendies-model-server`` and ``tendies serve``: wires the parts together and runs them until SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 
-from tendies_ops.server.http_server import HttpServer
+from tendies_ops.errors import TendiesError
+from tendies_ops.server.flags import Flags, parse_flags, usage
+from tendies_ops.server.http_server import HttpServer, HttpSettings
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
+from tendies_ops.server.metrics import Metrics
+from tendies_ops.server.model_config import read_model_config, read_prometheus_path, single_model_config
+from tendies_ops.server.models import ConfigFilePoll, Models
 from tendies_ops.server.rest_handler import RestHandler
 from tendies_ops.server.saved_model_loader import SavedModelLoader
 from tendies_ops.server.servable import Loader, SessionSettings
@@ -21,78 +25,181 @@ from tendies_ops.server.version_source import ModelConfig, VersionSource
 
 log = logging.getLogger(__name__)
 
+EXIT_NOT_STARTED = 255  # the real server's -1
 
-def _flag(arguments: list[str], name: str, default: str) -> str:
-    for argument in arguments:
-        if argument.startswith(f"--{name}="):
-            return argument.split("=", 1)[1]
-    return default
+MakeLoader = Callable[[Flags], Loader]
 
 
-def run(arguments: list[str], *, make_loader: Callable[[SessionSettings], Loader] = SavedModelLoader) -> int:
+def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
     """
     Serve until SIGTERM.
 
     :param arguments: tensorflow_model_server's flags.
     :param make_loader: what loads version directories; tests bring one without TensorFlow.
+    :return: the exit status: 0 after SIGTERM, 255 where it could not start.
+    :raises UsageError: a flag is wrong.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    name = _flag(arguments, "model_name", "default")
-    base_path = _flag(arguments, "model_base_path", "")
-    port = int(_flag(arguments, "rest_api_port", "8501"))
-    poll_s = float(_flag(arguments, "file_system_poll_wait_seconds", "1"))
-    settings = LoadSettings(
-        max_num_load_retries=int(_flag(arguments, "max_num_load_retries", "5")),
-        load_retry_interval_s=float(_flag(arguments, "load_retry_interval_micros", "60000000")) / 1e6,
-        num_load_threads=int(_flag(arguments, "num_load_threads", "0")),
-    )
-    manager = Manager(make_loader(SessionSettings()), settings)
-    source = VersionSource(manager, poll_wait_s=poll_s)
-    source.set_models({name: ModelConfig(name, base_path)})
-    return asyncio.run(_serve(manager, source, [name], port))
-
-
-def _no_label(model_name: str, label: str) -> int:
-    raise invalid_argument(f"Unrecognized servable version label: {label}")
-
-
-async def _serve(manager: Manager, source: VersionSource, names: list[str], port: int) -> int:
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    stop_waiting = threading.Event()
-
-    def stop() -> None:
-        stopping.set()
-        stop_waiting.set()
-        manager.states.wake()
-
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop)
-    manager.start()
-    source.start()
+    command_line = parse_flags(arguments)
+    for unknown in command_line.unknown:
+        sys.stderr.write(f"unknown argument: {unknown}\n")
+    if command_line.asks_help:
+        sys.stdout.write(usage())
+        return 0
+    flags = command_line.flags
+    logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     try:
-        await asyncio.to_thread(manager.wait_until_serving, names, stop_waiting)
-        manager.end_of_start()
-        if not stopping.is_set():
-            server = HttpServer(
-                RestHandler(manager, _no_label, timeout_ms=30000), num_threads=4 * (os.cpu_count() or 1)
-            )
-            bound = await server.start("127.0.0.1", port)
-            log.info("Exporting HTTP/REST API at:localhost:%d ...", bound)
-            await stopping.wait()
-            await server.drain()
+        return asyncio.run(_Server(flags, (make_loader or _saved_model_loader)(flags)).serve())
     except StatusError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
-        return 255
-    finally:
-        source.stop()
-        manager.stop()
-    return 0
+        return EXIT_NOT_STARTED
+
+
+def _saved_model_loader(flags: Flags) -> Loader:
+    return SavedModelLoader(session_settings(flags))
+
+
+def session_settings(flags: Flags) -> SessionSettings:
+    """
+    How TensorFlow runs.
+
+    :raises StatusError: the flags contradict each other.
+    """
+    both = flags.tensorflow_session_parallelism
+    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
+    if both > 0 and intra > 0 and inter > 0:
+        raise invalid_argument(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+            "separately. You cannot configure all."
+        )
+    separate = intra > 0 or inter > 0
+    return SessionSettings(
+        intra_op_threads=intra if separate else both,
+        inter_op_threads=inter if separate else both,
+        gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
+        tags=tuple(flags.saved_model_tags.split(",")),
+    )
+
+
+def _load_settings(flags: Flags) -> LoadSettings:
+    return LoadSettings(
+        max_num_load_retries=flags.max_num_load_retries,
+        load_retry_interval_s=max(0, flags.load_retry_interval_micros) / 1e6,
+        num_load_threads=flags.num_load_threads,
+    )
+
+
+def _configured_models(flags: Flags) -> dict[str, ModelConfig]:
+    if flags.port == 0:
+        raise invalid_argument(
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set."
+        )
+    if not flags.model_base_path and not flags.model_config_file:
+        raise invalid_argument("Both server_options.model_base_path and server_options.model_config_file are empty!")
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise invalid_argument(
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
+        )
+    if flags.rest_api_port == 0:
+        # The real server would go on for gRPC's sake.
+        raise invalid_argument("--rest_api_port=PORT is needed: the embedded Model Server has no API but REST.")
+    if flags.model_config_file:
+        return read_model_config(flags.model_config_file)
+    return single_model_config(flags.model_name, flags.model_base_path)
+
+
+class _Server:
+    """The parts of one server process."""
+
+    def __init__(self, flags: Flags, loader: Loader) -> None:
+        self._flags = flags
+        self._configured = _configured_models(flags)
+        self._prometheus_path = (
+            read_prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else None
+        )
+        self._metrics = Metrics()
+        self._manager = Manager(loader, _load_settings(flags))
+        self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
+        self._models = Models(
+            self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models
+        )
+        self._config_poll: ConfigFilePoll | None = None
+        self._stop_waiting = threading.Event()
+
+    async def serve(self) -> int:
+        """Load, open the port, and serve until a signal says to stop."""
+        stopping = self._stop_on_signals()
+        self._models.apply(self._configured)
+        self._manager.start()
+        self._source.start()
+        try:
+            await asyncio.to_thread(self._manager.wait_until_serving, self._models.names(), self._stop_waiting)
+            self._manager.end_of_start()
+            if not stopping.is_set():
+                await self._serve_rest(stopping)
+        finally:
+            if self._config_poll is not None:
+                self._config_poll.stop()
+            self._source.stop()
+            self._manager.stop()
+        return 0
+
+    def _stop_on_signals(self) -> asyncio.Event:
+        stopping = asyncio.Event()
+
+        def stop() -> None:
+            stopping.set()
+            self._stop_waiting.set()
+            self._manager.states.wake()
+
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, stop)
+        return stopping
+
+    async def _serve_rest(self, stopping: asyncio.Event) -> None:
+        flags = self._flags
+        rest = RestHandler(
+            self._manager, self._models.version_of_label, self._metrics, timeout_ms=flags.rest_api_timeout_in_ms
+        )
+        settings = HttpSettings(
+            num_threads=flags.rest_api_num_threads,
+            prometheus_path=self._prometheus_path,
+            cors=flags.rest_api_enable_cors_support,
+        )
+        server = HttpServer(rest, settings, metrics=self._metrics, ready=self._models.ready)
+        try:
+            port = await server.start(flags.rest_api_address, flags.rest_api_port)
+        except OSError as error:
+            raise StatusError(
+                "UNAVAILABLE",
+                f"Failed to start HTTP Server at {flags.rest_api_address}:{flags.rest_api_port}: {error.strerror}",
+            ) from None
+        log.info("Exporting HTTP/REST API at:%s:%d ...", flags.rest_api_address, port)
+        self._poll_config_file()
+        await stopping.wait()
+        log.info("Stopping: answering the requests in flight.")
+        await server.drain()
+
+    def _poll_config_file(self) -> None:
+        flags = self._flags
+        if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
+            self._config_poll = ConfigFilePoll(
+                self._models,
+                self._source,
+                flags.model_config_file,
+                poll_wait_s=flags.model_config_file_poll_wait_seconds,
+            )
+            self._config_poll.start()
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except TendiesError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Source: tensorflow/serving model_servers/http_rest_api_handler.cc and http_serve
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from tendies_ops.server.json_pretty import error_body
 from tendies_ops.server.json_text import parse_json
 from tendies_ops.server.manager import Manager
+from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.plain_bytes import read_plain_bytes
 from tendies_ops.server.proto_json import metadata_answer, status_answer
 from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
@@ -38,7 +40,7 @@ class Answer:
     body: bytes
     code: Code
     model_name: str = ""
-    action: str = ""
+    method: str = ""  #: predict, classify, regress; empty for GET
 
 
 class RestHandler:
@@ -48,9 +50,10 @@ class RestHandler:
     :param timeout_ms: how long TensorFlow may run for one request.
     """
 
-    def __init__(self, manager: Manager, labels: Labels, *, timeout_ms: int) -> None:
+    def __init__(self, manager: Manager, labels: Labels, metrics: Metrics, *, timeout_ms: int) -> None:
         self._manager = manager
         self._labels = labels
+        self._metrics = metrics
         self._timeout_ms = timeout_ms
 
     def answer(self, method: str, target: str, body: Body) -> Answer:
@@ -59,7 +62,7 @@ class RestHandler:
         try:
             route = parse_route(method, target)
             content = self._dispatch(route, body)
-            return Answer(200, content, "OK", route.model_name, route.action)
+            return Answer(200, content, "OK", route.model_name, route.action if method == "POST" else "")
         except VersionTooBigError as error:
             return Answer(400, b"", error.code)
         except StatusError as error:
@@ -106,7 +109,12 @@ class RestHandler:
                 inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
             else:
                 inputs = _read_inputs(body, document or parse_json(body), signature, name)
+            begin = time.perf_counter()
             outputs = servable.run(signature, inputs.tensors, timeout_ms=self._timeout_ms)
+            elapsed_us = (time.perf_counter() - begin) * 1e6
+            self._metrics.observe(
+                "runtime_latency", elapsed_us, model_name=route.model_name, API="Predict", runtime="TF1"
+            )
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
 
 

@@ -8,8 +8,8 @@ A version directory needs a ``saved_model.pb`` (any content) or a ``stub.json``.
      "append": "text",                                       added to each file; without it files come back as they are
      "answer_file": "out.png",                               each answer is this file of the version directory
      "latency_seconds": 0.1,                                 how long a request takes
-     "run_error": {"code": "INVALID_ARGUMENT", "message": "..."},                every request fails
-     "refuse_prefix": "text"}                                requests with a file that begins so fail, as for a bad picture
+     "run_error": {"code": "INVALID_ARGUMENT", "message": "..."},                all fail
+     "refuse_prefix": "text"}                                requests with such a file fail, as for a bad picture
 
 Signature: serving_default, input_bytes string [N] -> output_bytes string [N].
 Run it: ``python -m tests.support.stub_servable --rest_api_port=... --model_name=... --model_base_path=...``
@@ -24,9 +24,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.main import run
 from tendies_ops.server.saved_model_loader import require_saved_model
-from tendies_ops.server.servable import Servable, SessionSettings
+from tendies_ops.server.servable import Servable
 from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
 from tendies_ops.server.tensors import STRING, StringTensor, Tensor
@@ -69,8 +70,8 @@ class StubServable:
 class StubLoader:
     """Loads version directories without looking into ``saved_model.pb``."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        del settings
+    def __init__(self, flags: Flags) -> None:
+        del flags
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         told = version_dir / "stub.json"

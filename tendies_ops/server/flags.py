@@ -1,0 +1,149 @@
+"""
+tensorflow_model_server's command line: ``--name=value``, and ``--name`` for a switch.
+
+Source: tensorflow/serving model_servers/main.cc and server.h (names, defaults), tensorflow
+core/util/command_line_flags.cc (syntax).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from tendies_ops.errors import UsageError
+
+
+def _flag(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Every flag that the embedded server acts on, with the real server's default."""
+
+    rest_api_port: int = _flag(0, "port of the REST API; it must be given, there is no other API here")
+    rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "requests answered at a time, plus one")
+    rest_api_timeout_in_ms: int = _flag(30000, "how long TensorFlow may run for one request")
+    rest_api_enable_cors_support: bool = _flag(False, "CORS headers in every answer")
+    model_name: str = _flag("default", "name of the one model (not with --model_config_file)")
+    model_base_path: str = _flag("", "directory that holds the version directories (not with --model_config_file)")
+    model_config_file: str = _flag("", "text ModelServerConfig: several models, version policies, labels")
+    model_config_file_poll_wait_seconds: float = _flag(0.0, "how often that file is read again; 0: never")
+    file_system_poll_wait_seconds: float = _flag(1.0, "how often base paths are looked at; 0: once; fractions are fine")
+    allow_version_labels_for_unavailable_models: bool = _flag(False, "new labels may name versions not yet loaded")
+    max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
+    load_retry_interval_micros: int = _flag(60_000_000, "time between two tries")
+    num_load_threads: int = _flag(0, "loads at a time; 0: one, and nothing else is loaded or unloaded meanwhile")
+    num_unload_threads: int = _flag(0, "unloads at a time; 0: in line")
+    flush_filesystem_caches: bool = _flag(True, "drop a loaded version's files from the page cache")
+    tensorflow_session_parallelism: int = _flag(0, "threads inside and across operations; 0: TensorFlow chooses")
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads inside an operation; 0: TensorFlow chooses")
+    tensorflow_inter_op_parallelism: int = _flag(0, "operations at a time; 0: TensorFlow chooses")
+    per_process_gpu_memory_fraction: float = _flag(0.0, "share of the GPU's memory; 0: TensorFlow chooses")
+    saved_model_tags: str = _flag("serve", "comma-separated tags of the graph to load")
+    enable_model_warmup: bool = _flag(True, "run assets.extra/tf_serving_warmup_requests while loading")
+    num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request runs, where above 0")
+    enable_batching: bool = _flag(False, "merge requests into batches")
+    batching_parameters_file: str = _flag("", "text BatchingParameters")
+    enable_per_model_batching_parameters: bool = _flag(False, "read batching_params.pbtxt of each version")
+    enable_signature_method_name_check: bool = _flag(False, "classify and regress want signatures of that method")
+    monitoring_config_file: str = _flag("", "text MonitoringConfig: Prometheus metrics")
+    remove_unused_fields_from_bundle_metagraph: bool = _flag(True, "always so here: only the signatures are kept")
+    port: int = _flag(8500, "gRPC port of the real server; there is no gRPC here, nothing listens on it")
+    # The embedded server's own.
+    rest_api_address: str = _flag("127.0.0.1", "own flag: address to listen on; 0.0.0.0 for every network")
+    log_level: str = _flag("info", "own flag: debug (a line for each request), info, warning, error")
+
+
+#: Flags of the real server that have no effect to offer here -> the value that asks for nothing.
+_NOT_IMPLEMENTED: Final[dict[str, str]] = {
+    "grpc_socket_path": "",
+    "grpc_channel_arguments": "",
+    "grpc_max_threads": "0",
+    "enable_grpc_healthcheck_service": "false",
+    "use_alts_credentials": "false",
+    "ssl_config_file": "",
+    "enable_profiler": "false",
+    "platform_config_file": "",
+    "tensorflow_session_config_file": "",
+    "thread_pool_factory_config_file": "",
+    "prefer_tflite_model": "false",
+    "num_tflite_pools": "0",
+    "num_tflite_interpreters_per_pool": "0",
+    "xla_cpu_compilation_enabled": "false",
+    "xla_gpu_compilation_enabled": "false",
+    "mixed_precision": "",
+    "skip_initialize_tpu": "true",
+    "enable_serialization_as_tensor_content": "false",
+}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was asked for, and what nobody knows."""
+
+    flags: Flags
+    unknown: tuple[str, ...]
+    asks_help: bool
+
+
+def parse_flags(arguments: Sequence[str]) -> CommandLine:
+    """
+    Read a command line.
+
+    :raises UsageError: a value is of the wrong type, or a flag is known and not implemented here.
+    """
+    known = {item.name: item for item in fields(Flags)}
+    values: dict[str, Any] = {}
+    unknown = []
+    for argument in arguments:
+        name, equals, text = argument.removeprefix("--").partition("=")
+        if name in _NOT_IMPLEMENTED and argument.startswith("--"):
+            _refuse(name, text if equals else "true")
+        elif name not in known or not argument.startswith("--") or not (equals or _is_switch(known[name].default)):
+            unknown.append(argument)
+        else:
+            values[name] = _value(name, text if equals else "true", known[name].default)
+    asks_help = "--help" in unknown or "-h" in unknown
+    return CommandLine(Flags(**values), tuple(unknown), asks_help)
+
+
+def _is_switch(default: Any) -> bool:
+    return isinstance(default, bool)
+
+
+def _refuse(name: str, text: str) -> None:
+    if text.lower() != _NOT_IMPLEMENTED[name]:
+        raise UsageError(
+            f"--{name} is a flag of tensorflow_model_server that the embedded Model Server does not implement. "
+            "Leave it away, or run the real server (docs/reference/model-server.md lists what differs)."
+        )
+
+
+def _value(name: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        return type(default)(text)
+    except (ValueError, KeyError):
+        raise UsageError(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {_kind(default)}.") from None
+
+
+def _kind(default: Any) -> str:
+    return {bool: "true or false", int: "whole number", float: "number"}.get(type(default), "text")
+
+
+def usage() -> str:
+    """The text of ``--help``."""
+    lines = [
+        "usage: tendies serve --rest_api_port=8501 --model_name=NAME --model_base_path=/path/to/model",
+        "",
+        "The embedded Model Server. Flags are tensorflow_model_server's, written --name=value:",
+        "",
+    ]
+    for item in fields(Flags):
+        lines.append(f"  --{item.name}={item.default!r:<12} {item.metadata['help']}".replace("'", ""))
+    lines += ["", "Known and refused: " + ", ".join(sorted(_NOT_IMPLEMENTED)) + "."]
+    return "\n".join(lines) + "\n"
