@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ def shift(file: bytes, by: int) -> bytes:
     return to_png((pixels.astype(np.int16) + by).astype(np.uint8))
 
 
+def answer_to(file: bytes, behaviour: Mapping[str, Any]) -> bytes:
+    """What a version with this ``fake.json`` answers."""
+    if behaviour.get("nan"):  # a NaN that is clipped and cast is a black pixel
+        return to_png(np.zeros((16, 16, 3), np.uint8))
+    answer = shift(file, int(behaviour["by"]))
+    if not behaviour.get("crop"):
+        return answer
+    with Image.open(io.BytesIO(answer)) as image:
+        return to_png(np.asarray(image)[:-1])
+
+
 def make_candidate(
     directory: Path,
     *,
@@ -50,7 +62,8 @@ def make_candidate(
 
     :param by: what it computes when it is served.
     :param promised_by: what its manifest promises; another number is a model with wrong pixels.
-    :param behaviour: further words of ``fake.json``: ``load_s``, ``error``, ``crash``, ``answer_error``.
+    :param behaviour: further words of ``fake.json``: ``load_s``, ``error``, ``crash``, ``answer_error``, ``nan``,
+        ``crop``.
     """
     golden = directory / "assets.extra" / "tendies_golden"
     golden.mkdir(parents=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.publish.versions import list_version_dirs
-from tests.support.candidates import MODEL_NAME, shift
+from tests.support.candidates import MODEL_NAME, answer_to
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:predict")
@@ -43,7 +43,8 @@ class WatchingServer:
     :param max_num_load_retries: the real default is 5.
     :param load_retry_interval_s: the real default is 60.
     :param load_threads: 0, the real default: while one version loads or retries, nothing else is loaded or unloaded.
-    :param overrides: words of ``fake.json`` for this replica alone, such as ``load_s``.
+    :param overrides: words of ``fake.json`` for this replica alone, such as ``load_s``; ``only_above`` and
+        ``only_below`` say for which versions.
     :param restart_after_s: a supervisor starts the process anew so long after a crash; None: it stays down.
     """
 
@@ -96,6 +97,12 @@ class WatchingServer:
         deadline = time.monotonic() + timeout_s
         while self.serving() != [version]:
             assert time.monotonic() < deadline, f"{self.url} serves {self.serving()}, not {version}: {self.versions}"
+            time.sleep(0.01)
+
+    def wait_until_failed(self, version: int, *, timeout_s: float = 5.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not (version in self.versions and self.versions[version].error):
+            assert time.monotonic() < deadline, f"{self.url}: {self.versions}"
             time.sleep(0.01)
 
     # --- what it loads -------------------------------------------------------------------------------------------
@@ -151,10 +158,12 @@ class WatchingServer:
             )
         if (path / "variables").is_dir() and not (path / "variables" / "variables.index").exists():
             raise CannotLoadError("OUT_OF_RANGE: Read less bytes than requested")
-        behaviour = {**json.loads((path / "fake.json").read_text(encoding="utf-8")), **self.overrides}
+        applies = self.overrides.get("only_above", 0) < number < self.overrides.get("only_below", 1 << 62)
+        behaviour = json.loads((path / "fake.json").read_text(encoding="utf-8"))
+        behaviour.update(self.overrides if applies else {})
         if not (path / "variables").is_dir():  # the trap: it loads, and every predict fails
             behaviour["answer_error"] = "Could not find variable w. This could mean that the variable has been deleted."
-        if "error" in behaviour and number != self.overrides.get("but_not"):
+        if "error" in behaviour:
             raise CannotLoadError(str(behaviour["error"]))
         return behaviour
 
@@ -217,7 +226,7 @@ class WatchingServer:
         behaviour = available[number].behaviour
         if "answer_error" in behaviour:
             return error_answer(400, str(behaviour["answer_error"]))
-        return predictions_answer([shift(file, int(behaviour["by"])) for file in sent_files(request)])
+        return predictions_answer([answer_to(file, behaviour) for file in sent_files(request)])
 
 
 def _entry(number: int, version: Version) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,6 @@ from tests.support.candidates import make_candidate
 from tests.support.watching_server import WatchingServer
 
 QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=0.5)
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    path = tmp_path / "base"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def server(base: Path) -> Iterator[WatchingServer]:
-    with WatchingServer(base) as running:
-        yield running
 
 
 def versions_in(base: Path) -> list[int]:

@@ -1,0 +1,113 @@
+"""
+The rehearsal: before a version becomes visible, an embedded Model Server serves it alone and it proves itself there.
+
+What loads and then answers wrongly (a signature that changed, NaN, wrong pixels, no variables) would otherwise be found
+only when it is live, because Model Server's default policy unloads the good version as soon as the new one is loaded.
+What takes the process down takes down a child of ours and no replica.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tendies_ops.errors import LoadFailedError, ProofFailedError, UsageError
+from tendies_ops.release.fleet import Fleet, describe_outcomes
+from tendies_ops.release.prove import prove_version, read_golden
+from tendies_ops.spec.manifest import read_manifest
+
+#: Ends with us, however we end: a pipe that nobody holds open any more is at its end.
+_UNTIL_STDIN_ENDS = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from tendies_ops.server.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+_FLAGS = ("--max_num_load_retries=0", "--num_load_threads=2", "--file_system_poll_wait_seconds=1")
+
+
+def rehearse(
+    saved_model_dir: Path,
+    *,
+    timeout_s: float = 600.0,
+    tolerance: float = 2.0,
+    python: str | None = None,
+    program: Sequence[str] = ("-c", _UNTIL_STDIN_ENDS),
+) -> None:
+    """
+    Serve a SavedModel in a child process and send it its golden images through REST.
+
+    :param timeout_s: until it is AVAILABLE there; TensorFlow's start is in it.
+    :param tolerance: largest difference to the promised pictures, of 255.
+    :param python: the interpreter that has TensorFlow; absent: this one.
+    :param program: what it runs, instead of the embedded server.
+    :raises LoadFailedError: it does not load, or takes the process down.
+    :raises ProofFailedError: it answers something else than its manifest promises.
+    """
+    manifest = read_manifest(saved_model_dir)
+    golden = read_golden(saved_model_dir, manifest)
+    with tempfile.TemporaryDirectory(prefix="tendies-rehearsal-") as scratch:
+        base = Path(scratch) / "base"
+        base.mkdir()
+        (base / "1").symlink_to(saved_model_dir.absolute(), target_is_directory=True)
+        port = _free_port()
+        flags = (f"--rest_api_port={port}", f"--model_name={manifest.model_name}", f"--model_base_path={base}", *_FLAGS)
+        with (
+            _child([python or sys.executable, *program, *flags], Path(scratch) / "server.log") as child,
+            Fleet([f"http://127.0.0.1:{port}"], manifest.model_name) as fleet,
+        ):
+            _wait(fleet, child, Path(scratch) / "server.log", timeout_s)
+            try:
+                prove_version(fleet, 1, golden, tolerance=tolerance)
+            except ProofFailedError as error:
+                raise ProofFailedError(f"In a rehearsal, before it was published: {error}") from error
+
+
+@contextlib.contextmanager
+def _child(command: list[str], log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log_path.open("wb") as log:
+        try:
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _wait(fleet: Fleet, child: subprocess.Popen[bytes], log_path: Path, timeout_s: float) -> None:
+    """Wait in slices, because a child that died will never answer."""
+    waited_s = 0.0
+    slice_s = min(1.0, timeout_s)
+    while True:
+        outcomes = fleet.wait_until_serving(1, timeout_s=slice_s, unreachable_grace_s=None)
+        waited_s += slice_s
+        [outcome] = outcomes.values()
+        if outcome.kind == "serving":
+            return
+        if child.poll() is not None:
+            raise LoadFailedError(
+                f"In a rehearsal the Model Server ended with status {child.returncode} while loading the version: "
+                f"{_last_words(log_path)}"
+            )
+        if outcome.kind == "load_failed" or waited_s >= timeout_s:
+            raise LoadFailedError(f"In a rehearsal, before it was published: {describe_outcomes(outcomes)}")
+
+
+def _last_words(log_path: Path) -> str:
+    lines = [line.strip() for line in log_path.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

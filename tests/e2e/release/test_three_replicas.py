@@ -1,0 +1,94 @@
+"""Three replicas of which one is dead, one slow and one refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.release import release_model, rollback_model
+from tendies_ops.spec import ReleaseSpec
+from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
+from tests.support.independent_checker import available_versions, predict
+from tests.support.steady_load import SteadyLoad
+from tests.support.watching_server import WatchingServer
+
+OPTIONS = ReleaseSpec(available_timeout_s=1.5, restore_timeout_s=5, unreachable_grace_s=0.5)
+
+
+def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Path, base: Path) -> None:
+    slow = {"load_s": 3.0}
+    refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1}
+    with (
+        WatchingServer(base) as dead,
+        WatchingServer(base, overrides={**slow, "only_above": 1}) as late,
+        WatchingServer(base, overrides=refusing) as unwilling,
+    ):
+        urls = [dead.url, late.url, unwilling.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=OPTIONS)
+        dead.stop()
+        with (
+            SteadyLoad(late.url, MODEL_NAME, picture(5)) as load,
+            pytest.raises(ReleaseError) as caught,
+        ):
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=OPTIONS)
+        truth = {url: (available_versions(url), predict(url, picture(6))) for url in urls[1:]}
+
+    words = str(caught.value)
+    assert f"{dead.url}: " in words
+    assert "nobody listens there" in words
+    assert f"{late.url}: not serving it after" in words
+    assert f"{unwilling.url}: could not load it: RESOURCE_EXHAUSTED: no memory for this one" in words
+    assert "Version 1 serves on" in words
+    assert all(answer == ([1], shift(picture(6), 10)) for answer in truth.values())
+    assert load.failures == []
+
+
+def test_a_slow_replica_that_makes_it_in_time_is_waited_for(tmp_path: Path, base: Path) -> None:
+    with WatchingServer(base) as quick, WatchingServer(base, overrides={"load_s": 0.7}) as slow:
+        report = release_model(make_candidate(tmp_path / "good"), base, [quick.url, slow.url], options=OPTIONS)
+
+        assert [server.serving() for server in (quick, slow)] == [[1], [1]]
+    seconds = {replica.server: replica.seconds_to_available for replica in report.replicas}
+    assert seconds[slow.url] > 0.5
+
+
+def test_a_replica_that_answers_other_pictures_is_named(tmp_path: Path, base: Path) -> None:
+    with WatchingServer(base) as right, WatchingServer(base, overrides={"by": 99, "only_above": 1}) as wrong:
+        urls = [right.url, wrong.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=OPTIONS)
+
+        with pytest.raises(ReleaseError, match=rf"{wrong.url} with golden image 0: the picture differs") as caught:
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=OPTIONS)
+
+        assert f"{right.url} with golden image" not in str(caught.value)
+        assert [available_versions(url) for url in urls] == [[1], [1]]
+
+
+def test_a_replica_that_dies_while_loading_is_found_long_before_the_deadline(tmp_path: Path, base: Path) -> None:
+    options = OPTIONS.model_copy(update={"available_timeout_s": 60.0})
+    with WatchingServer(base) as sound, WatchingServer(base, overrides={"crash": True, "only_above": 1}) as fragile:
+        urls = [sound.url, fragile.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=options)
+
+        with pytest.raises(ReleaseError, match=rf"{fragile.url}: crashed: it answered before and is gone"):
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=options)
+
+        assert available_versions(sound.url) == [1]
+
+
+def test_a_rollback_that_one_replica_cannot_follow_is_undone(tmp_path: Path, base: Path) -> None:
+    with WatchingServer(base) as sound, WatchingServer(base) as unwilling:
+        urls = [sound.url, unwilling.url]
+        for number in (1, 2):
+            release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, urls, options=OPTIONS)
+        unwilling.overrides = {"error": "INTERNAL: cannot load this one again", "only_below": 2}
+
+        with pytest.raises(
+            ReleaseError, match=r"cannot load this one again.*Everything was put back\. Version 2 serves"
+        ):
+            rollback_model(base, urls, options=OPTIONS)
+
+        assert [available_versions(url) for url in urls] == [[2], [2]]
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2"]

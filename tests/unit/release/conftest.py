@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.support.release_fixtures import base, server
+
+__all__ = ["base", "server"]
