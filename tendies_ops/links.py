@@ -1,3 +1,46 @@
-"""Links from tasks to what they made."""
+"""
+The link from a task to the page that shows what it does.
+
+The plugin registers it, so it is worked out in the API server when somebody looks, and is there while the task is
+queued, while it runs and after it. Links of an operator's own class appear only when the task has ended.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+from airflow.configuration import conf
+from airflow.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+@attrs.define(init=False)
+class PageLink(BaseOperatorLink):
+    """
+    Leads to the pictures of a batch task, or to the model of any other task.
+
+    :param operators: classes whose tasks get the link.
+    """
+
+    operators: list[type[BaseOperator]]  # type: ignore[misc]  # Airflow reads it from the instance as well
+
+    def __init__(self, operators: Sequence[type[BaseOperator]]) -> None:
+        self.operators = list(operators)
+
+    @property
+    def name(self) -> str:
+        """What the button says."""
+        return "tendies"
+
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """The page below Airflow's own address, opened inside Airflow's frame."""
+        base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+        wanted = urlencode({"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id})
+        return f"{base}/plugin/tendies/tendies/airflow/run?{wanted}"

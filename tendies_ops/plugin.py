@@ -26,8 +26,37 @@ class TendiesPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "tendies",
-        }
+        },
+        {
+            "name": "Pictures",
+            "href": "tendies/airflow/run?dag_id={DAG_ID}&run_id={RUN_ID}",
+            "destination": "dag_run",
+            "url_route": "tendies_run",
+        },
+        {
+            "name": "Pictures",
+            "href": "tendies/airflow/run?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}",
+            "destination": "task_instance",
+            "url_route": "tendies_task",
+        },
     ]
+
+    @property
+    def operator_extra_links(self) -> list[Any]:  # type: ignore[override]
+        """The link on every task of ours. Only the API server asks for it."""
+        from tendies_ops.links import PageLink
+        from tendies_ops.operators.batch import BatchInferenceOperator
+        from tendies_ops.operators.export import ExportSavedModelOperator
+        from tendies_ops.operators.release import ReleaseModelVersionOperator
+        from tendies_ops.operators.rollback import RollbackModelVersionOperator
+
+        ours = (
+            BatchInferenceOperator,
+            ExportSavedModelOperator,
+            ReleaseModelVersionOperator,
+            RollbackModelVersionOperator,
+        )
+        return [PageLink(ours)]
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

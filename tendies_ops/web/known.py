@@ -49,8 +49,18 @@ class KnownModel:
 
     @property
     def release_dag_id(self) -> str:
-        """The DAG that releases it and rolls it back."""
+        """The DAG that releases it."""
         return f"tendies_release_{self.name}"
+
+    @property
+    def rollback_dag_id(self) -> str:
+        """The DAG that puts an earlier version back."""
+        return f"tendies_rollback_{self.name}"
+
+    @property
+    def rollback_asset_uri(self) -> str:
+        """The asset on whose events that DAG runs."""
+        return f"tendies://rollback/{self.name}"
 
     @property
     def batch_dag_id(self) -> str:

@@ -1,9 +1,9 @@
 """
 A ledger that pages fast, however long it is.
 
-The ledger itself is one JSON line a picture. In the cache directory, never in the output, lies an SQLite file for it that
-says which lines belong to which run, outcome and kind of failure, and where each begins. It follows the ledger as it
-grows, may be thrown away at any time, and holds no fact of its own: what a page shows is read from the line.
+The ledger itself is one JSON line a picture. In the cache directory, never in the output, lies an SQLite file for it
+that says which lines belong to which run, outcome and kind of failure, and where each begins. It follows the ledger as
+it grows, may be thrown away at any time, and holds no fact of its own: what a page shows is read from the line.
 """
 
 from __future__ import annotations

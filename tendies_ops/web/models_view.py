@@ -82,7 +82,7 @@ class ModelPicture:
 
     @property
     def health(self) -> str:
-        """``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``down``, ``unknown`` (there are none)."""
+        """``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``down``, ``unknown`` (no replicas)."""
         if not self.replicas:
             return "unknown"
         served = {replica.serving for replica in self.replicas if replica.serving is not None}
@@ -105,12 +105,12 @@ class ModelPicture:
         return next((row for row in self.versions if row.version == version), None)
 
     @property
-    def previous(self) -> VersionRow | None:
-        """The version that a rollback would go back to: the newest whole one below the serving one."""
+    def rollback_choices(self) -> tuple[VersionRow, ...]:
+        """What a rollback can go back to: whole versions below the one that serves, highest first."""
         serving = self.serving
-        return next(
-            (r for r in self.versions if serving and r.version < serving and r.manifest and not r.withdrawn), None
-        )
+        if serving is None:
+            return ()
+        return tuple(r for r in self.versions if r.version < serving and r.manifest and not r.withdrawn)
 
 
 def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPicture:

@@ -144,6 +144,19 @@ def find_run(model: KnownModel, run_id: str) -> Run | None:
     return next((_read(place) for place in _places(model) if place.run_id == run_id), None)
 
 
+def task_prefix(dag_id: str, run_id: str, task_id: str = "") -> str:
+    """How the ids of the batch runs of a DAG run, or of one task of it, begin (see ``BatchInferenceOperator``)."""
+    name = ".".join([dag_id, run_id, *([task_id] if task_id else [])])
+    return re.sub(r"[^A-Za-z0-9_.:+=@-]", "_", name) + "."
+
+
+def runs_of_task(models: Iterable[KnownModel], dag_id: str, run_id: str, task_id: str = "") -> tuple[Run, ...]:
+    """The batch runs that a DAG run, or one task of it, has started, newest first."""
+    prefix = task_prefix(dag_id, run_id, task_id)
+    places = [place for model in models for place in _places(model) if place.run_id.startswith(prefix)]
+    return tuple(_read(place) for place in sorted(places, key=lambda place: place.changed_ns, reverse=True))
+
+
 @dataclass(frozen=True)
 class _Place:
     model_name: str

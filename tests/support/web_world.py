@@ -40,7 +40,9 @@ class WebWorld:
         return {"TENDIES_SPECS_DIR": str(self.specs_dir), "TENDIES_CACHE_DIR": str(self.root / "cache")}
 
 
-def make_world(root: Path, *, servers: tuple[str, ...] = (), model_name: str = MODEL, other: str = "stripes") -> WebWorld:
+def make_world(
+    root: Path, *, servers: tuple[str, ...] = (), model_name: str = MODEL, other: str = "stripes"
+) -> WebWorld:
     """Two models; the first has folders, no versions and no runs yet."""
     world = WebWorld(root, root / "specs", root / "models" / model_name, root / "pictures", root / "results")
     for folder in (world.base_path, world.input, world.output):
@@ -86,7 +88,13 @@ def png(image: Image.Image) -> bytes:
 
 
 def add_version(
-    world: WebWorld, version: int, *, model_name: str = MODEL, golden: int = 2, age_h: float = 0.0, name: str | None = None
+    world: WebWorld,
+    version: int,
+    *,
+    model_name: str = MODEL,
+    golden: int = 2,
+    age_h: float = 0.0,
+    name: str | None = None,
 ) -> Path:
     """A version directory with manifest and golden pictures."""
     directory = world.base_path / (name or str(version))
@@ -118,7 +126,12 @@ def write_manifest(
         "model_name": model_name,
         "model_digest": digest_of_digests(digests),
         "files": {name: {"sha256": d.sha256, "size_bytes": d.size_bytes} for name, d in digests.items()},
-        "source": {"kind": "keras", "checkpoint": f"/train/brush-{step}.keras", "digest": digest_bytes(b"c"), "step": step},
+        "source": {
+            "kind": "keras",
+            "checkpoint": f"/train/brush-{step}.keras",
+            "digest": digest_bytes(b"c"),
+            "step": step,
+        },
         "signatures": {
             "serving_default": {
                 "method_name": "tensorflow/serving/predict",
@@ -189,7 +202,15 @@ def add_run(
 
 
 def write_progress(
-    directory: Path, run_id: str, *, version: int, done: int, failed: int, skipped: int, total: int = 0, ended: bool = False
+    directory: Path,
+    run_id: str,
+    *,
+    version: int,
+    done: int,
+    failed: int,
+    skipped: int,
+    total: int = 0,
+    ended: bool = False,
 ) -> None:
     found = max(total, done + failed + skipped)
     progress = BatchProgress(

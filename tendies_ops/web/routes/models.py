@@ -52,6 +52,7 @@ def model_page(
         request,
         "model.html",
         view=view,
+        choices=view.rollback_choices[:8],
         latest_runs=runs_view.list_runs([model], limit=5).runs,
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
@@ -102,7 +103,7 @@ def rights(person: Person, model: KnownModel) -> dict[str, bool]:
     return {
         "batch": person.may_trigger_dag(model.batch_dag_id),
         "release": person.may_trigger_dag(model.release_dag_id),
-        "roll_back": person.may_operate() and person.may_trigger_dag(model.release_dag_id),
+        "roll_back": person.may_operate(),
         "answer": person.may_answer_dag(model.release_dag_id),
     }
 

@@ -45,13 +45,35 @@ function say(form, kind, words, href, linkWords) {
   note.append(link);
 }
 
+async function isPaused(dagId) {
+  return (await call("GET", `dags/${encodeURIComponent(dagId)}`)).is_paused;
+}
+
+// An asset event needs Airflow's right to operate. It names no DAG run: the first one after it is ours.
+async function postEvent(form, action) {
+  if (await isPaused(action.dag_id)) throw new Error(`The DAG ${action.dag_id} is paused, so nothing would happen. Unpause it first.`);
+  const listed = await call("GET", `assets?limit=100&uri_pattern=${encodeURIComponent(action.asset_uri)}`);
+  const asset = listed.assets.find((one) => one.uri === action.asset_uri);
+  if (!asset) throw new Error(`Airflow does not know the asset ${action.asset_uri}. Is the DAG ${action.dag_id} there?`);
+  const event = await call("POST", "assets/events", { asset_id: asset.id, extra: values(form) });
+  say(form, "", "Airflow has taken it. The DAG run starts in a moment …");
+  const since = new URLSearchParams({ limit: "1", order_by: "-run_after", run_after_gte: event.timestamp });
+  for (let tries = 0; tries < 60; tries += 1) {
+    const found = await call("GET", `dags/${encodeURIComponent(action.dag_id)}/dagRuns?${since}`);
+    if (found.dag_runs.length) return found.dag_runs[0].dag_run_id;
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+  throw new Error(`No run of ${action.dag_id} has started within a minute. Look at the scheduler.`);
+}
+
 async function follow(form, dagId, runId) {
   const href = `${airflow}/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`;
   const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
   for (;;) {
     const run = await call("GET", path);
     const kind = run.state === "failed" ? "bad" : "";
-    say(form, kind, `DAG run ${runId} is ${run.state}.`, href, "Open it in Airflow");
+    const waits = run.state === "queued" && await isPaused(dagId) ? " Its DAG is paused: it waits until someone unpauses it." : "";
+    say(form, kind, `DAG run ${runId} is ${run.state}.${waits}`, href, "Open it in Airflow");
     if (!form.closest("dialog").open || ["success", "failed"].includes(run.state)) return;
     await new Promise((wake) => setTimeout(wake, 2000));
   }
@@ -67,6 +89,8 @@ async function act(form) {
       const body = { logical_date: null, conf: { ...action.conf, ...values(form) } };
       const run = await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body);
       await follow(form, action.dag_id, run.dag_run_id);
+    } else if (action.kind === "event") {
+      await follow(form, action.dag_id, await postEvent(form, action));
     } else if (action.kind === "answer") {
       await call("PATCH", action.path, { chosen_options: [action.option], params_input: {} });
       say(form, "", `${action.option}: noted. The release goes on.`);
