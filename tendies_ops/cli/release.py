@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
 from tendies_ops.errors import UsageError
-from tendies_ops.release import ReleaseReport, release_model
+from tendies_ops.release import ReleaseReport, rehearse, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec, load_spec
 
 
@@ -31,7 +32,9 @@ def release_command(  # noqa: PLR0913  # one for each option
     approved_by: Annotated[
         str, typer.Option(help="Who has looked at the pictures, where the spec's gate asks for a review.")
     ] = "",
-    check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
+    rehearsal: Annotated[
+        bool, typer.Option(help="Serve it alone first, in a process of its own, and prove it there (needs TensorFlow).")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """
@@ -49,14 +52,12 @@ def release_command(  # noqa: PLR0913  # one for each option
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
     with stop_on_signals() as cancelled, tempfile.TemporaryDirectory(prefix="tendies-export-") as scratch:
         saved_model_dir = spec_or_dir if spec is None else _export(spec, Path(scratch) / "saved_model", cancelled)
-        from tendies_ops.export import check_loads
-
         report = release_model(
             saved_model_dir,
             base,
             server or options.servers,
             options=options,
-            check_loads=check_loads if check and spec is None else None,  # an export has been loaded to prove parity
+            check_loads=partial(rehearse, tolerance=options.tolerance) if rehearsal else None,
             approved_by=approved_by,
             cancelled=cancelled,
             on_step=_say,

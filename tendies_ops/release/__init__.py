@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from tendies_ops.release.rehearsal import rehearse
 from tendies_ops.release.release import release_model
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
 from tendies_ops.release.rollback import rollback_model
 from tendies_ops.release.versions import ModelVersions, list_versions
 
-__all__ = ["ModelVersions", "ReleaseReport", "ReplicaReport", "list_versions", "release_model", "rollback_model"]
+__all__ = [
+    "ModelVersions",
+    "ReleaseReport",
+    "ReplicaReport",
+    "list_versions",
+    "rehearse",
+    "release_model",
+    "rollback_model",
+]
