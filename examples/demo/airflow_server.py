@@ -1,4 +1,9 @@
-"""One Airflow for the demo: SQLite, LocalExecutor, on loopback, told everything by its environment."""
+"""
+One Airflow for the demo: SQLite, LocalExecutor, on loopback, told everything by its environment.
+
+Its four parts are started one by one and not by ``airflow standalone``, whose scheduler and triggerer also serve their
+logs, on every interface. Here all parts see the same log files, so nothing needs serving.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +11,65 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.demo.errors import DemoError
 from examples.demo.place import CHECKOUT, DemoPlace
-from examples.demo.ports import HOST, free_port
-from examples.demo.processes import Program, start
+from examples.demo.ports import HOST
+from examples.demo.processes import Program, last_line, start
 
 USER = "admin"
+_PARTS = {
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "DAG processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "API server": ("api-server",),
+}
 
 
 @dataclass(frozen=True)
 class AirflowServer:
     """A started Airflow and how to log in."""
 
-    program: Program
+    programs: tuple[Program, ...]
     url: str
     user: str
     password: str
 
 
-def start_airflow(place: DemoPlace, port: int) -> AirflowServer:
-    """Start ``airflow standalone``; it is up some 15 seconds later."""
+def start_airflow(place: DemoPlace, port: int, *, wait: Callable[[Program], None]) -> AirflowServer:
+    """
+    Make the database and start every part; Airflow is up some 15 seconds later.
+
+    :param wait: returns when the program that it is given has ended.
+    :raises DemoError: the database cannot be made.
+    """
     password = secrets.token_urlsafe(9)
     passwords_file = place.airflow_home / "passwords.json"
     passwords_file.write_text(json.dumps({USER: password}), encoding="utf-8")
     passwords_file.chmod(0o600)
-    program = start(
-        "Airflow",
-        [sys.executable, "-m", "airflow", "standalone"],
-        log_path=place.logs / "airflow.log",
+    environment = _environment(place, port, passwords_file)
+    migration = _start(place, "database", ("db", "migrate"), environment)
+    wait(migration)
+    if migration.process.returncode:
+        raise DemoError(f"Airflow cannot make its database: {last_line(migration.log_path)} ({migration.log_path})")
+    programs = tuple(_start(place, name, command, environment) for name, command in _PARTS.items())
+    return AirflowServer(programs, f"http://{HOST}:{port}", USER, password)
+
+
+def _start(place: DemoPlace, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> Program:
+    return start(
+        f"Airflow's {name}",
+        [sys.executable, "-m", "airflow", *command],
+        log_path=place.logs / f"airflow_{name.lower().replace(' ', '_')}.log",
         mark=place.root,
-        environment=_environment(place, port, passwords_file),
+        environment=environment,
     )
-    return AirflowServer(program, f"http://{HOST}:{port}", USER, password)
 
 
 def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str, str]:
-    bin_directory = Path(sys.executable).parent
     return {
         **program_environment(),
         "AIRFLOW_HOME": str(place.airflow_home),
@@ -60,12 +86,10 @@ def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),  # the one that Airflow makes is too short for SHA-512
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a slot is held this long after its task has ended
         "TENDIES_SPECS_DIR": str(place.specs),
-        "PATH": f"{bin_directory}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # standalone calls `airflow`
     }
 
 

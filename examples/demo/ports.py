@@ -28,10 +28,3 @@ def check_free(port: int, *, what: str, option: str) -> int:
                 f"Stop the program that has it, or choose another: make demo {option}={port + 1000}"
             ) from None
     return port
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

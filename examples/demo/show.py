@@ -24,6 +24,7 @@ from examples.demo.voice import Voice
 from examples.noise_to_stripes.make_noise import write_noise_pictures
 from tendies_ops.spec import ModelSpec
 
+_DATABASE_TIMEOUT_S = 180.0
 _AIRFLOW_TIMEOUT_S = 180.0
 _DAGS_TIMEOUT_S = 120.0
 _ROAD_TIMEOUT_S = 1200.0
@@ -116,9 +117,10 @@ class Show:
         for server, spec in zip(servers, self._specs, strict=True):
             write_demo_spec(self._place, spec, server.url)
             self._voice.step(f"{spec.model_name}: Model Server at {server.url}, waiting for a first version")
-        self._airflow = airflow = start_airflow(self._place, self._options.airflow_port)
-        self._programs = [airflow.program, *(server.program for server in servers)]
+        self._programs = [server.program for server in servers]
         self._voice.step("Starting Airflow (scheduler, DAG processor, triggerer, API server) ...")
+        self._airflow = airflow = start_airflow(self._place, self._options.airflow_port, wait=self._wait_for_end)
+        self._programs += airflow.programs
         api = AirflowApi(airflow)
         self._wait("Airflow is not up", api.is_healthy, _AIRFLOW_TIMEOUT_S)
         api.log_in()
@@ -164,6 +166,9 @@ class Show:
             while True:
                 self._check_programs()
                 time.sleep(1)
+
+    def _wait_for_end(self, program: Program) -> None:
+        self._wait(f"{program.name} is not ready", lambda: program.process.poll() is not None, _DATABASE_TIMEOUT_S)
 
     def _wait(self, what: str, check: Callable[[], bool], timeout_s: float) -> None:
         deadline_s = time.monotonic() + timeout_s

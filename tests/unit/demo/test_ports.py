@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from examples.demo.errors import DemoError
-from examples.demo.ports import HOST, check_free, free_port
+from examples.demo.ports import HOST, check_free
+from tests.support.ports import free_port
 
 
 def test_a_free_port_is_returned() -> None:
