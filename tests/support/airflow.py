@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from tests.support.airflow_home import REPOSITORY, airflow_environment
 from tests.support.ports import free_port
@@ -143,6 +145,26 @@ class LiveAirflow:
                 return int(asset["id"])
         raise RuntimeError(f"Airflow knows no asset {uri}")
 
+    def asset_state(self, uri: str, key: str) -> Any:
+        """A value in the asset's state store; a RuntimeError while there is none."""
+        return _decoded(self.call("GET", f"/assets/{self.asset_id(uri)}/state-store/{key}")["value"])
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int = -1) -> Any:
+        """A value in the task instance's state store; a RuntimeError while there is none."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/state-store/{key}"
+        return _decoded(self.call("GET", path, map_index=map_index)["value"])
+
+    def add_dag_file(self, name: str, content: str) -> None:
+        """Add a file to the DAGs folder; its DAGs are known some seconds later."""
+        (self.home / "dags" / name).write_text(content, encoding="utf-8")
+
+    def add_spec(self, spec: Mapping[str, Any]) -> None:
+        """Add a model spec, of which dags/*.py make two DAGs some seconds later."""
+        specs = self.home / "specs"
+        (specs / f"{spec['model_name']}.yaml").write_text(yaml.safe_dump(dict(spec)), encoding="utf-8")
+        with (specs / "index.txt").open("a", encoding="utf-8") as index:
+            index.write(f"{spec['model_name']}.yaml\n")
+
     def children(self, *words: str) -> list[int]:
         """Ids of processes of this Airflow whose command line holds all ``words``."""
         import psutil
@@ -179,7 +201,9 @@ def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -
     :param environment: added to its environment, such as connections or ``TENDIES_SPECS_DIR``.
     """
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dags").mkdir(exist_ok=True)
+    (home / "specs").mkdir(exist_ok=True)
+    (home / "specs" / "index.txt").touch()
+    shutil.copytree(REPOSITORY / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     port = free_port()
     passwords = {user: secrets.token_urlsafe(12) for user in _USERS}
     (home / "passwords.json").write_text(json.dumps(passwords))
@@ -196,6 +220,10 @@ def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -
         live.stop()
         raise
     return live
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _live_environment(home: Path, port: int) -> dict[str, str]:
@@ -219,6 +247,7 @@ def _live_environment(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # above it, short deferrals fail by a race of Airflow's own
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # standalone starts `airflow` by name
         "PYTHONPATH": str(REPOSITORY),
+        "TENDIES_SPECS_DIR": str(home / "specs"),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -1,0 +1,179 @@
+"""From a checkpoint in a directory to styled pictures, without a hand on it: real Airflow, TensorFlow and server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.airflow import LiveAirflow
+from tests.support.airflow_home import REPOSITORY
+from tests.support.candidates import picture
+from tests.support.model_server import RunningServer, start_model_server
+
+_EXAMPLE = REPOSITORY / "examples" / "noise_to_stripes"
+_MODEL = "dropped_stripes"
+_RELEASE, _BATCH = f"tendies_release_{_MODEL}", f"tendies_batch_{_MODEL}"
+
+
+@dataclass
+class Road:
+    airflow: LiveAirflow
+    server: RunningServer
+    place: Path
+    release_run: str
+    batch_run: str
+
+
+def write_spec(airflow: LiveAirflow, server_url: str, place: Path) -> None:
+    spec: dict[str, Any] = {
+        "model_name": _MODEL,
+        "source": {
+            "kind": "tf1_checkpoint",
+            "checkpoint": str(place / "checkpoints"),
+            "builder": f"{_EXAMPLE / 'model.py'}:generator",
+            "builder_arguments": {"ngf": 32, "residual_blocks": 1},
+        },
+        "contract": {
+            "input": {"range": {"low": -1.0, "high": 1.0}, "size": {"height": 64, "width": 64}, "batch_size": 1},
+            "output": {"range": {"low": -1.0, "high": 1.0}},
+        },
+        "release": {"model_base_path": str(place / "models"), "servers": [server_url]},
+        "batch": {"input": str(place / "pictures"), "output": str(place / "results")},
+        "airflow": {"watch_dir": str(place / "checkpoints"), "watch_interval_s": 1, "retry_delay_s": 2},
+    }
+    airflow.add_spec(spec)
+
+
+def drop_checkpoint(place: Path, step: int) -> None:
+    """As tf.train.Saver does: data first, index last."""
+    for suffix in (".data-00000-of-00001", ".index"):
+        shutil.copyfile(_EXAMPLE / "checkpoint" / f"model.ckpt-800{suffix}", place / f"model.ckpt-{step}{suffix}")
+
+
+@pytest.fixture(scope="module")
+def road(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    place = tmp_path_factory.mktemp("road")
+    for name in ("checkpoints", "models", "pictures"):
+        (place / name).mkdir()
+    for seed in range(5):
+        (place / "pictures" / f"{seed}.png").write_bytes(picture(seed, size=64))
+    with start_model_server(
+        f"--model_name={_MODEL}",
+        f"--model_base_path={place / 'models'}",
+        "--file_system_poll_wait_seconds=0.2",
+        wait=False,
+    ) as server:
+        write_spec(live_airflow, server.url, place)
+        live_airflow.wait_for_dag(_BATCH)
+        live_airflow.wait_for_dag(_RELEASE)
+        watching = lambda: live_airflow.asset_state(f"tendies://checkpoint/{_MODEL}", "tendies_watermark")  # noqa: E731
+        live_airflow.wait("the watcher to look for the first time", watching)
+        drop_checkpoint(place / "checkpoints", 800)
+        release_run = _first_run(live_airflow, _RELEASE)
+        assert live_airflow.wait_for_run(_RELEASE, release_run, timeout_s=180) == "success", _logs(
+            live_airflow, _RELEASE, release_run, "export", "release"
+        )
+        batch_run = _first_run(live_airflow, _BATCH)
+        assert live_airflow.wait_for_run(_BATCH, batch_run) == "success", _logs(
+            live_airflow, _BATCH, batch_run, "infer"
+        )
+        yield Road(live_airflow, server, place, release_run, batch_run)
+        for dag_id in (_RELEASE, _BATCH):
+            live_airflow.call("PATCH", f"/dags/{dag_id}", {"is_paused": True}, update_mask="is_paused")
+
+
+def _first_run(airflow: LiveAirflow, dag_id: str) -> str:
+    return str(airflow.wait(f"a run of {dag_id}", lambda: airflow.runs(dag_id))[0]["dag_run_id"])
+
+
+def _logs(airflow: LiveAirflow, dag_id: str, run_id: str, *task_ids: str) -> str:
+    return "\n".join(f"--- {task_id}\n{_log(airflow, dag_id, run_id, task_id)}" for task_id in task_ids)
+
+
+def _log(airflow: LiveAirflow, dag_id: str, run_id: str, task_id: str) -> str:
+    try:
+        return airflow.task_log(dag_id, run_id, task_id)
+    except RuntimeError as error:
+        return str(error)
+
+
+def test_a_dropped_checkpoint_is_released_without_a_hand_on_it(road: Road) -> None:
+    run = road.airflow.call("GET", f"/dags/{_RELEASE}/dagRuns/{road.release_run}")
+    exported = road.airflow.xcom(_RELEASE, road.release_run, "export")
+    released = road.airflow.xcom(_RELEASE, road.release_run, "release")
+
+    assert run["run_type"] == "asset_triggered"
+    assert exported["checkpoint"].endswith("model.ckpt-800")
+    assert (exported["step"], exported["model_digest"]) == (800, released["model_digest"])
+    assert (released["version"], released["state"]) == (1, "released")
+    assert road.server.status(_MODEL) == {1: "AVAILABLE"}
+
+
+def test_the_release_starts_the_batch_which_does_every_picture(road: Road) -> None:
+    run = road.airflow.call("GET", f"/dags/{_BATCH}/dagRuns/{road.batch_run}")
+    summary = road.airflow.xcom(_BATCH, road.batch_run, "infer")
+
+    assert run["run_type"] == "asset_triggered"
+    assert {name: summary[name] for name in ("done", "failed", "total", "version")} == {
+        "done": 5,
+        "failed": 0,
+        "total": 5,
+        "version": 1,
+    }
+    assert sorted(path.name for path in (road.place / "results").glob("*.png")) == [f"{n}.png" for n in range(5)]
+
+
+def test_each_event_says_what_happened(road: Road) -> None:
+    arrived = road.airflow.asset_events(f"tendies://checkpoint/{_MODEL}")
+    released = road.airflow.asset_events(f"tendies://model/{_MODEL}")
+    done = road.airflow.asset_events(f"tendies://batch/{_MODEL}")
+
+    assert [len(events) for events in (arrived, released, done)] == [1, 1, 1]
+    assert arrived[0]["extra"]["payload"]["step"] == 800
+    assert (released[0]["extra"]["version"], released[0]["extra"]["state"]) == (1, "released")
+    assert (done[0]["extra"]["done"], done[0]["extra"]["version"]) == (5, 1)
+
+
+def test_what_is_deployed_is_kept_with_the_asset(road: Road) -> None:
+    deployed = road.airflow.asset_state(f"tendies://model/{_MODEL}", "deployed")
+
+    assert (deployed["version"], deployed["previous_version"]) == (1, None)
+    assert deployed["run_id"] == road.release_run
+
+
+def test_progress_stays_readable_after_the_run(road: Road) -> None:
+    progress = road.airflow.task_state(_BATCH, road.batch_run, "infer", "progress")
+
+    assert (progress["done"], progress["total"], progress["state"]) == (5, 5, "finished")
+
+
+def test_a_storm_of_checkpoints_is_one_release_of_the_newest(road: Road) -> None:
+    before = {run["dag_run_id"] for run in road.airflow.runs(_RELEASE)}
+    for step in (900, 1000, 1100):
+        drop_checkpoint(road.place / "checkpoints", step)
+        road.airflow.wait(
+            f"step {step} to be announced",
+            lambda step=step: any(
+                event["extra"]["payload"]["step"] == step
+                for event in road.airflow.asset_events(f"tendies://checkpoint/{_MODEL}")
+            ),
+        )
+
+    def all_ended() -> list[dict[str, Any]] | None:
+        runs = [run for run in road.airflow.runs(_RELEASE) if run["dag_run_id"] not in before]
+        return runs if runs and all(run["state"] in ("success", "failed") for run in runs) else None
+
+    runs = road.airflow.wait("the releases to end", all_ended, 240)
+    assert {run["state"] for run in runs} == {"success"}
+    steps = [
+        road.airflow.xcom(_RELEASE, run["dag_run_id"], "export")["step"]
+        for run in runs
+        if road.airflow.task(_RELEASE, run["dag_run_id"], "export")["state"] == "success"
+    ]
+    assert steps[-1] == 1100
+    assert len(steps) <= 2  # the one that was under way already, and the newest
