@@ -29,10 +29,11 @@ def network_input(pixels: Pixels, contract: InputContract) -> NDArray[Any]:
     if contract.dtype == "uint8":
         values = np.rint(values).astype(np.uint8)
     else:
-        low, high = np.float64(contract.range.low), np.float64(contract.range.high)
-        values = values.astype(np.float64) / 255.0 * (high - low) + low
-        values = values - np.asarray(contract.subtract_mean or [0.0])
-        values = (values / np.asarray(contract.divide_by or [1.0])).astype(contract.dtype)
+        # In float32, because networks of 8-bit operations answer otherwise when an input differs in its last bit.
+        step = np.float32(255.0 / (contract.range.high - contract.range.low))
+        values = values.astype(np.float32) / step + np.float32(contract.range.low)
+        values = values - np.asarray(contract.subtract_mean or [0.0], np.float32)
+        values = (values / np.asarray(contract.divide_by or [1.0], np.float32)).astype(contract.dtype)
     batch = values[np.newaxis]
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if contract.layout == "nchw" else batch)
 

@@ -140,7 +140,8 @@ def to_network_values(pixels: tf.Tensor, contract: InputContract) -> tf.Tensor:
     else:
         low, high = contract.range.low, contract.range.high
         # One linear map. Scaling to 0..1 first and by 127.5 after would squeeze every picture into -1 to -0.992.
-        values = tf.cast(pixels, tf.float32) * ((high - low) / 255.0) + low
+        # Divided, not multiplied: bit for bit the `x / 255` and `x / 127.5 - 1` that networks are trained with.
+        values = tf.cast(pixels, tf.float32) / (255.0 / (high - low)) + low
         if contract.subtract_mean is not None:
             values -= tf.constant(contract.subtract_mean, tf.float32)
         if contract.divide_by is not None:

@@ -74,6 +74,7 @@ class GraphNetwork:
 
         nodes = [name.split(":")[0] for name in self._output_names.values()]
         with self.graph.as_default():
+            self._add_reads()
             frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
                 self.session, self.graph.as_graph_def(add_shapes=False), nodes
             )
@@ -81,6 +82,19 @@ class GraphNetwork:
         for node in frozen.node:
             node.device = ""
         return FrozenNetwork(frozen, dict(self._input_names), dict(self._output_names))
+
+
+    def _add_reads(self) -> None:
+        """Give each variable the read operation that TensorFlow's converter looks for; SavedModels have none."""
+        import tensorflow as tf
+
+        names = set(_node_names(self.graph))
+        for operation in self.graph.get_operations():
+            read = f"{operation.name}/Read/ReadVariableOp"
+            if operation.type == "VarHandleOp" and read not in names:
+                tf.raw_ops.ReadVariableOp(
+                    resource=operation.outputs[0], dtype=operation.get_attr("dtype"), name=read
+                )
 
 
 def extract_subgraph(graph_def: tf.compat.v1.GraphDef, tensors: list[str]) -> tf.compat.v1.GraphDef:
