@@ -31,6 +31,7 @@ class Pacer:
     _round_answers: int = 0
     _round_images: int = 0
     _best_rate: float = 0.0
+    _proven_limit: int = 1  #: with which the best rate was seen
     _doubling: bool = True
     _hold_rounds: int = 0
     _random: random.Random = field(default_factory=random.Random)
@@ -67,12 +68,14 @@ class Pacer:
         self._restart_round(now_s)
         if self._hold_rounds > 0:
             self._hold_rounds -= 1
-            self._best_rate = max(self._best_rate, rate) if self._hold_rounds else rate
+            if self._hold_rounds == 0:  # what was best may have changed meanwhile: measure afresh, and try one more
+                self._best_rate, self._proven_limit = rate, self.limit
+                self.limit = min(self.upper, self.limit + 1)
         elif rate > self._best_rate * _WORTH_IT:
-            self._best_rate = rate
+            self._best_rate, self._proven_limit = rate, self.limit
             self.limit = min(self.upper, self.limit * 2 if self._doubling else self.limit + 1)
         else:
-            self.limit = max(1, self.limit // 2 if self._doubling else self.limit - 1)
+            self.limit = min(self.limit, self._proven_limit)
             self._doubling = False
             self._hold_rounds = _ROUNDS_BEFORE_ANOTHER_TRY
 

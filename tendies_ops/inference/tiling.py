@@ -82,7 +82,7 @@ def ramp(length: int) -> Pixels:
 def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     if length <= tile:
         return (0,)
-    overlap = min(max(overlap, 0), tile - 1)
+    overlap = min(max(overlap, 0), tile // 2)  # beyond half, three tiles would meet in one place
     count = -(-(length - overlap) // (tile - overlap))
     return tuple(round(index * (length - tile) / (count - 1)) for index in range(count))
 

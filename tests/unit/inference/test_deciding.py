@@ -1,0 +1,146 @@
+"""The decisions without I/O: packing, pacing, isolating."""
+
+from __future__ import annotations
+
+from tendies_ops.errors import (
+    BadAnswerError,
+    ModelServerError,
+    RequestRefusedError,
+    ServerSickError,
+    ServerUnreachableError,
+)
+from tendies_ops.inference.isolating import after_failure, after_refusal
+from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.pacing import Pacer
+from tendies_ops.inference.packing import Packer, Part, Picture, Request
+
+
+def part(size_bytes: int = 10, megapixels: float = 0.1) -> Part:
+    found = Found("a.png", size_bytes, 1, "a")
+    picture = Picture(found, 1, "", lambda answers: answers[0], [None], size_bytes)
+    return Part(picture, 0, b"x" * size_bytes, megapixels)
+
+
+def sizes(requests: list[Request]) -> list[int]:
+    return [len(request.parts) for request in requests]
+
+
+def test_requests_are_filled_up_to_their_count() -> None:
+    packer = Packer(4, 1 << 20, 100.0)
+    assert sizes(packer.add([part() for _ in range(10)])) == [4, 4]
+    assert sizes(packer.flush()) == [2]
+    assert packer.flush() == []
+
+
+def test_requests_are_filled_up_to_their_bytes_and_megapixels() -> None:
+    assert sizes(Packer(99, 100, 100.0).add([part(size_bytes=40) for _ in range(6)])) == [2, 2]
+    assert sizes(Packer(99, 1 << 20, 1.0).add([part(megapixels=0.4) for _ in range(6)])) == [2, 2]
+
+
+def test_one_part_beyond_every_limit_travels_alone() -> None:
+    packer = Packer(99, 100, 1.0)
+    full = packer.add([part(), part(size_bytes=5000, megapixels=50.0), part()])
+    assert sizes(full + packer.flush()) == [1, 1, 1]
+
+
+def test_halves_keep_the_order() -> None:
+    request = Request([part() for _ in range(5)])
+    first, second = request.split()
+    assert first.parts + second.parts == request.parts
+
+
+def run_rounds(pacer: Pacer, rate_at: dict[int, float], rounds: int, now_s: float = 0.0) -> float:
+    """Answer whole rounds at the rate that the server has at the pacer's limit."""
+    for _ in range(rounds):
+        for _ in range(max(4, 2 * pacer.limit)):
+            rate = max(value for limit, value in rate_at.items() if limit <= pacer.limit)
+            now_s += 1 / rate
+            pacer.on_answer(1, now_s)
+    return now_s
+
+
+def test_concurrency_doubles_while_it_helps_and_stops_at_the_best_point() -> None:
+    pacer = Pacer(upper=64)
+    run_rounds(pacer, {1: 10.0, 2: 20.0, 4: 39.0, 8: 39.5}, 12)
+    assert 3 <= pacer.limit <= 5
+
+
+def test_concurrency_never_passes_its_upper_bound() -> None:
+    pacer = Pacer(upper=6)
+    run_rounds(pacer, {n: 10.0 * n for n in range(1, 64)}, 30)
+    assert pacer.limit == 6
+
+
+def test_trouble_halves_and_pauses_ever_longer_up_to_ten_seconds() -> None:
+    pacer = Pacer(upper=64, limit=16)
+    pauses, now_s = [], 0.0
+    for _ in range(9):
+        pacer.on_trouble(now_s)
+        pauses.append(pacer.not_before_s - now_s)
+        now_s = pacer.not_before_s
+    assert pacer.limit == 1
+    assert 0.1 <= pauses[0] <= 0.2
+    assert pauses[-1] >= 5.0
+    assert max(pauses) <= 10.0
+    pacer.on_answer(1, now_s)
+    assert pacer.may_send(now_s)
+
+
+def test_requests_that_fail_together_are_one_trouble() -> None:
+    pacer = Pacer(upper=64, limit=16)
+    for _ in range(8):
+        pacer.on_trouble(0.0)
+    assert pacer.not_before_s <= 0.2
+
+
+REFUSED = RequestRefusedError("no", http_status=400, server_words="Invalid image")
+CRASHED = ServerSickError("boom", http_status=500, server_words="internal")
+BUSY = ServerSickError("full", http_status=503)
+NOBODY = ServerUnreachableError("POST x: nobody listens there.")
+
+
+def test_a_refused_request_is_split_until_one_picture_stands_alone() -> None:
+    assert after_refusal(Request([part(), part()]), REFUSED, answered_before=False).action == "split"
+    step = after_refusal(Request([part()]), REFUSED, answered_before=True)
+    assert (step.action, step.kind) == ("blame", "refused")
+    assert "Invalid image" in step.reason
+
+
+def test_a_picture_is_not_blamed_before_the_server_has_taken_any() -> None:
+    assert after_refusal(Request([part()]), REFUSED, answered_before=False).action == "prove"
+
+
+def test_no_access_stops_the_run() -> None:
+    error = RequestRefusedError("no", http_status=403)
+    assert after_refusal(Request([part()]), error, answered_before=True).action == "stop"
+
+
+def test_a_request_too_large_for_a_proxy_is_split_and_then_said_so() -> None:
+    error = RequestRefusedError("no", http_status=413)
+    assert after_refusal(Request([part(), part()]), error, answered_before=True).action == "split"
+    assert after_refusal(Request([part()]), error, answered_before=True).kind == "too_large"
+
+
+def actions(error: ModelServerError, *, count: int = 1, others: bool = False, times: int = 12) -> list[str]:
+    request = Request([part() for _ in range(count)])
+    return [after_failure(request, error, successes=(n if others else 5)).action for n in range(times)]
+
+
+def test_a_server_that_is_sick_for_everybody_never_blames_a_picture() -> None:
+    for error in (CRASHED, BUSY, NOBODY, BadAnswerError("garbage")):
+        assert not {"blame", "split"} & set(actions(error))
+
+
+def test_a_server_that_says_not_now_never_blames_a_picture_even_while_it_answers_others() -> None:
+    for error in (BUSY, NOBODY):
+        assert set(actions(error, others=True)) == {"retry"}
+
+
+def test_a_picture_that_crashes_the_server_while_others_pass_is_blamed_after_several_tries() -> None:
+    assert actions(CRASHED, others=True)[:4] == ["retry", "prove", "prove", "blame"]
+    assert "split" in actions(CRASHED, count=4, others=True)[:2]
+
+
+def test_a_request_that_took_too_long_is_halved_at_once() -> None:
+    assert actions(ServerSickError("slow", http_status=504), count=8)[0] == "split"
+    assert actions(ServerSickError("no answer within 60 s"), count=8)[0] == "split"
