@@ -140,8 +140,11 @@ def to_network_values(pixels: tf.Tensor, contract: InputContract) -> tf.Tensor:
     else:
         low, high = contract.range.low, contract.range.high
         # One linear map. Scaling to 0..1 first and by 127.5 after would squeeze every picture into -1 to -0.992.
-        # Divided, not multiplied: bit for bit the `x / 255` and `x / 127.5 - 1` that networks are trained with.
-        values = tf.cast(pixels, tf.float32) / (255.0 / (high - low)) + low
+        # Divided, not multiplied: bit for bit the `x / 255` and `x / 127.5 - 1` that networks are trained with. As a
+        # constant the divisor would become a factor (grappler's constant folding), and one bit of difference at the
+        # input of an 8-bit network can make 100 of 255 at its output.
+        step = tf.raw_ops.PlaceholderWithDefault(input=tf.constant(255.0 / (high - low), tf.float32), shape=[])
+        values = tf.cast(pixels, tf.float32) / step + low
         if contract.subtract_mean is not None:
             values -= tf.constant(contract.subtract_mean, tf.float32)
         if contract.divide_by is not None:
