@@ -90,9 +90,9 @@ class ModelServerClient:
         states = ", ".join(f"version {s.version} is {s.state} {s.error_message}".strip() for s in statuses.values())
         raise VersionGoneError(f"{self.base_url} serves no version of {model_name}: {states or 'it knows none'}.")
 
-    def metadata(self, model_name: str, version: int | None = None) -> dict[str, Any]:
-        """The signatures of a version, as the server tells them."""
-        return self._get(metadata_path(model_name, version))
+    def metadata(self, model_name: str, version: int | None = None, *, label: str | None = None) -> dict[str, Any]:
+        """The signatures of a version, as the server tells them, and which version that is."""
+        return self._get(metadata_path(model_name, version, label=label))
 
     def predict_files(
         self, model_name: str, files: Sequence[bytes], *, version: int | None = None, label: str | None = None
@@ -107,9 +107,11 @@ class ModelServerClient:
         path = predict_path(model_name, version, label=label)
         return self._predict(path, files, parse_files_answer)
 
-    def predict_rows(self, model_name: str, files: Sequence[bytes], *, version: int | None = None) -> list[Any]:
+    def predict_rows(
+        self, model_name: str, files: Sequence[bytes], *, version: int | None = None, label: str | None = None
+    ) -> list[Any]:
         """Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes."""
-        return self._predict(predict_path(model_name, version), files, parse_rows_answer)
+        return self._predict(predict_path(model_name, version, label=label), files, parse_rows_answer)
 
     def _predict(self, path: str, files: Sequence[bytes], parse: Callable[[bytes, int], list[Any]]) -> list[Any]:
         if not files:

@@ -14,9 +14,10 @@ def status_path(model_name: str, version: int | None = None) -> str:
     return f"/v1/models/{quote(model_name, safe='')}" + ("" if version is None else f"/versions/{version}")
 
 
-def metadata_path(model_name: str, version: int | None = None) -> str:
-    """``.../metadata``: the signatures of the served version."""
-    return status_path(model_name, version) + "/metadata"
+def metadata_path(model_name: str, version: int | None = None, *, label: str | None = None) -> str:
+    """``.../metadata``: the signatures of the served version, of one version, or of the one that a label names."""
+    path = status_path(model_name, version)
+    return (path if label is None else f"{path}/labels/{quote(label, safe='')}") + "/metadata"
 
 
 def predict_path(
