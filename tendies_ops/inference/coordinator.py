@@ -211,6 +211,8 @@ class Coordinator:
         request = event.request
         event.replica.pacer.on_answer(len(request.parts), now_s)
         self._successes += 1
+        self.tally.answered += 1
+        self.tally.answered_ms += event.milliseconds
         self._last_good_s = now_s
         self.waiting_for = ""
         self._learn(request, event.milliseconds)

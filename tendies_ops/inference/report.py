@@ -74,6 +74,7 @@ class BatchReport:
     failures: tuple[FailedPicture, ...] = ()  #: the first thousand; the ledger has all
     dry_run: bool = False
     estimate_s: float | None = None  #: how long a dry run thinks that it would take; None: nothing to learn from
+    request_ms: float = 0.0  #: mean of the requests that were answered
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
 
     def summary(self) -> dict[str, Any]:

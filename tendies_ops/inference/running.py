@@ -154,6 +154,7 @@ class _Run:
             elapsed_s=round(elapsed_s, 3),
             images_per_second=round(tally.done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
             requests=tally.requests,
+            request_ms=round(tally.answered_ms / tally.answered, 3) if tally.answered else 0.0,
             retries=tally.retries,
             peak_concurrency=tally.peak_concurrency,
             failures_by_kind=dict(tally.failures_by_kind),

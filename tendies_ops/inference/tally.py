@@ -23,6 +23,8 @@ class Tally:
     failed: int = 0
     requests: int = 0
     retries: int = 0
+    answered: int = 0  #: requests
+    answered_ms: float = 0.0  #: of all of these together
     peak_concurrency: int = 0
     failures_by_kind: Counter[str] = field(default_factory=Counter)
     failures: list[FailedPicture] = field(default_factory=list)

@@ -83,7 +83,11 @@ class TendiesOperator(BaseOperator):
 
     def model_server(self) -> ModelServerConnection:
         """The connection, with this operator's own ``servers`` where it has some."""
-        return ModelServerHook(self.model_server_conn_id).resolve(split_list(self.servers))
+        return self.hook().resolve(split_list(self.servers))
+
+    def hook(self) -> ModelServerHook:
+        """The hook of the connection."""
+        return ModelServerHook(self.model_server_conn_id)
 
     def base_path(self, given: str | None, model_name: str) -> str:
         """

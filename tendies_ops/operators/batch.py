@@ -12,6 +12,8 @@ from tendies_ops.files import digest_bytes
 from tendies_ops.hooks.arguments import optional, split_list
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.lineage import report_batch
+from tendies_ops.operators.metrics import count_batch
 from tendies_ops.operators.progress import ProgressStore
 
 if TYPE_CHECKING:
@@ -105,6 +107,8 @@ class BatchInferenceOperator(TendiesOperator):
         report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         summary = report.summary()
         announce(context, self.outlets, "batch", summary)
+        count_batch(summary)
+        report_batch(self.hook(), summary)
         if not report.ok:
             raise BatchError(describe_failure(summary))
         return summary

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.service_change import counting_failures, tell_service_change
 from tendies_ops.spec import ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
@@ -51,15 +51,13 @@ class ReleaseModelVersionOperator(TendiesOperator):
         from tendies_ops.release import release_model
 
         model_name = read_manifest(Path(self.saved_model_dir)).model_name
-        report = release_model(
-            Path(self.saved_model_dir),
-            Path(self.base_path(self.model_base_path, model_name)),
-            self.model_server().servers,
-            options=self.options or ReleaseSpec(),
-            cancelled=cancelled,
-            on_step=self.log.info,
-        )
-        summary = {**report.summary(), "note": self.note}
-        announce(context, self.outlets, "model", summary)
-        remember_deployed(context, self.outlets, summary)
-        return summary
+        with counting_failures(model_name):
+            report = release_model(
+                Path(self.saved_model_dir),
+                Path(self.base_path(self.model_base_path, model_name)),
+                self.model_server().servers,
+                options=self.options or ReleaseSpec(),
+                cancelled=cancelled,
+                on_step=self.log.info,
+            )
+        return tell_service_change(self, context, {**report.summary(), "note": self.note})

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.hooks.arguments import optional
-from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.service_change import counting_failures, tell_service_change
 from tendies_ops.spec import ReleaseSpec
 
 if TYPE_CHECKING:
@@ -61,17 +61,15 @@ class RollbackModelVersionOperator(TendiesOperator):
         """Roll back, and say what serves now."""
         from tendies_ops.release import rollback_model
 
-        report = rollback_model(
-            Path(self.base_path(self.model_base_path, self.model_name)),
-            self.model_server().servers,
-            model_name=self.model_name,
-            to_version=optional(self.to_version, int),
-            reason=self.reason,
-            options=self.options or ReleaseSpec(),
-            cancelled=cancelled,
-            on_step=self.log.info,
-        )
-        summary = report.summary()
-        announce(context, self.outlets, "model", summary)
-        remember_deployed(context, self.outlets, summary)
-        return summary
+        with counting_failures(self.model_name):
+            report = rollback_model(
+                Path(self.base_path(self.model_base_path, self.model_name)),
+                self.model_server().servers,
+                model_name=self.model_name,
+                to_version=optional(self.to_version, int),
+                reason=self.reason,
+                options=self.options or ReleaseSpec(),
+                cancelled=cancelled,
+                on_step=self.log.info,
+            )
+        return tell_service_change(self, context, {**report.summary(), "note": self.reason})
