@@ -50,7 +50,8 @@ def main() -> int:
     """``set_up.py run|dev STAMP``."""
     kind, stamp = sys.argv[1:]
     threading.Thread(target=_stop_when_orphaned, args=(os.getppid(),), daemon=True).start()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job may have been started deaf to the first
+        signal.signal(number, _stop)
     started = time.monotonic()
     try:
         with _only_one():

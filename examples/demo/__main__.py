@@ -30,8 +30,11 @@ def main() -> int:
 
 
 def _run(place: DemoPlace, voice: Voice) -> int:
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
+    # SIGINT too: a shell without a terminal starts its background jobs deaf to it, and Python leaves it so.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # under nohup it is meant to stay
+        signal.signal(signal.SIGHUP, _stop)
     threading.Thread(target=_stop_when_orphaned, args=(os.getppid(),), daemon=True).start()
     try:
         return run_demo(place, _read_options(), voice)

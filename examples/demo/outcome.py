@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class ModelOutcome:
     pictures: Path
     results: Path
     missing: tuple[str, ...]
+    contact_sheet: Path | None
 
     @property
     def is_complete(self) -> bool:
@@ -40,8 +42,8 @@ class ModelOutcome:
         voice.line(f"  pictures   {batch.get('done', 0)} done, {batch.get('failed', 0)} failed, {total} in all")
         voice.line(f"  speed      {batch.get('images_per_second') or 0:.1f} images per second")
         voice.line(f"  results    {_short(self.results)}")
-        for sheet in sorted(self.results.glob(".tendies/runs/*/contact_sheet.*")):
-            voice.line(f"  contact    {_short(sheet)}  (before and after, side by side)")
+        if self.contact_sheet:
+            voice.line(f"  look at    {_short(self.contact_sheet)}  (before and after, side by side)")
         if self.missing:
             voice.line(f"  missing    {', '.join(self.missing[:5])} ({len(self.missing)} in all)", style="red")
 
@@ -52,7 +54,22 @@ def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
     release = road.release and road.api.result(road.release_dag_id, road.release.run_id, "release")
     batch = road.batch and road.api.result(road.batch_dag_id, road.batch.run_id, "infer")
     missing = find_missing(pictures, results)
-    return ModelOutcome(road.model_name, road.is_green, release or {}, batch or {}, pictures, results, missing)
+    return ModelOutcome(
+        road.model_name,
+        road.is_green,
+        release or {},
+        batch or {},
+        pictures,
+        results,
+        missing,
+        _copy_contact_sheet(results, place.root / f"{road.model_name}.png"),
+    )
+
+
+def _copy_contact_sheet(results: Path, target: Path) -> Path | None:
+    """Put the run's contact sheet where it is easy to find: its own folder is named after the run."""
+    sheets = sorted(results.glob(".tendies/runs/*/contact_sheet.png"))
+    return Path(shutil.copyfile(sheets[-1], target)) if sheets else None
 
 
 def find_missing(pictures: Path, results: Path) -> tuple[str, ...]:

@@ -160,7 +160,8 @@ class Show:
         airflow = self._airflow
         if airflow is None:
             return
-        self._voice.line(f"Airflow: {airflow.url}   user {airflow.user}   password {airflow.password}", style="bold")
+        self._voice.line(f"Airflow   {airflow.url}   user {airflow.user}   password {airflow.password}", style="bold")
+        self._voice.line(f"Pictures  {airflow.url}/plugin/tendies")
         self._voice.line("Everything stays up until Ctrl-C.\n")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
