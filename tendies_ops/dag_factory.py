@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tendies_ops.spec import ModelSpec
 
+_APPROVED_BY = "{{ (ti.xcom_pull(task_ids='approve')['responded_by_user'] or {}).get('name', '') }}"
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
 
 
@@ -64,6 +65,9 @@ def release_dag(spec: ModelSpec) -> DAG:
             saved_model_dir="{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}",
             model_base_path=_base_path(spec),
             options=spec.release,
+            rehearse=spec.airflow.rehearse,
+            python=spec.airflow.python,
+            approved_by=_APPROVED_BY if spec.release.gate.review else "",
             note="{{ params.note or '' }}",
             outlets=[model],
             **_pool(spec),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,22 @@ class ReleaseModelVersionOperator(TendiesOperator):
     :param saved_model_dir: what ExportSavedModelOperator made. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
     :param options: how to release: timeouts, tolerance, gate, how many versions to keep.
+    :param rehearse: before anything becomes visible, serve the version in a child process and let it prove itself;
+        needs TensorFlow, ten seconds or so.
+    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
+    :param approved_by: who has looked at the pictures, where the gate asks for a review. (templated)
     :param note: why; goes with the summary. (templated)
     """
 
-    template_fields: Sequence[str] = ("saved_model_dir", "model_base_path", "note", "model_server_conn_id", "servers")
+    template_fields: Sequence[str] = (
+        "saved_model_dir",
+        "model_base_path",
+        "python",
+        "approved_by",
+        "note",
+        "model_server_conn_id",
+        "servers",
+    )
     ui_color = "#e8f4ea"
 
     def __init__(
@@ -37,6 +50,9 @@ class ReleaseModelVersionOperator(TendiesOperator):
         saved_model_dir: str,
         model_base_path: str | None = None,
         options: ReleaseSpec | None = None,
+        rehearse: bool = True,
+        python: str | None = None,
+        approved_by: str = "",
         note: str = "",
         **kwargs: Any,
     ) -> None:
@@ -44,19 +60,26 @@ class ReleaseModelVersionOperator(TendiesOperator):
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
         self.options = options
+        self.rehearse = rehearse
+        self.python = python
+        self.approved_by = approved_by
         self.note = note
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Release, and say what serves now."""
-        from tendies_ops.release import release_model
+        from tendies_ops.release import rehearse, release_model
 
+        options = self.options or ReleaseSpec()
+        trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None)
         model_name = read_manifest(Path(self.saved_model_dir)).model_name
         with counting_failures(model_name):
             report = release_model(
                 Path(self.saved_model_dir),
                 Path(self.base_path(self.model_base_path, model_name)),
                 self.model_server().servers,
-                options=self.options or ReleaseSpec(),
+                options=options,
+                check_loads=trial if self.rehearse else None,
+                approved_by=self.approved_by,
                 cancelled=cancelled,
                 on_step=self.log.info,
             )

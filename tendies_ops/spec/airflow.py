@@ -26,6 +26,7 @@ class AirflowSpec(SpecPart):
     shards: PositiveInt = Field(1, description="split a batch into at most so many tasks, on any worker")
     pool: str | None = Field(None, description="Airflow pool that holds back tasks which use the server")
     python: str | None = Field(None, description="interpreter that has TensorFlow; default Airflow's own")
+    rehearse: bool = Field(True, description="let a version prove itself in a child process before it is published")
     export_timeout_s: PositiveFloat = 1800.0
     deadline_s: PositiveFloat | None = Field(
         None, description="a batch run that has not ended so long after it was queued is reported as late"

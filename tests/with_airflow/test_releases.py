@@ -19,7 +19,9 @@ from tests.support.watching_server import WatchingServer
 
 def release(candidate: Path, **arguments: Any) -> ReleaseModelVersionOperator:
     options = ReleaseSpec(available_timeout_s=20)
-    return ReleaseModelVersionOperator(task_id="release", saved_model_dir=str(candidate), options=options, **arguments)
+    return ReleaseModelVersionOperator(
+        task_id="release", saved_model_dir=str(candidate), options=options, rehearse=False, **arguments
+    )
 
 
 @pytest.mark.usefixtures("server_connection")
