@@ -29,6 +29,9 @@ def release_command(  # noqa: PLR0913  # one for each option
     timeout_s: Annotated[
         float | None, typer.Option(help="From the rename to AVAILABLE on every replica; absent: the spec's, or 180.")
     ] = None,
+    model_config_file: Annotated[
+        Path | None, typer.Option(help="Swap by the labels in this file, which the servers poll; absent: the spec's.")
+    ] = None,
     approved_by: Annotated[
         str, typer.Option(help="Who has looked at the pictures, where the spec's gate asks for a review.")
     ] = "",
@@ -46,7 +49,10 @@ def release_command(  # noqa: PLR0913  # one for each option
     --server http://localhost:8501
     """
     spec = load_spec(spec_or_dir) if _is_spec(spec_or_dir) else None
-    options = _options(spec, timeout_s)
+    changes = {"available_timeout_s": timeout_s, "model_config_file": model_config_file}
+    options = (ReleaseSpec() if spec is None else spec.release).model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
     base = model_base_path or options.model_base_path
     if base is None:
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
@@ -92,11 +98,6 @@ def _is_spec(path: Path) -> bool:
     if path.suffix in {".yaml", ".yml"}:
         return True
     raise UsageError(f"{path} is neither a SavedModel directory nor a model spec (a .yaml file).")
-
-
-def _options(spec: ModelSpec | None, timeout_s: float | None) -> ReleaseSpec:
-    options = ReleaseSpec() if spec is None else spec.release
-    return options if timeout_s is None else options.model_copy(update={"available_timeout_s": timeout_s})
 
 
 def _export(spec: ModelSpec, output_dir: Path, cancelled: threading.Event) -> Path:

@@ -22,6 +22,9 @@ def rollback_command(  # noqa: PLR0913  # one for each option
     model: Annotated[str | None, typer.Option(help="Model name; absent: what the manifests say.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it goes into the history.")] = "",
     timeout_s: Annotated[float, typer.Option(help="Until it serves on every replica.")] = 180.0,
+    model_config_file: Annotated[
+        Path | None, typer.Option(help="Go back by the labels in this file, which the servers poll.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """
@@ -38,7 +41,7 @@ def rollback_command(  # noqa: PLR0913  # one for each option
             model_name=model,
             to_version=to,
             reason=reason,
-            options=ReleaseSpec(restore_timeout_s=timeout_s),
+            options=ReleaseSpec(restore_timeout_s=timeout_s, model_config_file=model_config_file),
             cancelled=cancelled,
             on_step=lambda words: error_console.print(words, markup=False),
         )

@@ -86,6 +86,8 @@ def _wait_and_prove(
 ) -> Evidence:
     version = candidate.published.version
     tx.enter("loading")
+    if not candidate.committed_before:
+        tx.swap.load(tx, version, candidate.previous)
     outcomes = tx.fleet.wait_until_serving(
         version,
         timeout_s=tx.options.available_timeout_s,
@@ -100,6 +102,8 @@ def _wait_and_prove(
     tx.say(f"Version {version} is AVAILABLE on {len(outcomes)} of {len(outcomes)} replicas")
     proofs = tuple(prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance))
     tx.say(f"{len(golden)} golden images came back as promised from each replica")
+    if not candidate.committed_before:
+        tx.swap.try_out(tx, version)
     check_gate(tx, live, proofs[0].answers)
     probe.available()
     swap = probe.report()
@@ -108,6 +112,7 @@ def _wait_and_prove(
         raise ReleaseError(f"The swap broke the limits of the spec: {'; '.join(breaches)}")
     tx.stop_if_cancelled()
     tx.enter("proved")
+    tx.swap.promote(tx, version, candidate.previous)
     return Evidence(outcomes, proofs, swap)
 
 

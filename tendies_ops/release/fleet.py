@@ -59,7 +59,7 @@ class Fleet:
         """What each tells of its versions, or why it does not."""
         return self.each(self._statuses_or_error)
 
-    def wait_until_serving(
+    def wait_until_serving(  # noqa: PLR0913  # keyword-only options
         self,
         version: int,
         *,
@@ -68,12 +68,14 @@ class Fleet:
         answered_before: Sequence[str] = (),
         cancelled: threading.Event | None = None,
         settle_on_failure: bool = True,
+        highest: bool = True,
     ) -> dict[str, WaitOutcome]:
         """
         Wait until ``version`` serves everywhere, or until one replica settles that it will not.
 
         :param answered_before: replicas that are known to live, so that their silence means something.
         :param settle_on_failure: False: wait for the others to the end all the same.
+        :param highest: it must be the highest that is AVAILABLE there.
         :return: each replica's outcome; those that were still waiting when another failed say how far they were.
         """
         started_s = time.monotonic()
@@ -81,7 +83,11 @@ class Fleet:
 
         def watch(server: str) -> WaitOutcome:
             wait = VersionWait(
-                version, started_s=started_s, timeout_s=timeout_s, unreachable_grace_s=unreachable_grace_s
+                version,
+                started_s=started_s,
+                timeout_s=timeout_s,
+                unreachable_grace_s=unreachable_grace_s,
+                highest=highest,
             )
             if server in answered_before:
                 wait.answered_before(started_s)

@@ -33,6 +33,7 @@ class Journal:
     started_at: str
     reason: str = ""  #: of the withdrawal
     moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
+    model_config_file: str = ""  #: empty: the directory way
 
 
 def write_journal(model_base_path: Path, journal: Journal) -> None:

@@ -24,9 +24,16 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
     :raises ReleaseError: it does not serve; everything is as it was.
     """
     journal = _journal_of(tx)
-    _rename_all(tx.base, journal.moved)
+    by_label = tx.swap.label is not None
     try:
+        if by_label:
+            tx.swap.load(tx, journal.version, journal.previous_version)
+        else:
+            _rename_all(tx.base, journal.moved)
         outcomes, proofs = _wait_and_prove(tx, journal)
+        if by_label:
+            tx.swap.promote(tx, journal.version, None)
+            _rename_all(tx.base, journal.moved)
     except BaseException as error:
         words = put_back(tx)
         if not isinstance(error, TendiesError):
@@ -49,6 +56,8 @@ def put_back(tx: Transaction) -> str:
     tx.enter("undoing_rollback")
     journal = _journal_of(tx)
     _rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
+    if journal.previous_version is not None:
+        tx.swap.promote(tx, journal.previous_version, journal.version)
     close_journal(tx.base)
     if journal.previous_version is None or not journal.moved:
         return "Nothing was changed."
@@ -62,6 +71,7 @@ def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOu
         unreachable_grace_s=tx.options.unreachable_grace_s,
         answered_before=tx.answered,
         cancelled=tx.cancelled,
+        highest=tx.swap.label is None,
     )
     tx.stop_if_cancelled()
     if any(outcome.kind != "serving" for outcome in outcomes.values()):

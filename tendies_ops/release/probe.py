@@ -37,10 +37,11 @@ class SwapProbe:
 
     :param servers: the replicas that serve something before the swap.
     :param picture: a file that both versions take.
+    :param label: what clients ask for; None: nothing.
     """
 
-    def __init__(self, fleet: Fleet, servers: Sequence[str], picture: bytes) -> None:
-        self._fleet, self._picture = fleet, picture
+    def __init__(self, fleet: Fleet, servers: Sequence[str], picture: bytes, *, label: str | None = None) -> None:
+        self._fleet, self._picture, self._label = fleet, picture, label
         self._requests: dict[str, list[Request]] = {server: [] for server in servers}
         self._memory = {server: pid for server in servers if (pid := server_pid(server)) is not None}
         self._rss_bytes: dict[str, list[tuple[float, int]]] = {server: [] for server in self._memory}
@@ -91,7 +92,7 @@ class SwapProbe:
             started_s = time.monotonic()
             failure = ""
             try:
-                self._fleet.predictors[server].predict_rows(self._fleet.model_name, [self._picture])
+                self._fleet.predictors[server].predict_rows(self._fleet.model_name, [self._picture], label=self._label)
             except ModelServerError as error:
                 failure = str(error)
             self._requests[server].append(Request(started_s, time.monotonic() - started_s, failure))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from tendies_ops.spec.manifest import GoldenEntry, Manifest
 # Tensors (boxes, scores) differ between CPU models and instruction sets by a few units in the last places of a float32
 # that went through a hundred layers; pictures are rounded to 8 bits and have the tolerance of the spec.
 _TENSOR_TOLERANCE = 1e-3
+
+
+class _Address(TypedDict, total=False):
+    version: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,18 @@ def prove_version(
     *,
     tolerance: float,
     servers: Sequence[str] | None = None,
+    label: str | None = None,
 ) -> list[Proof]:
     """
     Send every golden image to ``/versions/N`` of every replica.
 
     :param tolerance: largest difference of a pixel, of 255.
     :param servers: only these; absent: all.
+    :param label: ask for this label instead of the version.
     :raises ProofFailedError: a replica answered something else, or an error; each such replica is named.
     """
-    results = fleet.each(lambda server: _prove_one(fleet, server, version, golden, tolerance), servers)
+    address: _Address = {"version": version} if label is None else {"label": label}
+    results = fleet.each(lambda server: _prove_one(fleet, server, address, golden, tolerance), servers)
     wrong = [result for result in results.values() if isinstance(result, str)]
     if wrong:
         raise ProofFailedError("; ".join(wrong))
@@ -80,14 +88,14 @@ def prove_version(
 
 
 def _prove_one(
-    fleet: Fleet, server: str, version: int, golden: tuple[GoldenImage, ...], tolerance: float
+    fleet: Fleet, server: str, address: _Address, golden: tuple[GoldenImage, ...], tolerance: float
 ) -> Proof | str:
     """A proof, or what was wrong."""
     worst = 0.0
     answers: dict[str, bytes] = {}
     for image in golden:
         try:
-            [row] = fleet.predictors[server].predict_rows(fleet.model_name, [image.input], version=version)
+            [row] = fleet.predictors[server].predict_rows(fleet.model_name, [image.input], **address)
             got = _outputs(row, image)
             worst = max(worst, *(_difference(image, output, got[output], tolerance) for output in image.promised))
         except (ModelServerError, ProofFailedError) as error:

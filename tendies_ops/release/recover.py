@@ -8,6 +8,7 @@ from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.journal import Journal, close_journal, read_journal
 from tendies_ops.release.move_back import carry_out_rollback, put_back
 from tendies_ops.release.prove import prove_version, read_golden
+from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import undo_release
 from tendies_ops.spec.manifest import read_manifest
@@ -31,11 +32,12 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
         return False
     tx.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); putting that in order first.")
     tx.journal = journal
+    asked, tx.swap = tx.swap, make_swap(journal.model_config_file, journal.model_name)
     if journal.phase in {"rolling_back", "undoing_rollback"}:
         took_back = _settle_rollback(tx, journal)
     else:
         took_back = _settle_release(tx, journal, wanted_digest)
-    tx.journal = None
+    tx.journal, tx.swap = None, asked
     close_journal(tx.base)
     return took_back
 
@@ -63,6 +65,7 @@ def _settle_release(tx: Transaction, journal: Journal, wanted_digest: str | None
     elif journal.model_digest == wanted_digest:
         tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
     elif journal.phase == "proved" or _proves_itself_now(tx, journal):
+        tx.swap.promote(tx, journal.version, journal.previous_version)
         _record(tx, journal, "released", "finished after its release was killed")
         tx.note(f"Version {journal.version} serves everywhere and proved itself; its release is finished.")
     else:

@@ -27,6 +27,7 @@ from tendies_ops.release.probe import SwapProbe
 from tendies_ops.release.prove import read_golden
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport
+from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Say, Transaction
 from tendies_ops.spec.manifest import Manifest, read_manifest
 from tendies_ops.spec.release import ReleaseSpec
@@ -64,13 +65,15 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     options = options or ReleaseSpec()
     say: Say = on_step or (lambda _: None)
     base = ensure_base_path(model_base_path)
-    _wait_for_runs(base, manifest, options, say, cancelled)  # before the lock is taken: a rollback must not wait for it
+    if options.model_config_file is None:  # before the lock is taken: a rollback must not wait for a run
+        _wait_for_runs(base, manifest, options, say, cancelled)
     purpose = f"release of {manifest.model_name}"
     with (
         Fleet(servers, manifest.model_name) as fleet,
         lock_base_path(base, purpose=purpose, timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):
         tx = Transaction(base, fleet, lock, options, say, cancelled)
+        tx.swap = make_swap(options.model_config_file, manifest.model_name)
         return _run(tx, saved_model_dir, check_loads, approved_by)
 
 
@@ -91,12 +94,15 @@ def _run(
     remove_leftovers(tx.base)
     remove_dead_leases(tx.base)
     recover(tx, wanted_digest=manifest.model_digest)
-    previous = look_at_fleet(tx)
+    previous = tx.swap.live_version(tx, look_at_fleet(tx))
     found = find_candidate(tx, manifest, previous)
-    _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # one that began in between
+    if tx.swap.label is None:
+        _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # one that began in between
     live = None if found else ask_live_version(tx, golden, previous)
     open_gate(tx, live, golden, model_digest=manifest.model_digest, approved_by=approved_by)
-    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input) as probe:
+    if not (found and found.committed_before):
+        tx.swap.prepare(tx, found.previous if found else previous)
+    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input, label=tx.swap.label) as probe:
         candidate = found or publish_candidate(tx, saved_model_dir, manifest, previous, check_loads)
         probe.renamed()
         if found:

@@ -22,6 +22,7 @@ from tendies_ops.release.move_back import carry_out_rollback
 from tendies_ops.release.preflight import look_at_fleet
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
+from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.versions import find_model_name
 from tendies_ops.release.withdraw import whole_versions_below
@@ -61,9 +62,10 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
         lock_base_path(base, purpose=f"rollback of {name}", timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):
         tx = Transaction(base, fleet, lock, options or ReleaseSpec(), on_step or (lambda _: None), cancelled)
+        tx.swap = make_swap(tx.options.model_config_file, name)
         remove_leftovers(base)
         took_back = recover(tx)
-        current = look_at_fleet(tx)
+        current = tx.swap.live_version(tx, look_at_fleet(tx))
         if took_back and to_version is None and current is not None:
             return _roll_back_to(tx, current, current, reason, started_s)  # the killed release was what to go back from
         target = _choose_target(tx, current, to_version)

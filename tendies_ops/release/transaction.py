@@ -13,6 +13,7 @@ from tendies_ops.errors import StoppedError
 from tendies_ops.publish.lock import BasePathLock
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, enter_phase, write_journal
+from tendies_ops.release.swap import DirectorySwap, Swap
 from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -32,6 +33,7 @@ class Transaction:
     answered: list[str] = field(default_factory=list)  #: replicas that answered before anything was changed
     notes: list[str] = field(default_factory=list)
     journal: Journal | None = None
+    swap: Swap = field(default_factory=DirectorySwap)
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live, for the report
 
     def begin(
@@ -48,7 +50,16 @@ class Transaction:
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         name, servers = self.fleet.model_name, self.fleet.servers
         self.journal = Journal(
-            phase, name, manifest.model_digest, version, previous_version, servers, started_at, reason, moved
+            phase,
+            name,
+            manifest.model_digest,
+            version,
+            previous_version,
+            servers,
+            started_at,
+            reason,
+            moved,
+            self.swap.config_file,
         )
         write_journal(self.base, self.journal)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError
+from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import describe_outcomes
 from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
@@ -34,6 +34,7 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
         return Undone(withdrawn=False, serving_again=False, words=words)
     tx.enter("withdrawing", reason=reason)
+    _step_back(tx, version, fallback)
     path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers)
     tx.say(f"Withdrew version {version}: {reason}")
     moved = "" if path is None else f"It lies in {path} now. "
@@ -42,6 +43,13 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
         return Undone(withdrawn=True, serving_again=False, words=words)
     restored = confirm_serving(tx, fallback)
     return Undone(withdrawn=True, serving_again=restored.serving_again, words=moved + restored.words)
+
+
+def _step_back(tx: Transaction, version: int, fallback: int | None) -> None:
+    try:
+        tx.swap.step_back(tx, version, fallback)
+    except TendiesError as error:  # the withdrawal itself must go on
+        tx.note(f"The model config file was not put back: {error}")
 
 
 def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:

@@ -40,12 +40,20 @@ class VersionWait:
     :param timeout_s: from then until it is too late.
     :param unreachable_grace_s: how long a replica that answered once may be silent before it counts as crashed; None:
         until the deadline. A replica that never answered may be loading its first version: its port is still closed.
+    :param highest: it must also be the highest that is AVAILABLE, because requests without a version go to that one.
     """
 
     def __init__(
-        self, version: int, *, started_s: float, timeout_s: float, unreachable_grace_s: float | None = None
+        self,
+        version: int,
+        *,
+        started_s: float,
+        timeout_s: float,
+        unreachable_grace_s: float | None = None,
+        highest: bool = True,
     ) -> None:
         self._version = version
+        self._highest = highest
         self._started_s = started_s
         self._timeout_s = timeout_s
         self._grace_s = unreachable_grace_s
@@ -63,7 +71,7 @@ class VersionWait:
             return self._outcome("load_failed", f"{status.error_code}: {status.error_message}", now_s)
         if status is not None and status.state == "AVAILABLE":
             above = [v for v, other in statuses.items() if v > self._version and other.state == "AVAILABLE"]
-            if not above:  # requests without a version go to the highest that is AVAILABLE
+            if not above or not self._highest:
                 return self._outcome("serving", "AVAILABLE", now_s)
             return self._waiting(f"AVAILABLE, but version {max(above)} still answers", now_s)
         return self._waiting(self._describe(statuses), now_s)

@@ -27,14 +27,17 @@ class KillCount:
     failed: int  #: ended by themselves with an error
 
 
-def kill_at_random(script: Path, *arguments: str, rounds: int, seed: int, timeout_s: float = 280.0) -> KillCount:
+def kill_at_random(
+    script: Path, *arguments: str, rounds: int, seed: int, timeout_s: float = 280.0, share: float = 1.0
+) -> KillCount:
     """
     Run ``script`` (which calls :func:`main`) in a process of its own.
 
     :param arguments: for its ``work``.
+    :param share: how many of the rounds are killed; the others run to their end.
     """
     done = subprocess.run(
-        [sys.executable, str(script), str(rounds), str(seed), *arguments],
+        [sys.executable, str(script), str(rounds), str(seed), str(share), *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -50,14 +53,15 @@ def main(work: Callable[[int, list[str]], None]) -> None:
 
     :param work: gets the number of the round and the arguments; runs in the child.
     """
-    rounds, seed, arguments = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    rounds, seed, share, arguments = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
     random.seed(seed)
     longest_s = 0.0
     for warm_up in (-1, -2, -3):
         longest_s = max(longest_s, _run(partial(work, warm_up, arguments), None)[1])
     counts = {"rounds": rounds, "killed": 0, "failed": 0}
     for number in range(rounds):
-        status, took_s = _run(partial(work, number, arguments), random.uniform(0, 1.1 * longest_s))
+        kill_after_s = random.uniform(0, 1.1 * longest_s) if random.random() < share else None
+        status, took_s = _run(partial(work, number, arguments), kill_after_s)
         killed = os.WIFSIGNALED(status)
         counts["killed"] += killed
         counts["failed"] += not killed and status != 0

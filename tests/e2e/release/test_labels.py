@@ -1,0 +1,177 @@
+"""The model config file way, against the embedded server's own reading, policies and labels."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.publish.leases import hold_lease
+from tendies_ops.release import release_model, rollback_model
+from tendies_ops.release.model_config import read_entry
+from tendies_ops.server.model_config import read_model_config
+from tendies_ops.spec import ReleaseSpec
+from tests.support.broken import KINDS
+from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
+from tests.support.independent_checker import available_versions, predict
+from tests.support.model_server import RunningServer
+from tests.support.shift_server import start_shift_server
+from tests.support.steady_load import SteadyLoad
+
+CONFIG = """\
+model_config_list {{
+  # Ada's; it is not to be touched.
+  config {{ name: "other" base_path: "{other}" model_platform: "tensorflow" version_labels {{ key: "ada" value: 1 }} }}
+  config {{
+    name: "stripes"
+    base_path: "{base}"
+    model_platform: "tensorflow"
+  }}
+}}
+"""
+STABLE = f"{MODEL_NAME}/labels/stable"
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, base: Path) -> Path:
+    other = tmp_path / "other"
+    make_candidate(other / "1", by=77, model_name="other")
+    path = tmp_path / "config" / "models.config"
+    path.parent.mkdir()
+    path.write_text(CONFIG.format(base=base, other=other))
+    return path
+
+
+@pytest.fixture
+def options(config_file: Path) -> ReleaseSpec:
+    return ReleaseSpec(
+        available_timeout_s=5, restore_timeout_s=10, unreachable_grace_s=5, model_config_file=config_file
+    )
+
+
+@pytest.fixture
+def labelled(config_file: Path) -> Iterator[RunningServer]:
+    flags = ("--max_num_load_retries=0", "--num_load_threads=2", "--allow_version_labels_for_unavailable_models")
+    with start_shift_server(
+        None, f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=0.1", *flags
+    ) as server:
+        yield server
+
+
+def entry(config_file: Path) -> tuple[tuple[int, ...], dict[str, int]]:
+    found = read_entry(config_file.read_text(), MODEL_NAME)
+    return found.versions, dict(found.labels)
+
+
+def test_stable_moves_when_the_candidate_has_proved_itself_and_the_one_before_stays_loaded(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [labelled.url], options=options)
+    assert entry(config_file) == ((1,), {"stable": 1})
+    steps: list[str] = []
+
+    with SteadyLoad(labelled.url, STABLE, picture(5)) as load:
+        release_model(
+            make_candidate(tmp_path / "b", by=20), base, [labelled.url], options=options, on_step=steps.append
+        )
+
+    assert entry(config_file) == ((1, 2), {"stable": 2})
+    assert available_versions(labelled.url) == [2, 1]
+    assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 20)
+    assert load.failures == []
+    assert set(load.pictures) == {shift(picture(5), 10), shift(picture(5), 20)}
+    assert "Version 2 answers under the label canary" in steps
+    assert read_model_config(str(config_file))["other"].labels == {"ada": 1}
+    assert "# Ada's; it is not to be touched." in config_file.read_text()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind, marks=[] if kind in {"wrong_pixels", "no_variables", "truncated_variables"} else pytest.mark.slow
+        )
+        for kind in sorted(set(KINDS) - {"crashes_the_loader"})
+    ],
+)
+def test_a_broken_candidate_is_never_seen_by_those_who_ask_for_stable(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer, kind: str
+) -> None:
+    release_model(make_candidate(tmp_path / "good", by=10), base, [labelled.url], options=options)
+    quick = options.model_copy(update={"available_timeout_s": 1.0})
+
+    with SteadyLoad(labelled.url, STABLE, picture(5)) as load:
+        with pytest.raises(ReleaseError, match=r"Version 2 of stripes was not released.*Version 1 serves on"):
+            release_model(KINDS[kind](tmp_path / kind), base, [labelled.url], options=quick)
+        truth = predict(labelled.url, picture(6), STABLE)
+
+    assert truth == shift(picture(6), 10)
+    assert load.failures == []
+    assert set(load.pictures) == {shift(picture(5), 10)}
+    assert entry(config_file) == ((1,), {"stable": 1})
+    assert not (base / "2").exists()
+
+
+def test_rollback_moves_the_label_back_without_a_reload(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    for number in (1, 2):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [labelled.url], options=options)
+    loads_before = labelled.log().count("version 1: AVAILABLE")
+
+    with SteadyLoad(labelled.url, STABLE, picture(5)) as load:
+        report = rollback_model(base, [labelled.url], options=options, reason="seams")
+
+    assert (report.state, report.version) == ("rolled_back", 1)
+    assert entry(config_file) == ((1,), {"stable": 1})
+    assert labelled.log().count("version 1: AVAILABLE") == loads_before
+    assert load.failures == []
+    assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 10)
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2.withdrawn-rolled-back"]
+
+
+def test_a_version_that_a_run_is_using_stays_loaded_beside(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    for number in (1, 2):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [labelled.url], options=options)
+
+    with hold_lease(base, 1, holder="run of last night"):
+        report = release_model(make_candidate(tmp_path / "3", by=30), base, [labelled.url], options=options)
+
+    assert entry(config_file) == ((1, 2, 3), {"stable": 3})
+    assert available_versions(labelled.url) == [3, 2, 1]
+    assert any("run of last night" in note and "stays loaded beside" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("phase", ["loading", "available", "proved"])
+def test_a_release_that_was_killed_is_finished_or_undone(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer, phase: str
+) -> None:
+    release_model(make_candidate(tmp_path / "1", by=10), base, [labelled.url], options=options)
+    script = (
+        "import os, sys; from pathlib import Path; from tendies_ops.spec import ReleaseSpec; "
+        "import tendies_ops.release.transaction as t; from tendies_ops.release import release_model\n"
+        "enter = t.enter_phase\n"
+        "def killed(base, journal, phase, **more):\n"
+        "    entered = enter(base, journal, phase, **more)\n"
+        "    phase == sys.argv[5] and os.kill(os.getpid(), 9)\n"
+        "    return entered\n"
+        "t.enter_phase = killed\n"
+        "release_model(Path(sys.argv[1]), Path(sys.argv[2]), [sys.argv[3]], "
+        "options=ReleaseSpec(model_config_file=Path(sys.argv[4])))"
+    )
+    second = make_candidate(tmp_path / "2", by=20)
+    arguments = [str(second), str(base), labelled.url, str(config_file), phase]
+    assert subprocess.run([sys.executable, "-c", script, *arguments], check=False).returncode == -9
+
+    report = release_model(make_candidate(tmp_path / "3", by=30), base, [labelled.url], options=options)
+
+    assert report.version == 3
+    assert report.previous_version == {"loading": 1, "available": 2, "proved": 2}[phase]
+    assert entry(config_file)[1] == {"stable": 3}
+    assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 30)
