@@ -6,8 +6,6 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 
-import orjson
-
 from tendies_ops.web.ledger_index import LedgerIndex, Query
 from tendies_ops.web.run_pictures import picture_path
 from tendies_ops.web.runs_view import Run
@@ -17,8 +15,7 @@ from tendies_ops.web.safety import OutsideError
 def ledger_lines(index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
     """The matching lines of the ledger."""
     index.follow()
-    for line in index.places(wanted):
-        yield orjson.dumps(line.record) + b"\n"
+    yield from index.raw_lines(wanted)
 
 
 def zip_of_results(run: Run, index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
@@ -30,7 +27,7 @@ def zip_of_results(run: Run, index: LedgerIndex, wanted: Query) -> Iterator[byte
     index.follow()
     buffer = _Spout()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for line in index.places(wanted):
+        for line in index.lines(wanted):
             try:
                 path = picture_path(run, line, "after")
             except OutsideError:

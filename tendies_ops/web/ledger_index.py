@@ -24,6 +24,9 @@ import orjson
 _LAYOUT = 3  # another number makes every index anew
 _CHUNK_BYTES = 4 << 20
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
+_BLANK: dict[str, Any] = dict.fromkeys(
+    ("output", "kind", "reason", "model_name", "version", "milliseconds", "size_bytes", "batch_size")
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, run_id TEXT UNIQUE);
@@ -42,7 +45,7 @@ class LedgerLine:
     """One line and its place in the ledger."""
 
     row: int  #: counts from 1 over all runs of this ledger
-    record: dict[str, Any]  #: as the ledger has it
+    record: dict[str, Any]  #: as the ledger has it; what a line of another tendies does not tell is None
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,17 @@ class LedgerIndex:
             )
         return (before[0] if before else None, after[0] if after else None)
 
-    def places(self, query: Query) -> Iterator[LedgerLine]:
-        """Every matching line, for a download. Holds one chunk at a time."""
+    def lines(self, query: Query) -> Iterator[LedgerLine]:
+        """Every matching line. Holds a thousand at a time."""
+        for places in self._places(query):
+            yield from self._read(places)
+
+    def raw_lines(self, query: Query) -> Iterator[bytes]:
+        """Every matching line as the ledger has it. Holds a thousand at a time."""
+        for places in self._places(query):
+            yield b"".join(line for _, line in self._read_raw(places))
+
+    def _places(self, query: Query) -> Iterator[Sequence[tuple[int, int, int]]]:
         last = 0
         where, values = _where(query)
         while True:
@@ -161,7 +173,7 @@ class LedgerIndex:
                 ).fetchall()
             if not rows:
                 return
-            yield from self._read(rows)
+            yield rows
             last = rows[-1][0]
 
     def _total(self, connection: sqlite3.Connection, query: Query, where: str, values: Sequence[Any]) -> int:
@@ -177,12 +189,16 @@ class LedgerIndex:
         return int(counted[0])
 
     def _read(self, places: Sequence[tuple[int, int, int]]) -> Iterator[LedgerLine]:
+        for row, line in self._read_raw(places):
+            yield LedgerLine(row, {**_BLANK, **orjson.loads(line)})
+
+    def _read_raw(self, places: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, bytes]]:
         if not places:
             return
         with self._ledger.open("rb") as stream:
             for row, start, length in places:
                 stream.seek(start)
-                yield LedgerLine(row, orjson.loads(stream.read(length)))
+                yield row, stream.read(length)
 
     def _finish(self) -> None:
         with self._following:

@@ -119,7 +119,8 @@ def write_manifest(
     digests = digest_version_files(directory)
     tensor = {"dtype": "string", "shape": [-1]}
     parity = [
-        {"golden": entry["name"], "output": "output_bytes", "unit": "of_255", "max_abs": 0.4, "mean_abs": 0.01, "psnr_db": 61.2}
+        {"golden": entry["name"], "output": "output_bytes", "unit": "of_255", "max_abs": 0.4,
+         "mean_abs": 0.01, "psnr_db": 61.2}
         for entry in golden
     ]  # fmt: skip
     manifest = {
@@ -193,8 +194,8 @@ def add_run(
             run_id=run_id, model_name=MODEL, version=version, model_digest=stamp.model_digest,
             options_digest=stamp.options_digest, input=str(world.input), output=str(world.output),
             started_at=started.isoformat(timespec="seconds"), total=done + failed + skipped, done=done, skipped=skipped,
-            failed=failed, to_do=0, ignored=0, ok=ok, elapsed_s=done * 0.07 + 0.4, images_per_second=14.2, requests=done // 4 + 1,
-            retries=0, peak_concurrency=2,
+            failed=failed, to_do=0, ignored=0, ok=ok, elapsed_s=done * 0.07 + 0.4, images_per_second=14.2,
+            requests=done // 4 + 1, retries=0, peak_concurrency=2,
         )  # fmt: skip
         (directory / "report.json").write_bytes(orjson.dumps(report.as_dict()))
     write_progress(directory, run_id, version=version, done=done, failed=failed, skipped=skipped, ended=ended)

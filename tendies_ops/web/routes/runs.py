@@ -123,7 +123,9 @@ def line_of(services: ServicesDep, run: RunDep, row: int) -> LedgerLine:
 
     :raises HTTPException: 404, the line is not there or belongs to another run.
     """
-    line = services.ledgers.of(run.ledger).line(row)
+    index = services.ledgers.of(run.ledger)
+    index.follow()
+    line = index.line(row)
     if line is None or line.record.get("run_id") != run.run_id:
         raise HTTPException(404, "This run has no such picture.")
     return line

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import Response
 
 from tendies_ops.web.auth import LOGGED_IN
@@ -14,7 +15,7 @@ router = APIRouter(dependencies=[LOGGED_IN])
 
 
 @router.get("/static/{stamp}/{name}")
-def static_file(stamp: str, name: str) -> Response:
+def static_file(stamp: Annotated[str, Path(pattern="^[0-9a-z]{1,20}$")], name: str) -> Response:
     """One of the packaged files. The stamp is for the browser's cache: another content has another address."""
     data = asset(name)
     if data is None:

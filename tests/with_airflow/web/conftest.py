@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.airflow_home import initialize_database
+from tests.support.web_world import WebWorld, add_event, add_run, add_version, make_world
+from tests.with_airflow.web.clients import Clients
+
+RUN = "20261122T030000Z-aaaaaa"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> WebWorld:
+    """Two versions that were released, one that was withdrawn, one run. No replica answers."""
+    world = make_world(tmp_path_factory.mktemp("web"), servers=("http://127.0.0.1:9",))
+    for version in (1, 2):
+        add_version(world, version, age_h=48 - version)
+        add_event(world, "released", version, age_h=48 - version)
+    add_version(world, 3, name="3.withdrawn-wrong-pixels")
+    add_event(world, "withdrawn", 3, reason="pictures <b>differ</b>")
+    add_run(world, RUN, version=2, done=5, failed=3)
+    return world
+
+
+@pytest.fixture(scope="session")
+def airflow_app(world: WebWorld) -> Any:
+    """The real Airflow application, with the pages of this test's world mounted where the plugin mounts them."""
+    initialize_database()
+    from airflow.api_fastapi.app import create_app
+    from starlette.routing import Mount
+
+    from tendies_ops.web.app import build_app
+    from tendies_ops.web.settings import read_settings
+
+    app = create_app(apps="core")
+    mounts = [route for route in app.routes if isinstance(route, Mount) and route.path == "/tendies"]
+    assert len(mounts) == 1, "the plugin mounts the pages, once"
+    pages = build_app(read_settings(world.environment()))
+    mounts[0].app = pages
+    app.state.pages = pages
+    return app
+
+
+@pytest.fixture(scope="session")
+def clients(airflow_app: Any) -> Iterator[Clients]:
+    """One HTTP client a role; "anonymous" has no cookie."""
+    with Clients(airflow_app) as clients:
+        yield clients
+
+
+@pytest.fixture
+def run_url() -> str:
+    return f"/tendies/runs/brush/{RUN}"
+
+
+@pytest.fixture
+def cache(world: WebWorld) -> Path:
+    return world.root / "cache"
+
+
+@pytest.fixture
+def serving_two(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the one replica served version 2."""
+    from tendies_ops.rest_api.status import VersionStatus
+    from tendies_ops.web.server_states import ReplicaState
+
+    states = airflow_app.state.pages.state.services.states
+    answer = (ReplicaState("http://127.0.0.1:9", (VersionStatus(2, "AVAILABLE"),)),)
+    monkeypatch.setattr(states, "of", lambda *_: answer)

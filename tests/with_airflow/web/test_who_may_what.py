@@ -1,0 +1,149 @@
+"""Every route against every role. The table in docs/reference/web.md is made from ROUTES and compared with it here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.with_airflow.web.clients import ROLES, Clients
+from tests.with_airflow.web.conftest import RUN
+
+RUN_URL = f"/runs/brush/{RUN}"
+#: route -> an address of it that answers, and with what status for somebody who may see it
+ROUTES: dict[str, tuple[str, int]] = {
+    "/": ("/", 307),
+    "/models": ("/models", 200),
+    "/models/live": ("/models/live", 200),
+    "/models/{model_name}": ("/models/brush", 200),
+    "/models/{model_name}/live": ("/models/brush/live", 200),
+    "/models/{model_name}/compare": ("/models/brush/compare?a=1&b=2", 200),
+    "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
+    "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
+    "/runs": ("/runs", 200),
+    "/runs/live": ("/runs/live", 200),
+    "/runs/{model_name}/{run_id}": (RUN_URL, 200),
+    "/runs/{model_name}/{run_id}/live": (f"{RUN_URL}/live", 200),
+    "/runs/{model_name}/{run_id}/report.json": (f"{RUN_URL}/report.json", 200),
+    "/runs/{model_name}/{run_id}/ledger.jsonl": (f"{RUN_URL}/ledger.jsonl", 200),
+    "/runs/{model_name}/{run_id}/pictures.zip": (f"{RUN_URL}/pictures.zip", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}": (f"{RUN_URL}/pictures/1", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}/original": (f"{RUN_URL}/pictures/1/original", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}/{side}": (f"{RUN_URL}/pictures/1/after", 200),
+    "/pictures": ("/pictures?q=walk", 200),
+    "/airflow/run": ("/airflow/run?dag_id=tendies_batch_brush&run_id=x", 200),
+    "/airflow/run/live": ("/airflow/run/live?dag_id=tendies_batch_brush&run_id=x", 200),
+    "/static/{stamp}/{name}": ("/static/x/tendies.css", 200),
+}
+
+
+def test_the_table_names_every_route_there_is(airflow_app: Any) -> None:
+    assert set(_paths(airflow_app.state.pages.routes)) == set(ROUTES)
+
+
+def _paths(routes: Any) -> list[str]:
+    found = []
+    for route in routes:
+        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
+        if hasattr(route, "path"):
+            found.append(route.path)
+        elif inner is not None:
+            found += _paths(inner.routes)
+        else:
+            raise AssertionError(f"what is {route!r}?")
+    return found
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_answers_whoever_is_logged_in_and_nobody_else(route: str, clients: Clients) -> None:
+    address, status = ROUTES[route]
+    seen = {role: clients[role].get(f"/tendies{address}").status_code for role in ROLES}
+    assert seen == {"anonymous": 401, "viewer": status, "user": status, "op": status, "admin": status}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("role", ["anonymous", "admin"])
+def test_no_route_takes_a_method_that_could_change_something(method: str, role: str, clients: Clients) -> None:
+    headers = {"Origin": "https://evil.example"}
+    answers = [clients[role].request(method, f"/tendies{address}", headers=headers) for address, _ in ROUTES.values()]
+    assert {answer.status_code for answer in answers} == {405}
+
+
+def test_an_expired_or_forged_cookie_is_nobody(airflow_app: Any) -> None:
+    client = TestClient(airflow_app, cookies={"_token": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."})
+    assert client.get("/tendies/models").status_code in {401, 403}
+
+
+def test_a_browser_that_is_not_logged_in_gets_a_page_that_says_so(clients: Clients) -> None:
+    answer = clients["anonymous"].get("/tendies/models", headers={"Accept": "text/html"})
+    assert answer.status_code == 401
+    assert "You are not logged in" in answer.text
+    assert "brush" not in answer.text
+
+
+def test_the_documentation_that_fastapi_makes_is_off(clients: Clients) -> None:
+    for path in ("docs", "redoc", "openapi.json", "docs/oauth2-redirect"):
+        assert clients["admin"].get(f"/tendies/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "buttons"),
+    [
+        ("viewer", set()),
+        ("user", {"do-batch", "do-release"}),
+        ("op", {"do-batch", "do-release", "do-rollback"}),
+        ("admin", {"do-batch", "do-release", "do-rollback"}),
+    ],
+)
+def test_each_role_gets_the_buttons_that_airflow_would_let_it_use(
+    role: str, buttons: set[str], clients: Clients, serving_two: None
+) -> None:
+    text = clients[role].get("/tendies/models/brush").text
+    assert {name for name in ("do-batch", "do-release", "do-rollback") if f'data-open="{name}"' in text} == buttons
+
+
+@pytest.mark.parametrize(("role", "may_retry"), [("viewer", False), ("user", True)])
+def test_only_who_may_trigger_can_retry(role: str, may_retry: bool, clients: Clients, run_url: str) -> None:
+    assert ("do-retry" in clients[role].get(run_url).text) is may_retry
+
+
+def test_a_model_whose_dags_are_not_for_you_is_not_there(
+    clients: Clients, run_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    def only_stripes(*, details: Any, **_: Any) -> bool:
+        return "stripes" in (details.id or "")
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", only_stripes)
+    viewer = clients["viewer"]
+    assert "brush" not in viewer.get("/tendies/models").text.replace("brush strokes", "")
+    assert "stripes" in viewer.get("/tendies/models").text
+    assert "walk-" not in viewer.get("/tendies/pictures?q=walk").text
+    assert RUN not in viewer.get("/tendies/runs").text
+    for address in ("/models/brush", "/models/brush/versions/2", "/models/brush/versions/2/golden/0/after"):
+        assert viewer.get(f"/tendies{address}").status_code == 404
+    for suffix in ("", "/pictures/1", "/pictures/1/after", "/ledger.jsonl", "/report.json", "/pictures.zip"):
+        assert viewer.get(run_url + suffix).status_code == 404
+
+
+def test_every_answer_keeps_the_browser_on_a_short_lead(clients: Clients) -> None:
+    for role in ("anonymous", "viewer"):
+        for address, _ in ROUTES.values():
+            headers = clients[role].get(f"/tendies{address}").headers
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["X-Frame-Options"] == "SAMEORIGIN"
+            policy = headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+
+
+def test_pages_name_no_other_host_and_hold_nothing_that_the_policy_would_stop(clients: Clients) -> None:
+    for address, _ in ROUTES.values():
+        answer = clients["admin"].get(f"/tendies{address}")
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        assert not re.search(r"""(?:src|href|action)\s*=\s*["']?(?:https?:)?//""", answer.text), address
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son[a-z]+=|\sstyle=|javascript:", answer.text), address
