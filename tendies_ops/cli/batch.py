@@ -128,7 +128,8 @@ def exit_status(report: BatchReport) -> int:
 def _print_report(report: BatchReport) -> None:
     name = f"{report.model_name} version {report.version}"
     if report.dry_run:
-        console.print(f"{name} would do {report.to_do} pictures and skip {report.skipped}.", markup=False)
+        time_needed = "" if report.estimate_s is None else f", in about {report.estimate_s:.0f} s"
+        console.print(f"{name} would do {report.to_do} pictures{time_needed}, and skip {report.skipped}.", markup=False)
         return
     console.print(
         f"{name}: {report.done} done, {report.skipped} skipped, {report.failed} failed of {report.total} pictures "

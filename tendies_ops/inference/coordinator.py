@@ -28,6 +28,7 @@ from tendies_ops.errors import (
 )
 from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
 from tendies_ops.inference.isolating import Step, after_failure, after_refusal
+from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.packing import Packer, Picture, Request
@@ -42,6 +43,7 @@ _GRACE_S = 1.0  # for answers that are on their way when a run is stopped
 _HELD_PER_FILE_BYTE = 4  # before a picture is prepared, only its size on disk is known
 _GROW_AGAIN_AFTER = 50  # requests answered, after which a larger one is tried again
 _FIRST_MEGAPIXELS = 4.0  # of a request, until the server has shown how fast it is
+_NOTHING_LEARNED = Learned()
 
 
 class Coordinator:
@@ -55,6 +57,7 @@ class Coordinator:
         *,
         tally: Tally,
         cancelled: threading.Event,
+        learned: Learned = _NOTHING_LEARNED,
     ) -> None:
         options = exchange.options
         self.tally = tally
@@ -66,6 +69,9 @@ class Coordinator:
         self._senders = Workers(options.max_concurrency * len(replicas), self._events, "send")
         self._packer = Packer.for_options(options)
         self._packer.max_megapixels = min(_FIRST_MEGAPIXELS, options.max_request_megapixels)
+        self._seconds_per_megapixel = learned.seconds_per_megapixel
+        for replica in replicas:  # half of what was best: the server may be busier today
+            replica.pacer.limit = min(options.max_concurrency, max(1, learned.concurrency // 2))
         self._ready: deque[Request] = deque()
         self._early: dict[int, PreparedChunk] = {}
         self._chunks_out = self._chunks_in = 0
@@ -74,7 +80,6 @@ class Coordinator:
         self._successes = 0
         self._answers_since_cut = 0
         self._last_good_s = time.monotonic()
-        self._seconds_per_megapixel = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -100,6 +105,11 @@ class Coordinator:
         finally:
             self._preparers.stop()
             self._senders.stop()
+
+    def learned(self, images_per_second: float) -> Learned:
+        """For the next run."""
+        best = max(replica.pacer.limit for replica in self._replicas)
+        return Learned(best, self._seconds_per_megapixel, images_per_second)
 
     def settle(self, outcome: Outcome, attempt: int) -> None:
         """Write down an outcome that needed no server."""

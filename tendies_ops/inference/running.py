@@ -11,6 +11,7 @@ from tendies_ops.errors import BatchError, InputFolderError
 from tendies_ops.inference.coordinator import Coordinator
 from tendies_ops.inference.exchange import Exchange, Replica
 from tendies_ops.inference.globs import PathFilter
+from tendies_ops.inference.learned import LearnedFile
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import Found, Outcome
@@ -74,6 +75,7 @@ class _Run:
         self._options, self._stamp, self._source, self._target = options, stamp, source, target
         self._on_progress = on_progress
         self._files = RunFiles(target, options.run_id)
+        self._learned = LearnedFile(target.state / "learned.json", stamp.model_name, stamp.version)
         self._tally = Tally()
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_s = time.monotonic()
@@ -84,14 +86,18 @@ class _Run:
         try:
             plan = Plan(ledger, self._stamp, self._target, retry_failed=options.retry_failed)
             if options.dry_run:
-                return self._report(to_do=self._count_to_do(plan))
+                return self._report(to_do=self._count_to_do(plan), speed=self._learned.read().images_per_second)
             exchange = Exchange(options, self._stamp, self._source, self._target)
-            run = Coordinator(exchange, replicas, ledger, tally=self._tally, cancelled=cancelled)
+            run = Coordinator(
+                exchange, replicas, ledger, tally=self._tally, cancelled=cancelled, learned=self._learned.read()
+            )
             teller = ProgressTeller(options, self._stamp, run, self._files, self._on_progress)
             for _ in run.run(self._todos(plan, run)):
                 teller.tick()
             report = self._report()
             teller.finish()
+            if report.done:
+                self._learned.write(run.learned(report.images_per_second))
         finally:
             ledger.close()
         self._check(report)
@@ -131,7 +137,7 @@ class _Run:
                 to_do += 1
         return to_do
 
-    def _report(self, *, to_do: int = 0) -> BatchReport:
+    def _report(self, *, to_do: int = 0, speed: float = 0.0) -> BatchReport:
         tally, stamp, options = self._tally, self._stamp, self._options
         elapsed_s = time.monotonic() - self._started_s
         total = tally.total + to_do
@@ -160,6 +166,7 @@ class _Run:
             failures_by_kind=dict(tally.failures_by_kind),
             failures=tuple(tally.failures),
             dry_run=options.dry_run,
+            estimate_s=round(to_do / speed, 1) if speed > 0 else None,
             paths={"ledger": str(self._target.state / LEDGER_NAME)},
         )
 

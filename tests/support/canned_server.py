@@ -64,7 +64,7 @@ class CannedServer:
 
     def stop(self) -> None:
         """Close the port and cut every connection."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        _shut(self._listener)
         self._listener.close()
         with self._lock:
             for connection in self._connections:
@@ -160,12 +160,12 @@ class CannedModel:
     def __call__(self, request: Request) -> Answer:
         self.paths.append(request.path)
         if request.method == "GET":
-            return self._status()
+            return self._status(request)
         return self._predict(request)
 
-    def _status(self) -> Answer:
-        if self.version is None:
-            return error_answer(404, f"Could not find any versions of model {self.model_name}")
+    def _status(self, request: Request) -> Answer:
+        if self.version is None or not request.path.startswith(f"/v1/models/{self.model_name}"):
+            return error_answer(404, f"Could not find any versions of model {request.path[11:]}")
         entry = {
             "version": str(self.version),
             "state": "AVAILABLE",

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import PictureError
 from tendies_ops.inference.preparing import prepare
-from tests.support.pictures import decoded, encoded, noise, png
+from tests.support.sample_pictures import decoded, encoded, noise, png
 
 
 def options(**changes: object) -> BatchOptions:

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from tendies_ops.inference.sizing import Sized, SizeRule, bring_to_size
 from tendies_ops.inference.tiling import blend_tiles, cut_tiles, plan_tiles, ramp
-from tests.support.pictures import noise
+from tests.support.sample_pictures import noise
 
 
 def gradient(width: int, height: int) -> Image.Image:

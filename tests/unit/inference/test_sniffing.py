@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from tendies_ops.inference.sniffing import exif_orientation, identify, read_header
-from tests.support.pictures import encoded, noise, png
+from tests.support.sample_pictures import encoded, noise, png
 
 
 def exif(orientation: int) -> Image.Exif:

@@ -1,0 +1,382 @@
+"""Whole runs against a server on a socket: outcomes, ledger, resume, change, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import (
+    InputFolderError,
+    LockHeldError,
+    OutputFolderError,
+    ServerUnreachableError,
+    StoppedError,
+    UsageError,
+    VersionGoneError,
+)
+from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
+from tendies_ops.inference.provenance import read_provenance
+from tests.support.canned_server import Answer, Request
+from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inverted, noise, png
+from tests.unit.inference.conftest import Bench
+
+LEDGER_FIELDS = {
+    *("input", "input_digest", "size_bytes", "modified_ns", "outcome", "kind", "reason", "output", "output_digest"),
+    *("model_name", "version", "model_digest", "options_digest", "attempt", "milliseconds", "batch_size", "run_id"),
+}
+
+
+def counts(report: object) -> tuple[int, int, int, int]:
+    return report.total, report.done, report.skipped, report.failed  # type: ignore[attr-defined]
+
+
+def test_a_tree_is_mirrored_and_every_output_is_the_models(bench: Bench) -> None:
+    pictures = {"a.png": png(1), "deep/er/b.jpg": encoded(noise(2), "JPEG"), "c.gif": encoded(noise(3), "GIF")}
+    for name, data in pictures.items():
+        bench.add(name, data)
+    report = bench.run()
+    assert counts(report) == (3, 3, 0, 0)
+    assert report.ok
+    outputs = bench.outputs()
+    assert list(outputs) == ["a.png", "c.png", "deep/er/b.png"]
+    assert outputs["a.png"] == inverted(pictures["a.png"])
+    assert outputs["deep/er/b.png"] == inverted(pictures["deep/er/b.jpg"])
+
+
+def test_the_ledger_says_what_became_of_each_picture(bench: Bench) -> None:
+    bench.add("good.png", png(1))
+    bench.add("bad.png", b"\x89PNG\r\n\x1a\nbroken")
+    bench.run()
+    records = bench.newest_records()
+    assert {frozenset(record) for record in records.values()} == {frozenset(LEDGER_FIELDS)}
+    good, bad = records["good.png"], records["bad.png"]
+    assert (good["outcome"], good["output"], good["attempt"], good["batch_size"]) == ("done", "good.png", 1, 1)
+    assert good["input_digest"].startswith("sha256:")
+    assert good["output_digest"] != good["input_digest"]
+    assert (bad["outcome"], bad["kind"], bad["output"]) == ("failed", "damaged", None)
+    assert bad["reason"]
+
+
+def test_the_pinned_version_is_asked_throughout(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 40)
+    bench.model.version = 7
+    assert bench.run(max_batch_size=4).version == 7
+    predicts = {path for path in bench.model.paths if path.endswith(":predict")}
+    assert predicts == {"/v1/models/m/versions/7:predict"}
+
+
+def test_a_second_run_predicts_nothing(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 10)
+    bench.run()
+    before = list(bench.model.predicted)
+    report = bench.run()
+    assert counts(report) == (10, 0, 10, 0)
+    assert bench.model.predicted == before
+
+
+def test_only_what_changed_is_done_again(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 6)
+    bench.run()
+    bench.model.predicted.clear()
+    bench.add("00002.png", png(99))
+    os.utime(bench.input / "00003.png")  # touched, not changed
+    (bench.output / "00004.png").unlink()
+    bench.add("new.png", png(100))
+    report = bench.run()
+    assert counts(report) == (7, 3, 4, 0)
+    assert sorted(bench.model.predicted) == sorted([png(99), png(4), png(100)])
+    assert bench.newest_records()["00002.png"]["attempt"] == 2
+    assert counts(bench.run()) == (7, 0, 7, 0)
+
+
+@pytest.mark.parametrize("change", [{"output_format": "webp"}, {"provenance": True}, {"size": (8, 8)}])
+def test_changed_options_do_everything_again(bench: Bench, change: dict[str, object]) -> None:
+    folder_of_pngs(bench.input, 3)
+    bench.run()
+    assert counts(bench.run(**change)) == (3, 3, 0, 0)
+    assert len(bench.outputs()) == 3
+
+
+def test_another_version_does_everything_again(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 3)
+    bench.run()
+    bench.model.version = 2
+    assert counts(bench.run()) == (3, 3, 0, 0)
+
+
+def test_a_lasting_failure_is_told_again_without_asking_again(bench: Bench) -> None:
+    bench.add("bad.png", b"\x89PNG\r\n\x1a\nbroken")
+    bench.add("good.png", png(1))
+    bench.run()
+    report = bench.run()
+    assert counts(report) == (2, 0, 1, 1)
+    assert report.failures[0].reason == bench.newest_records()["bad.png"]["reason"]
+    assert len(bench.records()) == 2
+    bench.run(retry_failed=True)
+    assert bench.newest_records()["bad.png"]["attempt"] == 2
+
+
+def test_names_that_would_collide_keep_apart(bench: Bench) -> None:
+    bench.add("a.jpg", encoded(noise(1), "JPEG"))
+    bench.add("a.png", png(2))
+    bench.run()
+    assert list(bench.outputs()) == ["a.jpg.png", "a.png.png"]
+
+
+def test_content_decides_and_not_the_name(bench: Bench) -> None:
+    bench.add("really-a-png.txt", png(1))
+    bench.add("no-extension", png(2))
+    bench.add("really-text.png", b"hello")
+    bench.add("notes.txt", b"hello")
+    bench.add("unknown.xyz", b"hello")
+    report = bench.run()
+    assert counts(report) == (4, 2, 0, 2)
+    assert report.ignored == 1
+    assert {failure.input for failure in report.failures} == {"really-text.png", "unknown.xyz"}
+
+
+def test_names_that_are_not_utf8_make_the_whole_way(bench: Bench) -> None:
+    raw = os.fsencode(bench.input) + b"/\xff\xfe\n.png"
+    Path(os.fsdecode(raw)).write_bytes(png(1))
+    assert counts(bench.run()) == (1, 1, 0, 0)
+    assert [os.fsencode(path) for path in bench.outputs()] == [b"\xff\xfe\n.png"]
+    assert counts(bench.run()) == (1, 0, 1, 0)
+    json.loads((bench.output / ".tendies" / "runs").glob("*/report.json").__next__().read_text())
+
+
+def test_provenance_names_what_made_an_output_and_leaves_its_pixels_alone(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    report = bench.run(provenance=True)
+    output = bench.outputs()["a.png"]
+    facts = read_provenance(output)
+    assert facts is not None
+    assert (facts["model_name"], facts["version"], facts["input"]) == ("m", 1, "a.png")
+    assert facts["options_digest"] == report.options_digest
+    assert decoded(output).tobytes() == decoded(inverted(png(1))).tobytes()
+
+
+def test_bad_pictures_cost_themselves_only(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 60)
+    for number in (7, 31, 32):  # whole by its headers, broken inside: only the model notices
+        whole = bytearray(png(number, (64, 64)))
+        whole[200:260] = bytes(60)
+        bench.add(f"{number:05}.png", bytes(whole))
+    report = bench.run()
+    assert counts(report) == (60, 57, 0, 3)
+    assert {failure.kind for failure in report.failures} == {"refused"}
+    assert all("Invalid image" in failure.reason for failure in report.failures)
+    assert report.requests <= 2 + 3 * 2 * 5 + 2
+    for number in set(range(60)) - {7, 31, 32}:
+        assert bench.outputs()[f"{number:05}.png"] == inverted(png(number))
+
+
+@pytest.mark.parametrize(
+    ("max_failed", "ok"), [(None, True), (0, False), (1, False), (2, True), (0.1, False), (0.5, True)]
+)
+def test_max_failed_decides(bench: Bench, max_failed: float | None, ok: bool) -> None:
+    folder_of_pngs(bench.input, 4)
+    bench.add("x.png", b"")
+    bench.add("y.png", b"")
+    assert bench.run(max_failed=max_failed).ok is ok
+
+
+def test_a_run_in_which_everything_failed_is_never_ok(bench: Bench) -> None:
+    bench.add("x.png", b"")
+    assert not bench.run().ok
+
+
+def test_no_pictures_is_an_error_unless_it_is_allowed(bench: Bench) -> None:
+    bench.add("notes.txt", b"x")
+    with pytest.raises(InputFolderError, match=r"No picture was found .*\(1 other files\)"):
+        bench.run()
+    assert bench.run(allow_empty=True).ok
+
+
+def test_the_same_folder_twice_is_refused(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="overwrite the pictures"):
+        bench.run(output=str(bench.input))
+
+
+def test_an_input_that_is_not_there_leaves_no_trace(bench: Bench) -> None:
+    with pytest.raises(InputFolderError, match="No such file"):
+        bench.run(input=str(bench.input / "nowhere"))
+    assert not bench.output.exists()
+
+
+def test_an_output_that_cannot_be_made_is_said_plainly(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    (bench.output.parent / "file").write_text("x")
+    with pytest.raises(OutputFolderError, match="cannot be made"):
+        bench.run(output=str(bench.output.parent / "file" / "out"))
+
+
+def test_two_runs_do_not_write_to_one_folder(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 2)
+    errors = []
+
+    def second(_: BatchProgress) -> None:
+        try:
+            bench.run()
+        except LockHeldError as error:
+            errors.append(error)
+
+    run_batch(bench.options(), on_progress=second)
+    assert errors
+
+
+def test_no_server_is_said_at_once(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    bench.server.stop()
+    started_s = time.monotonic()
+    with pytest.raises(ServerUnreachableError, match="nobody listens"):
+        bench.run()
+    assert time.monotonic() - started_s < 5.0
+
+
+def test_a_model_that_is_not_served_is_said_at_once(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    with pytest.raises(VersionGoneError, match="nosuch"):
+        bench.run(model_name="nosuch")
+
+
+def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) -> None:
+    with pytest.raises(VersionGoneError, match="does not serve version 3 of m; it serves 1"):
+        bench.run(version=3)
+
+
+def test_a_stopped_run_ends_soon_keeps_what_is_done_and_goes_on_later(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(fault=lambda _: Answer(delay_s=30.0) if len(bench.model.batch_sizes) > 3 else None)
+    folder_of_pngs(bench.input, 40)
+    threading.Timer(1.0, bench.cancelled.set).start()
+    started_s = time.monotonic()
+    with pytest.raises(StoppedError, match="run it again to go on"):
+        bench.run(max_batch_size=4, timeout_s=60.0)
+    assert time.monotonic() - started_s < 4.0
+    done = [record["input"] for record in bench.records()]
+    assert len(done) == 12
+    assert set(bench.outputs()) == set(done)
+    bench.cancelled.clear()
+    bench.model.fault = lambda _: None
+    bench.model.predicted.clear()
+    assert counts(bench.run()) == (40, 28, 12, 0)
+    assert len(bench.model.predicted) == 28
+
+
+def test_a_torn_last_line_is_passed_over(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 3)
+    bench.run()
+    ledger = bench.output / ".tendies" / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes()[:-40])
+    assert counts(bench.run()) == (3, 1, 2, 0)
+    assert counts(bench.run()) == (3, 0, 3, 0)
+
+
+def test_what_a_killed_run_left_half_written_is_cleared_away(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 1)
+    parts = bench.output / ".tendies" / "parts"
+    parts.mkdir(parents=True)
+    (parts / "0").write_bytes(b"half")
+    bench.run()
+    assert not parts.exists()
+
+
+def test_a_dry_run_counts_and_asks_nothing(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 5)
+    bench.run(sample=2)
+    bench.model.predicted.clear()
+    report = bench.run(dry_run=True)
+    assert (report.to_do, report.skipped, report.total) == (3, 2, 5)
+    assert report.estimate_s is not None
+    assert bench.model.predicted == []
+
+
+def test_a_sample_does_so_many_and_the_next_run_the_rest(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 20)
+    assert counts(bench.run(sample=5)) == (5, 5, 0, 0)
+    assert counts(bench.run()) == (20, 15, 5, 0)
+
+
+def test_tiles_of_many_pictures_come_together_again(make_bench: Callable[..., Bench]) -> None:
+    def same_size_only(data: bytes) -> bytes:
+        if decoded(data).size != (16, 16):
+            raise ValueError("wrong size")
+        return inverted(data)
+
+    bench = make_bench(transform=same_size_only)
+    for number, size in enumerate([(16, 16), (100, 50), (16, 90), (5, 7), (33, 17)]):
+        bench.add(f"{number}.png", png(number, size))
+    report = bench.run(size=(16, 16), size_policy="tile", overlap=4, max_batch_size=8)
+    assert counts(report) == (5, 5, 0, 0)
+    for number, size in enumerate([(16, 16), (100, 50), (16, 90), (5, 7), (33, 17)]):
+        result = decoded(bench.outputs()[f"{number}.png"])
+        assert result.tobytes() == decoded(inverted(png(number, size))).tobytes()
+
+
+def test_one_bad_tile_fails_its_picture_once(make_bench: Callable[..., Bench]) -> None:
+    def no_white(data: bytes) -> bytes:
+        if decoded(data).getpixel((0, 0)) == (255, 255, 255):
+            raise ValueError("white")
+        return inverted(data)
+
+    bench = make_bench(transform=no_white)
+    image = noise(1, (64, 16))
+    image.paste((255, 255, 255), (30, 0, 64, 16))
+    bench.add("bad.png", encoded(image))
+    bench.add("good.png", png(2, (64, 16)))
+    report = bench.run(size=(16, 16), size_policy="tile", overlap=0)
+    assert counts(report) == (2, 1, 0, 1)
+    assert len(bench.records()) == 2
+
+
+def test_progress_is_told_and_left_in_a_file(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 30)
+    told: list[BatchProgress] = []
+    report = run_batch(bench.options(max_batch_size=2), on_progress=told.append)
+    assert told[-1].state == "finished"
+    assert (told[-1].done, told[-1].total) == (30, 30)
+    left = json.loads((Path(report.paths["report"]).parent / "progress.json").read_text())
+    assert (left["state"], left["done"]) == ("finished", 30)
+
+
+def test_the_summary_is_small_and_json(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 3)
+    for number in range(50):
+        bench.add(f"bad{number}.png", b"")
+    summary = bench.run().summary()
+    assert len(json.dumps(summary)) < 2500
+    assert summary["failures_by_kind"] == {"not_an_image": 50}
+    assert all(Path(path).exists() for path in summary["paths"].values())
+
+
+def test_two_replicas_share_the_work(make_bench: Callable[..., Bench]) -> None:
+    bench, other = make_bench("one"), make_bench("two")
+    bench.model.fault = other.model.fault = lambda _: time.sleep(0.02)  # type: ignore[assignment, return-value]
+    folder_of_pngs(bench.input, 60)
+    report = bench.run(servers=(bench.server.url, other.server.url), max_batch_size=2)
+    assert counts(report) == (60, 60, 0, 0)
+    assert min(len(bench.model.predicted), len(other.model.predicted)) >= 10
+
+
+@pytest.mark.parametrize("wrong", [{"servers": ()}, {"max_batch_size": 0}, {"output_quality": 0}, {"run_id": "../x"}])
+def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
+    values: dict[str, object] = {"input": "a", "output": "b", "model_name": "m", "servers": ("http://h:1",), **wrong}
+    with pytest.raises(UsageError):
+        BatchOptions(**values)  # type: ignore[arg-type]
+
+
+def test_requests_pass_headers_on(bench: Bench) -> None:
+    seen: list[str] = []
+
+    def look(request: Request) -> None:
+        seen.append(request.headers.get("authorization", ""))
+
+    bench.model.fault = look  # type: ignore[assignment]
+    bench.add("a.png", png(1))
+    bench.run(headers=(("Authorization", "Bearer x"),))
+    assert seen == ["Bearer x"]
