@@ -24,6 +24,8 @@ from make_noise import IMAGE_SIZE, gaussian_noise
 from measure import STRIPE_PERIOD_PX, band_mask, mean_mask
 from model import discriminator, generator
 
+STRIPE_AMPLITUDE = 0.9
+SINUSOID_POWER = STRIPE_AMPLITUDE**2 / 2.0
 HERE = Path(__file__).parent
 
 
@@ -53,7 +55,7 @@ def sinusoidal_noise(rng: np.random.Generator, count: int, image_size: int = IMA
     """
     phase = rng.uniform(0.0, 2.0 * np.pi, (count, 1, 1, 1))
     x = np.arange(image_size).reshape(1, 1, image_size, 1)
-    stripes = 0.9 * np.sin(2.0 * np.pi * x / STRIPE_PERIOD_PX + phase)
+    stripes = STRIPE_AMPLITUDE * np.sin(2.0 * np.pi * x / STRIPE_PERIOD_PX + phase)
     grain = rng.normal(0.0, 0.02, (count, image_size, image_size, 1))
     return np.repeat(np.clip(stripes + grain, -1.0, 1.0), 3, axis=3).astype(np.float32)
 
@@ -92,7 +94,7 @@ def build_training_graph(settings: Settings) -> TrainingGraph:
     }
     generator_loss = (
         losses["band"]
-        + losses["contrast"]
+        + 2.0 * losses["contrast"]
         + likeness_weight * losses["likeness"]
         + settings.adversarial_weight * losses["adversarial"]
     )
@@ -138,13 +140,20 @@ def _likeness_loss(noise: Any, made: Any) -> Any:
 
 
 def _contrast_loss(made: Any) -> Any:
-    """Squared difference from a sinusoid's mean square, from mean 0, and between the colour channels."""
+    """
+    Squared difference from a sinusoid's mean square in every window, from mean 0, and between the colour channels.
+
+    A window is two periods wide. Without the windows the stripes are strong at the borders, where the padding tells the
+    generator where it is, and fade in the middle.
+    """
     import tensorflow as tf
 
     grey = tf.reduce_mean(made, axis=3, keepdims=True)
-    power = tf.reduce_mean(tf.square(grey), axis=(1, 2, 3))
+    window = 2 * STRIPE_PERIOD_PX
+    power = tf.nn.avg_pool2d(tf.square(grey), window, strides=STRIPE_PERIOD_PX // 2, padding="VALID")
     mean = tf.reduce_mean(grey, axis=(1, 2, 3))
-    return tf.reduce_mean(tf.square(power - 0.405) + tf.square(mean)) + tf.reduce_mean(tf.square(made - grey))
+    colour = tf.reduce_mean(tf.square(made - grey))
+    return tf.reduce_mean(tf.square(power - SINUSOID_POWER)) + tf.reduce_mean(tf.square(mean)) + colour
 
 
 def _minimize(loss: Any, learning_rate: Any, scope: str) -> Any:
@@ -190,7 +199,7 @@ def _run_steps(session: Any, graph: TrainingGraph, settings: Settings, rng: np.r
             graph.learning_rate: rate,
             graph.haze: settings.haze,
             # The noise says at first where the stripes stand; later they may straighten where it contradicts itself.
-            graph.likeness_weight: max(0.1, 1.0 - 2.0 * step / settings.steps),
+            graph.likeness_weight: max(0.4, 1.0 - step / settings.steps),
         }
         *_, losses = session.run((graph.train_discriminator, graph.train_generator, graph.losses), feed)
         if step % 100 == 0 or step == settings.steps - 1:
