@@ -143,7 +143,6 @@ def usage() -> str:
         "The embedded Model Server. Flags are tensorflow_model_server's, written --name=value:",
         "",
     ]
-    for item in fields(Flags):
-        lines.append(f"  --{item.name}={item.default!r:<12} {item.metadata['help']}".replace("'", ""))
+    lines += [f"  --{item.name}={item.default!s:<12} {item.metadata['help']}" for item in fields(Flags)]
     lines += ["", "Known and refused: " + ", ".join(sorted(_NOT_IMPLEMENTED)) + "."]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tendies_ops.server.http_protocol import HttpProtocol, Request, Response, html_error
+from tendies_ops.server.http_message import Request, Response, html_error
+from tendies_ops.server.http_protocol import HttpProtocol, Respond
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.rest_handler import RestHandler
 
@@ -23,8 +24,6 @@ _CORS = (
     ("Access-Control-Allow-Methods", "POST, GET"),
     ("Access-Control-Allow-Headers", "Content-Type"),
 )
-
-Respond = Callable[[Response], None]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class LoadSettings:
     max_num_load_retries: int = 5
     load_retry_interval_s: float = 60.0
     num_load_threads: int = 0
+    num_unload_threads: int = 0
     num_initial_load_threads: int = 4
 
 
@@ -42,7 +43,7 @@ def load_with_retries(attempt: Callable[[], T], what: str, settings: LoadSetting
     for retry in range(settings.max_num_load_retries + 1):
         try:
             return attempt()
-        except StatusError as error:
+        except StatusError as error:  # noqa: PERF203  # each try takes seconds
             log.warning("%s failed: %s", what, error)
             if retry == settings.max_num_load_retries or _wait(settings.load_retry_interval_s, cancelled):
                 raise

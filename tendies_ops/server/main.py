@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 from tendies_ops.errors import TendiesError
+from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
 from tendies_ops.server.flags import Flags, parse_flags, usage
 from tendies_ops.server.http_server import HttpServer, HttpSettings
 from tendies_ops.server.load import LoadSettings
@@ -18,7 +19,7 @@ from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.model_config import read_model_config, read_prometheus_path, single_model_config
 from tendies_ops.server.models import ConfigFilePoll, Models
 from tendies_ops.server.rest_handler import RestHandler
-from tendies_ops.server.saved_model_loader import SavedModelLoader
+from tendies_ops.server.saved_model_loader import LoaderSettings, SavedModelLoader
 from tendies_ops.server.servable import Loader, SessionSettings
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.version_source import ModelConfig, VersionSource
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 EXIT_NOT_STARTED = 255  # the real server's -1
 
-MakeLoader = Callable[[Flags], Loader]
+MakeLoader = Callable[[Flags, Metrics], Loader]
 
 
 def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
@@ -48,14 +49,31 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
     flags = command_line.flags
     logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     try:
-        return asyncio.run(_Server(flags, (make_loader or _saved_model_loader)(flags)).serve())
+        return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
     except StatusError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
         return EXIT_NOT_STARTED
 
 
-def _saved_model_loader(flags: Flags) -> Loader:
-    return SavedModelLoader(session_settings(flags))
+def _saved_model_loader(flags: Flags, metrics: Metrics) -> Loader:
+    return SavedModelLoader(
+        LoaderSettings(
+            session=session_settings(flags),
+            warmup_iterations=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
+            check_method_name=flags.enable_signature_method_name_check,
+            batching=_batching(flags),
+            per_model_batching=flags.enable_per_model_batching_parameters,
+            flush_caches=flags.flush_filesystem_caches,
+        ),
+        metrics,
+    )
+
+
+def _batching(flags: Flags) -> BatchingParameters | None:
+    if not flags.enable_batching:
+        return None
+    path = flags.batching_parameters_file
+    return read_batching_parameters(path) if path else BatchingParameters()
 
 
 def session_settings(flags: Flags) -> SessionSettings:
@@ -86,6 +104,7 @@ def _load_settings(flags: Flags) -> LoadSettings:
         max_num_load_retries=flags.max_num_load_retries,
         load_retry_interval_s=max(0, flags.load_retry_interval_micros) / 1e6,
         num_load_threads=flags.num_load_threads,
+        num_unload_threads=flags.num_unload_threads,
     )
 
 
@@ -111,14 +130,14 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig]:
 class _Server:
     """The parts of one server process."""
 
-    def __init__(self, flags: Flags, loader: Loader) -> None:
+    def __init__(self, flags: Flags, make_loader: MakeLoader) -> None:
         self._flags = flags
         self._configured = _configured_models(flags)
         self._prometheus_path = (
             read_prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else None
         )
         self._metrics = Metrics()
-        self._manager = Manager(loader, _load_settings(flags))
+        self._manager = Manager(make_loader(flags, self._metrics), _load_settings(flags))
         self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
         self._models = Models(
             self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models
@@ -160,7 +179,11 @@ class _Server:
     async def _serve_rest(self, stopping: asyncio.Event) -> None:
         flags = self._flags
         rest = RestHandler(
-            self._manager, self._models.version_of_label, self._metrics, timeout_ms=flags.rest_api_timeout_in_ms
+            self._manager,
+            self._models.version_of_label,
+            self._metrics,
+            timeout_ms=flags.rest_api_timeout_in_ms,
+            check_method_name=flags.enable_signature_method_name_check,
         )
         settings = HttpSettings(
             num_threads=flags.rest_api_num_threads,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.server.load import LoadSettings, load_with_retries, reserve_resources
 from tendies_ops.server.servable import Loader, Servable
 from tendies_ops.server.serving_map import ServingMap
@@ -58,6 +59,7 @@ class Manager:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="version-manager", daemon=True)
         self._pool: ThreadPoolExecutor | None = None
+        self._unload_pool = _pool(settings.num_unload_threads)
 
     def start(self) -> None:
         """Begin; the first loads run side by side, later ones as the settings say."""
@@ -97,7 +99,7 @@ class Manager:
 
         self.states.wait_for(settled)
         failures = [
-            f"{{{{name: {name} version: {status.version}}} due to error: {status.error_code}: {status.error_message}}}, "
+            f"{{{{name: {name} version: {status.version}}} due to error: {_error_of(status)}}}, "
             for name in names
             if (status := self.states.highest(name)) and status.state == "END"
         ]
@@ -166,11 +168,11 @@ class Manager:
     def _perform(self, managed: _Managed) -> None:
         loading = managed.phase == "new"
         managed.phase = "loading" if loading else "unloading"
-        job = self._load if loading else self._unload
-        if self._pool is None:
+        job, pool = (self._load, self._pool) if loading else (self._unload, self._unload_pool)
+        if pool is None:
             job(managed)
         else:
-            self._pool.submit(job, managed)
+            pool.submit(job, managed)
 
     def _load(self, managed: _Managed) -> None:
         try:
@@ -206,6 +208,10 @@ class Manager:
             servable.close()
         managed.phase = "unloaded"
         self.states.set(managed.model_name, managed.version, "END")
+
+
+def _error_of(status: VersionStatus) -> str:
+    return f"{status.error_code}: {status.error_message}"
 
 
 def _pool(threads: int) -> ThreadPoolExecutor | None:

@@ -12,6 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tendies_ops.server.classify_regress import (
+    Method,
+    answer_classifications,
+    answer_regressions,
+    examples_tensor,
+    find_signature,
+)
+from tendies_ops.server.examples_from_json import read_examples
 from tendies_ops.server.json_pretty import error_body
 from tendies_ops.server.json_text import parse_json
 from tendies_ops.server.manager import Manager
@@ -22,7 +30,7 @@ from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
 from tendies_ops.server.servable import Servable
 from tendies_ops.server.signatures import DEFAULT_SIGNATURE, Signature
 from tendies_ops.server.status import Code, StatusError, http_status, invalid_argument
-from tendies_ops.server.tensors import STRING, StringTensor
+from tendies_ops.server.tensors import STRING, StringTensor, Tensor
 from tendies_ops.server.tensors_from_json import PredictInputs, predict_inputs, signature_name_of
 from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
 
@@ -48,13 +56,17 @@ class RestHandler:
     Answers one request at a time, on whatever thread it is called.
 
     :param timeout_ms: how long TensorFlow may run for one request.
+    :param check_method_name: classify and regress want signatures made for them.
     """
 
-    def __init__(self, manager: Manager, labels: Labels, metrics: Metrics, *, timeout_ms: int) -> None:
+    def __init__(
+        self, manager: Manager, labels: Labels, metrics: Metrics, *, timeout_ms: int, check_method_name: bool = False
+    ) -> None:
         self._manager = manager
         self._labels = labels
         self._metrics = metrics
         self._timeout_ms = timeout_ms
+        self._check_method_name = check_method_name
 
     def answer(self, method: str, target: str, body: Body) -> Answer:
         """Answer a request below ``/v1/``; never raises."""
@@ -77,7 +89,7 @@ class RestHandler:
         if route.action == "predict":
             return self._predict(route, body)
         if route.action in ("classify", "regress"):
-            raise StatusError("UNIMPLEMENTED", f"{route.action} is not there yet")
+            return self._classify_or_regress(route, body)
         if not route.model_name:
             raise invalid_argument("Missing model name in request.")
         return self._metadata(route) if route.action == "metadata" else self._status(route)
@@ -109,13 +121,31 @@ class RestHandler:
                 inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
             else:
                 inputs = _read_inputs(body, document or parse_json(body), signature, name)
-            begin = time.perf_counter()
-            outputs = servable.run(signature, inputs.tensors, timeout_ms=self._timeout_ms)
-            elapsed_us = (time.perf_counter() - begin) * 1e6
-            self._metrics.observe(
-                "runtime_latency", elapsed_us, model_name=route.model_name, API="Predict", runtime="TF1"
-            )
+            outputs = self._run(route, servable, signature, inputs.tensors)
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
+
+    def _classify_or_regress(self, route: Route, body: Body) -> bytes:
+        document = parse_json(body, exact=True)
+        name = signature_name_of(document)
+        examples = read_examples(document)
+        method: Method = "classify" if route.action == "classify" else "regress"
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
+            signature = find_signature(servable.signatures, name, method, check_method_name=self._check_method_name)
+            self._metrics.observe("request_example_counts", len(examples), model=route.model_name)
+            self._metrics.count("request_example_count_total", len(examples), model=route.model_name)
+            outputs = self._run(route, servable, signature, examples_tensor(examples))
+            answer = answer_classifications if method == "classify" else answer_regressions
+            return answer(outputs, len(examples))
+
+    def _run(
+        self, route: Route, servable: Servable, signature: Signature, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        begin = time.perf_counter()
+        outputs = servable.run(signature, inputs, timeout_ms=self._timeout_ms)
+        elapsed_us = (time.perf_counter() - begin) * 1e6
+        api = route.action.capitalize()
+        self._metrics.observe("runtime_latency", elapsed_us, model_name=route.model_name, API=api, runtime="TF1")
+        return outputs
 
 
 def _find_signature(servable: Servable, name: str) -> Signature:

@@ -41,6 +41,7 @@ class Target:
 
     path: str
     whole: str
+    is_absolute: bool = False  #: given with scheme and host, as to a proxy
 
     @property
     def is_rest(self) -> bool:
@@ -68,7 +69,8 @@ def parse_target(target: str) -> Target | None:
     if match is None:
         return None
     path = match["path"]
-    return Target(path, path + (match["query"] or "") + (match["fragment"] or ""))
+    whole = path + (match["query"] or "") + (match["fragment"] or "")
+    return Target(path, whole, is_absolute=match["authority"] is not None)
 
 
 def parse_route(method: str, target: str) -> Route:
@@ -100,7 +102,7 @@ def _action(method: str, last: str | None, malformed: StatusError) -> Action:
     if method == "POST":
         for verb in ("predict", "classify", "regress"):
             if last == verb:
-                return verb  # type: ignore[return-value]  # one of the three
+                return verb
         raise malformed
     return "metadata" if last == "metadata" else "status"
 

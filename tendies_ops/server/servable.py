@@ -15,7 +15,7 @@ from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
-from tendies_ops.server.tensors import NUMBER_OF, STRING, OpaqueTensor, StringTensor, Tensor, dtype_of
+from tendies_ops.server.tensors import NUMBER_OF, STRING, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
 
 MAX_RANK = 254  # tensorflow/core/framework/tensor_shape.h, MaxDimensions
 
@@ -186,8 +186,8 @@ def _new_tensor(tf: Any, name: str, tensor: Tensor) -> int:
         return _new_string_tensor(tf, tensor)
     if isinstance(tensor, OpaqueTensor):
         raise TypeError(f"input {name} of type {tensor.dtype.name} cannot be made")
-    array = np.ascontiguousarray(tensor).reshape(tensor.shape)
-    handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(array.shape), array.ndim, array.nbytes)
+    array = np.ascontiguousarray(tensor.values)
+    handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(tensor.shape), len(tensor.shape), array.nbytes)
     ctypes.memmove(tf.TF_TensorData(handle), array.ctypes.data, array.nbytes)
     return handle
 
@@ -213,7 +213,7 @@ def _read_tensor(tf: Any, handle: int) -> Tensor:
         return OpaqueTensor(shape, dtype)
     size_bytes = tf.TF_TensorByteSize(handle)
     content = ctypes.string_at(tf.TF_TensorData(handle), size_bytes) if size_bytes else b""
-    return np.frombuffer(content, dtype.numpy).reshape(shape)
+    return NumberTensor(shape, np.frombuffer(content, dtype.numpy))
 
 
 def _read_string_tensor(tf: Any, handle: int, shape: tuple[int, ...]) -> StringTensor:

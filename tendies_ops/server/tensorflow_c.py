@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tendies_ops.errors import UsageError
-from tendies_ops.server.status import CODES, StatusError
+from tendies_ops.server.status import CODES, Code, StatusError
 
 TSTRING_SIZE_BYTES: Final = 24  # sizeof(TF_TString), fixed by the ABI of tf_tstring.h
 
@@ -140,5 +140,5 @@ class Status:
         code = self._library.TF_GetCode(self.handle)
         if code:
             message: bytes = self._library.TF_Message(self.handle)
-            name = CODES[code] if code < len(CODES) else "UNKNOWN"
+            name: Code = CODES[code] if code < len(CODES) else "UNKNOWN"
             raise StatusError(name, message.decode("utf-8", "surrogateescape"))

@@ -74,6 +74,21 @@ class StringTensor:
             raise ValueError(f"a string tensor of shape {self.shape} needs {math.prod(self.shape)} values")
 
 
+@dataclass(frozen=True, eq=False)
+class NumberTensor:
+    """
+    A tensor of numbers or bools, row-major. TensorFlow allows four times the dimensions that numpy does, so the
+    values are flat.
+    """
+
+    shape: tuple[int, ...]
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (math.prod(self.shape),):
+            raise ValueError(f"a tensor of shape {self.shape} does not have values of shape {self.values.shape}")
+
+
 @dataclass(frozen=True)
 class OpaqueTensor:
     """An output of a type that JSON cannot carry: only its shape matters, for the error that names it."""
@@ -82,4 +97,4 @@ class OpaqueTensor:
     dtype: DType
 
 
-Tensor = NDArray[Any] | StringTensor | OpaqueTensor
+Tensor = NumberTensor | StringTensor | OpaqueTensor

@@ -6,6 +6,7 @@ Source: tensorflow/serving util/json_tensor.cc.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -15,12 +16,13 @@ from typing import Any, Final
 
 import numpy as np
 import pybase64
+from numpy.typing import NDArray
 
 from tendies_ops.server.json_pretty import debug_string
 from tendies_ops.server.json_text import JsonObject, members
 from tendies_ops.server.signatures import TensorInfo
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.tensors import STRING, DType, StringTensor, Tensor
+from tendies_ops.server.tensors import STRING, DType, NumberTensor, StringTensor, Tensor
 
 Inputs = Mapping[str, TensorInfo]
 
@@ -58,7 +60,8 @@ def signature_name_of(document: Any) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid_argument(
-            f"JSON Value: {debug_string(document)} not formatted correctly. 'signature_name' key must be a string value."
+            f"JSON Value: {debug_string(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
         )
     return name
 
@@ -93,7 +96,8 @@ def _instances(document: JsonObject) -> list[Any]:
     return instances
 
 
-def _is_base64(value: Any) -> bool:
+def is_base64_object(value: Any) -> bool:
+    """Whether it is ``{"b64": "..."}`` and nothing else."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("b64"), str)
@@ -103,7 +107,7 @@ def _is_base64(value: Any) -> bool:
 
 
 def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and not _is_base64(value)
+    return isinstance(value, dict) and not is_base64_object(value)
 
 
 def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
@@ -122,10 +126,7 @@ def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
     for index, element in enumerate(instances):
         if _is_named(element):
             raise invalid_argument(f"Expecting value/list but got object at item {index} of input list")
-        try:
-            columns.add(name, element)
-        except StatusError as error:
-            raise invalid_argument(f"Failed to process element: {index} of 'instances' list. Error: {error}") from None
+        _add(columns, name, element, str(index))
     return columns.tensors(len(instances))
 
 
@@ -135,12 +136,7 @@ def _from_objects(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
         if not _is_named(element):
             raise invalid_argument(f"Expecting object but got list at item {index} of input list")
         for name, value in members(element):
-            try:
-                columns.add(name, value)
-            except StatusError as error:
-                raise invalid_argument(
-                    f"Failed to process element: {index} key: {name} of 'instances' list. Error: {error}"
-                ) from None
+            _add(columns, name, value, f"{index} key: {name}")
         if element.keys() != inputs.keys():
             raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: {debug_string(element)} "
@@ -158,28 +154,35 @@ class _Columns:
         self.leaves: dict[str, list[Any]] = {name: [] for name in inputs}
 
     def add(self, name: str, item: Any) -> None:
-        """Add one element; a repeated name in one object adds nothing more, as FindMember would read it."""
+        """Add one element."""
         if name not in self.inputs:
             raise invalid_argument(f"JSON object: does not have named input: {name}")
         shape = dense_shape(item)
         leaves = flatten(item, shape, self.inputs[name].dtype)
         if name not in self.shapes:
             self.shapes[name] = shape
-        elif np.prod(self.shapes[name], dtype=object) != len(leaves):
-            size = int(np.prod(self.shapes[name], dtype=object))
+        elif math.prod(self.shapes[name]) != len(leaves):
+            size = math.prod(self.shapes[name])
             raise invalid_argument(f"Expecting tensor size: {size} but got: {len(leaves)}")
         elif self.shapes[name] != shape:
             raise invalid_argument(f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}")
         self.leaves[name].append(leaves)
 
     def tensors(self, batch_size: int) -> dict[str, Tensor]:
-        """The tensors, with the batch as first dimension."""
-        return {
-            name: make_tensor(
-                list(chain.from_iterable(self.leaves[name])), (batch_size, *shape), self.inputs[name].dtype
-            )
-            for name, shape in self.shapes.items()
-        }
+        """The tensors, with the batch as first dimension; what repeated names brought in excess is cut off."""
+        tensors = {}
+        for name, shape in self.shapes.items():
+            whole = (batch_size, *shape)
+            leaves = list(chain.from_iterable(self.leaves[name]))[: math.prod(whole)]
+            tensors[name] = make_tensor(leaves, whole, self.inputs[name].dtype)
+        return tensors
+
+
+def _add(columns: _Columns, name: str, item: Any, where: str) -> None:
+    try:
+        columns.add(name, item)
+    except StatusError as error:
+        raise invalid_argument(f"Failed to process element: {where} of 'instances' list. Error: {error}") from None
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:
@@ -209,7 +212,7 @@ def _column(value: Any, dtype: DType) -> Tensor:
 
 
 def _whole_tensor(instances: list[Any], dtype: DType) -> Tensor | None:
-    """The usual case at once: equal shapes and good values. None where something is odd and must be looked at singly."""
+    """The usual case at once: equal shapes and good values. None where something must be looked at singly."""
     shape = dense_shape(instances)
     leaves = _flatten_regular(instances, shape)
     if leaves is None:
@@ -278,7 +281,7 @@ def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[A
 
 def _converted(leaves: list[Any], dtype: DType) -> list[Any]:
     convert = _converter(dtype)
-    return leaves if convert is None or _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
+    return leaves if _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
 
 
 def _all_plain(leaves: list[Any], dtype: DType) -> bool:
@@ -290,7 +293,7 @@ def _all_plain(leaves: list[Any], dtype: DType) -> bool:
         return kinds <= {bool}
     if dtype.name in _INT_RANGES and kinds == {int}:
         low, high = _INT_RANGES[dtype.name]
-        return low <= min(leaves) and max(leaves) <= high
+        return bool(low <= min(leaves) and max(leaves) <= high)
     return False
 
 
@@ -298,7 +301,7 @@ def _converter(dtype: DType) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if isinstance(value, dict):
             if dtype is STRING:
-                return _base64_object(value)
+                return decode_base64_object(value)
             raise _type_error(value, dtype)
         if dtype is STRING and isinstance(value, str):
             return value.encode("utf-8", "surrogateescape")
@@ -315,7 +318,8 @@ def _known(dtype: DType) -> bool:
     return dtype is STRING or dtype.name in _FLOATS or dtype.name == "bool" or dtype.name in _INT_RANGES
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """RapidJSON's name of a value's type."""
     if isinstance(value, bool):
         return "True" if value else "False"
     kinds = {type(None): "Null", str: "String", list: "Array", int: "Number", float: "Number"}
@@ -324,12 +328,17 @@ def _json_type(value: Any) -> str:
 
 def _type_error(value: Any, dtype: DType) -> StatusError:
     return invalid_argument(
-        f"JSON Value: {debug_string(value)} Type: {_json_type(value)} is not of expected type: {dtype.name}"
+        f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
     )
 
 
-def _base64_object(value: JsonObject) -> bytes:
-    if not _is_base64(value):
+def decode_base64_object(value: JsonObject) -> bytes:
+    """
+    The bytes of a ``{"b64": ...}`` object.
+
+    :raises StatusError: it is none, or not base64.
+    """
+    if not is_base64_object(value):
         raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
     decoded = decode_base64(value["b64"].encode("utf-8", "surrogateescape"))
     if decoded is None:
@@ -344,7 +353,7 @@ def decode_base64(text: bytes | memoryview) -> bytes | None:
     :return: None where that refuses.
     """
     try:
-        return pybase64.b64decode(text, validate=True)
+        return bytes(pybase64.b64decode(text, validate=True))
     except ValueError:
         pass
     squeezed = _BASE64_BLANKS.sub(b"", bytes(text))
@@ -353,7 +362,7 @@ def decode_base64(text: bytes | memoryview) -> bytes | None:
     if len(bare) % 4 == 1 or padding not in (0, -len(bare) % 4):
         return None
     try:
-        return pybase64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+        return bytes(pybase64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True))
     except ValueError:
         return None
 
@@ -362,25 +371,18 @@ def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tens
     """A tensor of checked values."""
     if dtype is STRING:
         return StringTensor(shape, values)
-    if dtype.numpy is None:  # no value, or the first one would have been refused
-        raise invalid_argument(f"tensor parsing error: {dtype.name}")
     if dtype.name in _FLOATS:
-        return _float_array(values, dtype).reshape(shape) if len(shape) <= 32 else _deep(values, shape, dtype)
+        return NumberTensor(shape, _float_array(values, dtype))
+    # An empty list is all that other types get here; its type does not matter to anybody but TensorFlow.
     wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
-    array = np.array(values, wide).astype(dtype.numpy)
-    return array.reshape(shape) if len(shape) <= 32 else _deep(values, shape, dtype)
+    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy or np.int64))
 
 
-def _deep(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """More dimensions than numpy knows."""
-    raise StatusError("INVALID_ARGUMENT", "tensor parsing error: x")
-
-
-def _float_array(values: list[Any], dtype: DType) -> Any:
+def _float_array(values: list[Any], dtype: DType) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         array = np.array(values, np.float64)
-        if dtype.numpy is not None and dtype.name == "float":
-            array = array.astype(dtype.numpy)
+        if dtype.name == "float":
+            array = array.astype(np.float32)
     # The real server works on threads that flush denormal numbers to zero.
     smallest = np.finfo(array.dtype).tiny
     array[np.abs(array) < smallest] *= 0

@@ -7,17 +7,17 @@ Source: tensorflow/serving util/json_tensor.cc, MakeJsonFromTensors.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pybase64
+from numpy.typing import NDArray
 
 from tendies_ops.server.json_pretty import PrettyWriter, indent, quoted
 from tendies_ops.server.status import invalid_argument
 from tendies_ops.server.tensors import OpaqueTensor, StringTensor, Tensor
 
-_BYTES_SUFFIX = "_bytes"
-_UNWRITABLE = ("half", "uint16", "complex64", "complex128")
+_BYTES_SUFFIX: Final = "_bytes"
 
 
 def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
@@ -121,17 +121,17 @@ def _rendered(name: str, tensor: Tensor, level: int) -> list[bytes]:
         return [quoted(value) for value in tensor.values]
     if isinstance(tensor, OpaqueTensor):
         raise invalid_argument(f"Failed to write JSON value for tensor type: {tensor.dtype.name}")
-    kind = tensor.dtype
-    if kind == np.float32 or kind == np.float64:
-        return _decimals(tensor)
+    kind = tensor.values.dtype
+    if kind in (np.float32, np.float64):
+        return decimals(tensor.values)
     if kind == np.bool_:
-        return [b"true" if value else b"false" for value in tensor.ravel().tolist()]
+        return [b"true" if value else b"false" for value in tensor.values.tolist()]
     if kind in (np.float16, np.uint16) or kind.kind == "c":
-        if not tensor.size:
+        if not tensor.values.size:
             return []
         names = {np.dtype(np.float16): "half", np.dtype(np.uint16): "uint16"}
         raise invalid_argument(f"Failed to write JSON value for tensor type: {names.get(kind, kind.name)}")
-    return [b"%d" % value for value in tensor.ravel().tolist()]
+    return [b"%d" % value for value in tensor.values.tolist()]
 
 
 def bytes_objects(tensor: StringTensor, level: int) -> list[bytes]:
@@ -141,18 +141,21 @@ def bytes_objects(tensor: StringTensor, level: int) -> list[bytes]:
     return [b"".join((head, pybase64.b64encode(value), tail)) for value in tensor.values]
 
 
-def _decimals(array: Any) -> list[bytes]:
-    """Six significant digits where they read back equal, else all that are needed; whole numbers get ``.0``."""
-    flat = array.ravel()
+def decimals(values: NDArray[Any]) -> list[bytes]:
+    """
+    Floats as JSON: six significant digits where they read back equal, else all that are needed; whole ones get ``.0``.
+
+    :param values: flat, float32 or float64.
+    """
     # The real server writes on threads that flush denormal numbers to zero.
-    flat = np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, flat * 0, flat)
-    values = flat.tolist()
-    short = ["%.6g" % value for value in values]  # noqa: UP031  # printf's own %g, a third faster than format()
-    exact = (np.array(short, np.float64).astype(flat.dtype) == flat).tolist() if values else []
-    precise = "%.9g" if flat.dtype == np.float32 else "%.17g"
+    flushed = np.where(np.abs(values) < np.finfo(values.dtype).tiny, values * 0, values)
+    plain = flushed.tolist()
+    short = ["%.6g" % value for value in plain]  # noqa: UP031  # printf's own %g, a third faster than format()
+    exact = (np.array(short, np.float64).astype(values.dtype) == flushed).tolist() if plain else []
+    precise = "%.9g" if values.dtype == np.float32 else "%.17g"
     return [
         _with_point(text if same else precise % value).encode()
-        for text, same, value in zip(short, exact, values, strict=True)
+        for text, same, value in zip(short, exact, plain, strict=True)
     ]
 
 

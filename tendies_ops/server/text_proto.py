@@ -43,8 +43,8 @@ class _Reader:
         self._text = text
         self._what = what
         self._offset = 0
-        self._tokens = self._scan()
-        self._kind, self._token = next(self._tokens)
+        self._lexemes = self._scan()
+        self._kind, self._lexeme = next(self._lexemes)
 
     def _scan(self) -> Iterator[tuple[str, str]]:
         while True:
@@ -56,9 +56,9 @@ class _Reader:
             yield match.lastgroup, match[match.lastgroup]
 
     def _next(self) -> tuple[str, str]:
-        found = self._kind, self._token
+        found = self._kind, self._lexeme
         if self._kind != "end":
-            self._kind, self._token = next(self._tokens)
+            self._kind, self._lexeme = next(self._lexemes)
         return found
 
     def _error(self, message: str) -> Exception:
@@ -69,43 +69,43 @@ class _Reader:
 
     def message(self, schema: Schema, closing: str) -> Message:
         found: Message = {}
-        while not (self._kind == "end" and not closing) and self._token != closing:
+        while not (self._kind == "end" and not closing) and self._lexeme != closing:
             if self._kind != "word":
-                raise self._error(f"expected a field name, found {self._token!r}")
-            name = self._token
+                raise self._error(f"expected a field name, found {self._lexeme!r}")
+            name = self._lexeme
             if name not in schema:
                 raise self._error(f'Message type "{self._what}" has no field named "{name}".')
             self._next()
             found.setdefault(name, []).extend(self._values(schema[name]))
-            if self._kind == "mark" and self._token in ",;":
+            if self._kind == "mark" and self._lexeme in ",;":
                 self._next()
         self._next()
         return found
 
     def _values(self, schema: Schema | None) -> list[Any]:
-        has_colon = self._token == ":" and self._kind == "mark"
+        has_colon = self._lexeme == ":" and self._kind == "mark"
         if has_colon:
             self._next()
-        if self._kind == "mark" and self._token == "[":
+        if self._kind == "mark" and self._lexeme == "[":
             return self._list(schema)
         if schema is not None:
             return [self._braces(schema)]
         if not has_colon:
-            raise self._error(f"expected ':', found {self._token!r}")
+            raise self._error(f"expected ':', found {self._lexeme!r}")
         return [self._scalar()]
 
     def _list(self, schema: Schema | None) -> list[Any]:
         self._next()
         values = []
-        while self._token != "]":
+        while self._lexeme != "]":
             values.append(self._scalar() if schema is None else self._braces(schema))
-            if self._token == ",":
+            if self._lexeme == ",":
                 self._next()
         self._next()
         return values
 
     def _braces(self, schema: Schema) -> Message:
-        opening = self._token
+        opening = self._lexeme
         if self._kind != "mark" or opening not in "{<":
             raise self._error(f"expected '{{', found {opening!r}")
         self._next()
@@ -118,7 +118,7 @@ class _Reader:
                 parts.append(_unescaped(self._next()[1][1:-1]))
             return "".join(parts)
         if self._kind != "word":
-            raise self._error(f"expected a value, found {self._token!r}")
+            raise self._error(f"expected a value, found {self._lexeme!r}")
         return self._next()[1]
 
 

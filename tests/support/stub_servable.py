@@ -26,6 +26,7 @@ from typing import Any
 
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.main import run
+from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.saved_model_loader import require_saved_model
 from tendies_ops.server.servable import Servable
 from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
@@ -70,8 +71,8 @@ class StubServable:
 class StubLoader:
     """Loads version directories without looking into ``saved_model.pb``."""
 
-    def __init__(self, flags: Flags) -> None:
-        del flags
+    def __init__(self, flags: Flags, metrics: Metrics) -> None:
+        del flags, metrics
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         told = version_dir / "stub.json"

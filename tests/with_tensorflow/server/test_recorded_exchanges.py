@@ -1,0 +1,36 @@
+"""Every exchange that was recorded from tensorflow_model_server, sent to the embedded server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHARED_DATA
+from tests.support.model_server import RunningServer
+from tests.support.recorded_exchanges import Exchange, load_exchanges, replay, serve_recorded_models
+
+RECORDED = SHARED_DATA / "model-server-exchanges"
+EXCHANGES = load_exchanges(RECORDED) if RECORDED.is_dir() else []
+
+pytestmark = pytest.mark.shared_data
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[RunningServer]:
+    with serve_recorded_models(shared_data / "model-server-exchanges", tmp_path_factory.mktemp("recorded")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "exchange", EXCHANGES, ids=[f"{number}-{item['group']}-{item['name']}" for number, item in enumerate(EXCHANGES)]
+)
+def test_an_exchange_replays_equal(server: RunningServer, exchange: Exchange) -> None:
+    tries = 1
+    if "different batch sizes" in exchange["name"]:
+        tries = 30  # two operations of the graph fail at once, and the session names whichever comes first
+    differences = replay(exchange, server.port)
+    for _ in range(tries - 1):
+        differences = differences and replay(exchange, server.port)
+    assert not differences, "\n".join(differences)
