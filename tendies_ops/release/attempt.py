@@ -59,7 +59,9 @@ def prove_or_undo(
         close_journal(tx.base)
         if not isinstance(error, Exception):
             raise
-        what = f"Version {version} of {tx.fleet.model_name} was not released: {reason}."
+        what = (
+            f"Version {version} of {tx.fleet.model_name} was not released: {reason}{'' if reason[-1] in '?!' else '.'}"
+        )
         raise _error_class(error)(f"{what} {undone.words} Report: {report}") from error
 
 

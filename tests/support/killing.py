@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ class KillCount:
     rounds: int
     killed: int  #: the others were faster than the signal
     failed: int  #: ended by themselves with an error
+    words: str  #: what was written on stderr, its end
 
 
 def kill_at_random(
@@ -44,7 +46,7 @@ def kill_at_random(
         timeout=timeout_s,
         cwd=Path(__file__).parents[2],
     )
-    return KillCount(**json.loads(done.stdout.splitlines()[-1]))
+    return KillCount(**json.loads(done.stdout.splitlines()[-1]), words=done.stderr[-4000:])
 
 
 def main(work: Callable[[int, list[str]], None]) -> None:
@@ -77,6 +79,8 @@ def _run(work: Callable[[], None], kill_after_s: float | None) -> tuple[int, flo
         try:
             work()
             status = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(status)
     if kill_after_s is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tendies_ops.server.main import run
 from tendies_ops.server.saved_model_loader import require_saved_model
-from tendies_ops.server.servable import Servable, SessionSettings
+from tendies_ops.server.servable import Servable
 from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
 from tendies_ops.server.tensors import STRING, StringTensor, Tensor
@@ -53,8 +53,8 @@ class ShiftServable:
 class ShiftLoader:
     """Loads what ``make_candidate`` made, with TensorFlow's words where it does not load."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        del settings
+    def __init__(self, *_: object) -> None:
+        """The server's flags and metrics are of no use here."""
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         require_saved_model(version_dir)

@@ -21,7 +21,7 @@ OPTIONS = ReleaseSpec(available_timeout_s=10, restore_timeout_s=10)
 
 @pytest.mark.parametrize(
     "rounds",
-    [pytest.param(12, id="12"), pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
+    [pytest.param(6, id="6"), pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
 def test_no_request_fails_and_each_outcome_is_the_truth(tmp_path: Path, base: Path, rounds: int) -> None:
     scratch = tmp_path / "scratch"
@@ -35,7 +35,7 @@ def test_no_request_fails_and_each_outcome_is_the_truth(tmp_path: Path, base: Pa
             last = release_model(make_candidate(tmp_path / "last", by=250), base, [server.url], options=OPTIONS)
             truth = available_versions(server.url)
 
-    assert count.failed == 0
+    assert count.failed == 0, count.words
     assert load.failures == []
     assert load.answered > 100 * rounds / 2
     right = {shift(picture(5), by) for by in (10, 56, 57, 58, 250, *range(60, 251))}
