@@ -1,0 +1,76 @@
+"""Models that other people trained, through the exporter: each with its own spec, proved, and given a photograph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.support.pixels import pixels_of, png, random_pixels
+
+pytestmark = pytest.mark.shared_data
+
+# What takes seconds stays in the everyday run; the others are several times that.
+PICTURE_MODELS = [
+    pytest.param("cyclegan_code", marks=pytest.mark.slow),
+    pytest.param("cyclegan_meta", marks=pytest.mark.slow),
+    pytest.param("cyclegan_of_one", marks=pytest.mark.slow),
+    "fast_style",
+    pytest.param("magenta_style_0", marks=pytest.mark.slow),
+    "magenta_style_9",
+    pytest.param("magenta_style_19", marks=pytest.mark.slow),
+    pytest.param("cartoongan_checkpoint", marks=pytest.mark.slow),
+    pytest.param("cartoongan_saved_model", marks=pytest.mark.slow),
+    "esrgan",
+]
+
+
+@pytest.mark.parametrize("name", PICTURE_MODELS)
+def test_a_real_model_exports_within_1_of_255_and_styles_a_photograph(name, export_here, shared_data, photograph):
+    exported = export_here(name)
+    answer = pixels_of(exported.send(photograph)["output_bytes"][0])
+
+    assert max(entry.max_abs for entry in exported.manifest.parity) <= 1.0
+    scale = exported.manifest.contract.output.scale
+    assert answer.shape == (200 * scale, 300 * scale, 3)
+    assert answer.std() > 20, "a picture, not one colour"
+    # Only super-resolution keeps the photograph; the others change it visibly.
+    before = pixels_of(photograph).repeat(scale, axis=0).repeat(scale, axis=1)
+    change = np.abs(answer.astype(float) - before).mean()
+    assert change < 10 if scale > 1 else change > 5
+
+
+@pytest.mark.slow
+def test_the_cyclegan_graph_code_and_the_meta_file_make_the_same_network(export_here, shared_data):
+    photo = png(random_pixels(32, 48))
+    first, second = export_here("cyclegan_code"), export_here("cyclegan_meta")
+    assert first.send(photo)["output_bytes"][0] == second.send(photo)["output_bytes"][0]
+
+
+def test_cartoongan_from_checkpoint_and_from_saved_model_agree_exactly(export_here, shared_data, photograph):
+    # The network resizes with TensorFlow 1's bilinear; half-pixel centres would be up to 240 of 255 away.
+    first, second = export_here("cartoongan_checkpoint"), export_here("cartoongan_saved_model")
+    assert first.send(photograph)["output_bytes"][0] == second.send(photograph)["output_bytes"][0]
+
+
+def test_one_style_network_serves_every_style_that_a_request_asks_for(export_here, shared_data, photograph):
+    exported = export_here("magenta_any_style")
+    together = exported.send(photograph, photograph, photograph, style=[0, 9, 19])["output_bytes"]
+    alone = export_here("magenta_style_9").send(photograph)["output_bytes"][0]
+
+    assert len(set(together)) == 3
+    assert together[1] == alone, "style 9 by request is style 9 by constant"
+
+
+def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(export_here, shared_data):
+    exported = export_here("handtrack")
+    files = [png(random_pixels(60, 90)), png(random_pixels(120, 80)), png(random_pixels(60, 90, seed=1))]
+    answer = exported.send(*files)
+
+    assert exported.manifest.contract.input.batch_size == 1, "read from the graph"
+    assert answer["detection_boxes"].shape == (3, 100, 4)
+    assert answer["num_detections"].tolist() == [100, 100, 100]
+    assert np.array_equal(answer["detection_classes"], np.rint(answer["detection_classes"]))
+    for row, file in enumerate(files):
+        assert np.allclose(exported.send(file)["detection_scores"][0], answer["detection_scores"][row], atol=1e-4)
+    assert max(entry.max_abs for entry in exported.manifest.parity) <= 1e-4
+
+
