@@ -19,7 +19,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "poll_interval_s": {
         "label": "Poll interval (s)",
         "description": "How often a waiting task asks which versions serve.",
-        "schema": {"type": ["number", "null"], "default": 1, "exclusiveMinimum": 0},
+        "schema": {"type": ["number", "null"], "default": 5, "exclusiveMinimum": 0},
     },
     "token": {
         "label": "Bearer token",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONNECTION_TYPE = "tf_serving"
 DEFAULT_CONN_ID = "tf_serving_default"
+DEFAULT_POLL_INTERVAL_S = 5.0
 DEFAULT_PORT = 8501  # tensorflow_model_server's own --rest_api_port in every example of its documentation
 
 
@@ -29,7 +30,7 @@ class ModelServerConnection:
     servers: tuple[str, ...]  #: REST base URL of every replica, such as ``http://10.0.0.1:8501``
     model_base_path: str | None = None  #: may hold ``{model_name}``
     timeout_s: float = 60.0
-    poll_interval_s: float = 1.0
+    poll_interval_s: float = DEFAULT_POLL_INTERVAL_S
     headers: dict[str, str] = field(default_factory=dict, repr=False)  # holds the token
     verify: bool | str = True  #: check TLS certificates; or the path of a CA bundle
 
@@ -135,7 +136,7 @@ def read_connection(connection: Connection) -> ModelServerConnection:
         servers=tuple(_base_url(host, connection.port or DEFAULT_PORT, tls=tls) for host in hosts),
         model_base_path=extra.get("model_base_path") or None,
         timeout_s=_positive(extra, "timeout_s", 60.0, where),
-        poll_interval_s=_positive(extra, "poll_interval_s", 1.0, where),
+        poll_interval_s=_positive(extra, "poll_interval_s", DEFAULT_POLL_INTERVAL_S, where),
         headers=_authorization(connection, extra.get("token")),
         verify=(extra.get("ca_file") or True) if extra.get("verify_tls", True) else False,
     )

@@ -12,7 +12,12 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from tendies_ops.errors import LoadFailedError, ModelServerError, UsageError
 from tendies_ops.hooks.arguments import optional, split_list
-from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+from tendies_ops.hooks.model_server import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_INTERVAL_S,
+    ModelServerConnection,
+    ModelServerHook,
+)
 from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S, ModelVersionTrigger
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
@@ -32,7 +37,7 @@ class ModelVersionSensor(BaseSensorOperator):
     :param model_server_conn_id: connection of type ``tf_serving``. (templated)
     :param servers: REST base URLs instead of the connection's. (templated)
     :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: seconds between two looks; default the connection's poll interval.
     """
 
     template_fields: Sequence[str] = ("model_name", "version", "newer_than", "model_server_conn_id", "servers")
@@ -47,10 +52,10 @@ class ModelVersionSensor(BaseSensorOperator):
         model_server_conn_id: str = DEFAULT_CONN_ID,
         servers: Sequence[str] | str | None = None,
         deferrable: bool = False,
-        poke_interval: timedelta | float = 5.0,
+        poke_interval: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, **kwargs)
+        super().__init__(poke_interval=DEFAULT_POLL_INTERVAL_S if poke_interval is None else poke_interval, **kwargs)
         if (version is None) == (newer_than is None):
             raise UsageError(f"Give task {self.task_id} either `version` or `newer_than`.")
         self.model_name = model_name
@@ -59,9 +64,12 @@ class ModelVersionSensor(BaseSensorOperator):
         self.model_server_conn_id = model_server_conn_id
         self.servers = servers
         self.deferrable = deferrable
+        self._ask_connection = poke_interval is None
 
     def execute(self, context: Context) -> Any:
         """Look; then wait here, be called again, or hand over to the triggerer."""
+        if self._ask_connection:
+            self.poke_interval = self._server().poll_interval_s
         if not self.deferrable:
             return super().execute(context)
         found = self.poke(context)
