@@ -35,6 +35,7 @@ class LiveAirflow:
     environment: dict[str, str]
     passwords: dict[str, str]
     _tokens: dict[str, str] = field(default_factory=dict)
+    _restarted: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def log_path(self) -> Path:
@@ -179,19 +180,28 @@ class LiveAirflow:
                 found.append(process.pid)
         return found
 
+    def kill_and_restart(self, component: str) -> None:
+        """Kill one component (``scheduler``, ``triggerer``) as a crash would, and start another one."""
+        for pid in self.children(f"airflow {component}"):
+            if f"airflow {component}" in _command_line(_parent(pid)):
+                continue  # a child of it, such as a task: a crash of the component leaves it alone
+            os.kill(pid, signal.SIGKILL)
+        with self.log_path.open("ab") as log:
+            command = [str(Path(sys.executable).with_name("airflow")), component]
+            self._restarted.append(
+                subprocess.Popen(
+                    command, env=self.environment, cwd=self.home, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+
     def log_tail(self, lines: int = 40) -> str:
         """The end of what all components wrote."""
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End every process of it: asked first, then forced."""
-        for number, patience_s in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
-            try:
-                os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                return
-            if _group_gone(self.process, patience_s):
-                return
+        """End every process of it."""
+        for process in (*self._restarted, self.process):
+            _end_group(process)
 
 
 def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -> LiveAirflow:
@@ -261,6 +271,35 @@ def _healthy(live: LiveAirflow) -> bool:
     health = answer.json()
     parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def _command_line(pid: int) -> str:
+    import psutil
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    import psutil
+
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.Error:
+        return 0
+
+
+def _end_group(leader: subprocess.Popen[bytes]) -> None:
+    """Ask first, then force."""
+    for number, patience_s in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
+        try:
+            os.killpg(leader.pid, number)
+        except ProcessLookupError:
+            return
+        if _group_gone(leader, patience_s):
+            return
 
 
 def _group_gone(leader: subprocess.Popen[bytes], patience_s: float) -> bool:
