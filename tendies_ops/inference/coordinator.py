@@ -41,7 +41,8 @@ _CHUNKS_AHEAD = 4
 _TICK_S = 0.1
 _GRACE_S = 1.0  # for answers that are on their way when a run is stopped
 _HELD_PER_FILE_BYTE = 4  # before a picture is prepared, only its size on disk is known
-_GROW_AGAIN_AFTER = 50  # requests answered, after which a larger one is tried again
+_GROW_AFTER = 4  # requests answered, after which a larger one is tried again; doubles each time that it was in vain
+_LONGEST_GROW_AFTER = 512
 _FIRST_MEGAPIXELS = 4.0  # of a request, until the server has shown how fast it is
 _NOTHING_LEARNED = Learned()
 
@@ -79,6 +80,7 @@ class Coordinator:
         self._finishing = 0
         self._successes = 0
         self._answers_since_cut = 0
+        self._grow_after = _GROW_AFTER
         self._last_good_s = time.monotonic()
 
     @property
@@ -174,6 +176,9 @@ class Coordinator:
             request.parts = [part for part in request.parts if not part.picture.over]
             if not request.parts:
                 continue
+            if len(request.parts) > self._packer.max_count:  # packed before the server showed that it takes fewer
+                self._ready.extendleft(reversed(request.cut(self._packer.max_count)))
+                continue
             replica = min(open_ones, key=lambda replica: replica.pacer.in_flight)
             replica.pacer.in_flight += 1
             self.tally.requests += 1
@@ -251,8 +256,10 @@ class Coordinator:
             if request.halves.answered == 2:
                 packer.max_count = max(1, min(packer.max_count, request.halves.size // 2))
                 self._answers_since_cut = 0
-        elif self._answers_since_cut % _GROW_AGAIN_AFTER == 0:
+                self._grow_after = min(_LONGEST_GROW_AFTER, 2 * self._grow_after)
+        elif self._answers_since_cut >= self._grow_after:
             packer.max_count = min(options.max_batch_size, packer.max_count * 2)
+            self._answers_since_cut = 0
 
     def _take_error(self, event: Answered, error: ModelServerError) -> None:
         if isinstance(error, VersionGoneError | WrongContractError):

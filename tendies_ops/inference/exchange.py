@@ -11,7 +11,7 @@ from PIL import Image
 
 from tendies_ops import __version__
 from tendies_ops.client import ModelServerClient
-from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
+from tendies_ops.errors import BadAnswerError, ModelServerError, ServerSickError, VersionGoneError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
@@ -130,14 +130,20 @@ class Exchange:
     def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[bytes]:
         stamp = self.stamp
         try:
-            return replica.client.predict_files(stamp.model_name, files, version=stamp.version)
+            answers = replica.client.predict_files(stamp.model_name, files, version=stamp.version)
         except VersionGoneError as error:
-            status = replica.client.version_statuses(stamp.model_name).get(stamp.version)
-            if status is not None and status.state in {"START", "LOADING", "AVAILABLE"}:
-                raise ServerSickError(
-                    f"{error} (version {stamp.version} is {status.state})", http_status=503
-                ) from error
+            self._raise_if_it_comes_back(replica, error)
             raise
+        for answer in answers:
+            if identify(answer[:20]) is None:
+                raise BadAnswerError(f"the model answered {len(answer)} bytes that are no picture")
+        return answers
+
+    def _raise_if_it_comes_back(self, replica: Replica, error: VersionGoneError) -> None:
+        """A server that is loading the pinned version is sick, not without it."""
+        status = replica.client.version_statuses(self.stamp.model_name).get(self.stamp.version)
+        if status is not None and status.state in {"START", "LOADING", "AVAILABLE"}:
+            raise ServerSickError(f"{error} (its state is {status.state})", http_status=503) from error
 
     def _prepare_one(self, todo: Todo, result: PreparedChunk) -> None:
         if todo.found.problem:

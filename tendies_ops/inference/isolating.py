@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tendies_ops.errors import ModelServerError, ServerSickError, ServerUnreachableError
+from tendies_ops.errors import BadAnswerError, ModelServerError, ServerSickError, ServerUnreachableError
 from tendies_ops.inference.outcomes import FailureKind
 from tendies_ops.inference.packing import Request
 
@@ -71,8 +71,9 @@ def after_failure(request: Request, error: ModelServerError, successes: int) -> 
     if len(request.parts) > 1 and request.proved >= _PROOFS_TO_SPLIT:
         return Step("split")
     if request.proved >= _PROOFS_TO_BLAME:
+        kind: FailureKind = "bad_output" if isinstance(error, BadAnswerError) else "server_error"
         words = error.server_words or str(error)
-        return Step("blame", "server_error", f"the server fails on this picture and answers others: {words}")
+        return Step("blame", kind, f"the server fails on this picture and answers others: {words}")
     return Step("prove") if request.failures > 1 else Step("retry")
 
 

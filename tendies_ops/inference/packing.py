@@ -56,6 +56,10 @@ class Request:
         """Of all parts."""
         return sum(part.megapixels for part in self.parts)
 
+    def cut(self, size: int) -> list[Request]:
+        """Requests of at most ``size`` parts."""
+        return [Request(self.parts[at : at + size]) for at in range(0, len(self.parts), size)]
+
     def split(self) -> tuple[Request, Request]:
         """Two halves."""
         middle = len(self.parts) // 2
