@@ -57,6 +57,7 @@ class Manager:
         self._pending: dict[str, Mapping[int, Path]] = {}
         self._managed: dict[tuple[str, int], _Managed] = {}
         self._stopping = threading.Event()
+        self._woken = threading.Event()  # a step has ended: the next one need not wait
         self._thread = threading.Thread(target=self._run, name="version-manager", daemon=True)
         self._pool: ThreadPoolExecutor | None = None
         self._unload_pool = _pool(settings.num_unload_threads)
@@ -75,6 +76,7 @@ class Manager:
     def stop(self) -> None:
         """Begin no further step, cancel retries, and wait for the step that runs."""
         self._stopping.set()
+        self._woken.set()
         with self._lock:
             for managed in self._managed.values():
                 managed.cancelled.set()
@@ -108,7 +110,9 @@ class Manager:
             raise StatusError("UNKNOWN", f"{len(failures)} servable(s) did not become available: {{{text}}}")
 
     def _run(self) -> None:
-        while not self._stopping.wait(TICK_S):
+        while not self._stopping.is_set():
+            self._woken.wait(TICK_S)
+            self._woken.clear()
             self._flush()
             step = self._next_step()
             if step is not None:
@@ -195,6 +199,7 @@ class Manager:
             self.serving.add(managed.model_name, managed.version, managed.servable)
             managed.phase = "ready"
             self.states.set(managed.model_name, managed.version, "AVAILABLE")
+        self._woken.set()
 
     def _failed(self, managed: _Managed, error: StatusError) -> None:
         managed.phase = "error"
@@ -208,6 +213,7 @@ class Manager:
             servable.close()
         managed.phase = "unloaded"
         self.states.set(managed.model_name, managed.version, "END")
+        self._woken.set()
 
 
 def _error_of(status: VersionStatus) -> str:

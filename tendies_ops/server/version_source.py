@@ -96,8 +96,10 @@ def _look(model: ModelConfig) -> dict[int, Path]:
     try:
         names = os.listdir(model.base_path)
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = f"NOT_FOUND: {model.base_path} not found" if missing else f"FAILED_PRECONDITION: {error.strerror}"
         raise OSError(
-            f"Could not find base path {model.base_path} for servable {model.name} with error {error.strerror}"
+            f"Could not find base path {model.base_path} for servable {model.name} with error {why}"
         ) from None
     chosen = aspired_versions(names, model.policy)
     if not chosen:

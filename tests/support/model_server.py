@@ -65,6 +65,24 @@ class RunningServer:
         entries: list[dict[str, Any]] = answer.json().get("model_version_status", [])
         return {int(entry["version"]): entry["state"] for entry in entries}
 
+    def states(self, model_name: str) -> dict[int, str]:
+        """Version -> state, with code and message for a failed load; empty while nobody answers."""
+        try:
+            answer = requests.get(f"{self.url}/v1/models/{model_name}", timeout=30)
+        except requests.ConnectionError:
+            return {}
+        found = {}
+        for entry in answer.json().get("model_version_status", []):
+            code, message = entry["status"]["error_code"], entry["status"]["error_message"]
+            found[int(entry["version"])] = entry["state"] if code == "OK" else f"{entry['state']} {code}: {message}"
+        return found
+
+    def predict(self, model_name: str, instances: list[Any], suffix: str = "", signature: str = "") -> tuple[int, str]:
+        """HTTP status and body of a predict request; ``suffix`` like ``/versions/1``."""
+        body = {"signature_name": signature, "instances": instances}
+        answer = requests.post(f"{self.url}/v1/models/{model_name}{suffix}:predict", json=body, timeout=120)
+        return answer.status_code, answer.text
+
     def wait_for(self, model_name: str, version: int, state: str = "AVAILABLE", *, timeout_s: float = 60.0) -> None:
         """Wait until a version is in a state; AssertionError when it does not come to that."""
         deadline = time.monotonic() + timeout_s

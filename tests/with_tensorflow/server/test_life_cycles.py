@@ -1,0 +1,482 @@
+"""
+The life cycles that were recorded from tensorflow_model_server, on the embedded server with the recorded models.
+
+Each test names its scenario of lifecycle.json. What is compared is the order and the states that a client sees, the
+error texts, and the answers on the way.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tendies_ops.server.tfrecord import frame_record
+from tests.support.life_cycle import Snapshot, StateWatch, follows_the_life_cycle, publish, withdraw
+from tests.support.model_server import RunningServer, start_model_server
+from tests.support.warmup_records import predict_log
+
+pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
+
+NO_MODEL = (
+    "END NOT_FOUND: Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+    "`saved_model.pb`)\nSpecified file path: {path}"
+)
+AVAILABLE, END = "AVAILABLE", "END"
+
+
+@pytest.fixture
+def models(shared_data: Path) -> Path:
+    return shared_data / "model-server-exchanges" / "models"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tmp_path / "life"
+
+
+def start(base: Path, *flags: str, wait: bool = True) -> RunningServer:
+    return start_model_server("--model_name=half", f"--model_base_path={base}", *flags, wait=wait)
+
+
+def value(text: str) -> float:
+    return float(text.split("[")[1].split("\n", maxsplit=1)[0])
+
+
+def ran(*flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tendies_ops.server.main", *flags],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_empty_or_missing_base_path_waits_with_the_port_closed(base: Path, models: Path) -> None:
+    with start(base, wait=False) as server:
+        time.sleep(2.5)
+        assert server.states("half") == {}
+        assert (
+            f"Could not find base path {base} for servable half with error NOT_FOUND: {base} not found" in server.log()
+        )
+        base.mkdir()
+        time.sleep(1.5)
+        assert f"No versions of servable half found under base path {base}. Did you forget" in server.log()
+        publish(models / "half" / "1", base, 1)
+        server.wait_for("half", 1)
+
+
+@pytest.mark.parametrize("with_good_version", [False, True])
+def test_b_a_broken_newest_version_at_start_ends_the_process(base: Path, models: Path, with_good_version: bool) -> None:
+    if with_good_version:
+        publish(models / "half" / "1", base, 1)
+    (base / "2").mkdir(parents=True)
+    done = ran("--rest_api_port=1", "--model_name=half", f"--model_base_path={base}", "--max_num_load_retries=0")
+    assert done.returncode == 255
+    expected = NO_MODEL.removeprefix("END ").format(path=base / "2")
+    assert (
+        "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
+        f"{{{{{{name: half version: 2}} due to error: {expected}}}, }}" in done.stderr
+    )
+
+
+def test_c_swap_rollback_and_removal(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    with start(base) as server, StateWatch(server, "half") as watch:
+        publish(models / "half" / "2", base, 2)
+        watch.wait_for({2: AVAILABLE, 1: END})
+        assert watch.seen(2)[:2] == ["START", "LOADING"]
+        gone = withdraw(base, 2)
+        watch.wait_for({2: END, 1: AVAILABLE})
+        gone.rename(base / "2")
+        watch.wait_for({2: AVAILABLE, 1: END})
+        withdraw(base, 1)  # not served: nothing happens
+        time.sleep(1.5)
+        withdraw(base, 2)
+        watch.wait_for({2: END, 1: END})
+        gone_text = '{\n    "error": "Servable not found for request: Latest(half)"\n}'
+        assert server.predict("half", [1]) == (404, gone_text)
+        shutil.rmtree(base)
+        time.sleep(1.5)
+        assert server.predict("half", [1]) == (404, gone_text)
+        publish(models / "half" / "2", base, 3)
+        watch.wait_for({3: AVAILABLE, 2: END, 1: END})
+    assert watch.resting() == [
+        {1: AVAILABLE},
+        {2: AVAILABLE, 1: END},
+        {2: END, 1: AVAILABLE},
+        {2: AVAILABLE, 1: END},
+        {2: END, 1: END},
+        {3: AVAILABLE, 2: END, 1: END},
+    ]
+    assert all(follows_the_life_cycle(watch.seen(version)) for version in (1, 2, 3))
+
+
+def test_f_a_failed_number_is_burnt_under_the_default_policy(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    failed = NO_MODEL.format(path=base / "2")
+    with start(base, "--max_num_load_retries=0") as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: failed, 1: AVAILABLE})
+        assert value(server.predict("half", [1])[1]) == 2.5
+        shutil.copytree(models / "half" / "2", base / "2", dirs_exist_ok=True)  # mended in place
+        time.sleep(1.5)
+        gone = withdraw(base, 2)
+        time.sleep(1.5)
+        gone.rename(base / "2")  # good now, and the same number
+        time.sleep(1.5)
+        assert watch.snapshots[-1] == {2: failed, 1: AVAILABLE}
+        publish(models / "half" / "2", base, 3)
+        watch.wait_for({3: AVAILABLE, 2: failed, 1: END})
+        withdraw(base, 3)
+        watch.wait_for({3: END, 2: AVAILABLE, 1: END})
+
+
+def test_f2_error_texts_of_broken_versions(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    known: Snapshot = {1: AVAILABLE}
+    with start(base, "--max_num_load_retries=0") as server, StateWatch(server, "half") as watch:
+        garbage = base / ".2"
+        shutil.copytree(models / "half" / "2", garbage)
+        (garbage / "saved_model.pb").chmod(0o644)
+        (garbage / "saved_model.pb").write_bytes(b"\xff" * 100)
+        garbage.rename(base / "2")
+        known = {2: f"END DATA_LOSS: Can't parse {base}/2/saved_model.pb as binary proto", **known}
+        watch.wait_for(known)
+        truncated = base / ".4"
+        shutil.copytree(models / "half" / "2", truncated)
+        (truncated / "variables" / "variables.data-00000-of-00001").chmod(0o644)
+        (truncated / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
+        truncated.rename(base / "4")
+        deadline = time.monotonic() + 10
+        while 4 not in watch.snapshots[-1] or not watch.snapshots[-1][4].startswith("END"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        text = watch.snapshots[-1][4]
+        assert text.startswith("END OUT_OF_RANGE: Read less bytes than requested\n\t [[{{function_node __inference__")
+        assert text.endswith("}}{{node RestoreV2}}]]")
+        known = {4: text, **known}
+        (base / "5").write_bytes(b"a file")
+        known = {
+            5: "END FAILED_PRECONDITION: Error while attempting to reserve resources to load servable "
+            f"{{name: half version: 5}}: {base}/5; Not a directory",
+            **known,
+        }
+        watch.wait_for(known)
+        publish(models / "half" / "2", base, 6)
+        watch.wait_for({6: AVAILABLE, **known, 1: END})
+
+
+def test_f4_with_policy_all_a_failed_number_can_come_back(base: Path, models: Path, tmp_path: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" '
+        "model_version_policy { all {} } } }"
+    )
+    flags = (f"--model_config_file={config}", "--max_num_load_retries=0")
+    with start_model_server(*flags) as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: NO_MODEL.format(path=base / "2"), 1: AVAILABLE})
+        (base / "2").rmdir()
+        time.sleep(1.5)
+        publish(models / "half" / "2", base, 2)
+        watch.wait_for({2: AVAILABLE, 1: AVAILABLE})
+
+
+def test_f5_a_version_without_variables_takes_over(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    with start(base) as server:
+        bare = base / ".2"
+        shutil.copytree(models / "half" / "2", bare)
+        for path in (bare, bare / "variables"):
+            path.chmod(0o755)
+        shutil.rmtree(bare / "variables")
+        bare.rename(base / "2")
+        server.wait_for("half", 2)
+        status, text = server.predict("half", [1])
+    assert status == 400
+    assert "Could not find variable Variable. This could mean that the variable has been deleted." in text
+    assert "{{node add/ReadVariableOp}}]]" in text
+
+
+def test_g_retries_hold_up_every_load_without_load_threads(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    failed = NO_MODEL.format(path=base / "2")
+    retries = ("--max_num_load_retries=3", "--load_retry_interval_micros=1000000")
+    with start(base, *retries) as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: "LOADING", 1: AVAILABLE})
+        publish(models / "half" / "2", base, 3)
+        begin = time.monotonic()
+        watch.wait_for({3: AVAILABLE, 2: failed, 1: END})
+        assert time.monotonic() - begin > 2.0
+        assert {3: "START", 2: failed, 1: AVAILABLE} in watch.snapshots
+
+
+def test_g2_removing_a_version_does_not_end_its_retries(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    retries = ("--max_num_load_retries=2", "--load_retry_interval_micros=1500000")
+    with start(base, *retries) as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: "LOADING", 1: AVAILABLE})
+        (base / "2").rmdir()
+        begin = time.monotonic()
+        watch.wait_for({2: NO_MODEL.format(path=base / "2"), 1: AVAILABLE})
+        assert time.monotonic() - begin > 1.5
+
+
+def test_g3_a_copy_finished_between_retries_is_loaded(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    with start(base, "--load_retry_interval_micros=1000000") as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: "LOADING", 1: AVAILABLE})
+        shutil.copytree(models / "half" / "2", base / "2", dirs_exist_ok=True)
+        watch.wait_for({2: AVAILABLE, 1: END})
+
+
+def test_g4_with_load_threads_a_newer_version_ends_the_retries(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    failed = NO_MODEL.format(path=base / "2")
+    with start(base, "--num_load_threads=2") as server, StateWatch(server, "half") as watch:
+        (base / "2").mkdir()
+        watch.wait_for({2: "LOADING", 1: AVAILABLE})
+        publish(models / "half" / "2", base, 3)
+        watch.wait_for({3: AVAILABLE, 2: failed, 1: END}, timeout_s=5)
+        assert {3: "START", 2: "LOADING", 1: AVAILABLE} in watch.snapshots
+
+
+def test_h_directory_names(base: Path, models: Path, tmp_path: Path) -> None:
+    names = [" 3", "+5", "-6", ".14", "0", "002", "0x7", "1", "12.0", "13.tmp", "1_5", "1e1", "20", "4 ", "9" * 20]
+    for name in names:
+        publish(models / "half" / "1", base, name)
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" '
+        "model_version_policy { all {} } } }"
+    )
+    everything = dict.fromkeys((20, 5, 4, 3, 2, 1, 0, -6), AVAILABLE)
+    with start_model_server(f"--model_config_file={config}") as server, StateWatch(server, "half") as watch:
+        watch.wait_for(everything)
+    assert watch.snapshots[0][20] == AVAILABLE
+
+
+def test_h_of_two_names_with_one_number_the_last_counts(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, "007")
+    publish(models / "half" / "2", base, "7")
+    with start(base) as server:
+        assert value(server.predict("half", [1])[1]) == 3.5
+        assert "Duplicate version directories detected. Version 7 will be loaded from 7, 007 will be ignored." in (
+            server.log()
+        )
+        publish(models / "half" / "1", base, 2**63 - 1)
+        server.wait_for("half", 2**63 - 1)
+
+
+def test_j_config_reload_and_labels(base: Path, models: Path, tmp_path: Path) -> None:
+    for name in (1, 2, 3):
+        publish(models / "half" / ("2" if name == 2 else "1"), base, name)
+    config = tmp_path / "models.config"
+
+    def configure(versions: str, labels: dict[str, int]) -> None:
+        lines = "".join(f'version_labels {{ key: "{key}" value: {version} }} ' for key, version in labels.items())
+        config.write_text(
+            f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" '
+            f"model_version_policy {{ specific {{ {versions} }} }} {lines} }} }}"
+        )
+        time.sleep(1.4)
+
+    configure("versions: 1", {})
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1")
+    with start_model_server(*flags) as server, StateWatch(server, "half") as watch:
+        configure("versions: 1 versions: 2", {"stable": 1})
+        watch.wait_for({2: AVAILABLE, 1: AVAILABLE})
+        configure("versions: 1 versions: 2", {"stable": 1, "canary": 2})
+        assert value(server.predict("half", [1], "/labels/canary")[1]) == 3.5
+        configure("versions: 1 versions: 2", {"stable": 2, "canary": 3})  # 3 is not loaded: all of it is refused
+        assert value(server.predict("half", [1], "/labels/stable")[1]) == 2.5
+        configure("versions: 2 versions: 3", {"canary": 3})
+        assert "Request to assign label to version 3 of model half, which is not currently available" in server.log()
+        assert watch.snapshots[-1] == {2: AVAILABLE, 1: AVAILABLE}
+        config.write_text("model_config_list { oops")
+        time.sleep(1.4)
+        assert value(server.predict("half", [1], "/labels/canary")[1]) == 3.5
+        configure("versions: 77", {})
+        watch.wait_for({2: END, 1: END})
+        assert server.predict("half", [1])[0] == 404
+        configure("versions: 3", {})
+        watch.wait_for({3: AVAILABLE, 2: END, 1: END})
+        config.write_text("model_config_list { }")
+        watch.wait_for({3: END, 2: END, 1: END})
+        config.unlink()
+        time.sleep(1.4)
+        assert server.process.poll() is None
+
+
+def test_j2_labels_in_the_first_config(base: Path, models: Path, tmp_path: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" '
+        'version_labels { key: "stable" value: 1 } } }'
+    )
+    done = ran("--rest_api_port=1", f"--model_config_file={config}")
+    assert done.returncode == 255
+    assert (
+        "Failed to start server. Error: FAILED_PRECONDITION: Request to assign label to version 1 of model half, which "
+        "is not currently available for inference" in done.stderr
+    )
+    flag = "--allow_version_labels_for_unavailable_models=true"
+    with start_model_server(f"--model_config_file={config}", flag) as server:
+        assert value(server.predict("half", [1], "/labels/stable")[1]) == 2.5
+
+
+def test_k_warm_up(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+
+    def publish_with(name: int, content: bytes) -> None:
+        staging = base / f".{name}"
+        shutil.copytree(models / "half" / "2", staging)
+        staging.chmod(0o755)
+        (staging / "assets.extra").mkdir()
+        (staging / "assets.extra" / "tf_serving_warmup_requests").write_bytes(content)
+        staging.rename(base / str(name))
+
+    known: Snapshot = {1: AVAILABLE}
+    with start(base, "--max_num_load_retries=0") as server, StateWatch(server, "half") as watch:
+        publish_with(2, frame_record(predict_log("half", "", {"x": [1.0, 2.0]})))
+        watch.wait_for({2: AVAILABLE, 1: END})
+        publish_with(3, frame_record(predict_log("half", "nope", {"x": [1.0]})))
+        known = {3: 'END FAILED_PRECONDITION: Serving signature key "nope" not found.', 2: AVAILABLE, 1: END}
+        watch.wait_for(known)
+        publish_with(4, b"this is no TFRecord file")
+        text = (
+            "END DATA_LOSS: corrupted record at 0 (Is this even a TFRecord file?). Please verify your warmup data is "
+            "in TFRecord format."
+        )
+        watch.wait_for({4: text, **known})
+        publish_with(5, frame_record(predict_log("half", "", {"x": [1.0]})) * 1001)
+        number = f"{base}/5/assets.extra/tf_serving_warmup_requests"
+        too_many = f"END INVALID_ARGUMENT: Number of warmup records exceeds the maximum (1000) at {number}"
+        watch.wait_for({5: too_many, 4: text, **known})
+
+
+def test_m_timeout(models: Path) -> None:
+    flags = ("--model_name=types", f"--model_base_path={models / 'types'}", "--rest_api_timeout_in_ms=500")
+    with start_model_server(*flags) as server:
+        status, text = server.predict("types", [20000], signature="slow")
+        assert (status, text) == (504, '{\n    "error": "Timed out waiting for notification"\n}')
+        assert server.predict("types", [1], signature="slow")[0] == 200
+
+
+def slow_request(server: RunningServer, model_name: str, count: int) -> tuple[threading.Thread, list[int]]:
+    answered: list[int] = []
+    thread = threading.Thread(
+        target=lambda: answered.append(server.predict(model_name, [count], signature="slow")[0]), daemon=True
+    )
+    thread.start()
+    return thread, answered
+
+
+def seconds_for(server: RunningServer, model_name: str, count: int) -> float:
+    begin = time.monotonic()
+    server.predict(model_name, [count], signature="slow")
+    return time.monotonic() - begin
+
+
+def test_q2_a_slow_request_on_another_model_holds_back_available(base: Path, models: Path, tmp_path: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" }} '
+        f'config {{ name: "types" base_path: "{models / "types"}" model_platform: "tensorflow" }} }}'
+    )
+    with start_model_server(f"--model_config_file={config}") as server:
+        count = int(5000 * 5.0 / max(0.01, seconds_for(server, "types", 5000)))
+        with StateWatch(server, "half") as watch:
+            thread, answered = slow_request(server, "types", count)
+            time.sleep(0.1)
+            publish(models / "half" / "2", base, 2)
+            watch.wait_for({2: "LOADING", 1: AVAILABLE})
+            deadline = time.monotonic() + 2
+            while value(server.predict("half", [1])[1]) != 3.5:
+                assert time.monotonic() < deadline
+            assert not answered
+            assert watch.snapshots[-1] == {2: "LOADING", 1: AVAILABLE}
+            assert server.predict("half", [1], "/versions/1")[0] == 200
+            thread.join()
+            watch.wait_for({2: AVAILABLE, 1: END})
+    assert answered == [200]
+
+
+def test_p_sigterm_lets_requests_in_flight_finish(models: Path) -> None:
+    flags = ("--model_name=types", f"--model_base_path={models / 'types'}")
+    with start_model_server(*flags) as server:
+        count = int(5000 * 2.0 / max(0.01, seconds_for(server, "types", 5000)))
+        thread, answered = slow_request(server, "types", count)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        thread.join()
+        assert answered == [200]
+        assert server.process.wait(10) == 0
+
+
+def test_o_batching(base: Path, models: Path, tmp_path: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    parameters = tmp_path / "batching.txt"
+    parameters.write_text(
+        "max_batch_size { value: 8 } batch_timeout_micros { value: 1000 } max_enqueued_batches { value: 4 } "
+        "num_batch_threads { value: 2 } allowed_batch_sizes: 4 allowed_batch_sizes: 8"
+    )
+    with start(base, "--enable_batching=true", f"--batching_parameters_file={parameters}") as server:
+        assert server.predict("half", [1]) == (200, '{\n    "predictions": [2.5\n    ]\n}')
+        assert server.predict("half", list(range(1, 9)))[1].startswith('{\n    "predictions": [2.5, 3.0, 3.5, 4.0, 4.5')
+        too_large = '{\n    "error": "Task size 9 is larger than maximum input batch size 8"\n}'
+        assert server.predict("half", [0] * 9) == (400, too_large)
+        url = f"{server.url}/v1/models/half:predict"
+        scalar = requests.post(url, json={"inputs": 1.0}, timeout=10)
+        assert scalar.status_code == 400
+        assert "Batching Run() input tensors must have at least one dimension" in scalar.text
+        assert requests.post(url, json={"inputs": []}, timeout=10).status_code == 400  # the real one never answers
+
+
+def test_t_poll_zero_looks_once(base: Path, models: Path) -> None:
+    publish(models / "half" / "1", base, 1)
+    with start(base, "--file_system_poll_wait_seconds=0") as server, StateWatch(server, "half") as watch:
+        publish(models / "half" / "2", base, 2)
+        time.sleep(2.5)
+    assert watch.snapshots == [{1: AVAILABLE}]
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        ((), "Both server_options.model_base_path and server_options.model_config_file are empty!"),
+        (
+            ("--model_base_path=some/where",),
+            "Expected model default to have an absolute path or URI; got base_path()=some/where",
+        ),
+        (
+            ("--port=0", "--model_base_path=/x"),
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.",
+        ),
+        (("--model_config_file=/nope",), "NOT_FOUND: /nope; No such file or directory"),
+        (
+            ("--batching_parameters_file=/x", "--model_base_path=/x"),
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
+        ),
+    ],
+)
+def test_e_command_lines_that_cannot_work(flags: tuple[str, ...], error: str) -> None:
+    done = ran("--rest_api_port=1", *flags)
+    assert done.returncode == 255
+    assert "Failed to start server. Error: " in done.stderr
+    assert error in done.stderr
