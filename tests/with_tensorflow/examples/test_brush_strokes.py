@@ -12,7 +12,7 @@ from PIL import Image
 from tendies_ops.spec import load_spec
 from tests.support.examples import EXAMPLES, load_example
 
-painter = load_example("brush_strokes/painter.py")
+measure = load_example("brush_strokes/measure.py")
 model = load_example("brush_strokes/model.py")
 
 SPEC = load_spec(EXAMPLES / "models" / "brush_strokes.yaml")
@@ -38,38 +38,29 @@ def run(network: Any, picture: np.ndarray) -> np.ndarray:
     return np.clip(np.asarray(network(picture[None].astype(np.float32)))[0], 0.0, 1.0)
 
 
-def detail(picture: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
-    grey = picture.mean(axis=2)
-    return grey - gaussian_filter(grey, 3.0)
-
-
 @pytest.mark.parametrize("shape", [(4, 4), (64, 64), (96, 132), (260, 300)])
 def test_any_size_that_is_a_multiple_of_4_is_taken(network: Any, shape: tuple[int, int]) -> None:
     assert run(network, np.full((*shape, 3), 0.4)).shape == (*shape, 3)
 
 
 def test_it_paints_as_the_painter_does_on_a_photograph_that_it_never_saw(network: Any, photo: np.ndarray) -> None:
-    painted, wanted = run(network, photo), _painted(photo)
-    assert np.abs(painted - wanted).mean() < 0.06
-    assert np.corrcoef(detail(painted).ravel(), detail(wanted).ravel())[0, 1] > 0.75
+    measured = measure.measure_pair(photo, run(network, photo))
+    assert measured["difference_to_painter"] < 0.06
+    assert measured["likeness_to_painter"] > 0.75
 
 
 def test_no_colour_filter_explains_it(network: Any, photo: np.ndarray) -> None:
-    """The best polynomial of degree 3 from each pixel's colour to its new colour leaves the strokes unexplained."""
-    painted = run(network, photo).reshape(-1, 3)
-    r, g, b = photo.reshape(-1, 3).T
-    powers = [(i, j, k) for i in range(4) for j in range(4) for k in range(4) if i + j + k <= 3]
-    features = np.stack([r**i * g**j * b**k for i, j, k in powers], axis=1)
-    fitted = features @ np.linalg.lstsq(features, painted, rcond=None)[0]
-    left_over = np.abs(painted - fitted).mean()
-    assert left_over > 0.05
+    assert measure.left_over_by_colour_filters(photo, run(network, photo)) > 0.05
+
+
+def test_a_colour_filter_is_explained_by_itself(photo: np.ndarray) -> None:
+    sepia = np.clip(photo @ np.array([[0.4, 0.35, 0.27], [0.77, 0.69, 0.53], [0.19, 0.17, 0.13]]) * 0.7, 0.0, 1.0)
+    assert measure.left_over_by_colour_filters(photo, sepia) < 0.005
 
 
 def test_an_empty_sky_gets_strokes_so_it_is_no_blur(network: Any) -> None:
     sky = np.full((128, 128, 3), (0.35, 0.5, 0.75))
-    assert detail(run(network, sky))[16:-16, 16:-16].std() > 0.02
+    assert measure.detail(run(network, sky))[16:-16, 16:-16].std() > 0.02
 
 
 @pytest.mark.parametrize("upright", [True, False])
@@ -77,15 +68,10 @@ def test_strokes_turn_with_the_picture(network: Any, upright: bool) -> None:
     grey = 0.5 + 0.25 * np.sign(np.sin(2 * np.pi * np.arange(128) / 42))[None, :].repeat(128, axis=0)
     picture = np.repeat((grey if upright else grey.T)[..., None], 3, axis=2)
     between_edges = np.abs(np.sin(2 * np.pi * np.arange(128) / 42)) > 0.5
-    strokes = detail(run(network, picture))
+    strokes = measure.detail(run(network, picture))
     strokes = strokes if upright else strokes.T
     along, across = np.diff(strokes, axis=0)[:, between_edges], np.diff(strokes, axis=1)[:, between_edges[1:]]
     assert np.abs(across).mean() > 1.3 * np.abs(along).mean()
-
-
-def _painted(photo: np.ndarray) -> np.ndarray:
-    palette = painter.palette_of(Image.open(EXAMPLES / "brush_strokes" / "style.png"))
-    return np.asarray(painter.paint(photo, painter.Brush(), palette))
 
 
 def test_doubling_is_bilinear_as_keras_does_it() -> None:
