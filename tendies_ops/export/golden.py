@@ -81,7 +81,8 @@ def _smooth(random: np.random.Generator, height: int, width: int) -> NDArray[np.
 
 
 def _noise(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    return _to_uint8(random.normal(128, 50, (height, width, 3)))
+    """Darker than the others, so that a network which mixes the pictures of a batch shows it."""
+    return _to_uint8(random.normal(70, 50, (height, width, 3)))
 
 
 def _edges(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:

@@ -49,6 +49,12 @@ def expect(
                 f"{' '.join(str(error).split())[:400]}. If it takes one size only, set contract.input.size; if its "
                 "strides need it, contract.input.multiple_of."
             ) from error
+        single = [name for name, value in outputs.items() if value.ndim == 0]
+        if single:
+            raise ExportError(
+                f"The output `{single[0]}` is a single number, not one answer a picture; leave it out with "
+                "source.output_tensors."
+            )
         bad = first_not_finite(outputs)
         if bad is not None:
             raise ExportError(

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import tendies_ops
 from tendies_ops import errors
 from tendies_ops.errors import ExportError, StoppedError, TendiesError, UsageError
+from tendies_ops.export.preflight import check_inputs
 from tendies_ops.files import sync_directory, sync_tree
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
 
@@ -76,6 +77,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     if checkpoint is not None:
         source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
         spec = spec.model_copy(update={"source": source})
+    check_inputs(spec)
     output_dir = output_dir.absolute()
     _require_replaceable(output_dir)
     staging = _make_staging(output_dir)

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tendies_ops.errors import ExportError
 from tendies_ops.export.contract.decode import decode_file, picture_sizes, to_network_size, to_network_values
 from tendies_ops.export.contract.encode import classes_name, finish_output, merge, scores_name
 from tendies_ops.export.network import IMAGE, FrozenNetwork, Input
@@ -207,15 +206,12 @@ def _answer_group(
     feeds = {IMAGE: to_network_values(pixels, contract.input)}
     feeds |= {name: _extra_feed(plan, name, value) for name, value in extra.items()}
     results = plan.network.apply(feeds)
-    parts = []
-    for name, values in results.items():
-        if values.shape.rank == 0:
-            raise ExportError(
-                f"The output `{name}` is a single number, not one answer a picture; leave it out with "
-                "source.output_tensors."
-            )
-        parts.append(finish_output(name, values, sizes, contract.for_output(name), was_resized=resized))
-    return merge(parts)
+    return merge(
+        [
+            finish_output(name, values, sizes, contract.for_output(name), was_resized=resized)
+            for name, values in results.items()
+        ]
+    )
 
 
 def _extra_feed(plan: Plan, name: str, value: tf.Tensor) -> tf.Tensor:

@@ -18,8 +18,9 @@ def resolve_checkpoint(path: Path) -> Path:
     """
     Turn a prefix, one of a checkpoint's files, or a directory into the prefix (V2) or the single file (V1).
 
-    A directory is read like ``tf.train.latest_checkpoint`` reads it, but a state file that names files which were
-    moved is followed to the same name in the directory, and without a state file the highest step is taken.
+    A directory is read like ``tf.train.latest_checkpoint`` reads it, with two differences. The name in a state file is
+    looked up in that directory, because a copied directory still names the place that it was copied from. Without a
+    state file the highest step is taken.
 
     :raises CheckpointError: there is no checkpoint, or its parts are missing.
     """
@@ -35,13 +36,12 @@ def _in_directory(directory: Path) -> Path:
     prefixes = _prefixes_in(directory)
     named = _named_by_state_file(directory)
     if named is not None:
-        for candidate in (named, directory / named.name):
-            if _prefix_exists(candidate):
-                return candidate
+        if _prefix_exists(directory / named.name):
+            return directory / named.name
         found = f"It holds {', '.join(p.name for p in prefixes)}." if prefixes else "It holds no other checkpoint."
         raise CheckpointError(
-            f"{directory / 'checkpoint'} says that the checkpoint is {named}, which is not there. {found} "
-            "Give the prefix of the one that you mean, or restore the missing files."
+            f"{directory / 'checkpoint'} says that the checkpoint is {named}, which is not there. "
+            f"{found} Give the prefix of the one that you mean, or restore the missing files."
         )
     if not prefixes:
         raise CheckpointError(

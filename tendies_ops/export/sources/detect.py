@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tendies_ops.errors import CheckpointError
 from tendies_ops.export.network import Network
 from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
 from tendies_ops.export.sources.frozen_graph import open_frozen_graph
@@ -32,14 +31,10 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
     """
     Open whatever ``source.checkpoint`` is.
 
-    :raises TendiesError: it is nothing that can be exported, or not what ``source.kind`` says.
+    :raises TendiesError: it cannot be opened. :func:`~tendies_ops.export.preflight.check_inputs` has looked whether it
+        is there at all.
     """
     path = source.checkpoint
-    if not path.exists() and not list(path.parent.glob(f"{path.name}.*")):
-        where = (
-            f"{path.parent} does not exist either" if not path.parent.is_dir() else f"{path.parent} has no such name"
-        )
-        raise CheckpointError(f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint.")
     kind = source.kind or detect_kind(path)
     resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
     return _OPENERS[kind](resolved, source, contract)
@@ -49,7 +44,7 @@ def detect_kind(path: Path) -> SourceKind:
     """
     Tell the kind by name and content.
 
-    :raises CheckpointError: it is no kind that is known.
+    :raises CheckpointError: it is a checkpoint by its name, and cannot be read.
     """
     if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
         return "saved_model"

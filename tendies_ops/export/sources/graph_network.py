@@ -83,7 +83,6 @@ class GraphNetwork:
             node.device = ""
         return FrozenNetwork(frozen, dict(self._input_names), dict(self._output_names))
 
-
     def _add_reads(self) -> None:
         """Give each variable the read operation that TensorFlow's converter looks for; SavedModels have none."""
         import tensorflow as tf
@@ -92,9 +91,7 @@ class GraphNetwork:
         for operation in self.graph.get_operations():
             read = f"{operation.name}/Read/ReadVariableOp"
             if operation.type == "VarHandleOp" and read not in names:
-                tf.raw_ops.ReadVariableOp(
-                    resource=operation.outputs[0], dtype=operation.get_attr("dtype"), name=read
-                )
+                tf.raw_ops.ReadVariableOp(resource=operation.outputs[0], dtype=operation.get_attr("dtype"), name=read)
 
 
 def extract_subgraph(graph_def: tf.compat.v1.GraphDef, tensors: list[str]) -> tf.compat.v1.GraphDef:

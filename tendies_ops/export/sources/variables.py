@@ -41,7 +41,7 @@ def open_checkpoint(prefix: Path) -> tf.train.CheckpointReader:
 
     try:
         return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except Exception as error:  # same
         raise CheckpointError(
             f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
             "It is damaged or was cut short; copy it again."
@@ -90,11 +90,9 @@ def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> N
 
     :raises CheckpointError: it cannot be read, or holds NaN or infinity.
     """
-    import tensorflow as tf
-
     try:
         value = np.asarray(reader.get_tensor(name))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except Exception as error:  # OpError, ValueError, RuntimeError or IndexError, by what is damaged
         raise CheckpointError(
             f"The variable {name} of {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
             "A data file is damaged or cut short; copy the checkpoint again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the modules beside the tests
 SPECS = HERE / "specs"
 SHARED_DATA = HERE.parents[3] / "shared" / "data"
 
@@ -79,3 +81,11 @@ def photograph(shared_data: Path) -> bytes:
     stream = io.BytesIO()
     Image.open(shared_data / "photos/skimage/coffee.png").convert("RGB").resize((300, 200)).save(stream, "PNG")
     return stream.getvalue()
+
+
+@pytest.fixture(scope="session")
+def small_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small source of every kind."""
+    from small_sources import make_small_sources
+
+    return make_small_sources(tmp_path_factory.mktemp("small"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tests.support.pixels import pixels_of, png, random_pixels
 
 pytestmark = pytest.mark.shared_data
@@ -72,5 +73,3 @@ def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(expor
     for row, file in enumerate(files):
         assert np.allclose(exported.send(file)["detection_scores"][0], answer["detection_scores"][row], atol=1e-4)
     assert max(entry.max_abs for entry in exported.manifest.parity) <= 1e-4
-
-

@@ -1,0 +1,116 @@
+"""Networks of one convolution, and builders that go wrong in every way."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def graph(image, *, filters=3):
+    with tf.compat.v1.variable_scope("G/conv"):
+        weights = tf.compat.v1.get_variable("weights", [3, 3, image.shape[3], filters])
+        offset = tf.compat.v1.get_variable("offset", [filters])
+        return tf.tanh(tf.nn.conv2d(image, weights, 1, "SAME") + offset, name="out")
+
+
+def graph_under_another_name(image):
+    with tf.compat.v1.variable_scope("Generator/conv"):
+        weights = tf.compat.v1.get_variable("kernel", [3, 3, 3, 3])
+        offset = tf.compat.v1.get_variable("offset", [3])
+        return tf.tanh(tf.nn.conv2d(image, weights, 1, "SAME") + offset)
+
+
+def graph_with_dropout(image):
+    training = tf.compat.v1.placeholder(tf.bool, [], name="is_training")
+    out = graph(image)
+    return tf.cond(training, lambda: tf.zeros_like(out), lambda: out)
+
+
+def graph_that_mixes_the_batch(image):
+    return tf.tanh(graph(image) + tf.reduce_mean(image, [0, 1, 2], keepdims=True))
+
+
+def two_pictures(image):
+    out = graph(image)
+    return {"day": out, "night": -out}
+
+
+def classifier(image):
+    return tf.reduce_mean(graph(image, filters=3), [1, 2])
+
+
+def scorer(image):
+    return tf.reduce_mean(graph(image), [1, 2, 3])[:, None]
+
+
+def segmenter(image):
+    return graph(image)
+
+
+def sizes_that_need_a_multiple_of_8(image):
+    out = graph(image)
+    check = tf.debugging.Assert(tf.equal(tf.shape(image)[1] % 8, 0), ["rows must be a multiple of 8"])
+    with tf.control_dependencies([check]):
+        return tf.identity(out)
+
+
+def raises(image):
+    raise ValueError("ngf must be positive")
+
+
+def returns_nothing(image):
+    graph(image)
+
+
+def returns_text(image):
+    return "the output"
+
+
+def returns_empty(image):
+    return {}
+
+
+def returns_a_constant_graph(image):
+    return tf.reduce_mean(graph(image))
+
+
+def nan(image):
+    return tf.math.log(graph(image) - 5.0)
+
+
+class Model(tf.Module):
+    def __init__(self, filters=3):
+        super().__init__()
+        self.weights = tf.Variable(tf.zeros([3, 3, 3, filters]))
+        self.offset = tf.Variable(tf.zeros([filters]))
+
+    def __call__(self, image):
+        return tf.tanh(tf.nn.conv2d(image, self.weights, 1, "SAME") + self.offset)
+
+
+class Renamed(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = tf.Variable(tf.zeros([3, 3, 3, 3]))
+        self.offset = tf.Variable(tf.zeros([3]))
+
+    def __call__(self, image):
+        return tf.tanh(tf.nn.conv2d(image, self.kernel, 1, "SAME") + self.offset)
+
+
+def model(filters=3):
+    return Model(filters)
+
+
+def renamed_model():
+    return Renamed()
+
+
+def not_a_model():
+    return [1, 2, 3]
+
+
+def keras_model():
+    import keras
+
+    image = keras.Input((None, None, 3))
+    return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="conv")(image))
