@@ -1,9 +1,8 @@
 """
 A ledger that pages fast, however long it is.
 
-The ledger itself is one JSON line a picture. In the cache directory, never in the output, lies an SQLite file for it
-that says which lines belong to which run, outcome and kind of failure, and where each begins. It follows the ledger as
-it grows, may be thrown away at any time, and holds no fact of its own: what a page shows is read from the line.
+The index lies in the cache directory, never in the output. It follows the ledger as it grows, may be thrown away at any
+time, and holds no fact of its own: what a page shows of a picture is read from its line.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections import Counter
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,23 +20,14 @@ from typing import Any
 
 import orjson
 
-_LAYOUT = 3  # another number makes every index anew
-_CHUNK_BYTES = 4 << 20
+from tendies_ops.web.ledger_intake import SCHEMA, take_in_chunk
+
+#: A search counts so many pictures and no more.
+MAX_FOUND = 2000
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
 _BLANK: dict[str, Any] = dict.fromkeys(
     ("output", "kind", "reason", "model_name", "version", "milliseconds", "size_bytes", "batch_size")
 )
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, run_id TEXT UNIQUE);
-CREATE TABLE IF NOT EXISTS pictures (
-    row INTEGER PRIMARY KEY, run INTEGER, outcome TEXT, kind TEXT, path TEXT, start INTEGER, length INTEGER
-);
-CREATE INDEX IF NOT EXISTS pictures_by_outcome ON pictures (run, outcome, kind, row);
-CREATE TABLE IF NOT EXISTS counts (
-    run INTEGER, outcome TEXT, kind TEXT, number INTEGER, PRIMARY KEY (run, outcome, kind)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True)
@@ -59,15 +49,27 @@ class LedgerPage:
 
 @dataclass(frozen=True)
 class Query:
-    """Which lines of a run."""
+    """Which lines."""
 
     run_id: str | None = None  #: absent: of every run
     outcome: str = ""
     kind: str = ""
     text: str = ""  #: anywhere in the picture's path, whatever the case
 
+    def where(self) -> tuple[str, tuple[str, ...]]:
+        """For SQL; the text is not part of it."""
+        wanted = {"run_id": self.run_id, "outcome": self.outcome or None, "kind": self.kind or None}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        return " AND ".join(["1", *(f"{column} = ?" for column in given)]), tuple(given.values())
 
-MAX_FOUND = 2000
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    """Where one line lies."""
+
+    row: int
+    start: int
+    length: int
 
 
 class LedgerIndexes:
@@ -94,6 +96,7 @@ class LedgerIndex:
         self._ledger = ledger
         self._database = database
         self._following = threading.Lock()
+        self._known = (-1, 0, 0)
 
     def follow(self, *, budget_s: float = _BUDGET_S) -> float:
         """
@@ -102,103 +105,87 @@ class LedgerIndex:
         :param budget_s: return after so long; a thread goes on with the rest.
         :return: which share of the ledger is known now, 0 to 1.
         """
-        deadline_s = time.monotonic() + budget_s
-        if not self._following.acquire(timeout=budget_s):
-            return self._share_known()
-        try:
-            finished = self._take_in_until(deadline_s)
-        finally:
-            self._following.release()
-        if not finished:
-            threading.Thread(target=self._finish, name="tendies-ledger", daemon=True).start()
-        return self._share_known()
+        seen = self._look()
+        if seen == self._known and self._database.exists():
+            return 1.0
+        if self._following.acquire(timeout=budget_s):
+            try:
+                finished = self._take_in_until(time.monotonic() + budget_s)
+            finally:
+                self._following.release()
+            if finished:
+                self._known = seen
+            else:
+                threading.Thread(target=self._finish, name="tendies-ledger", daemon=True).start()
+        return self._share_known(seen[0])
 
     def counts(self, run_id: str) -> dict[tuple[str, str], int]:
         """(outcome, kind of failure) -> number of lines of a run."""
         with self._connection() as connection:
             rows = connection.execute(
-                "SELECT outcome, kind, number FROM counts JOIN runs ON runs.id = counts.run WHERE run_id = ?", (run_id,)
+                "SELECT outcome, kind, sum(number) FROM parts WHERE run_id = ? GROUP BY outcome, kind", (run_id,)
             )
             return {(outcome, kind): number for outcome, kind, number in rows}
 
     def page(self, query: Query, *, offset: int, limit: int) -> LedgerPage:
-        """Some lines, in the order of the ledger; of all runs: newest first."""
-        where, values = _where(query)
-        order = "row" if query.run_id is not None else "row DESC"
+        """Some lines, in the order of the ledger."""
         with self._connection() as connection:
-            places = connection.execute(
-                f"SELECT row, start, length FROM pictures {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - built from constants
-                (*values, limit, offset),
-            ).fetchall()
-            total = self._total(connection, query, where, values)
-        return LedgerPage(tuple(self._read(places)), min(total, MAX_FOUND) if query.text else total, total > MAX_FOUND)
+            if query.text:
+                found = _first(_matches(connection, query), MAX_FOUND + 1)
+                total, places = min(len(found), MAX_FOUND), found[offset : offset + limit]
+                return LedgerPage(tuple(self._read(places)), total, len(found) > MAX_FOUND)
+            total, places = _slice(connection, query, offset, limit)
+        return LedgerPage(tuple(self._read(places)), total, more=False)
+
+    def newest(self, text: str, *, limit: int) -> list[LedgerLine]:
+        """Lines of every run whose path holds ``text``, newest first."""
+        with self._connection() as connection:
+            places = _first(_matches(connection, Query(text=text), backwards=True), limit)
+        return list(self._read(places))
 
     def line(self, row: int) -> LedgerLine | None:
         """One line, of whichever run."""
         with self._connection() as connection:
-            places = connection.execute("SELECT row, start, length FROM pictures WHERE row = ?", (row,)).fetchall()
+            chunk = _chunk_of(connection, row)
+            places = [place for place in _places(connection, chunk, Query()) if place.row == row]
         return next(self._read(places), None)
 
     def neighbours(self, query: Query, row: int) -> tuple[int | None, int | None]:
         """The rows before and after ``row`` among those that match."""
-        where, values = _where(query)
         with self._connection() as connection:
-            before, after = (
-                connection.execute(
-                    f"SELECT row FROM pictures {where} AND row {sign} ? ORDER BY row {order} LIMIT 1",  # noqa: S608 - built from constants
-                    (*values, row),
-                ).fetchone()
-                for sign, order in (("<", "DESC"), (">", "ASC"))
-            )
-        return (before[0] if before else None, after[0] if after else None)
+            chunk = _chunk_of(connection, row)
+            back = _matches(connection, query, start=chunk, backwards=True)
+            on = _matches(connection, query, start=chunk)
+            before = next((place.row for place in back if place.row < row), None)
+            after = next((place.row for place in on if place.row > row), None)
+        return before, after
 
     def lines(self, query: Query) -> Iterator[LedgerLine]:
-        """Every matching line. Holds a thousand at a time."""
-        for places in self._places(query):
-            yield from self._read(places)
+        """Every matching line. Holds one chunk at a time."""
+        for row, line in self._raw(query):
+            yield LedgerLine(row, _record_of(line))
 
     def raw_lines(self, query: Query) -> Iterator[bytes]:
-        """Every matching line as the ledger has it. Holds a thousand at a time."""
-        for places in self._places(query):
-            yield b"".join(line for _, line in self._read_raw(places))
+        """Every matching line as the ledger has it. Holds one chunk at a time."""
+        return (line for _, line in self._raw(query))
 
-    def _places(self, query: Query) -> Iterator[Sequence[tuple[int, int, int]]]:
-        last = 0
-        where, values = _where(query)
-        while True:
-            with self._connection() as connection:
-                rows = connection.execute(
-                    f"SELECT row, start, length FROM pictures {where} AND row > ? ORDER BY row LIMIT 1000",  # noqa: S608 - built from constants
-                    (*values, last),
-                ).fetchall()
-            if not rows:
-                return
-            yield rows
-            last = rows[-1][0]
+    def _raw(self, query: Query) -> Iterator[tuple[int, bytes]]:
+        with self._connection() as connection:
+            yield from self._read_raw(_matches(connection, query))
 
-    def _total(self, connection: sqlite3.Connection, query: Query, where: str, values: Sequence[Any]) -> int:
-        if query.run_id is not None and not query.text:
-            wanted = self.counts(query.run_id)
-            return sum(
-                number
-                for (outcome, kind), number in wanted.items()
-                if query.outcome in ("", outcome) and query.kind in ("", kind)
-            )
-        matches = f"SELECT 1 FROM pictures {where} LIMIT {MAX_FOUND + 1}"  # noqa: S608 - built from constants
-        counted = connection.execute(f"SELECT count(*) FROM ({matches})", values).fetchone()  # noqa: S608 - same
-        return int(counted[0])
-
-    def _read(self, places: Sequence[tuple[int, int, int]]) -> Iterator[LedgerLine]:
+    def _read(self, places: Sequence[_Place]) -> Iterator[LedgerLine]:
         for row, line in self._read_raw(places):
-            yield LedgerLine(row, {**_BLANK, **orjson.loads(line)})
+            yield LedgerLine(row, _record_of(line))
 
-    def _read_raw(self, places: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, bytes]]:
-        if not places:
+    def _read_raw(self, places: Sequence[_Place] | Iterator[_Place]) -> Iterator[tuple[int, bytes]]:
+        try:
+            stream = self._ledger.open("rb")
+        except FileNotFoundError:
             return
-        with self._ledger.open("rb") as stream:
-            for row, start, length in places:
-                stream.seek(start)
-                yield row, stream.read(length)
+        with stream:
+            for place in places:
+                stream.seek(place.start)
+                yield place.row, stream.read(place.length)
 
     def _finish(self) -> None:
         with self._following:
@@ -209,34 +196,28 @@ class LedgerIndex:
         """Whether the index has caught up. Another process that is at it right now counts as caught up."""
         while True:
             try:
-                read_bytes = self._take_in_chunk()
+                with self._connection() as connection, connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    new_bytes = take_in_chunk(connection, self._ledger)
             except (sqlite3.OperationalError, FileNotFoundError):
                 return True
-            if read_bytes == 0:
+            if new_bytes == 0:
                 return True
             if time.monotonic() > deadline_s:
                 return False
 
-    def _take_in_chunk(self) -> int:
-        with self._connection() as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
-            start = _prepared_start(connection, self._ledger)
-            with self._ledger.open("rb") as stream:
-                stream.seek(start)
-                chunk = stream.read(_CHUNK_BYTES)
-            whole = chunk[: chunk.rfind(b"\n") + 1]  # the last line may still be on its way
-            _take_in(connection, whole, start)
-            connection.execute("REPLACE INTO facts VALUES ('known_bytes', ?)", (start + len(whole),))
-            return len(whole)
-
-    def _share_known(self) -> float:
+    def _look(self) -> tuple[int, int, int]:
+        """What tells one state of the ledger from another: its size first."""
         try:
-            size_bytes = self._ledger.stat().st_size
-            with self._connection() as connection:
-                known = connection.execute("SELECT value FROM facts WHERE name = 'known_bytes'").fetchone()
-        except (OSError, sqlite3.OperationalError):
-            return 1.0
-        return min(1.0, (known[0] if known else 0) / size_bytes) if size_bytes else 1.0
+            status = self._ledger.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+    def _share_known(self, size_bytes: int) -> float:
+        with self._connection() as connection:
+            known_bytes = connection.execute("SELECT max(stop) FROM chunks").fetchone()[0] or 0
+        return min(1.0, known_bytes / size_bytes) if size_bytes else 1.0
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -244,66 +225,73 @@ class LedgerIndex:
         with closing(sqlite3.connect(self._database, timeout=2.0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")  # it can be made again
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             yield connection
 
 
-def _where(query: Query) -> tuple[str, tuple[Any, ...]]:
-    parts, values = ["WHERE 1"], []
-    if query.run_id is not None:
-        parts.append("run = (SELECT id FROM runs WHERE run_id = ?)")
-        values.append(query.run_id)
-    for column, value in (("outcome", query.outcome), ("kind", query.kind)):
-        if value:
-            parts.append(f"{column} = ?")
-            values.append(value)
-    if query.text:
-        parts.append(r"path LIKE ? ESCAPE '\'")
-        escaped = query.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        values.append(f"%{escaped}%")
-    return " AND ".join(parts), tuple(values)
+def _record_of(line: bytes) -> dict[str, Any]:
+    record = orjson.loads(line)
+    return {**record, **{name: None for name in _BLANK if name not in record}}
 
 
-def _prepared_start(connection: sqlite3.Connection, ledger: Path) -> int:
-    """Where to go on. An index of another file (the output was made anew) is emptied first."""
-    status = ledger.stat()
-    with ledger.open("rb") as stream:
-        head = hashlib.sha256(stream.readline(4096)).hexdigest()
-    identity = f"{_LAYOUT} {status.st_dev} {status.st_ino} {head}"
-    facts = dict(connection.execute("SELECT name, value FROM facts"))
-    if facts.get("identity") == identity and facts.get("known_bytes", 0) <= status.st_size:
-        return int(facts.get("known_bytes", 0))
-    for table in ("pictures", "counts", "runs", "facts"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-    connection.execute("INSERT INTO facts VALUES ('identity', ?)", (identity,))
-    return 0
+def _slice(connection: sqlite3.Connection, query: Query, offset: int, limit: int) -> tuple[int, list[_Place]]:
+    """How many lines match, and some of them: only the chunks that these lie in are looked into."""
+    where, values = query.where()
+    sql = f"SELECT chunk, sum(number) FROM parts WHERE {where} GROUP BY chunk ORDER BY chunk"  # noqa: S608 - constants
+    total, places = 0, []
+    for chunk, number in connection.execute(sql, values).fetchall():
+        first, last = max(offset - total, 0), min(offset + limit - total, number)
+        if first < last:
+            places += _places(connection, chunk, query)[first:last]
+        total += number
+    return total, places
 
 
-def _take_in(connection: sqlite3.Connection, chunk: bytes, start: int) -> None:
-    runs: dict[str, int] = {run_id: number for number, run_id in connection.execute("SELECT id, run_id FROM runs")}
-    counted: Counter[tuple[int, str, str]] = Counter()
-    rows = []
-    for line in chunk.splitlines(keepends=True):
-        found = _parse(line)
-        if found is not None:
-            run_id, outcome, kind, path = found
-            run = runs.setdefault(run_id, len(runs) + 1)
-            counted[run, outcome, kind] += 1
-            rows.append((run, outcome, kind, path, start, len(line)))
-        start += len(line)
-    connection.executemany("INSERT OR IGNORE INTO runs VALUES (?, ?)", [(n, run_id) for run_id, n in runs.items()])
-    connection.executemany(
-        "INSERT INTO pictures (run, outcome, kind, path, start, length) VALUES (?, ?, ?, ?, ?, ?)", rows
-    )
-    connection.executemany(
-        "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number",
-        [(*key, number) for key, number in counted.items()],
-    )
+def _matches(
+    connection: sqlite3.Connection, query: Query, *, start: int | None = None, backwards: bool = False
+) -> Iterator[_Place]:
+    """Every matching line from the chunk ``start`` on, in order."""
+    where, values = query.where()
+    order = "DESC" if backwards else "ASC"
+    sql = f"SELECT DISTINCT chunk FROM parts WHERE {where} ORDER BY chunk {order}"  # noqa: S608 - constants
+    chunks = [chunk for (chunk,) in connection.execute(sql, values)]
+    for chunk in chunks:
+        if start is not None and (chunk > start if backwards else chunk < start):
+            continue
+        places = _places(connection, chunk, query)
+        yield from reversed(places) if backwards else places
 
 
-def _parse(line: bytes) -> tuple[str, str, str, str] | None:
-    try:
-        record = orjson.loads(line)
-        return str(record["run_id"]), str(record["outcome"]), str(record.get("kind") or ""), str(record["input"])
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return None  # cut short by a kill, or a heading: no picture
+def _places(connection: sqlite3.Connection, chunk: int, query: Query) -> list[_Place]:
+    """The matching lines of one chunk, in order."""
+    where, values = query.where()
+    columns = "numbers, starts, lengths" + (", names" if query.text else "")
+    sql = f"SELECT {columns} FROM parts WHERE chunk = ? AND {where}"  # noqa: S608 - constants
+    found: list[_Place] = []
+    for numbers, starts, lengths, *names in connection.execute(sql, (chunk, *values)):
+        columns_of = tuple(array("q", blob) for blob in (numbers, starts, lengths))
+        wanted = _holding(names[0], query.text) if query.text else range(len(columns_of[0]))
+        found += [_Place(columns_of[0][at], columns_of[1][at], columns_of[2][at]) for at in wanted]
+    return sorted(found)
+
+
+def _holding(names: bytes, text: str) -> Iterator[int]:
+    """Which of the names, one a line, hold the text."""
+    needle = text.lower().replace("\n", " ").encode("utf-8", "replace")
+    line, counted_to, at = 0, 0, names.find(needle)
+    while at >= 0:
+        line += names.count(b"\n", counted_to, at)
+        yield line
+        counted_to = names.find(b"\n", at)
+        if counted_to < 0:
+            return
+        at = names.find(needle, counted_to)
+
+
+def _chunk_of(connection: sqlite3.Connection, row: int) -> int:
+    found = connection.execute("SELECT chunk FROM chunks WHERE first_row <= ? AND ? < next_row", (row, row)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _first(places: Iterator[_Place], limit: int) -> list[_Place]:
+    return [place for place, _ in zip(places, range(limit), strict=False)]

@@ -23,6 +23,7 @@ class ReplicaVersion:
 
     server: str
     status: VersionStatus | None
+    silent: bool = False  #: the replica does not answer at all
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,9 @@ def _version_row(
         version=version,
         path=path,
         manifest=manifest,
-        replicas=tuple(ReplicaVersion(replica.server, replica.status_of(version)) for replica in replicas),
+        replicas=tuple(
+            ReplicaVersion(replica.server, replica.status_of(version), bool(replica.problem)) for replica in replicas
+        ),
         history=tuple(record for record in history if record.version == version),
         withdrawn=directory is None and withdrawn is not None,
         problem=problem,

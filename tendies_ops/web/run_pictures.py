@@ -9,7 +9,7 @@ from typing import Literal
 
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
 from tendies_ops.web.known import KnownModel
-from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine, Query
+from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine
 from tendies_ops.web.runs_view import Run
 from tendies_ops.web.safety import OutsideError, confine
 
@@ -50,6 +50,6 @@ def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: st
             continue
         index = ledgers.of(ledger)
         index.follow()
-        found = index.page(Query(text=text), offset=0, limit=_HITS_SHOWN).lines
+        found = index.newest(text, limit=_HITS_SHOWN)
         hits += [Hit(str(line.record.get("model_name") or model.name), line) for line in found]
     return hits[:_HITS_SHOWN]
