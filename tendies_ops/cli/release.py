@@ -6,7 +6,7 @@ import tempfile
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +32,10 @@ def release_command(  # noqa: PLR0913  # one for each option
     model_config_file: Annotated[
         Path | None, typer.Option(help="Swap by the labels in this file, which the servers poll; absent: the spec's.")
     ] = None,
+    keep_versions: Annotated[
+        int | None, typer.Option(min=1, help="How many versions to keep; absent: the spec's, or 5.")
+    ] = None,
+    review: Annotated[bool, typer.Option("--review", help="A person looks at the pictures first.")] = False,
     approved_by: Annotated[
         str, typer.Option(help="Who has looked at the pictures, where the spec's gate asks for a review.")
     ] = "",
@@ -49,10 +53,14 @@ def release_command(  # noqa: PLR0913  # one for each option
     --server http://localhost:8501
     """
     spec = load_spec(spec_or_dir) if _is_spec(spec_or_dir) else None
-    changes = {"available_timeout_s": timeout_s, "model_config_file": model_config_file}
-    options = (ReleaseSpec() if spec is None else spec.release).model_copy(
-        update={name: value for name, value in changes.items() if value is not None}
+    options = _options(
+        ReleaseSpec() if spec is None else spec.release,
+        available_timeout_s=timeout_s,
+        model_config_file=model_config_file,
+        keep_versions=keep_versions,
     )
+    if review:
+        options = _options(options, gate=options.gate.model_copy(update={"review": True}))
     base = model_base_path or options.model_base_path
     if base is None:
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
@@ -98,6 +106,11 @@ def _is_spec(path: Path) -> bool:
     if path.suffix in {".yaml", ".yml"}:
         return True
     raise UsageError(f"{path} is neither a SavedModel directory nor a model spec (a .yaml file).")
+
+
+def _options(options: ReleaseSpec, **changes: Any) -> ReleaseSpec:
+    """The spec's options with what the command line says."""
+    return options.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
 def _export(spec: ModelSpec, output_dir: Path, cancelled: threading.Event) -> Path:

@@ -36,7 +36,7 @@ def _print(found: ModelVersions) -> None:
         table.add_row(
             str(entry.version),
             entry.state,
-            " ".join(entry.serving_on) or "-",
+            f"{len(entry.serving_on)} of {len(found.servers)}" if found.servers else "?",
             Path(entry.checkpoint).name or "-",
             "-" if entry.checkpoint_step is None else str(entry.checkpoint_step),
             entry.model_digest.removeprefix("sha256:")[:12] or "-",

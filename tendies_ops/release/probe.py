@@ -51,6 +51,8 @@ class SwapProbe:
         self._available_s = math.inf
 
     def __enter__(self) -> SwapProbe:
+        for server in list(self._memory):
+            self._weigh(server)
         for thread in self._threads:
             thread.start()
         return self
@@ -88,7 +90,7 @@ class SwapProbe:
         }
 
     def _ask(self, server: str) -> None:
-        while not self._stop.wait(_PAUSE_S):
+        while not self._stop.is_set():
             started_s = time.monotonic()
             failure = ""
             try:
@@ -97,6 +99,7 @@ class SwapProbe:
                 failure = str(error)
             self._requests[server].append(Request(started_s, time.monotonic() - started_s, failure))
             self._weigh(server)
+            self._stop.wait(_PAUSE_S)
 
     def _weigh(self, server: str) -> None:
         if server not in self._memory:

@@ -102,8 +102,9 @@ def _wait(fleet: Fleet, child: subprocess.Popen[bytes], log_path: Path, timeout_
 
 
 def _last_words(log_path: Path) -> str:
-    lines = [line.strip() for line in log_path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "it said nothing"
+    text = " ".join(log_path.read_text(errors="replace").split())
+    start = text.rfind("Failed to start server")  # its own words for a first version that does not load
+    return (text[start:][:600] if start >= 0 else text[-600:]) or "it said nothing"
 
 
 def _free_port() -> int:
