@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -34,6 +34,8 @@ class Contender:
     title: str
     process: subprocess.Popen[str]
     workload: Workload
+    started_s: float = field(default_factory=time.monotonic, kw_only=True)
+    seconds_to_first_picture: float = field(default=0.0, kw_only=True)
 
     def measure(self, seconds: float) -> float:
         """Let it work and tell the images per second."""
@@ -41,13 +43,23 @@ class Contender:
 
     def memory_mb(self) -> float:
         """Tell the resident memory of it and its children, shared pages counted for each."""
+        return sum(process.memory_info().rss for process in self._family()) / 1e6
+
+    def cpu_s(self) -> float:
+        """Tell the CPU seconds that it and its children have used."""
+        return sum(times.user + times.system for times in (process.cpu_times() for process in self._family()))
+
+    def is_ready(self) -> None:
+        """Note that the first picture came back."""
+        self.seconds_to_first_picture = time.monotonic() - self.started_s
+
+    def _family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)
-        return sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)]) / 1e6
+        return [*parent.children(recursive=True), parent]
 
     def stop(self) -> None:
         """End it and its children."""
-        parent = psutil.Process(self.process.pid)
-        family = [*parent.children(recursive=True), parent]
+        family = self._family()
         self.process.terminate()
         _, alive = psutil.wait_procs(family, timeout=10)
         for process in alive:
@@ -158,6 +170,7 @@ def _start_in_process(stack: ExitStack, workload: Workload) -> Contender:
     assert process.stdout is not None
     if process.stdout.readline().strip() != "ready":
         raise RuntimeError("TensorFlow in process did not start; see .bench/logs/.")
+    contender.is_ready()
     return contender
 
 
@@ -187,6 +200,7 @@ def _start_peer(stack: ExitStack, workload: Workload, name: str) -> Contender:
 def _ready(stack: ExitStack, server: Server) -> Server:
     stack.callback(server.stop)
     server.wait_until_ready()
+    server.is_ready()
     return server
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from bench.contenders import Contender, start_contenders
 from bench.results import Row, write_result
@@ -31,28 +33,50 @@ def measure(workload: Workload, peers: tuple[str, ...], *, rounds: int, seconds:
         contenders = start_contenders(stack, workload, peers)
         for contender in contenders:
             contender.measure(1.0)  # not counted: the first requests find cold caches
-        turns = [[contender.measure(seconds) for contender in contenders] for _ in range(rounds)]
+        turns = [[_take_turn(contender, seconds) for contender in contenders] for _ in range(rounds)]
         return [
             _row(workload, contender, [turn[index] for turn in turns], [turn[0] for turn in turns])
             for index, contender in enumerate(contenders)
         ]
 
 
-def _row(workload: Workload, contender: Contender, rates: list[float], limits: list[float]) -> Row:
-    median = statistics.median(rates)
-    memory_mb = contender.memory_mb()
-    print(f"{workload.title}: {contender.title}: {median:,.1f} images/s, {memory_mb:.0f} MB", flush=True)
+@dataclass(frozen=True)
+class Turn:
+    """What one contender did in one round."""
+
+    images_per_second: float
+    cpu_ms_per_image: float
+
+
+def _take_turn(contender: Contender, seconds: float) -> Turn:
+    cpu_before_s, started_s = contender.cpu_s(), time.perf_counter()
+    rate = contender.measure(seconds)
+    images = rate * (time.perf_counter() - started_s)
+    return Turn(rate, (contender.cpu_s() - cpu_before_s) * 1000 / images)
+
+
+def _row(workload: Workload, contender: Contender, turns: list[Turn], limits: list[Turn]) -> Row:
+    rate = statistics.median(turn.images_per_second for turn in turns)
+    cpu_ms = statistics.median(turn.cpu_ms_per_image for turn in turns)
+    ratios = [turn.images_per_second / limit.images_per_second for turn, limit in zip(turns, limits, strict=True)]
     promised = PROMISED.get(workload.name) if contender.name == "tendies" else None
-    return Row(
+    row = Row(
         what=f"{contender.title}, {workload.title}",
-        value=round(median, 2),
+        value=round(rate, 2),
         unit="images/s",
         compared_with=LIMIT,
-        reference=round(statistics.median(limits), 2),
-        ratio=round(statistics.median(rate / limit for rate, limit in zip(rates, limits, strict=True)), 3),
+        reference=round(statistics.median(limit.images_per_second for limit in limits), 2),
+        ratio=round(statistics.median(ratios), 3),
         promise=f">= {promised}" if promised else "",
-        more={"rounds": [round(rate, 2) for rate in rates], "memory_mb": round(memory_mb)},
+        more={
+            "images_per_second_by_round": [round(turn.images_per_second, 2) for turn in turns],
+            "cpu_ms_per_image": round(cpu_ms, 3),
+            "memory_mb": round(contender.memory_mb()),
+            "seconds_to_first_picture": round(contender.seconds_to_first_picture, 1),
+        },
     )
+    print(f"{row.what}: {rate:,.1f} images/s, {row.ratio} of the limit, {row.more}", flush=True)
+    return row
 
 
 def main() -> None:
