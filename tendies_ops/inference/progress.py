@@ -16,6 +16,7 @@ from tendies_ops.inference.tally import Tally
 _TELL_EVERY_S = 0.25
 _WRITE_EVERY_S = 1.0
 _RATE_OVER_S = 30.0
+_POINTS_KEPT = 360
 
 
 class Watched(Protocol):
@@ -29,6 +30,24 @@ class Watched(Protocol):
 
     @property
     def concurrency(self) -> int: ...  # noqa: D102
+
+
+class RateHistory:
+    """Images a second over a run, as points for a chart; of a long run every second, fourth, eighth ... is kept."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float]] = []  #: (seconds since the start, images a second)
+        self._stride = 1
+        self._seen = 0
+
+    def append(self, point: tuple[float, float]) -> None:
+        """One more second."""
+        if self._seen % self._stride == 0:
+            self.points.append(point)
+        self._seen += 1
+        if len(self.points) > _POINTS_KEPT:
+            self.points = self.points[::2]
+            self._stride *= 2
 
 
 class ProgressTeller:
@@ -48,6 +67,7 @@ class ProgressTeller:
         self._started_s = time.monotonic()
         self._told_s = self._written_s = 0.0
         self._history: deque[tuple[float, int]] = deque()
+        self._rates = RateHistory()
 
     def tick(self) -> None:
         """Tell, when it is time."""
@@ -69,7 +89,10 @@ class ProgressTeller:
             self._on_progress(progress)
         if now_s - self._written_s >= _WRITE_EVERY_S:
             self._written_s = now_s
-            self._files.write_progress(progress.as_dict())
+            self._rates.append((round(progress.elapsed_s, 1), progress.images_per_second))
+            self._files.write_progress(
+                {**progress.as_dict(), "input": self._options.input, "rates": self._rates.points}
+            )
 
     def _progress(self, now_s: float, state: str) -> BatchProgress:
         tally = self._watched.tally

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -219,7 +219,9 @@ def write_progress(
         found=found, done=done, skipped=skipped, failed=failed, in_flight=0 if ended else 2, concurrency=2,
         elapsed_s=done * 0.07 + 0.4, images_per_second=14.2, eta_s=None if ended else (found - done) / 14.2,
     )  # fmt: skip
-    (directory / "progress.json").write_bytes(orjson.dumps(asdict(progress)))
+    rates = [(second, 14.2 + 3 * np.sin(second / 3).item()) for second in range(max(2, int(progress.elapsed_s)))]
+    facts = {**progress.as_dict(), "input": str(directory.parents[2].parent / "pictures"), "rates": rates}
+    (directory / "progress.json").write_bytes(orjson.dumps(facts))
 
 
 def _done(world: WebWorld, number: int, version: int, draw: bool) -> Outcome:
