@@ -51,6 +51,7 @@ class BatchOptions:
     :param timeout_s: the longest silence of a server that is waited out.
     :param server_timeout_s: the server's own limit for a request (``--rest_api_timeout_in_ms``); requests stay below.
     :param sick_deadline_s: give up when no server has answered for so long.
+    :param shard: do only the part ``(index, count)`` of the pictures, while others do theirs; ``index`` from 0.
     :param sample: do so many pictures only, spread over the folder as it is listed.
     """
 
@@ -87,6 +88,7 @@ class BatchOptions:
     retry_failed: bool = False
     dry_run: bool = False
     sample: int | None = None
+    shard: tuple[int, int] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     verify: bool | str = True
     run_id: str = field(
@@ -102,6 +104,7 @@ class BatchOptions:
             self.max_failed is None or self.max_failed >= 0, f"max_failed is {self.max_failed}; it must not be below 0"
         )
         _check(self.sample is None or self.sample >= 1, f"sample is {self.sample}; it must be 1 or more")
+        _check(self.shard is None or 0 <= self.shard[0] < self.shard[1], f"there is no shard {self.shard}")
         _check(1 <= self.output_quality <= 100, f"output_quality is {self.output_quality}; it must be 1 to 100")
         _check(self.size is None or min(self.size) >= 1, f"size is {self.size}; both sides must be 1 or more")
         _check("/" not in self.run_id and not self.run_id.startswith("."), f"run_id {self.run_id!r} is no file name")

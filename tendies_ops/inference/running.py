@@ -20,6 +20,7 @@ from tendies_ops.inference.progress import ProgressTeller
 from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import find_manifest, open_replicas, pin_version, version_lease
+from tendies_ops.inference.sharding import ShardLedger, belongs_to_shard, merge_shard_ledgers
 from tendies_ops.inference.storage import LocalInput, LocalOutput, open_folders
 from tendies_ops.inference.tally import Tally
 from tendies_ops.spec import Manifest
@@ -49,7 +50,7 @@ def run_batch(
     """
     source, target = open_folders(options.input, options.output)
     cancelled = cancelled or threading.Event()
-    with open_replicas(options) as replicas, target.locked():
+    with open_replicas(options) as replicas, target.locked(options.shard):
         version = pin_version(replicas, options)
         manifest = find_manifest(options, version)
         options = _with_contract(options, manifest)
@@ -82,7 +83,7 @@ class _Run:
 
     def execute(self, replicas: list[Replica], cancelled: threading.Event) -> BatchReport:
         options = self._options
-        ledger = Ledger(self._target.state / LEDGER_NAME)
+        ledger = self._open_ledger()
         try:
             plan = Plan(ledger, self._stamp, self._target, retry_failed=options.retry_failed)
             if options.dry_run:
@@ -103,10 +104,17 @@ class _Run:
         self._check(report)
         return self._files.save(report, self._tally.samples, self._source)
 
+    def _open_ledger(self) -> Ledger:
+        if self._options.shard is not None:
+            return ShardLedger(self._target.state, self._options.shard)
+        merge_shard_ledgers(self._target.state)
+        return Ledger(self._target.state / LEDGER_NAME)
+
     def _listing(self) -> Iterator[Found]:
         options = self._options
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        return self._source.find(keep, leave_out=self._target.root)
+        found = self._source.find(keep, leave_out=self._target.root)
+        return (one for one in found if options.shard is None or belongs_to_shard(one.path, *options.shard))
 
     def _todos(self, plan: Plan, run: Coordinator) -> Iterator[Todo | None]:
         """What the workers must look at; everything else is settled here."""

@@ -68,23 +68,32 @@ class LocalOutput:
             raise OutputFolderError(f"The output folder {root} cannot be made: {error.strerror}.") from error
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, shard: tuple[int, int] | None = None) -> Iterator[None]:
         """
         Keep other runs out, and clear away what a killed one left half-written.
 
+        :param shard: share the folder with the other shards of the same batch.
         :raises LockHeldError: another run writes here.
         """
-        with (self.state / "lock").open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise LockHeldError(f"Another batch run is writing to {self.root}. Wait for it, or stop it.") from None
-            shutil.rmtree(self._parts, ignore_errors=True)
+        with contextlib.ExitStack() as locks:
+            self._lock(locks, "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH)
+            if shard is not None:
+                self._lock(locks, f"lock.shard-{shard[0]}", fcntl.LOCK_EX)
+                self._parts = self.state / f"parts.shard-{shard[0]}"
+            for left in [self._parts] if shard is not None else self.state.glob("parts*"):
+                shutil.rmtree(left, ignore_errors=True)
             self._parts.mkdir()
             try:
                 yield
             finally:
                 shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _lock(self, locks: contextlib.ExitStack, name: str, kind: int) -> None:
+        stream = locks.enter_context((self.state / name).open("a+"))
+        try:
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
+        except OSError:
+            raise LockHeldError(f"Another batch run is writing to {self.root}. Wait for it, or stop it.") from None
 
     def size_of(self, path: str) -> int | None:
         """Bytes of a result; None when it is not there."""

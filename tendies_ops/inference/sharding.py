@@ -1,0 +1,214 @@
+"""
+One batch as several runs side by side, on one machine or many, over disjoint parts of the same folder.
+
+A picture belongs to the shard that its path says, so nobody has to hand out lists. Each shard appends to a ledger of
+its own, for two hosts must not append to one file over a network, and looks into the common one for what was done
+before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of shards
+left does that first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tendies_ops.errors import BatchError
+from tendies_ops.inference.globs import PathFilter
+from tendies_ops.inference.ledger import LEDGER_NAME, Ledger
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.report import BatchReport, FailedPicture
+from tendies_ops.inference.run_files import RunFiles
+from tendies_ops.inference.servers import open_replicas, pin_version
+from tendies_ops.inference.storage import open_folders
+
+_SHARD_LEDGERS = "ledger.shard-*.jsonl"
+_FAILURES_KEPT = 1000
+_SAMPLES = 24
+_LINES_AT_ONCE = 1000
+_TAIL_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """How a batch is split."""
+
+    version: int  #: that all shards use
+    pictures: int
+    size_bytes: int
+    shards: int
+
+
+def belongs_to_shard(path: str, index: int, count: int) -> bool:
+    """Whether a picture is one of shard ``index`` of ``count``."""
+    return zlib.crc32(path.encode("utf-8", "surrogateescape")) % count == index
+
+
+def plan_shards(
+    options: BatchOptions, *, max_shards: int, pictures_per_shard: int = 500, bytes_per_shard: int = 512 << 20
+) -> ShardPlan:
+    """
+    List the folder once and decide on how many shards it is worth.
+
+    :param max_shards: at most so many.
+    :param pictures_per_shard: fewer than this are not split.
+    :param bytes_per_shard: nor are fewer bytes than this.
+    :raises InputFolderError: the folder cannot be read.
+    :raises VersionGoneError: the version is not served.
+    """
+    source, target = open_folders(options.input, options.output)
+    with open_replicas(options) as replicas, target.locked():
+        version = pin_version(replicas, options)
+        merge_shard_ledgers(target.state)
+        keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
+        sizes = [found.size_bytes for found in source.find(keep, leave_out=target.root)]
+    wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
+    return ShardPlan(version, len(sizes), sum(sizes), min(wanted, max_shards))
+
+
+class ShardLedger(Ledger):
+    """The ledger of one shard: appends to its own file, knows what the common one says as well."""
+
+    def __init__(self, state: Path, shard: tuple[int, int]) -> None:
+        index, count = shard
+        self._common = Ledger(state / LEDGER_NAME)
+        super().__init__(state / f"ledger.shard-{index}-of-{count}.jsonl")
+
+    def newest(self, path: str) -> dict[str, Any] | None:
+        """The last record of an input: this shard's own is younger than the common one."""
+        return super().newest(path) or self._common.newest(path)
+
+    def close(self) -> None:
+        """Close both."""
+        self._common.close()
+        super().close()
+
+
+def merge_shard_ledgers(state: Path) -> int:
+    """
+    Append what shards wrote to the common ledger. The caller holds the folder's lock alone.
+
+    Killed half-way it appends some lines again the next time, which say the same.
+
+    :return: how many files there were.
+    """
+    files = sorted(state.glob(_SHARD_LEDGERS))
+    if not files:
+        return 0
+    common = Ledger(state / LEDGER_NAME)
+    try:
+        for file in files:
+            with file.open("rb") as stream:
+                whole = (orjson.loads(line) for line in stream if line.endswith(b"\n") and line.strip())
+                while some := list(itertools.islice(whole, _LINES_AT_ONCE)):
+                    common.append(some)
+    finally:
+        common.close()
+    for file in files:
+        file.unlink()
+    return len(files)
+
+
+def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]]) -> BatchReport:
+    """
+    Make one report of what the shards reported, and one ledger of theirs.
+
+    :param options: of the whole batch, without a shard.
+    :param summaries: of the shards that ended; fewer than the plan has are a failed batch.
+    :raises BatchError: shards are missing, or did another version than planned.
+    """
+    source, target = open_folders(options.input, options.output)
+    with target.locked():
+        merge_shard_ledgers(target.state)
+    others = {summary["version"] for summary in summaries} - {plan.version}
+    if len(summaries) != plan.shards or others:
+        raise BatchError(
+            f"{len(summaries)} of {plan.shards} shards have ended"
+            + (f", some with version {', '.join(map(str, others))} instead of {plan.version}" if others else "")
+            + ". What they did is kept: clear the failed ones, and this one, to do the rest."
+        )
+    report = _sum_up(options, plan, summaries, ledger=target.state / LEDGER_NAME)
+    return RunFiles(target, options.run_id).save(report, _samples(target.state), source)
+
+
+def _sum_up(
+    options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]], *, ledger: Path
+) -> BatchReport:
+    total, done, skipped, failed = (_sum(summaries, name) for name in ("total", "done", "skipped", "failed"))
+    first = summaries[0]
+    elapsed_s = _elapsed_s(summaries)
+    requests = _sum(summaries, "requests")
+    kinds: Counter[str] = Counter()
+    for summary in summaries:
+        kinds.update(summary["failures_by_kind"])
+    failures = [failure for summary in summaries for failure in _failures(summary)]
+    return BatchReport(
+        run_id=options.run_id,
+        model_name=options.model_name,
+        version=plan.version,
+        model_digest=first["model_digest"],
+        options_digest=first["options_digest"],
+        input=options.input,
+        output=options.output,
+        started_at=min(summary["started_at"] for summary in summaries),
+        total=total,
+        done=done,
+        skipped=skipped,
+        failed=failed,
+        to_do=0,
+        ignored=_sum(summaries, "ignored"),
+        ok=options.is_ok(failed=failed, total=total),
+        elapsed_s=elapsed_s,
+        images_per_second=round(done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
+        requests=requests,
+        request_ms=round(sum(s["request_ms"] * s["requests"] for s in summaries) / requests, 3) if requests else 0.0,
+        retries=_sum(summaries, "retries"),
+        peak_concurrency=max(summary["peak_concurrency"] for summary in summaries),
+        failures_by_kind=dict(kinds),
+        failures=tuple(failures[:_FAILURES_KEPT]),
+        paths={"ledger": str(ledger)},
+    )
+
+
+def _sum(summaries: Iterable[dict[str, Any]], name: str) -> int:
+    return sum(int(summary[name]) for summary in summaries)
+
+
+def _elapsed_s(summaries: Sequence[dict[str, Any]]) -> float:
+    """From the first start to the last end: shards run side by side, and some after others."""
+    starts = [datetime.fromisoformat(summary["started_at"]).timestamp() for summary in summaries]
+    ends = [start + float(summary["elapsed_s"]) for start, summary in zip(starts, summaries, strict=True)]
+    return round(max(ends) - min(starts), 3)
+
+
+def _failures(summary: dict[str, Any]) -> list[FailedPicture]:
+    report = _read_report(summary)
+    return [FailedPicture(**failure) for failure in report.get("failures", ())]
+
+
+def _samples(state: Path) -> list[tuple[str, str]]:
+    """The pictures that were done last, from the end of the common ledger."""
+    with (state / LEDGER_NAME).open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, 2) - _TAIL_BYTES))
+        lines = stream.read().split(b"\n")[1:-1]
+    records = [record for record in map(orjson.loads, filter(None, lines)) if record["outcome"] == "done"]
+    pairs = {record["input"]: (record["input"], record["output"]) for record in records if "input_b64" not in record}
+    step = max(1, len(pairs) // _SAMPLES)
+    return list(pairs.values())[::step][:_SAMPLES]
+
+
+def _read_report(summary: dict[str, Any]) -> dict[str, Any]:
+    """A shard's own report; an empty one where it is gone, for it adds only names."""
+    try:
+        content: dict[str, Any] = orjson.loads(Path(summary["paths"]["report"]).read_bytes())
+    except (OSError, KeyError, ValueError):
+        return {}
+    return content

@@ -1,0 +1,134 @@
+"""One batch as several runs side by side: disjoint, counted once, resumed, merged."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import BatchError, LockHeldError, UsageError
+from tendies_ops.inference.sharding import (
+    ShardPlan,
+    belongs_to_shard,
+    finish_shards,
+    merge_shard_ledgers,
+    plan_shards,
+)
+from tendies_ops.inference.storage import LocalOutput
+from tests.support.sample_pictures import png
+from tests.unit.inference.conftest import Bench
+
+SHARDS = 3
+
+
+def fill(bench: Bench, count: int = 30) -> None:
+    for seed in range(count):
+        bench.add(f"{seed:03d}.png", png(seed))
+
+
+def run_shards(bench: Bench, count: int = SHARDS) -> list[dict[str, object]]:
+    with ThreadPoolExecutor(count) as pool:
+        runs = [
+            pool.submit(bench.run, shard=(index, count), allow_empty=True, run_id=f"shard-{index}")
+            for index in range(count)
+        ]
+        return [run.result().summary() for run in runs]
+
+
+def test_every_picture_belongs_to_one_shard_and_the_shards_are_about_even() -> None:
+    paths = [f"folder/{number}.jpg" for number in range(3000)]
+
+    sizes = [sum(belongs_to_shard(path, index, 4) for path in paths) for index in range(4)]
+
+    assert sum(sizes) == len(paths)
+    assert min(sizes) > 600
+
+
+def test_shards_side_by_side_do_every_picture_once(bench: Bench) -> None:
+    fill(bench)
+
+    summaries = run_shards(bench)
+    report = finish_shards(bench.options(run_id="whole"), ShardPlan(1, 30, 1, SHARDS), summaries)
+
+    assert (report.total, report.done, report.failed, report.ok) == (30, 30, 0, True)
+    assert sorted(bench.newest_records()) == [f"{seed:03d}.png" for seed in range(30)]
+    assert len(bench.records()) == 30
+    assert len(bench.outputs()) == 30
+    assert list((bench.output / ".tendies").glob("ledger.shard-*")) == []
+    assert json.loads(Path(report.paths["report"]).read_text())["done"] == 30
+
+
+def test_a_run_after_the_shards_finds_everything_done(bench: Bench) -> None:
+    fill(bench)
+    run_shards(bench)  # killed before anybody merged
+
+    assert bench.run().skipped == 30
+    assert merge_shard_ledgers(bench.output / ".tendies") == 0
+
+
+def test_shards_skip_what_was_done_before(bench: Bench) -> None:
+    fill(bench)
+    bench.run()
+
+    assert [summary["done"] for summary in run_shards(bench)] == [0, 0, 0]
+
+
+def test_a_shard_that_runs_again_goes_on_from_its_own_ledger(bench: Bench) -> None:
+    fill(bench)
+    first = bench.run(shard=(0, SHARDS))
+    again = bench.run(shard=(0, SHARDS))
+
+    assert first.done > 0
+    assert (again.done, again.skipped) == (0, first.done)
+
+
+def test_a_missing_shard_makes_the_batch_red_and_keeps_what_the_others_did(bench: Bench) -> None:
+    fill(bench)
+    summaries = run_shards(bench)[:2]
+
+    with pytest.raises(BatchError, match="2 of 3 shards have ended"):
+        finish_shards(bench.options(), ShardPlan(1, 30, 1, SHARDS), summaries)
+
+    assert bench.run().skipped == 30
+
+
+def test_failures_are_counted_and_named_over_all_shards(bench: Bench) -> None:
+    fill(bench, 10)
+    for number in range(4):
+        bench.add(f"bad{number}.png", b"\x89PNG\r\n\x1a\nbroken")
+
+    report = finish_shards(bench.options(max_failed=3), ShardPlan(1, 14, 1, SHARDS), run_shards(bench))
+
+    assert (report.done, report.failed, report.ok) == (10, 4, False)
+    assert sorted(failure.input for failure in report.failures) == [f"bad{number}.png" for number in range(4)]
+
+
+def test_a_whole_run_keeps_shards_out_and_shards_keep_a_whole_run_out(bench: Bench) -> None:
+    fill(bench, 1)
+    output = LocalOutput(bench.output)
+
+    with output.locked(), pytest.raises(LockHeldError):
+        bench.run(shard=(0, 2))
+    with output.locked((0, 2)):
+        bench.run(shard=(1, 2), allow_empty=True)
+        with pytest.raises(LockHeldError):
+            bench.run()
+        with pytest.raises(LockHeldError):
+            bench.run(shard=(0, 2))
+
+
+def test_a_small_folder_is_not_split_and_a_large_one_never_beyond_the_limit(bench: Bench) -> None:
+    fill(bench, 20)
+
+    assert plan_shards(bench.options(), max_shards=8).shards == 1
+    assert plan_shards(bench.options(), max_shards=8, pictures_per_shard=5).shards == 4
+    assert plan_shards(bench.options(), max_shards=8, bytes_per_shard=1).shards == 8
+    assert plan_shards(bench.options(), max_shards=8).pictures == 20
+
+
+@pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 0)])
+def test_a_shard_that_cannot_be_is_refused(bench: Bench, shard: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="there is no shard"):
+        bench.options(shard=shard)
