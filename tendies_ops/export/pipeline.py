@@ -15,7 +15,7 @@ from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, write_golden, write_manifest
 from tendies_ops.export.golden import GoldenImage, golden_images
 from tendies_ops.export.network import Network
-from tendies_ops.export.parity import Expectation, compare, expect, require_parity
+from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.savedmodel_files import load_signature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.spec import Contract, ModelSpec
@@ -72,15 +72,28 @@ def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[A
 def answer_golden(directory: Path, golden: Sequence[GoldenImage], contract: Contract) -> Answers:
     """Load what was written, and send it each golden image alone, then all in one batch."""
     function = load_signature(directory)
-    rounds = [[image.data] for image in golden] + [[image.data for image in golden]]
-    answers: Answers = []
-    for files in rounds:
-        result = _call(function, files, contract)
-        answers += [{name: value[row] for name, value in result.items()} for row in range(len(files))]
-    return answers
+    alone = [_call(function, [image.data], contract)[0] for image in golden]
+    together: dict[str, dict[str, NDArray[Any]]] = {}
+    for batch in _batches(function, golden, contract):
+        answers = _call(function, [image.data for image in batch], contract)
+        together |= {image.name: answer for image, answer in zip(batch, answers, strict=True)}
+    return alone + [together[image.name] for image in golden]
 
 
-def _call(function: Any, files: list[bytes], contract: Contract) -> dict[str, NDArray[Any]]:
+def _batches(function: Any, golden: Sequence[GoldenImage], contract: Contract) -> list[list[GoldenImage]]:
+    """All in one; by size where an output is as large as its picture, because such numbers make no one tensor."""
+    import tensorflow as tf
+
+    outputs = function.structured_outputs.values()
+    if all(tensor.dtype == tf.string or None not in tensor.shape.as_list()[1:] for tensor in outputs):
+        return [list(golden)]
+    by_size: dict[tuple[int, ...], list[GoldenImage]] = {}
+    for image in golden:
+        by_size.setdefault(decoded(image.data, contract).shape, []).append(image)
+    return list(by_size.values())
+
+
+def _call(function: Any, files: list[bytes], contract: Contract) -> Answers:
     import tensorflow as tf
 
     extra = {}
@@ -91,7 +104,7 @@ def _call(function: Any, files: list[bytes], contract: Contract) -> dict[str, ND
         result = function(input_bytes=tf.constant(files), **extra)
     except tf.errors.OpError as error:
         raise ExportError(f"The export fails on a golden image: {' '.join(str(error).split())[:400]}.") from error
-    return {name: tensor.numpy() for name, tensor in result.items()}
+    return [{name: tensor.numpy()[row] for name, tensor in result.items()} for row in range(len(files))]
 
 
 def prove(expected: Sequence[Expectation], answers: Answers, spec: ModelSpec) -> list[ParityEntry]:

@@ -28,7 +28,7 @@ def picture_sizes(files: tf.Tensor, contract: InputContract) -> tf.Tensor:
     heads = tf.strings.join([tf.strings.substr(files, 0, 32), tf.constant(b"\0" * 32)])
     is_png = tf.equal(tf.strings.substr(heads, 0, 8), _PNG_SIGNATURE)
     is_jpeg = tf.equal(tf.strings.substr(heads, 0, 3), _JPEG_SIGNATURE)
-    position = tf.cast(tf.argmin(tf.cast(is_png | is_jpeg, tf.int32)), tf.int32)
+    position = tf.argmin(tf.concat([tf.cast(is_png | is_jpeg, tf.int32), [0]], 0))
     known = tf.raw_ops.Assert(
         condition=tf.reduce_all(is_png | is_jpeg),
         data=["Not a PNG or JPEG file (by its first bytes): picture number", position, "of this request."],

@@ -27,7 +27,7 @@ def resolve_checkpoint(path: Path) -> Path:
     if path.is_dir():
         return _require_complete(_in_directory(path))
     match = _SHARD.match(path.name)
-    if match and not _prefix_exists(path):
+    if match:
         return _require_complete(path.with_name(match["prefix"]))
     return _require_complete(path)
 

@@ -15,9 +15,6 @@ from tendies_ops.export.network import IMAGE, Arrays, FrozenNetwork, Input, Prov
 if TYPE_CHECKING:
     import tensorflow as tf
 
-#: Nodes that take no part in computing an output; they are never offered as one.
-_NO_OUTPUT_OPS = {"Const", "NoOp", "Placeholder", "Assert", "SaveV2", "MergeV2Checkpoints", "Assign", "VarHandleOp"}
-
 
 class GraphNetwork:
     """
@@ -50,7 +47,7 @@ class GraphNetwork:
         image = tensor_name(self.graph, input_tensor) if input_tensor else _only_image_placeholder(self.graph)
         self._input_names = {IMAGE: image, **{k: tensor_name(self.graph, v) for k, v in extra_inputs.items()}}
         names = {key: tensor_name(self.graph, name) for key, name in output_tensors.items()}
-        self._output_names = names or {"output": _only_output(self.graph, set(self._input_names.values()))}
+        self._output_names = names or {"output": _only_output(self.graph, image)}
         self._needed = extract_subgraph(graph_def, list(self._output_names.values()))
         _require_fed(self._needed, set(self._input_names.values()))
         self.inputs = {name: _describe(self.graph, tensor) for name, tensor in self._input_names.items()}
@@ -176,22 +173,31 @@ def _only_image_placeholder(graph: tf.Graph) -> str:
     raise SpecError(f"Say which input is the picture with source.input_tensor. Placeholders of the graph: {found}.")
 
 
-def _only_output(graph: tf.Graph, inputs: set[str]) -> str:
+def _only_output(graph: tf.Graph, image: str) -> str:
+    """Find the one floating-point tensor that is computed from the picture and that nothing else uses."""
     sinks = [
-        op.outputs[0]
-        for op in graph.get_operations()
-        if op.outputs
-        and op.type not in _NO_OUTPUT_OPS
-        and not any(t.consumers() for t in op.outputs)
-        and op.outputs[0].dtype.is_floating
-        and op.outputs[0].name not in inputs
+        tensor
+        for tensor in _computed_from(graph.get_tensor_by_name(image))
+        if not tensor.consumers() and tensor.dtype.is_floating and tensor.name != image
     ]
-    pictures = [t for t in sinks if t.shape.rank == 4]
+    pictures = [tensor for tensor in sinks if tensor.shape.rank == 4]
     found = pictures if len(pictures) == 1 else sinks
     if len(found) == 1:
         return str(found[0].name)
-    names = ", ".join(f"{t.name} {t.shape}" for t in sinks[:8]) or "none"
+    names = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in sinks[:8]) or "none"
     raise SpecError(f"Say which tensor is the output with source.output_tensors. Candidates: {names}.")
+
+
+def _computed_from(tensor: tf.Tensor) -> list[tf.Tensor]:
+    """``tensor`` and all that depend on it, in a fixed order."""
+    found = [tensor]
+    seen = {tensor.name}
+    for current in found:  # grows while it is read
+        for operation in current.consumers():
+            fresh = [output for output in operation.outputs if output.name not in seen]
+            seen.update(output.name for output in fresh)
+            found.extend(fresh)
+    return found
 
 
 def _require_fed(graph_def: tf.compat.v1.GraphDef, fed: set[str]) -> None:
