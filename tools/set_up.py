@@ -42,6 +42,8 @@ _NO_NETWORK_WORDS = (
     "timed out",
     "Name or service",
     "NewConnectionError",
+    "Failed to resolve",
+    "name resolution",
 )
 _lock_fds: list[int] = []
 
@@ -129,8 +131,11 @@ def _uv() -> list[str] | None:
     """How to install with uv, or None where it cannot be had."""
     uv = VENV / "bin" / "uv"
     if not uv.exists():
-        with contextlib.suppress(subprocess.CalledProcessError):
+        try:
             _run([*_pip(), "uv"])
+        except subprocess.CalledProcessError as error:
+            if _is_unreachable(error):
+                fail(why(error))  # 200 more packages will not be reached either
     if not uv.exists():
         say("uv cannot be had here; using pip, which takes some minutes ...")
         return None
@@ -169,6 +174,7 @@ def _run(command: list[str]) -> None:
     """Run with the output in the log; its end is in the error."""
     with LOG.open("a+b") as log:
         log.write(f"\n$ {' '.join(command)}\n".encode())
+        log.flush()  # before the child writes
         start = log.tell()
         child = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=_lock_fds
@@ -197,12 +203,16 @@ def why(error: subprocess.CalledProcessError) -> str:
     output = str(error.output)
     if "No space left" in output:
         return f"The disk of {ROOT} is full. .venv needs {NEEDED_DISK_GB:.0f} GB; make room and try again."
-    if any(words in output for words in _NO_NETWORK_WORDS):
+    if _is_unreachable(error):
         return (
             "The package index cannot be reached, so .venv cannot be filled. Check the network, or name an index "
             f"that can be reached in PIP_INDEX_URL. The details are in {LOG}."
         )
     return f"The packages could not be installed: {_last_line(output)} (all of it: {LOG})"
+
+
+def _is_unreachable(error: subprocess.CalledProcessError) -> bool:
+    return any(words in str(error.output) for words in _NO_NETWORK_WORDS)
 
 
 def _last_line(text: str) -> str:

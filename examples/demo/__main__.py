@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from examples.demo.errors import DemoError
@@ -21,9 +22,11 @@ from tendies_ops.errors import TendiesError
 def main() -> int:
     """Run the demo and return its exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--directory", type=Path, default=CHECKOUT / ".demo", help="where it keeps what it makes")
     parser.add_argument("--clean", action="store_true", help="only stop what an earlier demo left running")
-    place = DemoPlace(CHECKOUT / ".demo")
-    if parser.parse_args().clean:
+    arguments = parser.parse_args()
+    place = DemoPlace(arguments.directory.resolve())
+    if arguments.clean:
         stop_marked(place.root)
         return 0
     return _run(place, Voice())

@@ -50,7 +50,7 @@ def run_demo(place: DemoPlace, options: DemoOptions, voice: Voice) -> int:
     voice.line(
         "tendies demo: two trained models and real pictures, through a real Airflow. Everything lies in .demo/\n"
     )
-    place.root.mkdir(exist_ok=True)
+    place.root.mkdir(parents=True, exist_ok=True)
     with only_demo(place.root / "lock", voice), _nothing_left(place, voice):
         show = Show(place, options, voice)
         show.prepare()
@@ -75,7 +75,7 @@ def _nothing_left(place: DemoPlace, voice: Voice) -> Iterator[None]:
         if find_marked(place.root):
             voice.step("Stopping Airflow and the Model Servers ...")
             stop_marked(place.root)
-            voice.step("Stopped. Pictures and reports stay in .demo/results/")
+            voice.step(f"Stopped. Pictures and reports stay in {place.root / 'results'}")
 
 
 class Show:

@@ -1,0 +1,167 @@
+"""The demo as a person runs it: the whole road once, and what must hold when something is in the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from examples.demo.processes import find_marked, stop_marked
+from tests.support.ports import free_port
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: On a loaded machine of two cores. An idle one needs a minute and a half.
+_ROAD_TIMEOUT_S = 600.0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "demo"
+    yield directory
+    stop_marked(directory)  # whatever a failed test has left
+
+
+def start_demo(place: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start what ``make demo ONCE=1`` starts, on ports of its own."""
+    chosen = {"ONCE": "1", "PORT": str(free_port()), "MODEL_SERVER_PORT": str(_two_free_ports()), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "examples.demo", "--directory", str(place)],
+        cwd=REPOSITORY,
+        env={**os.environ, **chosen},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _two_free_ports() -> int:
+    """Every model gets a port, one after the other."""
+    while True:
+        first = free_port()
+        with socket.socket() as second:
+            if second.connect_ex(("127.0.0.1", first + 1)) != 0 and first < 65000:
+                return first
+
+
+def read_until(demo: subprocess.Popen[str], words: str) -> list[str]:
+    """Read the demo's lines up to the one with ``words``."""
+    assert demo.stdout is not None
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        if words in line:
+            return lines
+    pytest.fail(f"the demo ended before it said {words!r}:\n{''.join(lines)}")
+
+
+@pytest.mark.timeout(_ROAD_TIMEOUT_S + 60)
+def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
+    killed = start_demo(place)
+    read_until(killed, "Starting Airflow")
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(timeout=10)
+    left = {process.pid for process in find_marked(place)}
+    assert left, "nothing was running yet: the test shows nothing"
+
+    demo = start_demo(place)
+    output, _ = demo.communicate(timeout=_ROAD_TIMEOUT_S)
+
+    assert demo.returncode == 0, output
+    assert f"Stopped {len(left)} processes that an earlier demo had left" in output
+    assert "Every run succeeded and every picture is there." in output
+    assert "64 done, 0 failed, 64 in all" in output
+    assert "16 done, 0 failed, 16 in all" in output
+    assert len(re.findall(r"version +1, digest sha256:[0-9a-f]{12}", output)) == 2
+    assert_readable(output)
+    assert_styled(place)
+    assert find_marked(place) == []
+
+
+def assert_readable(output: str) -> None:
+    """Nothing but the demo's own lines, each step with its time."""
+    assert not re.search(r"Traceback|[Ww]arning|WARN|ERROR|\bI0000\b|oneDNN", output)
+    steps = re.findall(r"^ +(\d+\.\d) s  \S", output, re.MULTILINE)
+    assert len(steps) >= 15
+    assert [float(step) for step in steps] == sorted(float(step) for step in steps)
+
+
+def assert_styled(place: Path) -> None:
+    """Every picture came out whole, in its size and changed; the contact sheets open."""
+    for model_name, count in (("noise_to_stripes", 64), ("brush_strokes", 16)):
+        pictures = sorted((place / "pictures" / model_name).iterdir())
+        assert len(pictures) == count
+        for picture in pictures:
+            [result] = (place / "results" / model_name).glob(f"{picture.stem}.*")
+            with Image.open(picture) as before, Image.open(result) as after:
+                assert after.size == before.size
+                assert after.convert("RGB").tobytes() != before.convert("RGB").tobytes()
+        with Image.open(place / f"{model_name}.png") as sheet:
+            assert min(sheet.size) > 500
+
+
+def test_a_port_in_use_is_one_sentence_and_starts_nothing(place: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        demo = start_demo(place, PORT=str(port))
+        output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert f"Error: Airflow wants port {port} of 127.0.0.1" in output
+    assert "Traceback" not in output
+    assert find_marked(place) == []
+
+
+def test_a_port_that_is_no_port_is_one_sentence(place: Path) -> None:
+    demo = start_demo(place, PORT="eighty")
+    output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert output == "Error: PORT must be a port between 1 and 65535; found 'eighty'.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_everything_that_was_started(place: Path, number: signal.Signals) -> None:
+    demo = start_demo(place)
+    read_until(demo, "Starting Airflow")
+    demo.send_signal(number)
+    output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert "Stopped." in output
+    assert "Traceback" not in output
+    assert find_marked(place) == []
+
+
+def test_the_death_of_make_ends_the_demo_too(place: Path) -> None:
+    """SIGKILL gives make no chance to tell its child."""
+    script = (
+        "import subprocess, sys, time\n"
+        "demo = subprocess.Popen([sys.executable, '-m', 'examples.demo', *sys.argv[1:]])\n"
+        "print(demo.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    make = subprocess.Popen(
+        [sys.executable, "-c", script, "--directory", str(place)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PORT": str(free_port()), "MODEL_SERVER_PORT": str(_two_free_ports())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    read_until(make, "Starting Airflow")
+    make.kill()
+    output, _ = make.communicate(timeout=60)  # ends when the orphan has closed its end
+    assert "Stopped." in output
+    deadline_s = time.monotonic() + 10
+    while find_marked(place) and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+    assert find_marked(place) == []
