@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def decoded(data: bytes) -> Image.Image:
     return image
 
 
+@functools.cache
 def png(seed: int, size: tuple[int, int] = (16, 16), mode: str = "RGB") -> bytes:
     return encoded(noise(seed, size, mode))
 
