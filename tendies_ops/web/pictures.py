@@ -87,7 +87,7 @@ class PictureCache:
         cached = self._directory / _cache_name(path, side)
         try:
             return cached.read_bytes()
-        except FileNotFoundError:
+        except OSError:  # not there yet, or no cache can be had
             pass
         data = self._encode(path, side=side)
         self._keep(cached, data)

@@ -95,6 +95,7 @@ def add_version(
     golden: int = 2,
     age_h: float = 0.0,
     name: str | None = None,
+    width: int = 64,
 ) -> Path:
     """A version directory with manifest and golden pictures."""
     directory = world.base_path / (name or str(version))
@@ -103,7 +104,7 @@ def add_version(
     (directory / "saved_model.pb").write_bytes(b"graph %d" % version)
     entries = []
     for number in range(golden):
-        image = scene(number + 100, width=320, height=240)
+        image = scene(number + 100, width=width, height=width * 3 // 4)
         (golden_dir / f"{number}.in.png").write_bytes(png(image))
         (golden_dir / f"{number}.out.png").write_bytes(png(painted(image, version)))
         stem = f"assets.extra/tendies_golden/{number}"

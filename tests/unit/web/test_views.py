@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
+from tendies_ops.web.compare_view import compare_versions
+from tendies_ops.web.known import Catalogues, KnownModel
+from tendies_ops.web.models_view import ModelPicture, read_model
+from tendies_ops.web.runs_view import find_run, list_runs, runs_of_task
+from tendies_ops.web.server_states import ReplicaState, ServerStates
+from tests.support.web_world import WebWorld, add_event, add_run, add_version, make_world, write_progress
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> WebWorld:
+    return make_world(tmp_path, servers=("http://127.0.0.1:9",))
+
+
+def model_of(world: WebWorld) -> KnownModel:
+    model = Catalogues(world.specs_dir).read().get("brush")
+    assert model is not None
+    return model
+
+
+def view_of(world: WebWorld, *serving: int | None) -> ModelPicture:
+    replicas = [
+        ReplicaState(f"http://r{n}", (VersionStatus(v, "AVAILABLE"),) if v else (), "" if v else "nobody listens there")
+        for n, v in enumerate(serving)
+    ]
+    return read_model(model_of(world), replicas)
+
+
+def test_versions_of_disk_history_and_replicas_are_one_list(world: WebWorld) -> None:
+    add_version(world, 2)
+    add_version(world, 3, name="3.withdrawn-wrong-pixels")
+    add_event(world, "released", 1)
+    add_event(world, "withdrawn", 3, reason="wrong pixels")
+    view = view_of(world, 2, 9)
+    assert [row.version for row in view.versions] == [9, 3, 2, 1]
+    assert [row.serving_on for row in view.versions] == [1, 0, 1, 0]
+    assert view.row(3) is not None
+    assert (view.row(3).withdrawn, view.row(3).reason) == (True, "wrong pixels")  # type: ignore[union-attr]
+    assert view.row(1).path is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("serving", "health"),
+    [((2, 2), "ok"), ((1, 2), "mixed"), ((2, None), "partial"), ((None, None), "down"), ((), "unknown")],
+)
+def test_the_health_of_a_model_is_one_word(world: WebWorld, serving: tuple[int | None, ...], health: str) -> None:
+    assert view_of(world, *serving).health == health
+
+
+def test_only_whole_versions_below_the_one_that_serves_can_be_rolled_back_to(world: WebWorld) -> None:
+    for version in (1, 2, 4, 5):
+        add_version(world, version)
+    add_version(world, 3, name="3.withdrawn-late")
+    (world.base_path / "2" / "assets.extra" / "tendies.json").unlink()
+    assert [row.version for row in view_of(world, 4, 4).rollback_choices] == [1]
+    assert view_of(world, 4, 5).rollback_choices == ()
+
+
+def test_two_versions_are_compared_by_pictures_and_facts(world: WebWorld) -> None:
+    for version in (1, 2, 3):
+        add_version(world, version)
+    difference = compare_versions(view_of(world, 2), None, None)
+    assert difference is not None
+    assert (difference.a.version, difference.b.version) == (2, 3)
+    assert [pair.name for pair in difference.pairs] == ["hills-0", "hills-1"]
+    assert all(pair.same_input for pair in difference.pairs)
+    assert {"checkpoint step", "model digest"} <= {line.what for line in difference.changed}
+    assert compare_versions(view_of(world, 2), 1, 3).a.version == 1  # type: ignore[union-attr]
+    assert compare_versions(view_of(world, 2), 77, 78) is not None
+
+
+def test_one_version_cannot_be_compared(world: WebWorld) -> None:
+    add_version(world, 1)
+    assert compare_versions(view_of(world, 1), None, None) is None
+
+
+def test_a_wrong_spec_hides_no_other_model(world: WebWorld) -> None:
+    (world.specs_dir / "index.txt").write_text("brush.yaml\nbroken.yaml\nmissing.yaml\n")
+    (world.specs_dir / "broken.yaml").write_text("model_nam: x")
+    catalogue = Catalogues(world.specs_dir).read()
+    assert [model.name for model in catalogue.models] == ["brush"]
+    assert len(catalogue.problems) == 2
+
+
+def test_a_spec_that_changes_is_read_again(world: WebWorld) -> None:
+    catalogues = Catalogues(world.specs_dir)
+    assert len(catalogues.read().models) == 2
+    (world.specs_dir / "index.txt").write_text("stripes.yaml\n")
+    assert [model.name for model in catalogues.read().models] == ["stripes"]
+
+
+def test_runs_are_listed_newest_first_with_their_states(world: WebWorld) -> None:
+    add_run(world, "a-failed", failed=2, ok=False, draw=False)
+    add_run(world, "b-done", failed=0, draw=False)
+    add_run(world, "c-some", failed=1, draw=False)
+    running = add_run(world, "d-running", draw=False, ended=False)
+    stopped = add_run(world, "e-stopped", draw=False, ended=False)
+    past = time.time() - 3600
+    os.utime(stopped / "progress.json", (past, past))
+    for number, name in enumerate(["a-failed", "b-done", "c-some", "d-running", "e-stopped"]):
+        os.utime(running.parent / name, (1000 + number, 1000 + number))
+    listed = list_runs([model_of(world)])
+    assert [(run.run_id, run.state) for run in listed.runs] == [
+        ("e-stopped", "stopped"), ("d-running", "running"), ("c-some", "some failed"),
+        ("b-done", "done"), ("a-failed", "failed"),
+    ]  # fmt: skip
+    assert [run.run_id for run in list_runs([model_of(world)], state="failed").runs] == ["a-failed"]
+    assert list_runs([model_of(world)], offset=1, limit=1).runs[0].run_id == "d-running"
+
+
+def test_a_run_that_goes_on_is_read_again(world: WebWorld) -> None:
+    directory = add_run(world, "r", draw=False, ended=False, done=1, failed=0)
+    model = model_of(world)
+    assert find_run(model, "r").done == 1  # type: ignore[union-attr]
+    write_progress(directory, "r", version=1, done=123, failed=0, skipped=0, total=1000)
+    run = find_run(model, "r")
+    assert run is not None
+    assert (run.done, run.total, run.input) == (123, 1000, world.input)
+    assert len(run.rates) > 1
+
+
+def test_a_report_that_is_no_report_is_no_error(world: WebWorld) -> None:
+    runs = world.output / ".tendies" / "runs"
+    for name, data in (("empty", b""), ("list", b"[1]"), ("words", b'{"done": "many", "rates": 3, "total": null}')):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "report.json").write_bytes(data)
+    (runs / "file").write_bytes(b"")
+    (runs / ".hidden").mkdir()
+    found = list_runs([model_of(world)]).runs
+    assert {run.run_id for run in found} == {"empty", "list", "words"}
+    assert {(run.done, run.total, run.rates) for run in found} == {(0, 0, ())}
+
+
+def test_the_runs_of_a_task_are_found_by_its_ids(world: WebWorld) -> None:
+    dag, run = "tendies_batch_brush", "manual__2026-11-22T03:00:00+00:00"
+    for name in (f"{dag}.{run}.infer.1", f"{dag}.{run}.infer.2", f"{dag}.{run}0.infer.1", f"{dag}.other.infer.1"):
+        add_run(world, name, draw=False)
+    found = runs_of_task([model_of(world)], dag, run, "infer")
+    assert {one.run_id for one in found} == {f"{dag}.{run}.infer.1", f"{dag}.{run}.infer.2"}
+    assert runs_of_task([model_of(world)], dag, run, "inf") == ()
+
+
+def test_thousands_of_runs_are_listed_fast(world: WebWorld) -> None:
+    runs = world.output / ".tendies" / "runs"
+    for number in range(2000):
+        (runs / f"r{number:05d}").mkdir(parents=True)
+    model = model_of(world)
+    began = time.perf_counter()
+    assert list_runs([model]).total == 2000
+    assert time.perf_counter() - began < 1.0
+
+
+def test_a_silent_replica_is_an_answer_and_is_not_asked_all_the_time() -> None:
+    now = [0.0]
+    states = ServerStates(timeout_s=0.5, clock=lambda: now[0])
+    first = states.of("m", ["http://127.0.0.1:9"])
+    assert "nobody listens" in first[0].problem
+    assert states.of("m", ["http://127.0.0.1:9"])[0] is first[0]
+    now[0] = 5.0
+    assert states.of("m", ["http://127.0.0.1:9"])[0] is not first[0]
+
+
+def test_a_chart_keeps_its_peaks_and_escapes_its_words() -> None:
+    points = [(float(n), 100.0 if n == 7777 else 1.0) for n in range(10_000)]
+    assert max(y for _, y in thin_out(points, 500)) == 100.0
+    assert len(thin_out(points, 500)) <= 520
+    chart = line_chart([Series("<b>", points)], unit="img/s", label='"x', marks=[Mark(5.0, "<script>")])
+    assert "<script>" not in chart
+    assert "<b>" not in chart
+    assert line_chart([Series("x", points[:1])], unit="s", label="x") == ""
+
+
+def test_every_part_of_a_bar_can_be_seen() -> None:
+    bar = progress_bar(999_999, 0, 1, 1_000_000)
+    assert 'class="fill-failed"' in bar
+    assert "999,999 done, 0 skipped, 1 failed of 1,000,000" in bar
+    assert "fill-done" not in progress_bar(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("value", "nice"), [(0, 1), (0.9, 1), (1.1, 2), (14.2, 20), (430, 500), (float("nan"), 1)])
+def test_axes_end_at_round_numbers(value: float, nice: float) -> None:
+    assert nice_ceiling(value) == nice
