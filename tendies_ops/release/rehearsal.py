@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -83,22 +84,23 @@ def _child(command: list[str], log_path: Path) -> Iterator[subprocess.Popen[byte
 
 
 def _wait(fleet: Fleet, child: subprocess.Popen[bytes], log_path: Path, timeout_s: float) -> None:
-    """Wait in slices, because a child that died will never answer."""
-    waited_s = 0.0
-    slice_s = min(1.0, timeout_s)
-    while True:
-        outcomes = fleet.wait_until_serving(1, timeout_s=slice_s, unreachable_grace_s=None)
-        waited_s += slice_s
-        [outcome] = outcomes.values()
-        if outcome.kind == "serving":
-            return
-        if child.poll() is not None:
-            raise LoadFailedError(
-                f"In a rehearsal the Model Server ended with status {child.returncode} while loading the version: "
-                f"{_last_words(log_path)}"
-            )
-        if outcome.kind == "load_failed" or waited_s >= timeout_s:
-            raise LoadFailedError(f"In a rehearsal, before it was published: {describe_outcomes(outcomes)}")
+    """Wait until it serves; a child that died will never answer."""
+    died = threading.Event()
+
+    def watch() -> None:
+        child.wait()
+        died.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    outcomes = fleet.wait_until_serving(1, timeout_s=timeout_s, unreachable_grace_s=None, cancelled=died)
+    if all(outcome.kind == "serving" for outcome in outcomes.values()):
+        return
+    if died.is_set():
+        raise LoadFailedError(
+            f"In a rehearsal the Model Server ended with status {child.returncode} while loading the version: "
+            f"{_last_words(log_path)}"
+        )
+    raise LoadFailedError(f"In a rehearsal, before it was published: {describe_outcomes(outcomes)}")
 
 
 def _last_words(log_path: Path) -> str:

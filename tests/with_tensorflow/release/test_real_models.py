@@ -14,43 +14,14 @@ from tendies_ops.compare import decode_pixels
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
 from tendies_ops.release import list_versions, rehearse, release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
-from tests.support.candidates import make_candidate, picture, shift, to_png, write_manifest
+from tests.support.candidates import picture, shift, to_png, write_manifest
 from tests.support.independent_checker import available_versions, predict
 from tests.support.model_server import RunningServer, start_model_server
+from tests.support.real_shift import make_export, save_model
 from tests.support.steady_load import SteadyLoad
 
 NAME = "real_shift"
 OPTIONS = ReleaseSpec(available_timeout_s=60, restore_timeout_s=60, lease_wait_s=1)
-
-
-def save_model(directory: Path, by: float) -> None:
-    """A SavedModel with variables: every pixel value moves by ``by``, around the clock."""
-    import tensorflow as tf
-
-    class Shift(tf.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.by = tf.Variable(tf.fill([3], float(by)))
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input_bytes")])
-        def serve(self, input_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"output_bytes": tf.map_fn(self.shift, input_bytes)}
-
-        def shift(self, file: tf.Tensor) -> tf.Tensor:
-            pixels = tf.cast(tf.io.decode_png(file, channels=3), tf.float32)
-            return tf.io.encode_png(tf.cast(tf.math.floormod(pixels + self.by, 256.0), tf.uint8))
-
-    model = Shift()
-    tf.saved_model.save(model, str(directory), signatures=model.serve)
-
-
-def make_export(directory: Path, by: int) -> Path:
-    make_candidate(directory, by=by, model_name=NAME)
-    for name in ("fake.json", "saved_model.pb"):
-        (directory / name).unlink()
-    shutil.rmtree(directory / "variables")
-    save_model(directory, by)
-    return promise_again(directory)
 
 
 def promise_again(directory: Path) -> Path:
@@ -61,7 +32,7 @@ def promise_again(directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_export(tmp_path_factory.mktemp("export") / "saved_model", by=10)
+    return make_export(tmp_path_factory.mktemp("export") / "saved_model", by=10, model_name=NAME)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +160,9 @@ def test_a_good_export_is_swapped_in_and_rolled_back_under_load(
     [before] = available_versions(server.url, NAME)
 
     with SteadyLoad(server.url, NAME, picture(5), pause_s=0.02) as load:
-        report = release_model(make_export(tmp_path / "next", by=20), base, [server.url], options=OPTIONS)
+        report = release_model(
+            make_export(tmp_path / "next", by=20, model_name=NAME), base, [server.url], options=OPTIONS
+        )
         after = available_versions(server.url, NAME)
         back = rollback_model(base, [server.url], options=OPTIONS, reason="a drill")
 

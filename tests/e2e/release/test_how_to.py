@@ -1,0 +1,55 @@
+"""The exact commands of the how-to pages about releases, with TensorFlow in the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.candidates import write_manifest
+from tests.support.how_to import blocks_of, in_another_terminal, run_block
+from tests.support.model_server import free_port
+from tests.support.real_shift import make_export
+
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
+NAME = "noise_to_stripes"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A working directory with what the pages say that one needs."""
+    make_export(tmp_path / "build" / "stripes", by=10, model_name=NAME)
+    make_export(tmp_path / "build" / "stripes-next", by=20, model_name=NAME)
+    shutil.copytree(tmp_path / "build" / "stripes", tmp_path / "build" / "stripes-labels")
+    (tmp_path / "build" / "stripes-labels" / "note.txt").write_text("other content")
+    write_manifest(tmp_path / "build" / "stripes-labels", model_name=NAME)
+    (tmp_path / "models").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("with_slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_commands_of_both_pages_do_what_the_pages_say(shop: Path, with_slow: bool) -> None:
+    ports = {8501: free_port(), 8502: free_port()}
+    pages = [block for page in ("release.md", "roll-back.md") for block in blocks_of(HOW_TO / page, ports)]
+    blocks = [block for block in pages if with_slow or not block.slow]
+    assert len(blocks) > 10
+    written: list[str] = []
+
+    with contextlib.ExitStack() as terminals:
+        for block in blocks:
+            if block.in_background:
+                terminals.enter_context(in_another_terminal(block, shop))
+            else:
+                written.append(run_block(block, shop))
+
+    everything = "\n".join(written)
+    assert "Version 1 of noise_to_stripes is released." in everything
+    assert "side by side are in" in everything
+    history = [json.loads(line) for line in (shop / "models/stripes/.tendies/history.jsonl").read_text().splitlines()]
+    assert any(record["reason"] == "approved by Ada" for record in history)
+    assert any(record["reason"] == "seams at the borders" for record in history)
+    assert [record["event"] for record in history][-1] == "released"
+    assert not (shop / "models/stripes/.tendies/journal.json").exists()
