@@ -16,6 +16,7 @@ from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.spec import load_indexed_specs
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
@@ -123,25 +124,31 @@ def batch_dag(spec: ModelSpec) -> DAG:
         deadline=_deadline(spec),
         **_common(spec),
     ) as dag:
-        BatchInferenceOperator(
-            task_id="infer",
-            input_path="{{ params.input or '' }}",
-            output_path="{{ params.output or '' }}",
-            model_name=spec.model_name,
-            version="{{ params.version or '' }}",
-            include=spec.batch.include,
-            exclude=spec.batch.exclude,
-            max_batch_size=spec.batch.max_batch_size,
-            max_failed=spec.batch.max_failed,
-            allow_empty=spec.batch.allow_empty,
-            sample="{{ params.sample or '' }}",
-            retry_failed="{{ params.retry_failed }}",
-            model_base_path=_base_path(spec),
-            outlets=[batch_asset(spec.model_name)],
-            **_pool(spec),
-            **_server(spec),
-        )
+        if spec.airflow.shards > 1:
+            batch_inference_group(shards=spec.airflow.shards, **_batch_arguments(spec))
+        else:
+            BatchInferenceOperator(task_id="infer", **_batch_arguments(spec))
     return dag
+
+
+def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
+    return {
+        "input_path": "{{ params.input or '' }}",
+        "output_path": "{{ params.output or '' }}",
+        "model_name": spec.model_name,
+        "version": "{{ params.version or '' }}",
+        "include": spec.batch.include,
+        "exclude": spec.batch.exclude,
+        "max_batch_size": spec.batch.max_batch_size,
+        "max_failed": spec.batch.max_failed,
+        "allow_empty": spec.batch.allow_empty,
+        "sample": "{{ params.sample or '' }}",
+        "retry_failed": "{{ params.retry_failed }}",
+        "model_base_path": _base_path(spec),
+        "outlets": [batch_asset(spec.model_name)],
+        **_pool(spec),
+        **_server(spec),
+    }
 
 
 def _checkpoint_asset(spec: ModelSpec) -> Asset:

@@ -71,7 +71,8 @@ def plan_shards(
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
         sizes = [found.size_bytes for found in source.find(keep, leave_out=target.root)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
-    return ShardPlan(version, len(sizes), sum(sizes), min(wanted, max_shards))
+    shards = 1 if options.sample else min(wanted, max_shards)  # a sample is of the whole folder
+    return ShardPlan(version, len(sizes), sum(sizes), shards)
 
 
 class ShardLedger(Ledger):

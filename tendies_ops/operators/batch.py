@@ -102,18 +102,34 @@ class BatchInferenceOperator(TendiesOperator):
         """Run the batch, and say what became of the pictures."""
         from tendies_ops.inference import run_batch
 
-        options = self._options(run_name(context))
+        options = self.batch_options(run_name(context))
         progress = ProgressStore(context, fingerprint=_fingerprint(options))
         report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
-        summary = report.summary()
+        return self.tell(context, report.summary(), ok=report.ok)
+
+    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
+        """A run has ended: tell the asset's followers, the metrics and the lineage."""
         announce(context, self.outlets, "batch", summary)
         count_batch(summary)
         report_batch(self.hook(), summary)
-        if not report.ok:
-            raise BatchError(describe_failure(summary))
+        self.judge(summary, ok=ok)
         return summary
 
-    def _options(self, run_id: str) -> BatchOptions:
+    def judge(self, summary: Mapping[str, Any], *, ok: bool) -> None:
+        """
+        Be red if too many pictures failed.
+
+        :raises BatchError: they did.
+        """
+        if not ok:
+            raise BatchError(describe_failure(summary))
+
+    def batch_options(self, run_id: str) -> BatchOptions:
+        """
+        What the core is told.
+
+        :raises UsageError: a value makes no sense, now that the templates are rendered.
+        """
         from tendies_ops.inference import BatchOptions
 
         if not (self.input_path and self.output_path):

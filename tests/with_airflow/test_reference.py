@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from typing import Any
 
@@ -18,6 +19,7 @@ from tendies_ops.operators.metrics import METRICS
 from tendies_ops.operators.progress import ProgressStore
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.provider import CONNECTION_FIELDS
 from tendies_ops.release import ReleaseReport
 from tendies_ops.sensors.model_version import ModelVersionSensor
@@ -60,6 +62,12 @@ def test_every_argument_is_there_and_says_whether_it_is_templated(operator: type
     assert set(documented) == arguments
     templated = {name for name, row in documented.items() if row[1] == "T"}
     assert templated == set(operator.template_fields) - SHARED
+
+
+def test_every_argument_of_the_task_group_is_there() -> None:
+    arguments = set(inspect.signature(batch_inference_group).parameters) - {"shared"}
+
+    assert set(rows(section("### batch_inference_group"))) == arguments
 
 
 def test_the_shared_arguments_are_there() -> None:

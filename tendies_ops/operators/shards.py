@@ -1,0 +1,172 @@
+"""A batch as a task group: plan -> a few mapped shards on any worker -> one report and one asset event."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import TaskGroup, TriggerRule
+
+from tendies_ops.errors import BatchError, UsageError
+from tendies_ops.operators.batch import BatchInferenceOperator, run_name
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, Context
+
+    from tendies_ops.inference import BatchOptions
+
+
+class PlanShardsOperator(BatchInferenceOperator):
+    """
+    List the folder, pin the version, decide on the shards.
+
+    Returns (XCom) a list of ``{"index", "count", "version", "pictures", "size_bytes"}``, one for each shard.
+
+    :param max_shards: at most so many.
+    :param pictures_per_shard: fewer than this are not split.
+    :param bytes_per_shard: nor are fewer bytes than this.
+    """
+
+    def __init__(
+        self, *, max_shards: int, pictures_per_shard: int = 500, bytes_per_shard: int = 512 << 20, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_shards = max_shards
+        self.pictures_per_shard = pictures_per_shard
+        self.bytes_per_shard = bytes_per_shard
+
+    def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Decide, without asking the model for anything."""
+        from tendies_ops.inference.sharding import plan_shards
+
+        plan = plan_shards(
+            self.batch_options(run_name(context)),
+            max_shards=self.max_shards,
+            pictures_per_shard=self.pictures_per_shard,
+            bytes_per_shard=self.bytes_per_shard,
+        )
+        self.log.info(
+            "%d pictures (%d MB) in %d shards, version %d",
+            plan.pictures,
+            plan.size_bytes // 1_000_000,
+            plan.shards,
+            plan.version,
+        )
+        common = {"version": plan.version, "pictures": plan.pictures, "size_bytes": plan.size_bytes}
+        return [{"index": index, "count": plan.shards, **common} for index in range(plan.shards)]
+
+
+class BatchShardOperator(BatchInferenceOperator):
+    """
+    Do one shard. How many failed pictures are too many is for the report to say, which sees all shards.
+
+    :param shard: one entry of the plan. (templated)
+    """
+
+    template_fields: Sequence[str] = (*BatchInferenceOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def batch_options(self, run_id: str) -> BatchOptions:
+        """The options of this shard."""
+        shard = self.shard
+        whole = super().batch_options(run_id)
+        return whole.replaced(
+            shard=(int(shard["index"]), int(shard["count"])), version=int(shard["version"]), allow_empty=True
+        )
+
+    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
+        """The report tells it once for all shards."""
+        return summary
+
+
+class FinishShardsOperator(BatchInferenceOperator):
+    """
+    Make one report and one ledger of all shards, and tell the asset's followers once.
+
+    :param plan_task_id: task that planned the shards.
+    :param shard_task_id: task that did them.
+    """
+
+    def __init__(self, *, plan_task_id: str, shard_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan_task_id = plan_task_id
+        self.shard_task_id = shard_task_id
+
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        """Sum up, and be red if shards are missing or too many pictures failed."""
+        from tendies_ops.inference.sharding import ShardPlan, finish_shards
+
+        ti = context["ti"]
+        shards = ti.xcom_pull(task_ids=self.plan_task_id)
+        if not shards:
+            raise BatchError(f"Task {self.plan_task_id} has made no plan, so there is nothing to report.")
+        first = shards[0]
+        plan = ShardPlan(first["version"], first["pictures"], first["size_bytes"], first["count"])
+        pulled = ti.xcom_pull(task_ids=self.shard_task_id, map_indexes=list(range(plan.shards)))
+        summaries = [summary for summary in pulled or () if summary]
+        report = finish_shards(self.batch_options(run_name(context)), plan, summaries)
+        return self.tell(context, report.summary(), ok=report.ok)
+
+
+def batch_inference_group(
+    *,
+    input_path: str,
+    output_path: str,
+    model_name: str,
+    group_id: str = "batch",
+    shards: int = 4,
+    pictures_per_shard: int = 500,
+    bytes_per_shard: int = 512 << 20,
+    max_failed: float | str | None = None,
+    allow_empty: bool = False,
+    version: int | str | None = None,
+    outlets: Sequence[Asset] = (),
+    **shared: Any,
+) -> TaskGroup:
+    """
+    A task group that does what BatchInferenceOperator does, on several workers at once.
+
+    A shard that fails costs its own pictures only; cleared, it goes on from its own ledger. All workers must see the
+    same input and output.
+
+    :param shards: at most so many tasks; small folders are not split.
+    :param pictures_per_shard: fewer than this are not split.
+    :param bytes_per_shard: nor are fewer bytes than this.
+    :param outlets: ``tendies://batch/`` assets of the report, which says once what became of the whole.
+    :param shared: what every task of the group takes, such as ``pool``, ``retries``, ``include``, ``servers``; the rest
+        is as for BatchInferenceOperator.
+    :raises UsageError: ``shards`` is not from 1 to 1024, which is as many tasks as Airflow maps by default.
+    """
+    if not 1 <= shards <= 1024:
+        raise UsageError(f"`shards` of group {group_id} must be from 1 to 1024; found {shards}.")
+    of_all = {"input_path": input_path, "output_path": output_path, "model_name": model_name, **shared}
+    with TaskGroup(group_id=group_id) as group:
+        plan = PlanShardsOperator(
+            task_id="plan",
+            version=version,
+            max_shards=shards,
+            pictures_per_shard=pictures_per_shard,
+            bytes_per_shard=bytes_per_shard,
+            **of_all,
+        )
+        done = BatchShardOperator.partial(
+            task_id="infer",
+            map_index_template="shard {{ task.shard['index'] + 1 }} of {{ task.shard['count'] }}",
+            **of_all,
+        ).expand(shard=plan.output)
+        report = FinishShardsOperator(
+            task_id="report",
+            trigger_rule=TriggerRule.ALL_DONE,
+            plan_task_id=plan.task_id,
+            shard_task_id=done.task_id,
+            max_failed=max_failed,
+            allow_empty=allow_empty,
+            outlets=list(outlets),
+            **of_all,
+        )
+        done >> report
+    return group

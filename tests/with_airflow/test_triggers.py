@@ -1,0 +1,164 @@
+"""Triggers as the triggerer runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.module_loading import import_string
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from tendies_ops.triggers import model_version
+from tendies_ops.triggers.checkpoint import CheckpointTrigger
+from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY
+from tendies_ops.triggers.model_version import ModelVersionTrigger
+from tests.support.candidates import MODEL_NAME, make_candidate
+from tests.support.watching_server import WatchingServer
+from tests.unit.triggers.test_checkpoint_watch import write_checkpoint
+
+
+class Store:
+    """The asset's state store as the triggerer injects it, in memory; it can be made to fail."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.broken = False
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        self._check()
+        return self.values.get(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._check()
+        self.values[key] = value
+
+    def _check(self) -> None:
+        if self.broken:
+            raise ConnectionError("the API server is away")
+
+
+def made_again(trigger: BaseTrigger) -> Any:
+    """What another triggerer makes of what was stored."""
+    path, arguments = trigger.serialize()
+    return import_string(path)(**arguments)
+
+
+def watch(directory: Path, store: Store, **arguments: Any) -> CheckpointTrigger:
+    trigger = CheckpointTrigger(directory=str(directory), model_name="m", poll_interval_s=0.02, **arguments)
+    trigger.asset_state_store = store  # type: ignore[assignment]
+    return trigger
+
+
+async def next_event(events: AsyncIterator[TriggerEvent], timeout_s: float = 10.0) -> Any:
+    event = await asyncio.wait_for(anext(events), timeout_s)
+    return event.payload
+
+
+async def until(check: Callable[[], Any]) -> None:
+    for _ in range(1000):
+        if check():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+def test_the_watcher_announces_and_a_restarted_one_goes_on(tmp_path: Path) -> None:
+    store = Store()
+
+    async def scenario() -> list[int]:
+        steps = []
+        first = watch(tmp_path, store).run()
+        waiting = asyncio.ensure_future(next_event(first))
+        await until(lambda: WATERMARK_KEY in store.values)
+        write_checkpoint(tmp_path, 9)
+        steps.append((await waiting)["step"])
+        waiting = asyncio.ensure_future(next_event(first))
+        await until(lambda: store.values[WATERMARK_KEY]["step"] == 9)
+        waiting.cancel()  # the triggerer is gone
+        write_checkpoint(tmp_path, 10)
+        second = made_again(watch(tmp_path, store))
+        second.asset_state_store = store
+        steps.append((await next_event(second.run()))["step"])
+        return steps
+
+    assert asyncio.run(scenario()) == [9, 10]
+
+
+def test_the_watcher_outlives_a_directory_that_is_not_there_and_a_store_that_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store()
+    directory = tmp_path / "later"
+
+    async def scenario() -> Any:
+        store.broken = True
+        trigger = watch(directory, store, replay_backlog=True)
+        waiting = asyncio.ensure_future(next_event(trigger.run()))
+        await asyncio.sleep(0.1)
+        store.broken = False
+        await asyncio.sleep(0.1)
+        directory.mkdir()
+        write_checkpoint(directory, 3)
+        return await waiting
+
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(scenario())["step"] == 3
+
+
+def test_an_event_says_what_has_arrived(tmp_path: Path) -> None:
+    prefix = write_checkpoint(tmp_path, 5, mtime_s=1000)
+
+    payload = asyncio.run(next_event(watch(tmp_path, Store(), replay_backlog=True).run()))
+
+    assert payload == {"checkpoint": prefix, "step": 5, "size_bytes": 14, "mtime_ns": 1000 * 10**9}
+
+
+@pytest.fixture
+def no_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_version, "FIRST_LOOK_AFTER_S", 0.0)
+
+
+def wait_for(server: WatchingServer, **arguments: Any) -> Any:
+    trigger = ModelVersionTrigger(
+        model_server_conn_id="absent", servers=[server.url], model_name=MODEL_NAME, poll_interval_s=0.05, **arguments
+    )
+    return asyncio.run(next_event(made_again(trigger).run()))
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_the_wait_ends_when_the_version_serves(server: WatchingServer, tmp_path: Path) -> None:
+    make_candidate(tmp_path / "c", load_s=0.3).rename(server.base / "4")
+
+    assert wait_for(server, version=4) == {
+        "state": "reached",
+        "version": 4,
+        "words": "version 4 is AVAILABLE on every replica (1)",
+    }
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_the_wait_ends_when_the_version_cannot_be_loaded(server: WatchingServer, tmp_path: Path) -> None:
+    make_candidate(tmp_path / "good").rename(server.base / "1")
+    server.wait_until_serving(1)
+    make_candidate(tmp_path / "bad", error="DATA_LOSS: truncated").rename(server.base / "2")
+
+    event = wait_for(server, version=2)
+
+    assert event["state"] == "load_failed"
+    assert "DATA_LOSS: truncated" in event["words"]
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_the_wait_ends_at_its_deadline_with_what_was_seen_last(server: WatchingServer) -> None:
+    event = wait_for(server, version=2, deadline_unix_s=0.0)
+
+    assert event["state"] == "timed_out"
+    assert server.url in event["words"]
+
+
+def test_no_event_comes_so_soon_that_airflow_would_fail_the_task() -> None:
+    assert model_version.FIRST_LOOK_AFTER_S >= 10
