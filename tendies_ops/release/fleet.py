@@ -25,18 +25,35 @@ class Fleet:
 
     :param servers: REST base URL of each.
     :param predict_timeout_s: for one golden image.
+    :param headers: sent with every request (a proxy's token).
+    :param verify: check certificates (True), do not, or check them with this CA bundle.
     :raises UsageError: there is none, one is no URL, or one is named twice.
     """
 
-    def __init__(self, servers: Sequence[str], model_name: str, *, predict_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        model_name: str,
+        *,
+        predict_timeout_s: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+    ) -> None:
         if not servers:
             raise UsageError("Name at least one Model Server: --server http://localhost:8501")
         if len(set(servers)) != len(servers):
             raise UsageError(f"A server is named twice: {', '.join(servers)}.")
         self.model_name = model_name
         self.servers = tuple(servers)
-        self._status = {server: ModelServerClient(server, timeout_s=_STATUS_TIMEOUT_S) for server in servers}
-        self.predictors = {server: ModelServerClient(server, timeout_s=predict_timeout_s) for server in servers}
+
+        def clients(timeout_s: float) -> dict[str, ModelServerClient]:
+            return {
+                server: ModelServerClient(server, timeout_s=timeout_s, headers=headers, verify=verify)
+                for server in servers
+            }
+
+        self._status = clients(_STATUS_TIMEOUT_S)
+        self.predictors = clients(predict_timeout_s)
         self._pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="replica")
 
     def __enter__(self) -> Fleet:

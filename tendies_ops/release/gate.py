@@ -50,7 +50,7 @@ class LiveAnswers:
     pictures: Mapping[str, bytes | str]  #: golden name -> picture, or in words why there is none
 
 
-def ask_live_version(tx: Transaction, golden: Sequence[GoldenImage], live_version: int | None) -> LiveAnswers | None:
+def ask_live_version(fleet: Fleet, golden: Sequence[GoldenImage], live_version: int | None) -> LiveAnswers | None:
     """
     Send the golden images to the version that serves, through REST, on every replica; the first picture counts.
 
@@ -58,7 +58,7 @@ def ask_live_version(tx: Transaction, golden: Sequence[GoldenImage], live_versio
     """
     if live_version is None or not all(len(g.promised) == 1 and not any(g.is_tensor.values()) for g in golden):
         return None
-    return LiveAnswers(live_version, {image.name: _ask_any(tx.fleet, live_version, image) for image in golden})
+    return LiveAnswers(live_version, {image.name: _ask_any(fleet, live_version, image) for image in golden})
 
 
 def open_gate(
@@ -74,20 +74,27 @@ def open_gate(
     """
     if live is None:
         return
-    sheet = reports_directory(tx.base) / f"gate-{model_digest.removeprefix('sha256:')[:12]}.png"
-    promised = {image.name: next(iter(image.promised.values())) for image in golden}
-    result = compare_with_live(live, promised, tx.options.gate, contact_sheet=sheet)
+    result = compare_promises(tx.base, live, golden, tx.options.gate, model_digest=model_digest)
     tx.gate = result.summary()
     if result.breaches:
         raise ReleaseError(
             f"The gate is closed: {'; '.join(result.breaches)}. Nothing was changed. Version {live.version} and the "
-            f"candidate side by side: {sheet}"
+            f"candidate side by side: {result.contact_sheet}"
         )
     if tx.options.gate.review and not approved_by:
         raise ReviewNeededError(
-            f"A person has to look first: version {live.version} and the candidate side by side are in {sheet}. "
+            f"A person has to look first: version {live.version} and the candidate side by side are in {result.contact_sheet}. "
             "Nothing was changed. To release it, run the same again with --approved-by NAME."
         )
+
+
+def compare_promises(
+    model_base_path: Path, live: LiveAnswers, golden: Sequence[GoldenImage], gate: GateSpec, *, model_digest: str
+) -> GateResult:
+    """What the exporter promised against what the live version answers, with a contact sheet among the reports."""
+    sheet = reports_directory(model_base_path) / f"gate-{model_digest.removeprefix('sha256:')[:12]}.png"
+    promised = {image.name: next(iter(image.promised.values())) for image in golden}
+    return compare_with_live(live, promised, gate, contact_sheet=sheet)
 
 
 def check_gate(tx: Transaction, live: LiveAnswers | None, answers: Mapping[str, bytes]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
@@ -44,6 +44,8 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
+    headers: Mapping[str, str] | None = None,
+    verify: bool | str = True,
 ) -> ReleaseReport:
     """
     Publish ``saved_model_dir`` and see it serve on every replica, or take it back.
@@ -57,6 +59,8 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :param cancelled: when set, what is not committed is withdrawn and StoppedError raised.
     :param on_step: gets a sentence at each step.
     :param lock_timeout_s: how long to wait for another release or publisher.
+    :param headers: sent with every request (a proxy's token).
+    :param verify: check certificates (True), do not, or check them with this CA bundle.
     :raises ReleaseError: it did not go through. The text has the server's words and says what serves now.
     :raises PublishError: it could not be published; nothing was changed.
     """
@@ -69,7 +73,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
         _wait_for_runs(base, manifest, options, say, cancelled)
     purpose = f"release of {manifest.model_name}"
     with (
-        Fleet(servers, manifest.model_name) as fleet,
+        Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet,
         lock_base_path(base, purpose=purpose, timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):
         tx = Transaction(base, fleet, lock, options, say, cancelled)
@@ -94,11 +98,11 @@ def _run(
     remove_leftovers(tx.base)
     remove_dead_leases(tx.base)
     recover(tx, wanted_digest=manifest.model_digest)
-    previous = tx.swap.live_version(tx, look_at_fleet(tx))
+    previous = tx.swap.live_version(tx.base, look_at_fleet(tx))
     found = find_candidate(tx, manifest, previous)
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # one that began in between
-    live = None if found else ask_live_version(tx, golden, previous)
+    live = None if found else ask_live_version(tx.fleet, golden, previous)
     open_gate(tx, live, golden, model_digest=manifest.model_digest, approved_by=approved_by)
     if not (found and found.committed_before):
         tx.swap.prepare(tx, found.previous if found else previous)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
@@ -41,12 +41,16 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
+    headers: Mapping[str, str] | None = None,
+    verify: bool | str = True,
 ) -> ReleaseReport:
     """
     Put an earlier version back into service. If it does not prove itself, everything is put back as it was.
 
     :param to_version: absent: the highest whole version under the one that serves.
     :param reason: why; goes into the history.
+    :param headers: sent with every request (a proxy's token).
+    :param verify: check certificates (True), do not, or check them with this CA bundle.
     :raises UsageError: that version is not there, or is not below the one that serves.
     :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
     """
@@ -58,14 +62,14 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     if name is None:
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
     with (
-        Fleet(servers, name) as fleet,
+        Fleet(servers, name, headers=headers, verify=verify) as fleet,
         lock_base_path(base, purpose=f"rollback of {name}", timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):
         tx = Transaction(base, fleet, lock, options or ReleaseSpec(), on_step or (lambda _: None), cancelled)
         tx.swap = make_swap(tx.options.model_config_file, name)
         remove_leftovers(base)
         took_back = recover(tx)
-        current = tx.swap.live_version(tx, look_at_fleet(tx))
+        current = tx.swap.live_version(tx.base, look_at_fleet(tx))
         if took_back and to_version is None and current is not None:
             return _roll_back_to(tx, current, current, reason, started_s)  # the killed release was what to go back from
         target = _choose_target(tx, current, to_version)

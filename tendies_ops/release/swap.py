@@ -33,7 +33,7 @@ class Swap(Protocol):
     label: str | None  #: what clients ask for; None: they name nothing
     config_file: str  #: empty: the directory way
 
-    def live_version(self, tx: Transaction, highest: int | None) -> int | None:
+    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
         """The version that clients get now."""
 
     def prepare(self, tx: Transaction, previous: int | None) -> None:
@@ -58,7 +58,7 @@ class DirectorySwap:
     label: str | None = None
     config_file: str = ""
 
-    def live_version(self, tx: Transaction, highest: int | None) -> int | None:
+    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
         """The highest."""
         return highest
 
@@ -87,10 +87,10 @@ class LabelSwap:
         self.config_file: str = str(path)
         self._config = ModelConfigFile(path, model_name)
 
-    def live_version(self, tx: Transaction, highest: int | None) -> int | None:
+    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
         """Where ``stable`` points; before the first release by labels, the highest."""
         stable = self._config.read().labels.get(STABLE)
-        there = {child.version for child in list_version_dirs(tx.base)}
+        there = {child.version for child in list_version_dirs(model_base_path)}
         return stable if stable in there else highest
 
     def prepare(self, tx: Transaction, previous: int | None) -> None:

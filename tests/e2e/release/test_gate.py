@@ -9,7 +9,7 @@ import pytest
 from tendies_ops.errors import ReleaseError, ReviewNeededError, StoppedError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.release import release_model
+from tendies_ops.release import reject_model, release_model, review_model
 from tendies_ops.release.attempt import swap_breaches
 from tendies_ops.spec import ReleaseSpec
 from tendies_ops.spec.release import GateSpec, SwapLimits
@@ -145,3 +145,17 @@ def test_retention_keeps_what_was_asked_for(tmp_path: Path, base: Path, server: 
 
     assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["3", "4"]
     assert report.notes == ("Removed old versions: 2",)
+
+
+def test_a_review_shows_the_pictures_and_changes_nothing(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+    candidate = make_candidate(tmp_path / "b", by=17)
+
+    review = review_model(candidate, base, [server.url], options=gated(max_change=5.0))
+    reject_model(candidate, base, rejected_by="Ada", reason="too dark")
+
+    assert review["live_version"] == 1
+    assert len(review["breaches"]) == 2
+    assert Path(review["contact_sheet"]).stat().st_size > 1000
+    assert server.loads == [1]
+    assert read_history(base)[-1].reason == "rejected by Ada: too dark"
