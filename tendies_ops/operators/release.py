@@ -72,15 +72,18 @@ class ReleaseModelVersionOperator(TendiesOperator):
         options = self.options or ReleaseSpec()
         trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None)
         model_name = read_manifest(Path(self.saved_model_dir)).model_name
+        server = self.model_server()
         with counting_failures(model_name):
             report = release_model(
                 Path(self.saved_model_dir),
                 Path(self.base_path(self.model_base_path, model_name)),
-                self.model_server().servers,
+                server.servers,
                 options=options,
                 check_loads=trial if self.rehearse else None,
                 approved_by=self.approved_by,
                 cancelled=cancelled,
                 on_step=self.log.info,
+                headers=server.headers,
+                verify=server.verify,
             )
         return tell_service_change(self, context, {**report.summary(), "note": self.note})

@@ -61,15 +61,18 @@ class RollbackModelVersionOperator(TendiesOperator):
         """Roll back, and say what serves now."""
         from tendies_ops.release import rollback_model
 
+        server = self.model_server()
         with counting_failures(self.model_name):
             report = rollback_model(
                 Path(self.base_path(self.model_base_path, self.model_name)),
-                self.model_server().servers,
+                server.servers,
                 model_name=self.model_name,
                 to_version=optional(self.to_version, int),
                 reason=self.reason,
                 options=self.options or ReleaseSpec(),
                 cancelled=cancelled,
                 on_step=self.log.info,
+                headers=server.headers,
+                verify=server.verify,
             )
         return tell_service_change(self, context, {**report.summary(), "note": self.reason})

@@ -12,8 +12,9 @@ from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
-from tests.support.airflow_runs import run_task
+from tests.support.airflow_runs import connection_json, run_task
 from tests.support.candidates import MODEL_NAME, make_candidate
+from tests.support.canned_server import Answer, Request, error_answer
 from tests.support.watching_server import WatchingServer
 
 
@@ -92,3 +93,30 @@ def test_a_sensor_ends_with_the_version_that_serves(server: WatchingServer, tmp_
 
     assert exact.xcom_pull(task_ids="wait") == 7
     assert newer.xcom_pull(task_ids="wait") == 7
+
+
+class _GuardedServer(WatchingServer):
+    """Answers nobody who does not bring the token, as a proxy before Model Server does."""
+
+    def _answer(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != "Bearer s3cret":
+            return error_answer(401, "who are you?")
+        return super()._answer(request)
+
+
+def test_the_connection_s_token_goes_with_every_request_of_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    with _GuardedServer(tmp_path / "models") as guarded:
+        value = connection_json(guarded.url, model_base_path=guarded.base, token="s3cret")
+        monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", value)
+        for by in (10, 20):
+            candidate = make_candidate(tmp_path / str(by), by=by)
+            ti = run_task(f"release_guarded_{by}", lambda candidate=candidate: release(candidate))
+            assert ti.state == "success"
+        ti = run_task(
+            "rollback_guarded", lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME)
+        )
+
+    assert ti.state == "success"
