@@ -83,8 +83,8 @@ def open_gate(
         )
     if tx.options.gate.review and not approved_by:
         raise ReviewNeededError(
-            f"A person has to look first: version {live.version} and the candidate side by side are in {result.contact_sheet}. "
-            "Nothing was changed. To release it, run the same again with --approved-by NAME."
+            f"A person has to look first: version {live.version} and the candidate side by side are in "
+            f"{result.contact_sheet}. Nothing was changed. To release it, run the same again with --approved-by NAME."
         )
 
 
