@@ -8,6 +8,7 @@ evhttp_send_page_), and recorded exchanges.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -33,6 +34,7 @@ _METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _METHODS_WITH_BODY: Final = ("POST", "PUT", "PATCH")
 _REQUEST_LINE: Final = re.compile(r"(\S+) (.*) HTTP/(\d{1,4})\.(\d{1,4}) *")
 _LENGTH: Final = re.compile(r"[ \t]*\+?([0-9]+)", re.ASCII)
+_MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
 _MAX_LENGTH: Final = (1 << 63) - 1
 
 
@@ -74,6 +76,17 @@ class Request:
             return 0 if connection is None or connection.lower() == "close" else None
         match = _LENGTH.fullmatch(text)
         return None if match is None else min(int(match[1]), _MAX_LENGTH)
+
+    def content(self) -> bytes | bytearray:
+        """The body, unpacked where it is gzip; anything that does not unpack counts as no body."""
+        if "gzip" not in self.headers.get("content-encoding", ""):
+            return self.body
+        unzip = zlib.decompressobj(wbits=31)
+        try:
+            unpacked = unzip.decompress(self.body, _MAX_UNZIPPED_BYTES + 1)
+        except zlib.error:
+            return b""
+        return unpacked if unzip.eof and len(unpacked) <= _MAX_UNZIPPED_BYTES else b""
 
     @property
     def asks_close(self) -> bool:

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import zlib
 from collections.abc import Callable
 from typing import Final
 
 from tendies_ops.server.http_message import Request, Response, html_error, parse_head, response_head
 
 _READ_SIZE_BYTES: Final = 1 << 16
-_FIRST_BODY_BYTES: Final = 1 << 26  # memory taken on a client's word alone
-_MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
+_FIRST_BODY_BYTES: Final = 1 << 20  # memory taken on a client's word alone
 _MAX_HEAD_BYTES: Final = 1 << 26  # libevent knows no limit; memory does
 _CHUNK_SIZE: Final = re.compile(rb"[ \t]*\+?(?:0[xX])?([0-9a-fA-F]{1,15})(?: .*)?")
 
@@ -49,6 +47,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._chunked = False
         self._busy = False  # a request is being answered
         self._draining = False
+        self._half_closed = False  # the client sends no more
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the connection."""
@@ -93,6 +92,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Half-closed clients still get their answer."""
+        self._half_closed = True
         return self._busy
 
     def _advance(self) -> None:
@@ -141,13 +141,12 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def _take_body(self) -> None:
         """What has come of the body already, and room for the rest."""
         have = min(self._length, len(self._ahead))
-        self._body = self._ahead[:have]
+        self._body = bytearray(max(have, min(self._length, _FIRST_BODY_BYTES)))
+        self._body[:have] = self._ahead[:have]
         del self._ahead[:have]
         self._received = have
         if have == self._length:
             self._complete()
-        else:
-            self._body.extend(bytes(min(self._length, _FIRST_BODY_BYTES) - have))
 
     def _read_chunks(self) -> None:
         while (line_end := self._ahead.find(b"\n")) >= 0:
@@ -182,7 +181,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def _complete(self) -> None:
         request = self._request
         assert request is not None
-        request.body = _unzipped(self._body) if "gzip" in request.headers.get("content-encoding", "") else self._body
+        request.body = self._body
         self._request, self._body, self._received, self._length, self._chunked = None, bytearray(), 0, 0, False
         self._busy = True
         self._handler(request, lambda response: self._answer(request, response))
@@ -198,6 +197,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         if self._ahead:
             self._advance()
+        if self._half_closed and not self._busy and self._transport is not None:
+            self._transport.close()
 
     def _refuse(self, status: int) -> None:
         """Answer what cannot be gone on with, and close."""
@@ -215,13 +216,3 @@ def _head_end(data: bytearray, start: int) -> tuple[int, int]:
     """Where the head's last line ends, and how long the blank line behind it is; -1 where it has not come."""
     ends = [(data.find(mark, start), len(mark)) for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n")]
     return min((found for found in ends if found[0] >= 0), default=(-1, 0))
-
-
-def _unzipped(body: bytearray) -> bytes:
-    """A gzip body unpacked; anything that does not unpack counts as no body."""
-    unzip = zlib.decompressobj(wbits=31)
-    try:
-        content = unzip.decompress(body, _MAX_UNZIPPED_BYTES + 1)
-    except zlib.error:
-        return b""
-    return content if unzip.eof and len(content) <= _MAX_UNZIPPED_BYTES else b""

@@ -120,7 +120,7 @@ class HttpServer:
             self._metrics.count("request_count", model_name="", status="OK" if allowed else "FAILED_PRECONDITION")
             return Response(200 if allowed else 400, b"", cors)
         begin = time.perf_counter()
-        answer = self._rest.answer(request.method, request.target.whole, request.body)
+        answer = self._rest.answer(request.method, request.target.whole, request.content())
         elapsed_us = (time.perf_counter() - begin) * 1e6
         if answer.http_status == 200:
             self._metrics.observe(

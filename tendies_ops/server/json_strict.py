@@ -19,6 +19,7 @@ _BLANKS: Final = re.compile(rb"[ \t\n\r]*")
 _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 _NUMBER: Final = re.compile(rb"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _HEX4: Final = re.compile(rb"[0-9a-fA-F]{4}")
+_MAX_DEPTH: Final = 20_000  # where the real server ends its process; here memory is what more would cost
 _LITERALS: Final[dict[int, tuple[bytes, Any]]] = {
     ord("t"): (b"true", True),
     ord("f"): (b"false", False),
@@ -118,6 +119,8 @@ class _Parser:
         if self.skip_blanks() == closing:
             self.offset += 1
             return True, [] if is_array else self.make_object([])
+        if len(self.open) >= _MAX_DEPTH:
+            raise _error("Nested too deep.", self.offset - 1)
         self.open.append(_Open(is_array=is_array))
         if not is_array:
             self.member_name()

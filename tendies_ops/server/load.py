@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOOK_S = 0.05  # how soon a cancelled retry ends
+_LOOK_S = 0.1  # how soon a cancelled retry ends
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Manager:
         self._pending: dict[str, Mapping[int, Path]] = {}
         self._managed: dict[tuple[str, int], _Managed] = {}
         self._stopping = threading.Event()
-        self._woken = threading.Event()  # a step has ended: the next one need not wait
+        self._woken = threading.Event()  # a version serves: what it replaces goes at once
         self._thread = threading.Thread(target=self._run, name="version-manager", daemon=True)
         self._pool: ThreadPoolExecutor | None = None
         self._unload_pool = _pool(settings.num_unload_threads)
@@ -199,7 +199,7 @@ class Manager:
             self.serving.add(managed.model_name, managed.version, managed.servable)
             managed.phase = "ready"
             self.states.set(managed.model_name, managed.version, "AVAILABLE")
-        self._woken.set()
+            self._woken.set()
 
     def _failed(self, managed: _Managed, error: StatusError) -> None:
         managed.phase = "error"
@@ -213,7 +213,6 @@ class Manager:
             servable.close()
         managed.phase = "unloaded"
         self.states.set(managed.model_name, managed.version, "END")
-        self._woken.set()
 
 
 def _error_of(status: VersionStatus) -> str:

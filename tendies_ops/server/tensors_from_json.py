@@ -373,9 +373,10 @@ def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tens
         return StringTensor(shape, values)
     if dtype.name in _FLOATS:
         return NumberTensor(shape, _float_array(values, dtype))
-    # An empty list is all that other types get here; its type does not matter to anybody but TensorFlow.
+    if dtype.numpy is None:  # only an empty list comes this far
+        raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: [] to type: {dtype.name}")
     wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
-    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy or np.int64))
+    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy))
 
 
 def _float_array(values: list[Any], dtype: DType) -> NDArray[Any]:

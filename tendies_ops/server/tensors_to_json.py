@@ -14,10 +14,11 @@ import pybase64
 from numpy.typing import NDArray
 
 from tendies_ops.server.json_pretty import PrettyWriter, indent, quoted
-from tendies_ops.server.status import invalid_argument
-from tendies_ops.server.tensors import OpaqueTensor, StringTensor, Tensor
+from tendies_ops.server.status import StatusError, invalid_argument
+from tendies_ops.server.tensors import DTYPES, NUMBER_OF, DType, OpaqueTensor, StringTensor, Tensor
 
 _BYTES_SUFFIX: Final = "_bytes"
+_UNWRITABLE: Final = ("half", "uint16", "complex64", "complex128")
 
 
 def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
@@ -119,19 +120,23 @@ def _rendered(name: str, tensor: Tensor, level: int) -> list[bytes]:
         if name.endswith(_BYTES_SUFFIX):
             return bytes_objects(tensor, level)
         return [quoted(value) for value in tensor.values]
+    if 0 in tensor.shape:
+        return []
     if isinstance(tensor, OpaqueTensor):
-        raise invalid_argument(f"Failed to write JSON value for tensor type: {tensor.dtype.name}")
+        raise _unwritable(tensor.dtype)
     kind = tensor.values.dtype
     if kind in (np.float32, np.float64):
         return decimals(tensor.values)
     if kind == np.bool_:
         return [b"true" if value else b"false" for value in tensor.values.tolist()]
-    if kind in (np.float16, np.uint16) or kind.kind == "c":
-        if not tensor.values.size:
-            return []
-        names = {np.dtype(np.float16): "half", np.dtype(np.uint16): "uint16"}
-        raise invalid_argument(f"Failed to write JSON value for tensor type: {names.get(kind, kind.name)}")
+    dtype = DTYPES[NUMBER_OF[kind]]
+    if dtype.name in _UNWRITABLE:
+        raise _unwritable(dtype)
     return [b"%d" % value for value in tensor.values.tolist()]
+
+
+def _unwritable(dtype: DType) -> StatusError:
+    return invalid_argument(f"Failed to write JSON value for tensor type: {dtype.name}")
 
 
 def bytes_objects(tensor: StringTensor, level: int) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
 import time
@@ -67,9 +68,7 @@ class StateWatch:
 def follows_the_life_cycle(states: list[str]) -> bool:
     """Whether states come in their order; after END a version may start again."""
     places = [_ORDER.index(state) for state in states]
-    return all(
-        later > earlier or earlier == len(_ORDER) - 1 for earlier, later in zip(places, places[1:], strict=False)
-    )
+    return all(later > earlier or earlier == len(_ORDER) - 1 for earlier, later in itertools.pairwise(places))
 
 
 def publish(source: Path, base: Path, name: str | int) -> Path:

@@ -1,0 +1,45 @@
+"""Small SavedModels of tendies' own signature, made once a session in a process of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_MAKE = """
+import sys
+import tensorflow as tf
+
+class Model(tf.Module):
+    def __init__(self, number):
+        self.suffix = tf.Variable(f"|{number}")
+        self.weights = tf.Variable(tf.zeros([int(sys.argv[2]), 1024, 256]))  # 1 MiB each
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="input_bytes")])
+    def serve(self, input_bytes):
+        nothing = tf.strings.as_string(tf.cast(self.weights[0, 0, 0], tf.int32))
+        return {"output_bytes": tf.strings.join([input_bytes, self.suffix, tf.strings.substr(nothing, 0, 0)])}
+
+for number in (1, 2):
+    model = Model(number)
+    tf.saved_model.save(model, f"{sys.argv[1]}/{number}", signatures={"serving_default": model.serve})
+"""
+
+
+def _make(directory: Path, megabytes: int) -> Path:
+    subprocess.run([sys.executable, "-c", _MAKE, str(directory), str(megabytes)], check=True, timeout=180)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def suffix_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Versions 1 and 2: each file comes back with ``|1`` or ``|2`` behind it. 1 MiB of weights."""
+    return _make(tmp_path_factory.mktemp("suffix-models"), 1)
+
+
+@pytest.fixture(scope="session")
+def heavy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 40 MiB of weights."""
+    return _make(tmp_path_factory.mktemp("heavy-models"), 40)
