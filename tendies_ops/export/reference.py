@@ -151,6 +151,9 @@ def resize_matrix(source: int, target: int, method: str) -> NDArray[np.float64]:
         elif method == "bilinear":
             weights = np.clip(1.0 - np.abs(np.clip(centres, 0, source - 1)[:, None] - position), 0.0, None)
         else:
+            # TensorFlow looks the weights up in a table of 1024 steps between two pixels (resize_bicubic_op.cc).
+            whole = np.floor(centres)
+            centres = whole + np.rint((centres - whole) * 1024) / 1024
             weights = _keys_cubic(np.abs(centres[:, None] - position))
     normalised: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
     return normalised
