@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class ModelOutcome:
         total = len(list(_files(self.pictures)))
         voice.line(f"\n{self.model_name}", style="bold")
         voice.line(f"  runs       {'release and batch succeeded' if self.is_green else 'FAILED (see the lines above)'}")
-        voice.line(f"  version    {release.get('version', 'none')}, digest {str(release.get('model_digest'))[:19]}")
+        voice.line(f"  version    {_name_version(release)}")
         voice.line(f"  pictures   {batch.get('done', 0)} done, {batch.get('failed', 0)} failed, {total} in all")
         voice.line(f"  speed      {batch.get('images_per_second') or 0:.1f} images per second")
         voice.line(f"  results    {_short(self.results)}")
@@ -64,6 +65,10 @@ def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
         missing,
         _copy_contact_sheet(results, place.root / f"{road.model_name}.png"),
     )
+
+
+def _name_version(release: Mapping[str, Any]) -> str:
+    return f"{release['version']}, digest {str(release['model_digest'])[:19]}" if release else "none"
 
 
 def _copy_contact_sheet(results: Path, target: Path) -> Path | None:

@@ -45,6 +45,8 @@ class FollowedRun:
             self.voice.step(f"{name} ...")
         elif state == "success":
             self.voice.step(f"{name} done in {task['duration'] or 0:.1f} s")
+        elif state == "upstream_failed":
+            self.voice.step(f"{name} did not start, as what it needs failed", style="red")
         elif state in (*_ENDED, "up_for_retry"):
             why = self.api.error_of(self.dag_id, self.run_id, task_id, int(task["try_number"]))
             self.voice.step(f"{name} {state.replace('_', ' ')}: {why}", style="red")
