@@ -18,6 +18,7 @@ from tendies_ops.export.network import Network
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.savedmodel_files import load_signature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
+from tendies_ops.export.warmup import write_warmup
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.manifest import ParityEntry
 
@@ -42,9 +43,11 @@ def export_to(directory: Path, spec: ModelSpec, say: Say) -> None:
     serving = build_serving_graph(Plan(network.freeze(), network.inputs, spec.contract))
     write_saved_model(serving, directory)
     say("Wrote the SavedModel")
-    answers = answer_golden(directory, golden, spec.contract)
+    function = load_signature(directory)
+    answers = answer_golden(function, golden, spec.contract)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
+    write_warmup(directory, spec.model_name, [request_of(function, [image], spec.contract) for image in golden])
     entries = write_golden(directory, golden, answers[: len(golden)])
     write_manifest(directory, spec, provenance, serving.signatures, Proof(entries, tuple(parity)))
 
@@ -69,13 +72,12 @@ def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[A
     return row if shape is not None and len(shape) == 1 else row[np.newaxis]
 
 
-def answer_golden(directory: Path, golden: Sequence[GoldenImage], contract: Contract) -> Answers:
-    """Load what was written, and send it each golden image alone, then all in one batch."""
-    function = load_signature(directory)
-    alone = [_call(function, [image.data], contract)[0] for image in golden]
+def answer_golden(function: Any, golden: Sequence[GoldenImage], contract: Contract) -> Answers:
+    """Send what was written and loaded again each golden image alone, then all in one batch."""
+    alone = [_call(function, [image], contract)[0] for image in golden]
     together: dict[str, dict[str, NDArray[Any]]] = {}
     for batch in _batches(function, golden, contract):
-        answers = _call(function, [image.data for image in batch], contract)
+        answers = _call(function, batch, contract)
         together |= {image.name: answer for image, answer in zip(batch, answers, strict=True)}
     return alone + [together[image.name] for image in golden]
 
@@ -93,18 +95,24 @@ def _batches(function: Any, golden: Sequence[GoldenImage], contract: Contract) -
     return list(by_size.values())
 
 
-def _call(function: Any, files: list[bytes], contract: Contract) -> Answers:
+def _call(function: Any, images: Sequence[GoldenImage], contract: Contract) -> Answers:
     import tensorflow as tf
 
-    extra = {}
-    for name in contract.extra_inputs:
-        spec = function.structured_input_signature[1][name]
-        extra[name] = tf.zeros([len(files), *[dim or 1 for dim in spec.shape[1:]]], spec.dtype)
+    inputs = {name: tf.constant(value) for name, value in request_of(function, images, contract).items()}
     try:
-        result = function(input_bytes=tf.constant(files), **extra)
+        result = function(**inputs)
     except tf.errors.OpError as error:
         raise ExportError(f"The export fails on a golden image: {' '.join(str(error).split())[:400]}.") from error
-    return [{name: tensor.numpy()[row] for name, tensor in result.items()} for row in range(len(files))]
+    return [{name: tensor.numpy()[row] for name, tensor in result.items()} for row in range(len(images))]
+
+
+def request_of(function: Any, images: Sequence[GoldenImage], contract: Contract) -> dict[str, NDArray[Any]]:
+    """All inputs of a request for some pictures; further inputs are 0."""
+    inputs: dict[str, NDArray[Any]] = {"input_bytes": np.array([image.data for image in images], object)}
+    for name in contract.extra_inputs:
+        spec = function.structured_input_signature[1][name]
+        inputs[name] = np.zeros([len(images), *[dim or 1 for dim in spec.shape[1:]]], spec.dtype.as_numpy_dtype)
+    return inputs
 
 
 def prove(expected: Sequence[Expectation], answers: Answers, spec: ModelSpec) -> list[ParityEntry]:

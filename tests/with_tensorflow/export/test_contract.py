@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.support.pixels import jpeg, pixels_of, png, random_pixels
 
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.network import IMAGE, FrozenNetwork, Input
 from tendies_ops.export.reference import network_input
 from tendies_ops.export.savedmodel_files import load_signature, write_saved_model
 from tendies_ops.spec import Contract
+from tests.support.pixels import jpeg, pixels_of, png, random_pixels
 
 SIDES = st.integers(1, 65)
 QUIET = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
