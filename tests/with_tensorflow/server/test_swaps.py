@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,7 @@ QUICK_POLL = "--file_system_poll_wait_seconds=0.1"
 def link_version(source: Path, base: Path, version: int) -> None:
     """Publish by one rename, without copying the weights."""
     staging = base / f".{version}"
-    os.symlink(source, staging)
+    staging.symlink_to(source)
     staging.rename(base / str(version))
 
 

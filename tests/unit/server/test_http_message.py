@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from tendies_ops.server.http_message import Request, Response, html_error, parse_head, response_head
+from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
+from tendies_ops.server.status import StatusError
+
+
+def request(head: str) -> Request:
+    found = parse_head(head.replace("\n", "\r\n").encode("latin-1"))
+    assert isinstance(found, Request), found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("hello there", 400), ("GET /v1/a%zz HTTP/1.1", 400), ("GET /v1/a b HTTP/1.1", 400), ("GET / HTTP/2.0", 400),
+        ("BREW / HTTP/1.1", 501), ("TRACE / HTTP/1.1", 501), ("GET / HTTP/1.1\nno colon", 400),
+        ("GET /\xff HTTP/1.1", 400),
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_refused(head: str, status: int) -> None:
+    assert parse_head(head.replace("\n", "\r\n").encode("latin-1")) == status
+
+
+def test_header_names_are_folded_and_long_values_continue() -> None:
+    found = request("POST / HTTP/1.1\nCoNtEnT-LeNgTh: 5\nX-A: one\n  two")
+    assert found.headers == {"content-length": "5", "x-a": "one two"}
+    assert found.body_length() == 5
+
+
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        ("POST / HTTP/1.1", 0), ("POST / HTTP/1.1\nConnection: keep-alive", None),
+        ("POST / HTTP/1.1\nContent-Length: x", None),
+        ("POST / HTTP/1.1\nContent-Length: -1", None), ("GET / HTTP/1.1\nContent-Length: 7", 0),
+        ("POST / HTTP/1.1\nTransfer-Encoding: chunked", 0),
+    ],
+)  # fmt: skip
+def test_the_body_is_as_long_as_libevent_thinks(head: str, length: int | None) -> None:
+    assert request(head).body_length() == length
+
+
+@pytest.mark.parametrize(
+    ("head", "kept"),
+    [
+        ("GET / HTTP/1.1", True), ("GET / HTTP/1.1\nConnection: Close", False), ("GET / HTTP/1.0", False),
+        ("GET / HTTP/1.0\nConnection: Keep-Alive", True), ("GET http://h/ HTTP/1.1", False),
+        ("GET http://h/ HTTP/1.1\nProxy-Connection: keep-alive", True),
+    ],
+)  # fmt: skip
+def test_connections_are_kept_as_libevent_keeps_them(head: str, kept: bool) -> None:
+    assert request(head).keep_alive is kept
+
+
+def test_an_error_page_is_always_http_1_1() -> None:
+    head = response_head(request("GET /x HTTP/1.0"), html_error(404)).decode()
+    assert head.startswith("HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\nDate: ")
+
+
+def test_statuses_without_a_phrase_have_their_class() -> None:
+    head = response_head(request("POST /x HTTP/1.1"), Response(429)).decode()
+    assert head.startswith("HTTP/1.1 429 Client Error\r\n")
+
+
+def test_a_gzip_body_is_unpacked_and_a_false_one_is_none() -> None:
+    found = request("POST / HTTP/1.1\nContent-Encoding: gzip")
+    found.body = gzip.compress(b"{}")
+    assert found.content() == b"{}"
+    found.body = b"{}"
+    assert found.content() == b""
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "route"),
+    [
+        ("POST", "/v1/models/m:predict", Route("predict", "m")),
+        ("POST", "/V1/Models/m/versions/07:regress", Route("regress", "m", version=7)),
+        ("POST", "/v1/models/a%2Fb/labels/c%20d:classify", Route("classify", "a/b", label="c d")),
+        ("GET", "/v1/models", Route("status", "")),
+        ("GET", "/v1/models/m/metadata", Route("metadata", "m")),
+        ("GET", "/v1/models/m/METADATA", Route("status", "m")),
+        ("GET", "/v1/models/m?x=1", Route("status", "m?x=1")),
+    ],
+)
+def test_routes(method: str, target: str, route: Route) -> None:
+    assert parse_route(method, target) == route
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/v1/models/m:predict"),
+        ("POST", "/v1/models/m:PREDICT"),
+        ("PUT", "/v1/models/m"),
+        ("GET", "/v1/models/m/"),
+    ],
+)
+def test_everything_else_is_malformed(method: str, target: str) -> None:
+    with pytest.raises(StatusError, match=f"Malformed request: {method} {target}"):
+        parse_route(method, target)
+
+
+def test_a_version_beyond_64_bits_is_told_apart() -> None:
+    with pytest.raises(VersionTooBigError):
+        parse_route("GET", "/v1/models/m/versions/9223372036854775808")

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tendies_ops.server.batching import BatchingServable
+from tendies_ops.server.batching_config import BatchingParameters
+from tendies_ops.server.metrics import Metrics
+from tendies_ops.server.plain_bytes import read_plain_bytes
+from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
+from tendies_ops.server.status import StatusError
+from tendies_ops.server.tensor_rows import merge_rows, split_rows
+from tendies_ops.server.tensors import DTYPES, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.tensors_from_json import decode_base64, predict_inputs
+from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
+from tendies_ops.server.tfrecord import frame_record, read_records
+
+FLOAT = TensorInfo("x:0", DTYPES[1], (Dimension(-1),))
+DOUBLE_IT = Signature("double", {"x": FLOAT}, {"y": FLOAT}, "tensorflow/serving/predict")
+
+
+def numbers(*values: float, shape: tuple[int, ...] | None = None) -> NumberTensor:
+    return NumberTensor((len(values),) if shape is None else shape, np.array(values, np.float32))
+
+
+class Doubles:
+    """Doubles its input, and keeps what it was given."""
+
+    signatures: Mapping[str, Signature] = {"double": DOUBLE_IT}
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.may_run = threading.Event()
+        self.may_run.set()
+
+    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
+        self.may_run.wait()
+        tensor = inputs["x"]
+        assert isinstance(tensor, NumberTensor)
+        self.shapes.append(tensor.shape)
+        if (tensor.values < 0).any():
+            raise StatusError("INVALID_ARGUMENT", "negative")
+        return {"y": NumberTensor(tensor.shape, tensor.values * 2)}
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def batching(servable: Doubles, **parameters: object) -> BatchingServable:
+    settings = BatchingParameters(num_batch_threads=1, **parameters)  # type: ignore[arg-type]  # as each test says
+    return BatchingServable(servable, settings, threading.Semaphore(1), Metrics())
+
+
+def values_of(outputs: Mapping[str, Tensor]) -> list[float]:
+    tensor = outputs["y"]
+    assert isinstance(tensor, NumberTensor)
+    return list(tensor.values.tolist())
+
+
+def test_waiting_requests_are_merged_padded_and_handed_out() -> None:
+    servable = Doubles()
+    merged = batching(servable, max_batch_size=8, batch_timeout_s=0.2, allowed_batch_sizes=(4, 8))
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(
+            pool.map(lambda rows: merged.run(DOUBLE_IT, {"x": numbers(*rows)}), [(1.0,), (2.0, 3.0), (4.0, 5.0)])
+        )
+    assert [values_of(answer) for answer in answers] == [[2.0], [4.0, 6.0], [8.0, 10.0]]
+    assert servable.shapes == [(8,)]
+    merged.close()
+
+
+def test_one_bad_request_fails_its_batch() -> None:
+    merged = batching(Doubles(), batch_timeout_s=0.2)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(merged.run, DOUBLE_IT, {"x": numbers(value)}) for value in (1.0, -1.0)]
+    assert {str(job.exception()) for job in jobs} == {"INVALID_ARGUMENT: negative"}
+    merged.close()
+
+
+def test_a_full_queue_says_so() -> None:
+    servable = Doubles()
+    servable.may_run.clear()
+    merged = batching(servable, max_batch_size=1, max_enqueued_batches=1)
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(merged.run, DOUBLE_IT, {"x": numbers(1.0)}) for _ in range(8)]
+        threading.Timer(0.3, servable.may_run.set).start()
+    errors = {str(job.exception()) for job in jobs if job.exception()}
+    full = (
+        "UNAVAILABLE: The batch scheduling queue to which this task was submitted is full; currently 1 batches "
+        "enqueued and max_enqueued_batches is 1"
+    )
+    assert errors == {full}
+    assert any(job.exception() is None for job in jobs)
+    merged.close()
+
+
+def test_requests_larger_than_a_batch_are_refused_or_split() -> None:
+    servable = Doubles()
+    refusing = batching(servable, max_batch_size=2)
+    with pytest.raises(StatusError, match="Task size 3 is larger than maximum input batch size 2"):
+        refusing.run(DOUBLE_IT, {"x": numbers(1, 2, 3)})
+    refusing.close()
+    splitting = batching(servable, max_batch_size=2, split_large_requests=True)
+    assert values_of(splitting.run(DOUBLE_IT, {"x": numbers(1, 2, 3)})) == [2, 4, 6]
+    splitting.close()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"), [(numbers(1.0, shape=()), "at least one dimension"), (numbers(), "at least one row")]
+)
+def test_requests_without_rows_are_refused(tensor: NumberTensor, message: str) -> None:
+    merged = batching(Doubles())
+    with pytest.raises(StatusError, match=message):
+        merged.run(DOUBLE_IT, {"x": tensor})
+    merged.close()
+
+
+def test_rows_of_different_shapes_are_padded_only_when_told() -> None:
+    tensors: list[Tensor] = [numbers(1, 2, shape=(1, 2)), numbers(3, shape=(1, 1))]
+    with pytest.raises(StatusError, match="'x:0' from different tasks have different shapes"):
+        merge_rows("x:0", tensors)
+    merged = merge_rows("x:0", tensors, pad=True)
+    assert merged.shape == (2, 2)
+    assert [part.shape for part in split_rows(merged, [1, 1])] == [(1, 2), (1, 2)]
+
+
+def test_the_quick_way_reads_only_what_is_plain() -> None:
+    plain = read_plain_bytes(b' {"signature_name":"s", "instances" : [ {"b64":"aGk="} , {"b64":""}] } rest')
+    assert plain is not None
+    assert (plain.signature_name, plain.input_name, plain.files) == ("s", None, [b"hi", b""])
+    named = read_plain_bytes(b'{"instances":[{"x":{"b64":"aGk="}},{"x":{"b64":"aGk="}}],"signature_name":"t"}')
+    assert named is not None
+    assert (named.signature_name, named.input_name, named.files) == ("t", "x", [b"hi", b"hi"])
+    for odd in (
+        b'{"instances":[{"b64":"aGk="},5]}',
+        b'{"instances":[{"b64":"a\\u0047k="}]}',
+        b'{"instances":[{"b64":"aGk="}],"inputs":[]}',
+        b'{"instances":[{"b64":"aGk=","x":1}]}',
+        b'{"instances":[]}',
+        b'{"instances":[{"b64":"aGk="}',
+        b'{"instances":[{"x":{"b64":"aGk="}},{"y":{"b64":"aGk="}}]}',
+    ):
+        assert read_plain_bytes(odd) is None, odd
+
+
+@pytest.mark.parametrize(
+    ("text", "decoded"),
+    [
+        (b"aGk=", b"hi"), (b"aGk", b"hi"), (b"aGk.", b"hi"), (b"aG k=\n", b"hi"), (b"", b""), (b"a", None),
+        (b"aGk==", None), (b"-_-_", None), (b"aGk=aGk=", None), (b"@@@@", None), (b"====", None),
+    ],
+)  # fmt: skip
+def test_base64_is_read_as_absl_reads_it(text: bytes, decoded: bytes | None) -> None:
+    assert decode_base64(text) == decoded
+
+
+def test_more_dimensions_than_numpy_has_are_fine() -> None:
+    value: object = 1.5
+    for _ in range(100):
+        value = [value]
+    inputs = predict_inputs({"inputs": value}, {"x": FLOAT}, "")
+    assert inputs.tensors["x"].shape == (1,) * 100
+
+
+def test_answers_are_laid_out_as_the_real_server_does() -> None:
+    whole = numbers(1, 2.5, float("nan"), 1e10, shape=(2, 2))
+    assert answer_rows({"y": whole}) == b'{\n    "predictions": [[1.0, 2.5], [NaN, 1e+10]\n    ]\n}'
+    assert answer_columns({"y": numbers(1.0)}) == b'{\n    "outputs": [\n        1.0\n    ]\n}'
+    files = StringTensor((1,), [b"\xff\x00"])
+    assert answer_rows({"y_bytes": files}) == (
+        b'{\n    "predictions": [{\n            "b64": "/wA="\n        }\n    ]\n}'
+    )
+    assert answer_rows({"y": files}) == b'{\n    "predictions": ["\xff\\u0000"\n    ]\n}'
+    with pytest.raises(StatusError, match="inconsistent batch size: 1 expecting: 2"):
+        answer_rows({"a": numbers(1, 2), "b": numbers(1)})
+
+
+def test_records_are_framed_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    path.write_bytes(frame_record(b"one") + frame_record(b""))
+    assert list(read_records(path)) == [b"one", b""]
+    path.write_bytes(frame_record(b"one")[:-1])
+    with pytest.raises(StatusError, match="truncated record at 0"):
+        list(read_records(path))
+    path.write_bytes(b"x" * 40)
+    with pytest.raises(StatusError, match="corrupted record at 0"):
+        list(read_records(path))
