@@ -18,6 +18,7 @@ from tendies_ops.publish.publish import (
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.journal import close_journal
 from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.unload import bring_back, unload_previous
 from tendies_ops.spec.manifest import Manifest
 
 
@@ -54,15 +55,20 @@ def publish_candidate(
     manifest: Manifest,
     previous: int | None,
     check_loads: Callable[[Path], None] | None,
+    *,
+    unload_first: bool = False,
 ) -> Candidate:
-    """Stage, load once, open the journal, rename."""
+    """Stage, load once, open the journal, unload what serves if memory wants it, rename."""
     staging = prepare_version(saved_model_dir, tx.base, manifest, check_loads=check_loads, cancelled=tx.cancelled)
     try:
         version = unused_version(tx.base, burnt=_seen_by_servers(tx))
         tx.begin("staged", manifest=manifest, version=version, previous_version=previous)
         tx.stop_if_cancelled()
+        if unload_first:
+            unload_previous(tx)
         published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
     except BaseException:
+        bring_back(tx)
         if staging.exists():
             discard(staging)
             close_journal(tx.base)

@@ -7,11 +7,14 @@ from dataclasses import replace
 from tendies_ops.errors import ModelServerError
 from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.retention import apply_retention
+from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release.attempt import Evidence
 from tendies_ops.release.candidate import Candidate
 from tendies_ops.release.journal import close_journal
+from tendies_ops.release.memory import remember_factor
 from tendies_ops.release.report import ReleaseReport, ReplicaReport, write_report
 from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.unload import bring_back
 
 
 def commit_release(
@@ -32,7 +35,9 @@ def commit_release(
             tx.fleet.servers,
         )
         append_history(tx.base, record)
+    bring_back(tx)
     close_journal(tx.base)
+    remember_factor(tx.base, tree_size_bytes(candidate.published.path), evidence.swap["memory_mb"])
     _remove_old(tx)
     report = ReleaseReport(
         state="already_serving" if candidate.committed_before else "released",

@@ -91,6 +91,8 @@ def _rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str]
 
 
 def _write_history(tx: Transaction, journal: Journal) -> None:
+    if not journal.moved:
+        return  # it served already and was only proved again
     why = journal.reason or f"rolled back to version {journal.version}"
     for name, _ in journal.moved:
         version = parse_version(name)

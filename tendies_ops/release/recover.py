@@ -11,6 +11,7 @@ from tendies_ops.release.prove import prove_version, read_golden
 from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import undo_release
+from tendies_ops.release.unload import bring_back
 from tendies_ops.spec.manifest import read_manifest
 
 _KILLED = "the release was killed before the version had proved itself"
@@ -56,12 +57,15 @@ def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
 
 
 def _settle_release(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
+    bring_back(tx)
     there = any(child.version == journal.version for child in list_version_dirs(tx.base))
     if journal.phase == "withdrawing":
         _finish_withdrawal(tx, journal, there=there)
         return True
     if not there:
         tx.note(f"Version {journal.version} had not become visible; nothing of it is left.")
+    elif any(r.version == journal.version and r.event in {"released", "rolled_back"} for r in read_history(tx.base)):
+        tx.note(f"Version {journal.version} had been released before; it is left as it is.")
     elif journal.model_digest == wanted_digest:
         tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
     elif journal.phase == "proved" or _proves_itself_now(tx, journal):

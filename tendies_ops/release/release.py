@@ -22,6 +22,7 @@ from tendies_ops.release.commit import commit_release
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.gate import ask_live_version, open_gate
 from tendies_ops.release.leased import wait_for_leases
+from tendies_ops.release.memory import check_memory
 from tendies_ops.release.preflight import check_promises, look_at_fleet
 from tendies_ops.release.probe import SwapProbe
 from tendies_ops.release.prove import read_golden
@@ -104,10 +105,13 @@ def _run(
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # one that began in between
     live = None if found else ask_live_version(tx.fleet, golden, previous)
     open_gate(tx, live, golden, model_digest=manifest.model_digest, approved_by=approved_by)
+    unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
     if not (found and found.committed_before):
         tx.swap.prepare(tx, found.previous if found else previous)
     with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input, label=tx.swap.label) as probe:
-        candidate = found or publish_candidate(tx, saved_model_dir, manifest, previous, check_loads)
+        candidate = found or publish_candidate(
+            tx, saved_model_dir, manifest, previous, check_loads, unload_first=unload_first
+        )
         probe.renamed()
         if found:
             tx.begin("loading", manifest=manifest, version=found.published.version, previous_version=found.previous)

@@ -9,6 +9,7 @@ from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import describe_outcomes
 from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
 from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.unload import bring_back
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 from tendies_ops.spec.manifest import read_manifest
 
@@ -29,6 +30,7 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     :param previous: what served before; None: nothing did.
     :param reason: for the history; with the server's own words.
     """
+    bring_back(tx)
     fallback = version_to_fall_back_to(tx, version, previous)
     if fallback is None and previous is not None:
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."

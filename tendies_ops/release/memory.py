@@ -1,0 +1,97 @@
+"""Whether old and new version fit into memory together, as they must while they are swapped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.files import write_text_atomically
+from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+from tendies_ops.publish.stage import tree_size_bytes
+from tendies_ops.release.probe import server_pid
+from tendies_ops.release.transaction import Transaction
+
+_NAME = "memory.json"
+#: Weights are read into memory once, and once more while they are restored.
+_FACTOR_BEFORE_ANY_MEASUREMENT = 2.0
+#: Growth of a server over a smaller version says more about TensorFlow than about the version.
+_MEASURED_FROM_BYTES = 32 << 20
+_SPARE = 0.9  # of what is free
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """One replica on this machine."""
+
+    server: str
+    need_bytes: float
+    free_bytes: float
+
+    @property
+    def fits(self) -> bool:
+        """With a tenth to spare."""
+        return self.need_bytes <= _SPARE * self.free_bytes
+
+    def __str__(self) -> str:
+        return f"{self.server} needs {self.need_bytes / 1e6:.0f} MB more and has {self.free_bytes / 1e6:.0f} MB free"
+
+
+def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
+    """
+    Before anything is changed. Replicas on other machines cannot be looked at and are not judged.
+
+    :return: whether the version before has to be unloaded first.
+    :raises ReleaseError: it does not fit, and the spec says ``memory: refuse``.
+    """
+    need_bytes = tree_size_bytes(saved_model_dir) * read_factor(tx.base)
+    pids = {server: server_pid(server) for server in tx.fleet.servers}
+    needs = [MemoryNeed(server, need_bytes, free_bytes(pid)) for server, pid in pids.items() if pid is not None]
+    short = [need for need in needs if not need.fits]
+    if not short:
+        return False
+    words = "; ".join(map(str, short))
+    if tx.options.memory == "refuse" or (tx.options.memory == "unload_first" and tx.swap.label is not None):
+        raise ReleaseError(
+            f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or choose "
+            "`memory: unload_first` (nobody is served meanwhile) or `memory: load_anyway` in the spec."
+        )
+    tx.note(f"Memory is short: {words}; going on because the spec says `memory: {tx.options.memory}`.")
+    return tx.options.memory == "unload_first"
+
+
+def free_bytes(pid: int) -> float:
+    """What the process may still take: of the machine, and of its own control group where that has a limit."""
+    free = float(psutil.virtual_memory().available)
+    try:
+        group = Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii").strip().rpartition(":")[2].lstrip("/")
+        limit = (_CGROUP / group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((_CGROUP / group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return free
+    return free if limit == "max" else min(free, float(int(limit) - used))
+
+
+def read_factor(model_base_path: Path) -> float:
+    """Bytes of memory for each byte of a version on disk, as the last release measured it."""
+    try:
+        path = model_base_path / STATE_DIRECTORY / _NAME
+        return float(json.loads(path.read_text(encoding="utf-8"))["bytes_in_memory_per_byte_on_disk"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return _FACTOR_BEFORE_ANY_MEASUREMENT
+
+
+def remember_factor(model_base_path: Path, size_bytes: int, memory_mb: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep what this swap took, of the replica that grew most."""
+    growths_mb = [found["peak"] - found["before"] for found in memory_mb.values() if "peak" in found]
+    if not growths_mb or size_bytes < _MEASURED_FROM_BYTES:
+        return
+    factor = max(1.0, max(growths_mb) * 1e6 / size_bytes)
+    text = json.dumps({"bytes_in_memory_per_byte_on_disk": round(factor, 2)})
+    write_text_atomically(state_directory(model_base_path) / _NAME, text)

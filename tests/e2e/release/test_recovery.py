@@ -1,0 +1,137 @@
+"""A release or rollback killed in each of its phases, and what the next run makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.publish.history import read_history
+from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.release import release_model, rollback_model
+from tendies_ops.release.journal import read_journal
+from tendies_ops.spec import ReleaseSpec
+from tests.support.candidates import make_candidate
+from tests.support.independent_checker import available_versions
+from tests.support.watching_server import WatchingServer
+
+OPTIONS = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=1)
+KILLED = """
+import os, sys
+from pathlib import Path
+import tendies_ops.release.transaction as transaction
+from tendies_ops.release import release_model, rollback_model
+from tendies_ops.spec import ReleaseSpec
+
+write, enter = transaction.write_journal, transaction.enter_phase
+
+def killed_in(journal):
+    if journal.phase == sys.argv[1]:
+        os.kill(os.getpid(), 9)
+    return journal
+
+transaction.write_journal = lambda base, journal: (write(base, journal), killed_in(journal))
+transaction.enter_phase = lambda base, journal, phase, **more: killed_in(enter(base, journal, phase, **more))
+options = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5)
+base, server = Path(sys.argv[2]), sys.argv[3]
+if sys.argv[4] == "rollback":
+    rollback_model(base, [server], options=options)
+else:
+    release_model(Path(sys.argv[4]), base, [server], options=options)
+"""
+
+
+def killed(phase: str, base: Path, server: WatchingServer, what: Path | str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, phase, str(base), server.url, str(what)], check=False, capture_output=True
+    )
+    assert done.returncode == -9, done.stderr.decode()
+    assert read_journal(base) is not None
+
+
+@pytest.fixture
+def two(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    for number in (1, 2):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=OPTIONS)
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("phase", ["staged", "loading", "available", "proved"])
+def test_the_same_release_again_goes_on_where_it_was(
+    tmp_path: Path, base: Path, server: WatchingServer, phase: str
+) -> None:
+    candidate = make_candidate(tmp_path / "c", by=30)
+    killed(phase, base, server, candidate)
+
+    report = release_model(candidate, base, [server.url], options=OPTIONS)
+
+    assert (report.version, report.previous_version) == (3, 2)
+    assert [r.version for r in read_history(base) if r.event == "released"] == [1, 2, 3]
+    assert available_versions(server.url) == [3]
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(("phase", "stays"), [("staged", False), ("available", True), ("proved", True)])
+def test_another_release_finishes_what_had_proved_itself_and_undoes_the_rest(
+    tmp_path: Path, base: Path, server: WatchingServer, phase: str, stays: bool
+) -> None:
+    killed(phase, base, server, make_candidate(tmp_path / "c", by=30))
+
+    report = release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
+
+    assert report.previous_version == (3 if stays else 2)
+    assert read_journal(base) is None
+
+
+@pytest.mark.usefixtures("two")
+def test_a_withdrawal_that_was_killed_is_finished_with_its_reason(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    killed("withdrawing", base, server, make_candidate(tmp_path / "c", by=30, promised_by=31))
+    assert (base / "3").is_dir()
+
+    report = release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
+
+    assert (report.version, report.previous_version) == (4, 2)
+    [record] = [r for r in read_history(base) if r.event == "withdrawn"]
+    assert record.version == 3
+    assert "differs from the promised one" in record.reason
+
+
+@pytest.mark.usefixtures("two")
+def test_a_killed_rollback_is_finished_by_the_next_rollback(base: Path, server: WatchingServer) -> None:
+    killed("rolling_back", base, server, "rollback")
+
+    report = rollback_model(base, [server.url], options=OPTIONS)
+
+    assert report.version == 1
+    assert available_versions(server.url) == [1]
+    assert [r.event for r in read_history(base)][-2:] == ["withdrawn", "rolled_back"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_released_version_is_not_withdrawn_because_its_second_proof_was_killed(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    killed("loading", base, server, tmp_path / "2")
+    server.overrides = {"error": "INTERNAL: nothing new loads today", "only_above": 2}
+
+    with pytest.raises(ReleaseError, match="nothing new loads today"):
+        release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
+
+    assert available_versions(server.url) == [2]
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_for_none(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=OPTIONS)
+    (base / STATE_DIRECTORY / "journal.json").write_text("{")
+
+    with pytest.raises(ReleaseError, match=r"journal\.json says what a release that was killed was doing"):
+        release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=OPTIONS)
+
+    assert available_versions(server.url) == [1]
