@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from tendies_ops.spec.base import SpecPart
 
@@ -15,5 +15,7 @@ class BatchSpec(SpecPart):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_batch_size: PositiveInt = 32
-    max_failed: NonNegativeInt | None = Field(None, description="more failed pictures than this make the run red")
+    max_failed: NonNegativeFloat | None = Field(
+        None, description="more failed pictures than this make the run red; a share of all when below 1"
+    )
     allow_empty: bool = False
