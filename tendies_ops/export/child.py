@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -80,6 +81,8 @@ def _die_with_parent(staging: Path, remove: bool) -> None:
     sys.stdin.read()
     if remove:
         shutil.rmtree(staging, ignore_errors=True)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with whatever a builder started
     os._exit(1)
 
 

@@ -34,7 +34,11 @@ spec = importlib.util.spec_from_file_location("tendies_ops", sys.argv[1] + "/__i
                                               submodule_search_locations=[sys.argv[1]])
 sys.modules["tendies_ops"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["tendies_ops"])
-runpy.run_module("tendies_ops.export.child", run_name="__main__", alter_sys=True)
+try:
+    runpy.run_module("tendies_ops.export.child", run_name="__main__", alter_sys=True)
+except ModuleNotFoundError as error:
+    sys.exit(f"{sys.executable} has no module {error.name}; an export needs "
+             "tensorflow, numpy, pillow, pydantic, pyyaml there")
 """
 
 
