@@ -1,7 +1,7 @@
 """
 What the client costs: pictures a second against a server that answers at once, files read and written.
 
-    python bench/client_cost.py [--rounds 5] [--output result.json]
+    python -m bench.client_cost [--rounds 5] [--output result.json]
 
 The server answers every request with the same canned pictures, so what is measured is the client. All clients run in
 turn, round by round, and ratios are of medians of the same run: on a machine that does other things too, only ratios
@@ -36,12 +36,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pybase64
 import requests
 from PIL import Image, ImageFilter
 
+from bench.results import Row, write_result
 from tendies_ops.client import ModelServerClient
 from tendies_ops.inference import BatchOptions, run_batch
 
@@ -49,6 +51,10 @@ BATCH = 32
 SERVER_PROCESSES = 6  # more than any client has connections open
 PATH = "/v1/models/m/versions/1:predict"
 STATUS = b'{"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": {}}]}'
+PROMISED = {
+    ("64x64", "tendies", "best"): ">= 0.8", ("64x64", "tendies", "y2018"): ">= 20",
+    ("256x256", "tendies", "best"): ">= 0.8", ("256x256", "tendies", "y2018"): ">= 8",
+}  # fmt: skip
 FORKING = multiprocessing.get_context("fork")
 
 
@@ -285,6 +291,18 @@ def summarised(seconds: dict[str, list[float]]) -> dict[str, object]:
     }
 
 
+def rows_of(result: dict[str, dict[str, Any]]) -> list[Row]:
+    rows = []
+    for case, measured in result.items():
+        for clock, unit in (("by_wall_clock", "images/s"), ("by_cpu_time", "images/CPU s")):
+            rates = measured[clock]["images_per_second"]
+            for pair, ratio in measured[clock]["ratios"].items():
+                ours, theirs = pair.split(" / ")
+                promise = PROMISED.get((case, ours, theirs), "")
+                rows.append(Row(f"{ours}, {case}", rates[ours], unit, theirs, rates[theirs], ratio, promise))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -299,6 +317,7 @@ def main() -> None:
         }
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    write_result("client_cost", rows_of(result), rounds=arguments.rounds)
     text = json.dumps(result, indent=1)
     if arguments.output:
         arguments.output.write_text(text + "\n")
