@@ -106,8 +106,14 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
             unknown.append(argument)
         else:
             values[name] = _value(name, text if equals else "true", known[name].default)
-    asks_help = "--help" in unknown or "-h" in unknown
+    asks_help = not {"--help", "-h"}.isdisjoint(unknown)
     return CommandLine(Flags(**values), tuple(unknown), asks_help)
+
+
+def hint_for(unknown: str) -> str:
+    """What a person may have meant by a flag that is unknown."""
+    name = unknown.removeprefix("--")
+    return f" (write --{name}=VALUE)" if name in {item.name for item in fields(Flags)} else ""
 
 
 def _is_switch(default: Any) -> bool:
@@ -143,6 +149,8 @@ def usage() -> str:
         "The embedded Model Server. Flags are tensorflow_model_server's, written --name=value:",
         "",
     ]
-    lines += [f"  --{item.name}={item.default!s:<12} {item.metadata['help']}" for item in fields(Flags)]
+    for item in fields(Flags):
+        default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
+        lines += [f"  --{item.name}={default}", f"      {item.metadata['help']}"]
     lines += ["", "Known and refused: " + ", ".join(sorted(_NOT_IMPLEMENTED)) + "."]
     return "\n".join(lines) + "\n"

@@ -9,9 +9,9 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tendies_ops.errors import TendiesError
+from tendies_ops.errors import TendiesError, UsageError
 from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
-from tendies_ops.server.flags import Flags, parse_flags, usage
+from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
 from tendies_ops.server.http_server import HttpServer, HttpSettings
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
@@ -24,8 +24,9 @@ from tendies_ops.server.servable import Loader, SessionSettings
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.version_source import ModelConfig, VersionSource
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("tendies_ops.server")
 
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 EXIT_NOT_STARTED = 255  # the real server's -1
 
 MakeLoader = Callable[[Flags, Metrics], Loader]
@@ -41,12 +42,14 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
     :raises UsageError: a flag is wrong.
     """
     command_line = parse_flags(arguments)
-    for unknown in command_line.unknown:
-        sys.stderr.write(f"unknown argument: {unknown}\n")
     if command_line.asks_help:
         sys.stdout.write(usage())
         return 0
+    for unknown in command_line.unknown:
+        sys.stderr.write(f"unknown argument: {unknown}{hint_for(unknown)}\n")
     flags = command_line.flags
+    if flags.log_level not in _LOG_LEVELS:
+        raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {flags.log_level!r}.")
     logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     try:
         return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
@@ -198,6 +201,8 @@ class _Server:
                 "UNAVAILABLE",
                 f"Failed to start HTTP Server at {flags.rest_api_address}:{flags.rest_api_port}: {error.strerror}",
             ) from None
+        if flags.port != Flags.port:
+            log.warning("There is no gRPC here: nothing listens on the port of --port.")
         log.info("Exporting HTTP/REST API at:%s:%d ...", flags.rest_api_address, port)
         self._poll_config_file()
         await stopping.wait()
