@@ -24,6 +24,8 @@ Exports the checkpoint, publishes it below `{base_path}`, waits up to {timeout_s
 compares what the replicas answer with the pictures that the export promised (at most {tolerance:g} of 255 apart).
 If any of that fails, the version is taken back and the one before serves.
 
+Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
+
 {contract}
 """
 
@@ -42,6 +44,8 @@ _BATCH = """\
 
 From `{input}` to `{output}`. Pictures that were done with the same model and options are skipped;
 a broken picture costs one picture. The ledger and the reports lie in `.tendies` below the output.
+
+Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 
 {contract}
 """

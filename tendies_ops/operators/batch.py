@@ -103,7 +103,7 @@ class BatchInferenceOperator(TendiesOperator):
         from tendies_ops.inference import run_batch
 
         options = self.batch_options(run_name(context))
-        progress = ProgressStore(context, fingerprint=_fingerprint(options))
+        progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
         report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         return self.tell(context, report.summary(), ok=report.ok)
 
@@ -112,6 +112,7 @@ class BatchInferenceOperator(TendiesOperator):
         announce(context, self.outlets, "batch", summary)
         count_batch(summary)
         report_batch(self.hook(), summary)
+        self.log.info(describe_outcome(summary))
         self.judge(summary, ok=ok)
         return summary
 
@@ -177,6 +178,15 @@ def run_name(context: Context) -> str:
 def _fingerprint(options: BatchOptions) -> str:
     parts = (options.input, options.output, options.model_name, str(options.version), options.digest)
     return digest_bytes("\n".join(parts).encode())
+
+
+def describe_outcome(summary: Mapping[str, Any]) -> str:
+    """What became of a run, in one line."""
+    return (
+        f"{summary['done']} done, {summary['skipped']} skipped, {summary['failed']} failed of {summary['total']} "
+        f"pictures in {summary['elapsed_s']:.1f} s ({summary['images_per_second']:.1f} a second), "
+        f"{summary['model_name']} version {summary['version']}."
+    )
 
 
 def describe_failure(summary: Mapping[str, Any]) -> str:

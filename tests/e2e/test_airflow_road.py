@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,12 @@ def write_spec(airflow: LiveAirflow, server_url: str, place: Path) -> None:
         },
         "release": {"model_base_path": str(place / "models"), "servers": [server_url]},
         "batch": {"input": str(place / "pictures"), "output": str(place / "results")},
-        "airflow": {"watch_dir": str(place / "checkpoints"), "watch_interval_s": 1, "retry_delay_s": 2},
+        "airflow": {
+            "watch_dir": str(place / "checkpoints"),
+            "watch_interval_s": 1,
+            "retry_delay_s": 2,
+            "rehearse": False,
+        },
     }
     airflow.add_spec(spec)
 
@@ -152,6 +158,51 @@ def test_progress_stays_readable_after_the_run(road: Road) -> None:
     assert (progress["done"], progress["total"], progress["state"]) == (5, 5, "finished")
 
 
+def test_a_release_by_hand_takes_the_checkpoint_and_the_note_of_the_form(road: Road) -> None:
+    checkpoint = str(road.place / "checkpoints" / "model.ckpt-800")
+
+    run_id = road.airflow.trigger(_RELEASE, {"checkpoint": checkpoint, "note": "looks best"}, user="user")
+
+    assert road.airflow.wait_for_run(_RELEASE, run_id) == "success"
+    assert road.airflow.xcom(_RELEASE, run_id, "export")["checkpoint"] == checkpoint
+    released = road.airflow.xcom(_RELEASE, run_id, "release")
+    assert (released["state"], released["version"], released["note"]) == ("already_serving", 1, "looks best")
+
+
+def test_pictures_that_are_said_to_have_arrived_are_done_and_nothing_twice(road: Road) -> None:
+    before = {run["dag_run_id"] for run in road.airflow.runs(_BATCH)}
+    (road.place / "pictures" / "new.png").write_bytes(picture(99, size=64))
+    asset_id = road.airflow.asset_id(f"tendies://pictures/{_MODEL}")
+    road.airflow.call("POST", "/assets/events", {"asset_id": asset_id, "extra": {}}, user="op")
+
+    def done() -> dict[str, Any] | None:
+        new = [run for run in road.airflow.runs(_BATCH) if run["dag_run_id"] not in before]
+        ended = [run for run in new if run["state"] in ("success", "failed")]
+        return ended[-1] if new and len(ended) == len(new) else None
+
+    run = road.airflow.wait("the batch of the new picture", done, 120)
+    assert run["state"] == "success"
+    lines = (road.place / "results" / ".tendies" / "ledger.jsonl").read_text().splitlines()
+    inputs = [json.loads(line)["input"] for line in lines]
+    assert sorted(inputs) == sorted([*(f"{n}.png" for n in range(5)), "new.png"])
+
+
+def test_an_event_posted_over_rest_releases_the_checkpoint_that_it_names(road: Road) -> None:
+    before = {run["dag_run_id"] for run in road.airflow.runs(_RELEASE)}
+    checkpoint = str(road.place / "checkpoints" / "model.ckpt-800")
+    asset_id = road.airflow.asset_id(f"tendies://checkpoint/{_MODEL}")
+    body = {"asset_id": asset_id, "extra": {"checkpoint": checkpoint}}
+    road.airflow.call("POST", "/assets/events", body, user="op")
+
+    def new_run() -> str | None:
+        new = [run["dag_run_id"] for run in road.airflow.runs(_RELEASE) if run["dag_run_id"] not in before]
+        return new[0] if new else None
+
+    run_id = road.airflow.wait("a run for the event", new_run)
+    assert road.airflow.wait_for_run(_RELEASE, run_id) == "success"
+    assert road.airflow.xcom(_RELEASE, run_id, "export")["checkpoint"] == checkpoint
+
+
 def test_a_storm_of_checkpoints_is_one_release_of_the_newest(road: Road) -> None:
     before = {run["dag_run_id"] for run in road.airflow.runs(_RELEASE)}
     for step in (900, 1000, 1100):
@@ -159,7 +210,7 @@ def test_a_storm_of_checkpoints_is_one_release_of_the_newest(road: Road) -> None
         road.airflow.wait(
             f"step {step} to be announced",
             lambda step=step: any(
-                event["extra"]["payload"]["step"] == step
+                event["extra"].get("payload", {}).get("step") == step
                 for event in road.airflow.asset_events(f"tendies://checkpoint/{_MODEL}")
             ),
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tendies_ops.inference import BatchProgress
 from tendies_ops.operators.assets import batch_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
+from tendies_ops.operators.progress import ProgressStore, describe_progress
 from tests.support.airflow_runs import run_task, task_state
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.watching_server import WatchingServer
@@ -125,3 +128,46 @@ def test_pixels_are_the_model_s(pictures: Path) -> None:
     run_task("batch_pixels", lambda: batch(pictures, options={"provenance": False}))
 
     assert (pictures.parent / "results" / "0.png").read_bytes() == shift(picture(0), 10)
+
+
+def test_a_line_in_the_log_says_how_far_a_run_is() -> None:
+    progress = BatchProgress(
+        run_id="r",
+        model_name="m",
+        version=3,
+        state="waiting",
+        total=200,
+        found=200,
+        done=120,
+        skipped=7,
+        failed=1,
+        in_flight=2,
+        concurrency=4,
+        elapsed_s=10.0,
+        images_per_second=12.04,
+        eta_s=6.1,
+        message="the server is busy",
+    )
+
+    assert describe_progress(progress) == (
+        "120 done, 7 skipped, 1 failed of 200; 12.0 pictures a second, about 6 s left. the server is busy."
+    )
+
+
+def test_progress_is_written_now_and_then_and_at_the_end(pictures: Path) -> None:
+    written: list[dict[str, Any]] = []
+    lines: list[str] = []
+
+    class Store:
+        def set(self, key: str, value: dict[str, Any]) -> None:
+            written.append({key: value})
+
+    context: Any = {"task_state_store": Store()}
+    progress = ProgressStore(context, fingerprint="f", say=lines.append, interval_s=1000.0, log_interval_s=0.0)
+    run = BatchProgress("r", "m", 1, "running", None, 1, 0, 0, 0, 1, 1, 0.1, 0.0, None)
+    for _ in range(50):
+        progress.tell(run)
+    progress.tell(dataclasses.replace(run, state="finished"))
+
+    assert [entry["progress"]["state"] for entry in written] == ["running", "finished"]
+    assert len(lines) == 2
