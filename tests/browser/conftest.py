@@ -1,0 +1,114 @@
+"""Chromium, logged in to a live Airflow that has two released versions of a model and a finished batch run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.airflow import LiveAirflow, start_airflow
+from tests.support.browser import CHROMIUM, Browsers
+from tests.support.candidates import make_candidate, shift, write_manifest
+from tests.support.watching_server import WatchingServer
+from tests.support.web_world import png, scene
+
+MODEL = "stripes"
+
+
+class LeisurelyServer(WatchingServer):
+    """Takes its time over each picture, so that a run can be watched."""
+
+    def _predict(self, *arguments: Any) -> Any:
+        time.sleep(0.04)
+        return super()._predict(*arguments)
+
+
+@dataclass
+class Stage:
+    """What the browser looks at."""
+
+    airflow: LiveAirflow
+    server: WatchingServer
+    input: Path
+    output: Path
+    base_path: Path
+    first_run: str  #: id of the DAG run of the first batch
+
+    @property
+    def batch_dag(self) -> str:
+        return f"tendies_batch_{MODEL}"
+
+    def add_pictures(self, start: int, number: int) -> None:
+        (self.input / "coast").mkdir(parents=True, exist_ok=True)
+        for seed in range(start, start + number):
+            scene(seed, width=192, height=144).save(self.input / "coast" / f"walk-{seed:04d}.jpg", quality=90)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    root = tmp_path_factory.mktemp("stage")
+    base_path = root / "models" / MODEL
+    base_path.mkdir(parents=True)
+    with LeisurelyServer(base_path) as server:
+        for number, by in ((1, 40), (2, 90)):
+            _release(root / f"candidate-{number}", base_path, server, by=by, step=number * 1000)
+        airflow = start_airflow(root / "airflow", environment={"TENDIES_CACHE_DIR": str(root / "cache")})
+        try:
+            yield _with_a_run(Stage(airflow, server, root / "pictures", root / "results", base_path, ""))
+        finally:
+            airflow.stop()
+
+
+def _release(candidate: Path, base_path: Path, server: WatchingServer, *, by: int, step: int) -> None:
+    from tendies_ops.release import release_model
+
+    make_candidate(candidate, by=by, step=step)
+    folder = candidate / "assets.extra" / "tendies_golden"
+    golden = []
+    for number, name in enumerate(("hills", "bay")):
+        given = png(scene(700 + number, width=240, height=180))
+        (folder / f"{number}.in.png").write_bytes(given)
+        (folder / f"{number}.out.png").write_bytes(shift(given, by))
+        stem = f"assets.extra/tendies_golden/{number}"
+        golden.append({"name": name, "input": f"{stem}.in.png", "outputs": {"output_bytes": f"{stem}.out.png"}})
+    write_manifest(candidate, golden=golden, step=step)
+    release_model(candidate, base_path, [server.url])
+
+
+def _with_a_run(stage: Stage) -> Stage:
+    stage.add_pictures(0, 40)
+    (stage.input / "broken").mkdir()
+    for number in range(5):
+        whole = png(scene(900 + number))
+        (stage.input / "broken" / f"cut-{number}.png").write_bytes(whole[: len(whole) // 2])
+    stage.airflow.add_spec(
+        {
+            "model_name": MODEL,
+            "description": "Moves every colour round the clock",
+            "source": {"checkpoint": str(stage.input / "none")},
+            "release": {"model_base_path": str(stage.base_path), "servers": [stage.server.url]},
+            "batch": {"input": str(stage.input), "output": str(stage.output), "max_batch_size": 2},
+            "airflow": {"retries": 0},
+        }
+    )
+    for kind in ("batch", "rollback", "release"):
+        stage.airflow.wait_for_dag(f"tendies_{kind}_{MODEL}")
+    stage.first_run = stage.airflow.trigger(stage.batch_dag)
+    state = stage.airflow.wait_for_run(stage.batch_dag, stage.first_run)
+    assert state == "success", stage.airflow.task_log(stage.batch_dag, stage.first_run, "infer")
+    return stage
+
+
+@pytest.fixture(scope="session")
+def browsers(stage: Stage) -> Iterator[Browsers]:
+    """Opens pages as any role; skips where there is no Chromium."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
+    pictures = os.environ.get("TENDIES_SCREENSHOTS")
+    with Browsers(stage.airflow, Path(pictures) if pictures else None) as opened:
+        yield opened

@@ -1,0 +1,181 @@
+"""A person in front of Airflow: what each page shows, what each role may press, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import MODEL, Stage
+from tests.support.browser import Browsers
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def run_path(stage: Stage) -> str:
+    (found,) = (stage.output / ".tendies" / "runs").glob(f"{stage.batch_dag}.{stage.first_run}.infer.*")
+    return f"runs/{MODEL}/{found.name}"
+
+
+def in_frame(page: Any) -> Any:
+    """Our page inside Airflow's."""
+    return page.frame_locator("iframe")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("role", ["viewer", "user", "op"])
+def test_every_page_opens_in_airflow_for_every_role_in_light_and_dark(
+    role: str, theme: str, stage: Stage, browsers: Browsers
+) -> None:
+    page = browsers.page(role, theme)
+    run = run_path(stage)
+    for number, (path, words) in enumerate(
+        {
+            "models": "Which model serves where",
+            f"models/{MODEL}": "Versions and replicas",
+            f"models/{MODEL}/versions/2": "What it was made from",
+            f"models/{MODEL}/compare?a=1&b=2": "What differs",
+            "runs": "newest first",
+            run: "Skipped, unchanged",
+            f"{run}?outcome=failed": "Damaged",
+            f"{run}/pictures/1": "In the ledger",
+            "pictures?q=walk-0003": "walk-0003",
+        }.items()
+    ):
+        page.goto(browsers.framed(path))
+        in_frame(page).get_by_text(words).first.wait_for()
+        browsers.keep(page, f"{role}-{theme}-{number}")
+        if theme == "dark":
+            assert in_frame(page).locator("html").evaluate("e => getComputedStyle(e).colorScheme") == "dark"
+    page.context.close()
+
+
+def test_pages_fit_a_phone(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("viewer", width=390, height=844)
+    for number, path in enumerate(
+        ("models", f"models/{MODEL}", "runs", run_path(stage), f"{run_path(stage)}/pictures/1")
+    ):
+        page.goto(browsers.own(path))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        browsers.keep(page, f"phone-{number}")
+    page.context.close()
+
+
+def test_without_scripts_pages_still_show_their_data(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("viewer", scripts=False)
+    page.goto(browsers.own(f"models/{MODEL}"))
+    assert "AVAILABLE" in page.content()
+    page.goto(browsers.own(f"{run_path(stage)}?outcome=failed"))
+    assert page.locator(".shot").count() == 5
+    page.goto(browsers.own(f"{run_path(stage)}?outcome=done"))
+    page.locator(".shot .name").first.click()
+    pictures = page.locator(".stage img")
+    boxes = [pictures.nth(number).bounding_box() for number in (0, 1)]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] + 1, "before and after lie side by side"
+    browsers.keep(page, "no-script")
+    page.context.close()
+
+
+def test_the_slider_moves_by_keyboard_and_arrows_walk_through_the_gallery(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("viewer")
+    page.goto(browsers.own(f"{run_path(stage)}?outcome=done"))
+    page.locator(".shot .name").nth(1).click()
+    page.wait_for_url(re.compile(r"/pictures/\d+"))
+    first = page.url
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert page.locator(".stage").evaluate("e => e.style.getPropertyValue('--at')") == "60%"
+    slider.blur()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(lambda url: "/pictures/" in url and url != first)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(first)
+    page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "/pictures/" not in url)
+    page.context.close()
+
+
+def test_a_user_starts_a_batch_and_watches_it_without_reloading(stage: Stage, browsers: Browsers) -> None:
+    stage.add_pictures(100, 160)
+    page = browsers.page("user")
+    page.goto(browsers.framed(f"models/{MODEL}"))
+    frame = in_frame(page)
+    frame.get_by_role("button", name="Batch now").click()
+    browsers.keep(page, "batch-dialog")
+    frame.get_by_role("button", name="Run it").click()
+    frame.get_by_text(re.compile("DAG run manual__.* is (queued|running|success)")).wait_for()
+    run_id = stage.airflow.runs(stage.batch_dag)[-1]["dag_run_id"]
+    page.goto(f"{stage.airflow.url}/dags/{stage.batch_dag}/runs/{run_id}/plugin/tendies_run")
+    done = frame.locator(".facts dd").first
+    frame.get_by_text("running", exact=True).wait_for(timeout=60_000)
+    seen = {done.inner_text()}
+    for _ in range(60):
+        page.wait_for_timeout(400)
+        seen.add(done.inner_text())
+        if len(seen) >= 3:
+            break
+    browsers.keep(page, "running")
+    assert len(seen) >= 3, f"the counts moved by themselves: {seen}"
+    frame.get_by_text("some failed", exact=True).or_(frame.get_by_text("done", exact=True)).first.wait_for(
+        timeout=60_000
+    )
+    assert stage.airflow.wait_for_run(stage.batch_dag, run_id) == "success"
+    page.context.close()
+
+
+def test_a_task_links_to_its_pictures(stage: Stage, browsers: Browsers) -> None:
+    links = stage.airflow.call("GET", f"/dags/{stage.batch_dag}/dagRuns/{stage.first_run}/taskInstances/infer/links")
+    page = browsers.page("viewer")
+    page.goto(stage.airflow.url + links["extra_links"]["tendies"])
+    in_frame(page).get_by_text("coast/walk-0000.jpg").wait_for()
+    page.goto(f"{stage.airflow.url}/dags/{stage.batch_dag}/runs/{stage.first_run}/tasks/infer/plugin/tendies_task")
+    in_frame(page).get_by_text("coast/walk-0000.jpg").wait_for()
+    browsers.keep(page, "task-tab")
+    page.context.close()
+
+
+def test_which_version_made_this_picture_takes_one_search(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("viewer")
+    page.goto(browsers.own("models"))
+    page.get_by_role("searchbox").fill("walk-0007")
+    page.get_by_role("button", name="Find").click()  # 1
+    page.get_by_role("link", name=f"{MODEL}, version 2").first.click()  # 2
+    page.get_by_role("heading", name=f"Version 2 of {MODEL}").wait_for()
+    page.context.close()
+
+
+def test_why_did_these_five_fail_takes_two_clicks(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("viewer")
+    page.goto(browsers.own("models"))
+    page.get_by_role("link", name="Runs").click()  # 1
+    page.locator("tbody tr").last.locator("td.num a").first.click()  # 2
+    assert page.locator(".shot").count() == 5
+    assert all("cut-" in name for name in page.locator(".shot .name").all_inner_texts())
+    assert all(len(words) > 10 for words in page.locator(".shot .body .muted").all_inner_texts())
+    page.context.close()
+
+
+def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, browsers: Browsers) -> None:
+    page = browsers.page("op")
+    page.goto(browsers.framed("models"))
+    frame = in_frame(page)
+    frame.get_by_role("link", name=MODEL, exact=True).click()  # 1
+    frame.get_by_role("button", name="Roll back").click()  # 2
+    frame.get_by_label("Why").last.fill("too bright for the coast")
+    browsers.keep(page, "rollback-dialog")
+    frame.locator("dialog[open] button[type=submit]").click()  # 3
+    frame.get_by_text(re.compile("DAG run asset_triggered__.* is success")).wait_for(timeout=90_000)
+    assert stage.server.serving() == [1]
+    frame.get_by_role("button", name="Close").last.click()
+    frame.get_by_text("Serving version 1").first.wait_for()
+    frame.get_by_text("too bright for the coast").first.wait_for()
+    browsers.keep(page, "rolled-back")
+    page.context.close()
+
+
+def test_no_page_asked_another_host_and_no_script_complained(stage: Stage, browsers: Browsers) -> None:
+    assert browsers.hosts - {""} == {stage.airflow.url.removeprefix("http://")}
+    assert browsers.complaints == []
