@@ -96,7 +96,7 @@ class OutputContract(SpecPart):
     restore_size: bool = Field(
         False, description="after a `resize`, bring the result back to the size of the picture (times `scale`)"
     )
-    labels: tuple[str, ...] | None = Field(None, description="class names, for classification and segmentation")
+    labels: tuple[str, ...] | None = Field(None, description="class names of a classification")
     activation: Literal["none", "softmax", "sigmoid"] = Field("none", description="turns logits into scores")
     top_k: PositiveInt | None = Field(None, description="classification: only the k best classes, best first")
     threshold: float = Field(0.5, description="segmentation with one channel: above it is class 1")

@@ -1,0 +1,30 @@
+"""The reference page of the spec has every key, and no key that is gone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from tendies_ops.spec import ModelSpec
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "spec.md"
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> set[str]:
+    found = set()
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        found.add(key)
+        parts = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        if nested and key != "contract.outputs":  # has the keys of contract.output, says the page
+            found |= keys_of(nested[0], f"{key}.")
+    return found
+
+
+def test_the_page_has_every_key_and_no_other() -> None:
+    on_page = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert on_page == keys_of(ModelSpec)
+    assert len(on_page) > 80
