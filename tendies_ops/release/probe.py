@@ -19,6 +19,7 @@ from tendies_ops.release.fleet import Fleet
 _PAUSE_S = 0.05  # 20 requests a second tell a p99 and weigh nothing
 _TAIL_REQUESTS = 5  # so many after the swap at least, or a swap that slows everything down would not be seen
 _TAIL_S = 3.0
+_TIMELINE_POINTS = 120  # a few kilobytes: the report goes into an XCom
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -87,6 +88,7 @@ class SwapProbe:
             "during": _latencies([r for r in requests if self._renamed_s <= r.started_s < self._available_s]),
             "after": _latencies([r for r in requests if r.started_s >= self._available_s]),
             "memory_mb": {server: self._memory_of(samples) for server, samples in self._rss_bytes.items()},
+            "timeline": _timeline(requests, self._renamed_s),
         }
 
     def _ask(self, server: str) -> None:
@@ -134,6 +136,22 @@ def server_pid(server: str) -> int | None:
         return None
     listening = (c for c in connections if c.status == psutil.CONN_LISTEN and c.pid)
     return next((c.pid for c in listening if c.laddr and c.laddr[1] == parts.port), None)
+
+
+def _timeline(requests: Sequence[Request], renamed_s: float) -> list[tuple[float, float, bool]]:
+    """
+    (seconds after the rename, ms, failed) for a chart: of each of 120 stretches the slowest request, or a failed one.
+
+    Without a rename the seconds count from the first request.
+    """
+    if not requests:
+        return []
+    found = sorted(requests, key=lambda request: request.started_s)
+    zero_s = renamed_s if math.isfinite(renamed_s) else found[0].started_s
+    stride = math.ceil(len(found) / _TIMELINE_POINTS)
+    stretches = [found[start : start + stride] for start in range(0, len(found), stride)]
+    kept = [max(part, key=lambda request: (bool(request.failure), request.took_s)) for part in stretches]
+    return [(round(r.started_s - zero_s, 2), round(1000 * r.took_s, 1), bool(r.failure)) for r in kept]
 
 
 def _latencies(requests: list[Request]) -> dict[str, float | int]:
