@@ -11,12 +11,14 @@ from tendies_ops.cli.output import console, print_json
 from tendies_ops.spec import Manifest
 
 
-def export_command(  # noqa: PLR0917 - typer reads the parameters as options
+def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
     spec: Annotated[Path, typer.Argument(help="model spec (YAML)", metavar="SPEC")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
     checkpoint: Annotated[Path | None, typer.Option(help="take this instead of the spec's checkpoint")] = None,
     python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
     timeout: Annotated[float, typer.Option(help="seconds after which the export is stopped", min=1.0)] = 1800.0,
+    server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
 ) -> int:
     """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
@@ -29,7 +31,9 @@ def export_command(  # noqa: PLR0917 - typer reads the parameters as options
         checkpoint=checkpoint,
         python=python,
         timeout_s=timeout,
-        on_line=None if as_json else console.print,
+        server_url=server,
+        explain=explain,
+        on_line=None if as_json else lambda line: console.print(line, markup=False),
     )
     if as_json:
         print_json(
@@ -46,5 +50,5 @@ def _print_summary(directory: Path, manifest: Manifest) -> None:
     words = {"of_255": "of 255", "absolute": "in tensors"}
     proof = ", ".join(f"{value:g} {words[unit]}" for unit, value in worst.items()) or "nothing to compare"
     console.print(f"{manifest.model_name} is at {directory}", markup=False)
-    console.print(f"digest {manifest.model_digest}")
+    console.print(f"digest {manifest.model_digest}", markup=False)
     console.print(f"largest difference to the source on {len(manifest.golden)} golden images: {proof}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from tendies_ops.export.reference import class_scores, network_input, output_pix
 from tendies_ops.spec import Contract
 from tendies_ops.spec.manifest import ParityEntry
 
+Unit = Literal["of_255", "absolute"]
 _PICTURES = ("image", "segmentation")
 
 
@@ -82,15 +83,16 @@ def compare(expected: Expectation, answer: Mapping[str, NDArray[Any]], contract:
     :param answer: signature output -> value without the batch dimension.
     """
     entries = []
+    image = expected.golden.name
     for name, values in expected.outputs.items():
         output = contract.for_output(name)
         if output.kind in _PICTURES:
             entries.append(_compare_picture(expected, name, values, answer[bytes_name(name)], contract))
         elif output.kind == "classification":
             scores = scores_name(name)
-            entries.append(_compare_tensor(expected, scores, class_scores(values, output), answer[scores]))
+            entries.append(measure(image, scores, "absolute", answer[scores], class_scores(values, output)))
         else:
-            entries.append(_compare_tensor(expected, name, plain_values(name, values, output), answer[name]))
+            entries.append(measure(image, name, "absolute", answer[name], plain_values(name, values, output)))
     return entries
 
 
@@ -105,31 +107,40 @@ def _compare_picture(
     if output.format == "jpeg":
         wanted = tf.io.decode_jpeg(tf.io.encode_jpeg(wanted, quality=output.jpeg_quality)).numpy()
     got = tf.io.decode_image(file, expand_animations=False).numpy()
+    return measure(expected.golden.name, bytes_name(name), "of_255", got, wanted)
+
+
+def measure(
+    golden: str,
+    output: str,
+    unit: Unit,
+    got: NDArray[Any],
+    wanted: NDArray[Any],
+    *,
+    against: Literal["saved_model", "server"] = "saved_model",
+) -> ParityEntry:
+    """
+    Measure one output.
+
+    :param unit: ``absolute`` differences are relative to the largest value where that is above 1.
+    :raises ParityError: the shapes differ.
+    """
     if got.shape != wanted.shape:
         raise ParityError(
-            f"For the golden image {expected.golden.name} the export gives a picture of {list(got.shape)}, and the "
-            f"source {list(wanted.shape)}."
+            f"For the golden image {golden} the {against} gives `{output}` as {list(got.shape)}, its source "
+            f"{list(wanted.shape)}. If the network makes pictures smaller than they came, set "
+            "contract.input.multiple_of; if larger, contract.output.scale."
         )
+    peak = 255.0 if unit == "of_255" else max(1.0, float(np.abs(wanted).max(initial=0.0)))
     difference = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
-    return _entry(expected, bytes_name(name), "of_255", difference, peak=255.0)
-
-
-def _compare_tensor(expected: Expectation, name: str, values: NDArray[Any], got: NDArray[Any]) -> ParityEntry:
-    wanted = values.astype(np.float64)
-    if got.shape != wanted.shape:
-        raise ParityError(
-            f"For the golden image {expected.golden.name} `{name}` of the export is {list(got.shape)}, of the source "
-            f"{list(wanted.shape)}."
-        )
-    peak = max(1.0, float(np.abs(wanted).max(initial=0.0)))
-    return _entry(expected, name, "absolute", np.abs(got.astype(np.float64) - wanted) / peak, peak=1.0)
-
-
-def _entry(expected: Expectation, name: str, unit: str, difference: NDArray[np.float64], *, peak: float) -> ParityEntry:
+    if unit == "absolute":
+        difference /= peak
+        peak = 1.0
     mean_square = float(np.mean(difference**2)) if difference.size else 0.0
     return ParityEntry(
-        golden=expected.golden.name,
-        output=name,
+        golden=golden,
+        output=output,
+        against=against,
         unit=unit,
         max_abs=float(difference.max(initial=0.0)),
         mean_abs=float(difference.mean()) if difference.size else 0.0,

@@ -13,6 +13,7 @@ from tendies_ops.errors import ExportError
 from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, write_golden, write_manifest
+from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.golden import GoldenImage, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
@@ -25,11 +26,12 @@ from tendies_ops.spec.manifest import ParityEntry
 Say = Callable[[str], None]
 
 
-def export_to(directory: Path, spec: ModelSpec, say: Say) -> None:
+def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = False) -> None:
     """
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
+    :param explain: also say what the first golden image is at each station.
     :raises TendiesError: anything that stands in the way.
     """
     network = open_source(spec.source, spec.contract)
@@ -45,6 +47,9 @@ def export_to(directory: Path, spec: ModelSpec, say: Say) -> None:
     say("Wrote the SavedModel")
     function = load_signature(directory)
     answers = answer_golden(function, golden, spec.contract)
+    if explain:
+        for line in road_of_a_picture(expected[0], answers, spec.contract):
+            say(line)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
     write_warmup(directory, spec.model_name, [request_of(function, [image], spec.contract) for image in golden])

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import tendies_ops
 from tendies_ops import errors
 from tendies_ops.errors import ExportError, StoppedError, TendiesError, UsageError
+from tendies_ops.export.live import compare_with_server
 from tendies_ops.export.preflight import check_inputs
 from tendies_ops.files import sync_directory, sync_tree
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
@@ -65,6 +66,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     python: str | None = None,
     timeout_s: float = 1800.0,
     server_url: str | None = None,
+    explain: bool = False,
     cancelled: threading.Event | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> ExportResult:
@@ -73,7 +75,8 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
 
     :param checkpoint: takes the place of ``source.checkpoint``.
     :param python: the interpreter that has TensorFlow; absent: this one.
-    :param server_url: compare with this Model Server as well.
+    :param server_url: a Model Server that serves this very model: what it answers is compared as well.
+    :param explain: also say, line by line, what becomes of one picture on its way.
     :param cancelled: when it is set, the child is killed and :class:`StoppedError` raised.
     :param on_line: gets each line of progress.
     :raises TendiesError: the spec, the checkpoint or the proof is wrong; the time is over; it was stopped.
@@ -89,10 +92,12 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
         "action": "export",
         "directory": str(staging),
         "spec": spec.model_dump(mode="json"),
-        "server_url": server_url,
+        "explain": explain,
     }
     try:
         _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
+        if server_url is not None:
+            compare_with_server(staging, server_url)
         sync_tree(staging)
         _put_in_place(staging, output_dir)
     finally:
