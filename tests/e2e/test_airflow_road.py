@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tendies_ops.spec import load_spec
+from tendies_ops.triggers.checkpoint_watch import find_checkpoints
 from tests.support.airflow import LiveAirflow
 from tests.support.airflow_home import REPOSITORY
 from tests.support.candidates import picture
 from tests.support.model_server import RunningServer, start_model_server
 
-_EXAMPLE = REPOSITORY / "examples" / "noise_to_stripes"
 _MODEL = "dropped_stripes"
 _RELEASE, _BATCH = f"tendies_release_{_MODEL}", f"tendies_batch_{_MODEL}"
 
@@ -31,34 +32,32 @@ class Road:
 
 
 def write_spec(airflow: LiveAirflow, server_url: str, place: Path) -> None:
-    spec: dict[str, Any] = {
-        "model_name": _MODEL,
-        "source": {
-            "kind": "tf1_checkpoint",
-            "checkpoint": str(place / "checkpoints"),
-            "builder": f"{_EXAMPLE / 'model.py'}:generator",
-            "builder_arguments": {"ngf": 32, "residual_blocks": 1},
-        },
-        "contract": {
-            "input": {"range": {"low": -1.0, "high": 1.0}, "size": {"height": 64, "width": 64}, "batch_size": 1},
-            "output": {"range": {"low": -1.0, "high": 1.0}},
-        },
-        "release": {"model_base_path": str(place / "models"), "servers": [server_url]},
-        "batch": {"input": str(place / "pictures"), "output": str(place / "results")},
-        "airflow": {
-            "watch_dir": str(place / "checkpoints"),
-            "watch_interval_s": 1,
-            "retry_delay_s": 2,
-            "rehearse": False,
-        },
-    }
-    airflow.add_spec(spec)
+    example = load_spec(REPOSITORY / "examples" / "models" / "noise_to_stripes.yaml")
+    spec = example.model_dump(mode="json", include={"source", "contract"}, exclude_unset=True)
+    spec["source"]["checkpoint"] = str(place / "checkpoints")
+    airflow.add_spec(
+        {
+            **spec,
+            "model_name": _MODEL,
+            "release": {"model_base_path": str(place / "models"), "servers": [server_url]},
+            "batch": {"input": str(place / "pictures"), "output": str(place / "results")},
+            "airflow": {
+                "watch_dir": str(place / "checkpoints"),
+                "watch_interval_s": 1,
+                "retry_delay_s": 2,
+                "rehearse": False,
+            },
+        }
+    )
 
 
-def drop_checkpoint(place: Path, step: int) -> None:
+def drop_checkpoint(place: Path, step: int) -> Path:
     """As tf.train.Saver does: data first, index last."""
+    [trained] = find_checkpoints(REPOSITORY / "examples" / "noise_to_stripes" / "checkpoint")
+    prefix = place / f"model.ckpt-{step}"
     for suffix in (".data-00000-of-00001", ".index"):
-        shutil.copyfile(_EXAMPLE / "checkpoint" / f"model.ckpt-800{suffix}", place / f"model.ckpt-{step}{suffix}")
+        shutil.copyfile(f"{trained.path}{suffix}", f"{prefix}{suffix}")
+    return prefix
 
 
 @pytest.fixture(scope="module")

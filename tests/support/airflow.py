@@ -21,7 +21,7 @@ import yaml
 from tests.support.airflow_home import REPOSITORY, airflow_environment
 from tests.support.ports import free_port
 
-_START_S = 120.0
+_START_S = 240.0  # 20 s on an idle machine
 _USERS = {"admin": "admin", "op": "op", "user": "user", "viewer": "viewer"}
 
 
@@ -72,7 +72,7 @@ class LiveAirflow:
             try:
                 if value := check():
                     return value
-            except (RuntimeError, requests.ConnectionError) as error:
+            except (RuntimeError, requests.RequestException) as error:
                 problem = error
             time.sleep(interval_s)
         raise TimeoutError(f"{what}: not within {timeout_s:.0f} s. {problem or ''}\n{self.log_tail()}")

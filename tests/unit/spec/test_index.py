@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import SpecError
+from tendies_ops.spec import load_indexed_specs
+from tests.support.specs import write_specs
+
+
+def test_the_specs_that_the_index_names_are_read_in_its_order(tmp_path: Path) -> None:
+    write_specs(tmp_path, {"model_name": "b"}, {"model_name": "a"})
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path)] == ["b", "a"]
+
+
+def test_a_spec_that_the_index_does_not_name_is_not_read(tmp_path: Path) -> None:
+    write_specs(tmp_path, {"model_name": "a"})
+    (tmp_path / "half_copied.yaml").write_text("model_na")
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path)] == ["a"]
+
+
+def test_an_empty_index_names_no_spec(tmp_path: Path) -> None:
+    (tmp_path / "index.txt").write_text("# none yet\n\n")
+
+    assert load_indexed_specs(tmp_path) == []
+
+
+def test_a_missing_index_says_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"index\.txt cannot be read .*Write one spec's file name a line"):
+        load_indexed_specs(tmp_path)
+
+
+def test_a_name_in_the_index_without_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.txt").write_text("absent.yaml\n")
+
+    with pytest.raises(SpecError, match=r"absent\.yaml"):
+        load_indexed_specs(tmp_path)
+
+
+def test_two_specs_of_one_model_are_named(tmp_path: Path) -> None:
+    write_specs(tmp_path, {"model_name": "a"})
+    (tmp_path / "index.txt").write_text("a.yaml\na.yaml\n")
+
+    with pytest.raises(SpecError, match="two specs of model a"):
+        load_indexed_specs(tmp_path)
