@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH = 720
+_WIDTH, _HEIGHT = 1100, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
 
 
@@ -47,28 +47,33 @@ def progress_bar(done: int, skipped: int, failed: int, total: int) -> Markup:
 
 
 def line_chart(
-    series: Sequence[Series], *, unit: str, label: str, marks: Sequence[Mark] = (), height: int = 180
+    series: Sequence[Series],
+    *,
+    unit: str,
+    label: str,
+    marks: Sequence[Mark] = (),
+    dots: Sequence[tuple[float, float]] = (),
 ) -> Markup:
     """
     Lines over time.
 
-    :param series: times in seconds from a common beginning; the first one gets an area below it.
+    :param series: times in seconds from a common beginning; a single one gets an area below it.
     :param unit: of the values, such as ``img/s``.
     :param label: what a screen reader says.
+    :param dots: single points to be seen at once, such as failures.
     :return: an ``<svg>``, or an empty string when there are not two points.
     """
-    points = [point for one in series for point in one.points]
+    points = [point for one in series for point in one.points] + list(dots)
     if len(points) < 2:
         return Markup("")
     end_s = max(1e-9, *(x for x, _ in points))
     start_s = min(0.0, *(x for x, _ in points))
-    top = nice_ceiling(max(y for _, y in points))
-    frame = _Frame(start_s, end_s, top, height)
+    frame = _Frame(start_s, end_s, nice_ceiling(max(y for _, y in points)))
     body = [_grid(frame, unit)]
-    for number, one in enumerate(series):
-        body.append(_line(frame, one, with_area=number == 0 and len(series) == 1))
+    body += [_line(frame, one, with_area=len(series) == 1) for one in series]
     body += [_mark(frame, mark) for mark in marks]
-    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+    body += [f'<circle class="dot" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3.5"/>' for x, y in dots]
+    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{head}{''.join(body)}</svg>")  # noqa: S704 - texts are escaped, the rest is numbers
 
 
@@ -79,7 +84,6 @@ class _Frame:
     start_s: float
     end_s: float
     top: float
-    height: int
 
     def x(self, at_s: float) -> float:
         """Across."""
@@ -88,7 +92,7 @@ class _Frame:
 
     def y(self, value: float) -> float:
         """Down."""
-        return _TOP + (1 - value / self.top) * (self.height - _TOP - _BOTTOM)
+        return _TOP + (1 - value / self.top) * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def nice_ceiling(value: float) -> float:
@@ -110,9 +114,7 @@ def _grid(frame: _Frame, unit: str) -> str:
     for share in (0.0, 0.5, 1.0):
         at_s = frame.start_s + share * (frame.end_s - frame.start_s)
         anchor = ("start", "middle", "end")[int(share * 2)]
-        lines.append(
-            f'<text x="{frame.x(at_s):.1f}" y="{frame.height - 7}" text-anchor="{anchor}">{_clock(at_s)}</text>'
-        )
+        lines.append(f'<text x="{frame.x(at_s):.1f}" y="{_HEIGHT - 7}" text-anchor="{anchor}">{_clock(at_s)}</text>')
     return "".join(lines)
 
 
@@ -134,7 +136,7 @@ def _mark(frame: _Frame, mark: Mark) -> str:
     shift = -5 if anchor == "end" else 5
     place = f'x="{x + shift:.1f}" y="{_TOP + 10}" text-anchor="{anchor}"'
     return (
-        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{frame.height - _BOTTOM}"/>'
+        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
         f'<text class="mark-label" {place}>{escape(mark.label)}</text>'
     )
 

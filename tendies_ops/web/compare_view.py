@@ -63,7 +63,12 @@ def compare_versions(view: ModelPicture, a: int | None, b: int | None) -> Versio
         )
     if first is None or second is None:
         return None
-    return VersionDifference(first, second, tuple(_golden_pairs(first, second)), tuple(_changed(first, second)))
+    return compare_rows(first, second)
+
+
+def compare_rows(a: VersionRow, b: VersionRow) -> VersionDifference:
+    """Two that are known already."""
+    return VersionDifference(a, b, tuple(_golden_pairs(a, b)), tuple(_changed(a, b)))
 
 
 def _pick(rows: list[VersionRow], version: int | None) -> VersionRow | None:

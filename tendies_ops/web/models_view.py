@@ -61,9 +61,9 @@ class VersionRow:
 
     @property
     def reason(self) -> str:
-        """Why it was taken back, in the words of the release."""
-        taken_back = [r for r in self.history if r.event in {"withdrawn", "rejected", "rolled_back"} and r.reason]
-        return taken_back[-1].reason if taken_back else ""
+        """Why it was taken back, in the words of the release or of the person; empty for a version that is there."""
+        taken_back = [r for r in self.history if r.event in {"withdrawn", "rejected"} and r.reason]
+        return taken_back[-1].reason if taken_back and (self.withdrawn or self.path is None) else ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,12 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
         for number in sorted(numbers, reverse=True)
     ]
     return ModelPicture(model, tuple(replicas), tuple(rows), tuple(reversed(history)))
+
+
+def look_at_candidate(directory: Path) -> VersionRow:
+    """An export that has no number yet."""
+    manifest, problem = _manifest_of(directory)
+    return VersionRow(0, directory, manifest, (), (), withdrawn=False, problem=problem)
 
 
 def _version_row(

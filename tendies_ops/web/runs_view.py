@@ -22,6 +22,19 @@ RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
 _SILENT_S = 120.0  # a run without a report that has written nothing for so long was killed
 
 
+_TASK_RUN = re.compile(r"(?P<run>.+)[.][A-Za-z_][^.]*(?:[.](?P<shard>[0-9]+))?[.](?P<try>[0-9]+)")
+
+
+@dataclass(frozen=True)
+class TaskOfRun:
+    """Which DAG run, shard and try a batch run belongs to."""
+
+    dag_id: str
+    dag_run_id: str
+    shard: str | None
+    attempt: str
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of one model."""
@@ -86,6 +99,27 @@ class Run:
     def waits_because(self) -> str:
         """Why a running run makes no progress, in its own words."""
         return str(self.facts.get("message") or "") if self.state == "running" else ""
+
+    @property
+    def task(self) -> TaskOfRun | None:
+        """The Airflow task that made it, when a DAG of the factory did."""
+        found = _TASK_RUN.fullmatch(self.run_id.removeprefix(f"tendies_batch_{self.model_name}."))
+        if found is None or found.group("run") == "" or not self.run_id.startswith("tendies_batch_"):
+            return None
+        return TaskOfRun(
+            f"tendies_batch_{self.model_name}", found.group("run"), found.group("shard"), found.group("try")
+        )
+
+    @property
+    def label(self) -> str:
+        """Its id, short enough to read."""
+        task = self.task
+        if task is None:
+            return self.run_id
+        shard = f", shard {task.shard}" if task.shard else ""
+        return f"{re.sub(r'[.][0-9]+(?=[+])', '', task.dag_run_id)}{shard}" + (
+            f", try {task.attempt}" if task.attempt != "1" else ""
+        )
 
     @property
     def started_at(self) -> str:

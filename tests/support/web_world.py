@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -112,6 +113,32 @@ def add_version(
         entries.append({"name": f"hills-{number}", "input": f"{stem}.in.png", "outputs": outputs})
     write_manifest(directory, entries, model_name=model_name, step=version * 1000, age_h=age_h)
     return directory
+
+
+def add_candidate(world: WebWorld, dag_run_id: str, *, model_name: str = MODEL, width: int = 64) -> str:
+    """An export that waits for its release, as the release DAG leaves it; its name."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"tendies_release_{model_name}.{dag_run_id}")
+    add_version(world, 9, model_name=model_name, name=f".exports/{name}", width=width)
+    return name
+
+
+def add_release_report(world: WebWorld, version: int) -> None:
+    """What a release keeps of its swap and gate."""
+    timeline = [
+        (second / 5 - 4, 24 + 60 * (0 < second / 5 - 4 < 1.4) + second % 7, second == 24) for second in range(50)
+    ]
+    latencies = {"requests": 40, "p50_ms": 25.1, "p99_ms": 31.0}
+    report = {
+        "seconds_to_available": 1.42,
+        "swap": {
+            "requests": 120, "failed": 0, "failures": [], "before": latencies, "after": latencies,
+            "during": {"requests": 9, "p50_ms": 61.0, "p99_ms": 88.4}, "memory_mb": {}, "timeline": timeline,
+        },
+        "gate": {"live_version": version - 1, "images": {"hills-0": {"ssim": 0.931, "mean_abs": 12.2}}, "breaches": []},
+    }  # fmt: skip
+    directory = world.base_path / ".tendies" / "releases"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{version}.json").write_bytes(orjson.dumps(report))
 
 
 def write_manifest(

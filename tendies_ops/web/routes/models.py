@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web import models_view, runs_view
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
-from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import golden_path
+from tendies_ops.web.compare_view import compare_rows, compare_versions
+from tendies_ops.web.golden import candidates, golden_path, version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
 from tendies_ops.web.picture_answer import Size, picture_answer
+from tendies_ops.web.release_view import read_release
 from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
 
 router = APIRouter(dependencies=[LOGGED_IN])
@@ -54,6 +55,7 @@ def model_page(
         view=view,
         choices=view.rollback_choices[:8],
         latest_runs=runs_view.list_runs([model], limit=5).runs,
+        candidates=list(candidates(model))[:4],
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
     )
@@ -82,7 +84,8 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
     if row is None:
         raise HTTPException(404, "Nobody knows of such a version of this model.")
     contract = models_view.contract_lines(row.manifest) if row.manifest else ()
-    return render(request, "version.html", view=view, row=row, contract=contract)
+    release = read_release(model.location.model_base_path, version)
+    return render(request, "version.html", view=view, row=row, contract=contract, release=release)
 
 
 @router.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
@@ -95,7 +98,35 @@ def golden_picture(
     size: Size = "thumb",
 ) -> Response:
     """One golden picture, drawn anew."""
-    return picture_answer(services.pictures, golden_path(model, version, index, side), size)
+    return picture_answer(services.pictures, golden_path(version_path(model, version), index, side), size)
+
+
+@router.get("/models/{model_name}/candidates/{name}")
+def candidate_page(
+    request: Request, services: ServicesDep, model: ModelDep, name: str, part: Literal["page", "pictures"] = "page"
+) -> HTMLResponse:
+    """An export that waits for its release, beside the version that serves."""
+    directory = candidates(model).get(name)
+    if directory is None:
+        raise HTTPException(404, "There is no such candidate. It may have been tidied away after its release.")
+    view = services.look_at(model)
+    candidate = models_view.look_at_candidate(directory)
+    difference = compare_rows(view.shown, candidate) if view.shown else None
+    template = "candidate.html" if part == "page" else "candidate_pictures.html"
+    return render(request, template, view=view, name=name, candidate=candidate, difference=difference)
+
+
+@router.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
+def candidate_picture(
+    services: ServicesDep,
+    model: ModelDep,
+    name: str,
+    index: int,
+    side: Literal["before", "after"],
+    size: Size = "thumb",
+) -> Response:
+    """One golden picture of a candidate, drawn anew."""
+    return picture_answer(services.pictures, golden_path(candidates(model).get(name), index, side), size)
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

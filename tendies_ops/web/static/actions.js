@@ -1,4 +1,6 @@
 // Actions: ask, then call Airflow's own API with the rights of whoever is logged in, then show what came of it.
+import { prepare } from "./compare.js";
+
 const airflow = document.body.dataset.airflow;
 
 function values(form) {
@@ -37,12 +39,15 @@ function say(form, kind, words, href, linkWords) {
   note.hidden = false;
   note.className = `note ${kind}`;
   note.textContent = words + (href ? " " : "");
-  if (!href) return;
+  if (href) addLink(form, href, linkWords).dataset.airflow = "";
+}
+
+function addLink(form, href, words) {
   const link = document.createElement("a");
   link.href = href;
-  link.dataset.airflow = "";
-  link.textContent = linkWords;
-  note.append(link);
+  link.textContent = words;
+  form.querySelector("[data-outcome]").append(" ", link);
+  return link;
 }
 
 async function isPaused(dagId) {
@@ -74,6 +79,8 @@ async function follow(form, dagId, runId) {
     const kind = run.state === "failed" ? "bad" : "";
     const waits = run.state === "queued" && await isPaused(dagId) ? " Its DAG is paused: it waits until someone unpauses it." : "";
     say(form, kind, `DAG run ${runId} is ${run.state}.${waits}`, href, "Open it in Airflow");
+    if (dagId.startsWith("tendies_batch_")) addLink(form, `${document.body.dataset.root}/airflow/run?` + new URLSearchParams({ dag_id: dagId, run_id: runId }), "Watch the pictures");
+    form.closest("dialog").dataset.changed = "yes";
     if (!form.closest("dialog").open || ["success", "failed"].includes(run.state)) return;
     await new Promise((wake) => setTimeout(wake, 2000));
   }
@@ -107,6 +114,10 @@ document.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-close]");
   if (closer) closer.closest("dialog").close();
 });
+// What was done shows on the page behind the dialog.
+document.addEventListener("close", (event) => {
+  if (event.target.dataset.changed) window.location.reload();
+}, true);
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-action]");
   if (!form) return;
@@ -128,8 +139,19 @@ async function showApprovals(place) {
     const forms = card.querySelector("[data-options]");
     for (const option of detail.options) forms.append(answerForm(path, option));
     place.append(card);
+    const name = `${dagId}.${task.dag_run_id}`.replace(/[^A-Za-z0-9_.-]+/g, "_");
+    showPictures(card.querySelector("[data-pictures]"), name).catch(() => {});
   }
   place.hidden = found.hitl_details.length === 0;
+}
+
+// The candidate's pictures beside those of the version that serves, in front of whoever decides.
+async function showPictures(place, name) {
+  const url = `${place.dataset.pictures}${encodeURIComponent(name)}`;
+  const answer = await fetch(`${url}?part=pictures`, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+  if (!answer.ok) { place.textContent = "The candidate's pictures are not there any more."; return; }
+  place.innerHTML = await answer.text();
+  prepare(place);
 }
 
 function answerForm(path, option) {

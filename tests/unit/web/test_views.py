@@ -9,11 +9,22 @@ import pytest
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.compare_view import compare_versions
+from tendies_ops.web.golden import candidates, golden_path
 from tendies_ops.web.known import Catalogues, KnownModel
 from tendies_ops.web.models_view import ModelPicture, read_model
+from tendies_ops.web.release_view import read_release
 from tendies_ops.web.runs_view import find_run, list_runs, runs_of_task
 from tendies_ops.web.server_states import ReplicaState, ServerStates
-from tests.support.web_world import WebWorld, add_event, add_run, add_version, make_world, write_progress
+from tests.support.web_world import (
+    WebWorld,
+    add_candidate,
+    add_event,
+    add_release_report,
+    add_run,
+    add_version,
+    make_world,
+    write_progress,
+)
 
 
 @pytest.fixture
@@ -189,3 +200,54 @@ def test_every_part_of_a_bar_can_be_seen() -> None:
 @pytest.mark.parametrize(("value", "nice"), [(0, 1), (0.9, 1), (1.1, 2), (14.2, 20), (430, 500), (float("nan"), 1)])
 def test_axes_end_at_round_numbers(value: float, nice: float) -> None:
     assert nice_ceiling(value) == nice
+
+
+def test_a_version_says_what_its_swap_cost(world: WebWorld) -> None:
+    add_release_report(world, 2)
+    release = read_release(world.base_path, 2)
+    assert release is not None
+    assert [name for name, _ in release.phases] == ["before", "during", "after"]
+    assert "available everywhere" in release.chart
+    assert release.chart.count("<circle") == 1
+    assert release.gate_rows[0].measures == (("ssim", "0.931"), ("mean_abs", "12.2"))
+    assert read_release(world.base_path, 3) is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b'{"swap": 3, "gate": [], "seconds_to_available": "x"}', b'{"swap": {"timeline": [1]}}']
+)
+def test_a_release_report_that_is_none_is_no_error(world: WebWorld, text: bytes) -> None:
+    (world.base_path / ".tendies" / "releases").mkdir(parents=True)
+    (world.base_path / ".tendies" / "releases" / "2.json").write_bytes(text)
+    release = read_release(world.base_path, 2)
+    assert release is None or (release.chart, release.phases, release.gate_rows) == ("", (), ())
+
+
+def test_candidates_are_exports_that_are_whole(world: WebWorld) -> None:
+    name = add_candidate(world, "manual__2026-11-22T03:00:00+00:00")
+    assert name == "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
+    (world.base_path / ".exports" / "half").mkdir()
+    (world.base_path / ".exports" / ".hidden").mkdir()
+    assert list(candidates(model_of(world))) == [name]
+    assert golden_path(candidates(model_of(world))[name], 1, "after").name == "1.out.png"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "label", "dag_run_id"),
+    [
+        ("20261122T030000Z-aa11bb", "20261122T030000Z-aa11bb", None),
+        (
+            "tendies_batch_brush.manual__2026-11-22T03:00:00.123456+00:00.infer.1",
+            "manual__2026-11-22T03:00:00+00:00",
+            "manual__2026-11-22T03:00:00.123456+00:00",
+        ),
+        ("tendies_batch_brush.nightly.infer.3.2", "nightly, shard 3, try 2", "nightly"),
+        ("another_dag.nightly.infer.1", "another_dag.nightly.infer.1", None),
+    ],
+)
+def test_a_run_knows_its_dag_run_by_its_name(world: WebWorld, run_id: str, label: str, dag_run_id: str | None) -> None:
+    add_run(world, run_id, draw=False)
+    run = find_run(model_of(world), run_id)
+    assert run is not None
+    assert run.label == label
+    assert (run.task.dag_run_id if run.task else None) == dag_run_id

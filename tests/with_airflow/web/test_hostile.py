@@ -26,6 +26,7 @@ TARGETS = ("secret.txt", "etc/passwd", "specs/brush.yaml", ".tendies/ledger.json
 PLACES = (
     "/static/x/{}", "/static/{}/tendies.css", "/models/{}", "/models/brush/versions/{}",
     "/models/brush/versions/2/golden/0/{}", "/models/brush/versions/2/golden/{}/after", "/runs/{}/x",
+    "/models/brush/candidates/{}", "/models/brush/candidates/{}/golden/0/after",
     "/runs/brush/{}", f"/runs/brush/{RUN}/{{}}", f"/runs/brush/{RUN}/pictures/{{}}",
     f"/runs/brush/{RUN}/pictures/1/{{}}", f"/runs/brush/{RUN}/pictures/{{}}/after",
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.with_airflow.web.clients import ROLES, Clients
-from tests.with_airflow.web.conftest import RUN
+from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
 RUN_URL = f"/runs/brush/{RUN}"
 #: route -> an address of it that answers, and with what status for somebody who may see it
@@ -22,6 +22,11 @@ ROUTES: dict[str, tuple[str, int]] = {
     "/models/{model_name}/compare": ("/models/brush/compare?a=1&b=2", 200),
     "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
     "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
+    "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
+    "/models/{model_name}/candidates/{name}/golden/{index}/{side}": (
+        f"/models/brush/candidates/{CANDIDATE}/golden/1/after",
+        200,
+    ),
     "/runs": ("/runs", 200),
     "/runs/live": ("/runs/live", 200),
     "/runs/{model_name}/{run_id}": (RUN_URL, 200),
