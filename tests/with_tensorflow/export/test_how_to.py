@@ -32,9 +32,8 @@ def workplace(small_sources, tmp_path_factory):
 
 
 def test_the_page_has_a_spec_for_every_kind_of_source():
-    assert PICTURE_SPECS == ["frozen.yaml", "keras.yaml", "meta.yaml", "saved_model.yaml", "tf1.yaml", "tf2.yaml"] + [
-        "weights.yaml"
-    ]
+    kinds = ["frozen", "keras", "meta", "saved_model", "tf1", "tf2", "weights"]
+    assert [f"{kind}.yaml" for kind in kinds] == PICTURE_SPECS
 
 
 @pytest.mark.parametrize("name", PICTURE_SPECS)
