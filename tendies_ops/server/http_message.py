@@ -86,7 +86,7 @@ class Request:
             unpacked = unzip.decompress(self.body, _MAX_UNZIPPED_BYTES + 1)
         except zlib.error:
             return b""
-        return unpacked if unzip.eof and len(unpacked) <= _MAX_UNZIPPED_BYTES else b""
+        return unpacked if unzip.eof and not unzip.unused_data and len(unpacked) <= _MAX_UNZIPPED_BYTES else b""
 
     @property
     def asks_close(self) -> bool:

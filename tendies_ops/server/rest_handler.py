@@ -28,7 +28,7 @@ from tendies_ops.server.plain_bytes import read_plain_bytes
 from tendies_ops.server.proto_json import metadata_answer, status_answer
 from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
 from tendies_ops.server.servable import Servable
-from tendies_ops.server.signatures import DEFAULT_SIGNATURE, Signature
+from tendies_ops.server.signatures import DEFAULT_SIGNATURE, Signature, check_inputs
 from tendies_ops.server.status import Code, StatusError, http_status, invalid_argument
 from tendies_ops.server.tensors import STRING, StringTensor, Tensor
 from tendies_ops.server.tensors_from_json import PredictInputs, predict_inputs, signature_name_of
@@ -121,6 +121,7 @@ class RestHandler:
                 inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
             else:
                 inputs = _read_inputs(body, document or parse_json(body), signature, name)
+            check_inputs(signature, inputs.tensors)
             outputs = self._run(route, servable, signature, inputs.tensors)
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
 

@@ -6,10 +6,11 @@ Source of the field numbers: tensorflow/core/protobuf/meta_graph.proto and frame
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tendies_ops.server import proto_wire as wire
+from tendies_ops.server.status import invalid_argument
 from tendies_ops.server.tensors import DType, dtype_of
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -53,6 +54,26 @@ def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
         name = _text(wire.last_bytes(entry, 1))
         found[name] = _signature(name, wire.last_bytes(entry, 2) or b"")
     return found
+
+
+def check_inputs(signature: Signature, sent: Collection[str]) -> None:
+    """
+    Compare what a request sends with what the signature takes (predict_util.cc, VerifyRequestInputsSize).
+
+    :raises StatusError: they differ.
+    """
+    names, wanted = set(sent), set(signature.inputs)
+    if names == wanted:
+        return
+    raise invalid_argument(
+        f"input size does not match signature: {len(names)}!={len(wanted)} len({_braced(names)}) != "
+        f"len({_braced(wanted)}). Sent extra: {_braced(names - wanted)}. "
+        f"Missing but required: {_braced(wanted - names)}."
+    )
+
+
+def _braced(names: set[str]) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
 
 
 def _signature(name: str, raw: bytes) -> Signature:

@@ -17,7 +17,7 @@ from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.classify_regress import Method, examples_tensor, find_signature
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.servable import Servable
-from tendies_ops.server.signatures import DEFAULT_SIGNATURE
+from tendies_ops.server.signatures import DEFAULT_SIGNATURE, check_inputs
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensor_proto import read_tensor_proto
 from tendies_ops.server.tfrecord import read_records
@@ -104,21 +104,8 @@ def _predict(servable: Servable, request: bytes) -> None:
     for entry in wire.all_bytes(request, 2):
         alias = (wire.last_bytes(entry, 1) or b"").decode("utf-8", "replace")
         inputs[alias] = read_tensor_proto(wire.last_bytes(entry, 2) or b"", alias)
-    if inputs.keys() != signature.inputs.keys():
-        raise _inputs_differ(set(inputs), set(signature.inputs))
+    check_inputs(signature, inputs)
     servable.run(signature, inputs)
-
-
-def _inputs_differ(sent: set[str], wanted: set[str]) -> StatusError:
-    """predict_util.cc, VerifyRequestInputsSize."""
-
-    def text(names: set[str]) -> str:
-        return "{" + ",".join(sorted(names)) + "}"
-
-    return invalid_argument(
-        f"input size does not match signature: {len(sent)}!={len(wanted)} len({text(sent)}) != len({text(wanted)}). "
-        f"Sent extra: {text(sent - wanted)}. Missing but required: {text(wanted - sent)}."
-    )
 
 
 def _multi_inference(servable: Servable, request: bytes, check_method: bool) -> None:

@@ -56,6 +56,13 @@ class RunningServer:
         """What it has written."""
         return self.log_path.read_text(errors="replace")
 
+    def wait_for_log(self, text: str, *, timeout_s: float = 60.0) -> None:
+        """Wait until it has written this."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.log():
+            assert time.monotonic() < deadline, f"waited for {text!r} in:\n{self.log()}"
+            time.sleep(0.05)
+
     def status(self, model_name: str) -> dict[int, str]:
         """Version -> state, highest first; empty while the port is closed or the model unknown."""
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -62,14 +63,11 @@ def ran(*flags: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_empty_or_missing_base_path_waits_with_the_port_closed(base: Path, models: Path) -> None:
     with start(base, wait=False) as server:
-        time.sleep(2.5)
+        server.wait_for_log(f"Could not find base path {base} for servable half with error NOT_FOUND: {base} not found")
         assert server.states("half") == {}
-        assert (
-            f"Could not find base path {base} for servable half with error NOT_FOUND: {base} not found" in server.log()
-        )
         base.mkdir()
-        time.sleep(1.5)
-        assert f"No versions of servable half found under base path {base}. Did you forget" in server.log()
+        server.wait_for_log(f"No versions of servable half found under base path {base}. Did you forget")
+        assert server.states("half") == {}
         publish(models / "half" / "1", base, 1)
         server.wait_for("half", 1)
 
@@ -481,3 +479,78 @@ def test_e_command_lines_that_cannot_work(flags: tuple[str, ...], error: str) ->
     assert done.returncode == 255
     assert "Failed to start server. Error: " in done.stderr
     assert error in done.stderr
+
+
+def test_d_nested_json_and_t2_connections(models: Path) -> None:
+    flags = ("--model_name=half", f"--model_base_path={models / 'half'}")
+    with start_model_server(*flags) as server:
+        url = f"{server.url}/v1/models/half:predict"
+        too_deep = '{\n    "error": "tensor parsing error: x"\n}'
+        for depth in (7500, 17500):
+            nested = "[" * depth + "1" + "]" * depth
+            answer = requests.post(url, data='{"instances":' + nested + "}", timeout=60)
+            assert (answer.status_code, answer.text) == (400, too_deep)
+        ignored = requests.post(url, data='{"instances":[1],"x":' + "[" * 10000 + "]" * 10000 + "}", timeout=60)
+        assert (ignored.status_code, value(ignored.text)) == (200, 3.5)
+        for depth in (20000, 100000, 1000000):  # where the real server's process ends
+            answer = requests.post(url, data='{"instances":' + "[" * depth + "}", timeout=60)
+            assert answer.status_code == 400
+        empty = requests.post(url, json={"inputs": []}, timeout=10)
+        assert empty.text == '{\n    "outputs": []\n}'
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(b"POST /v1/models/half:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\n")
+            connection.sendall(b"Expect: 100-continue\r\n\r\n")
+            assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b'{"instances":[1]}')
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+
+
+def test_g5_a_broken_version_of_one_model_delays_another(base: Path, models: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    publish(models / "half" / "1", base, 1)
+    publish(models / "half" / "1", other, 1)
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" }} '
+        f'config {{ name: "other" base_path: "{other}" model_platform: "tensorflow" }} }}'
+    )
+    retries = ("--max_num_load_retries=3", "--load_retry_interval_micros=1000000")
+    with start_model_server(f"--model_config_file={config}", *retries) as server, StateWatch(server, "other") as watch:
+        (base / "2").mkdir()
+        server.wait_for("half", 2, "LOADING")
+        begin = time.monotonic()
+        publish(models / "half" / "2", other, 2)
+        watch.wait_for({2: AVAILABLE, 1: END})
+        assert time.monotonic() - begin > 1.5
+
+
+def test_h2_files_and_dangling_links_at_start(base: Path, models: Path, tmp_path: Path) -> None:
+    publish(models / "half" / "1", base, 20)
+    (base / "21").write_text("a file")
+    (base / "22").symlink_to(tmp_path / "nowhere")
+    config = tmp_path / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "half" base_path: "{base}" model_platform: "tensorflow" '
+        "model_version_policy { all {} } } }"
+    )
+    done = ran("--rest_api_port=1", f"--model_config_file={config}", "--max_num_load_retries=0")
+    assert done.returncode == 255
+    assert (
+        "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: {{{name: half version: 22} "
+        "due to error: NOT_FOUND: Error while attempting to reserve resources to load servable {name: half version: 22}: "
+        f"{base}/22 not found}}, }}" in done.stderr
+    )
+
+
+def test_n_status_requests_wait_behind_predicts(models: Path) -> None:
+    flags = ("--model_name=types", f"--model_base_path={models / 'types'}", "--rest_api_num_threads=3")
+    with start_model_server(*flags) as server:
+        count = int(5000 * 2.0 / max(0.01, seconds_for(server, "types", 5000)))
+        requests_in_flight = [slow_request(server, "types", count) for _ in range(2)]
+        time.sleep(0.3)
+        begin = time.monotonic()
+        assert server.states("types") == {1: AVAILABLE}
+        assert time.monotonic() - begin > 0.5
+        for thread, answered in requests_in_flight:
+            thread.join()
+            assert answered == [200]
