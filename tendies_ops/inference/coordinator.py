@@ -43,7 +43,7 @@ _GRACE_S = 1.0  # for answers that are on their way when a run is stopped
 _HELD_PER_FILE_BYTE = 4  # before a picture is prepared, only its size on disk is known
 _GROW_AFTER = 4  # requests answered, after which a larger one is tried again; doubles each time that it was in vain
 _LONGEST_GROW_AFTER = 512
-_FIRST_MEGAPIXELS = 4.0  # of a request, until the server has shown how fast it is
+_FIRST_MEGAPIXELS = 1.0  # of a request, until the server has shown how fast it is
 _NOTHING_LEARNED = Learned()
 
 

@@ -22,7 +22,7 @@ from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.preparing import encode_png, prepare
 from tendies_ops.inference.provenance import add_provenance
 from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
-from tendies_ops.inference.storage import LocalInput, LocalOutput
+from tendies_ops.inference.storage import Input, Output
 
 _EXTENSIONS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
@@ -74,7 +74,7 @@ class Finished:
 class Exchange:
     """The parts of a run that block. Holds nothing that changes, so every thread may use it."""
 
-    def __init__(self, options: BatchOptions, stamp: RunStamp, source: LocalInput, target: LocalOutput) -> None:
+    def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output) -> None:
         self.options = options
         self.stamp = stamp
         self._source = source

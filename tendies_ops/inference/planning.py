@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tendies_ops.inference.ledger import Ledger, RunStamp, exact_path
 from tendies_ops.inference.outcomes import LASTING_KINDS, FailureKind, Found
-from tendies_ops.inference.storage import LocalOutput
+from tendies_ops.inference.storage import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Todo:
 class Plan:
     """Holds the listing against the ledger."""
 
-    def __init__(self, ledger: Ledger, stamp: RunStamp, output: LocalOutput, *, retry_failed: bool) -> None:
+    def __init__(self, ledger: Ledger, stamp: RunStamp, output: Output, *, retry_failed: bool) -> None:
         self._ledger = ledger
         self._stamp = stamp
         self._output = output

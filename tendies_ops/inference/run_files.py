@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.report import BatchReport
-from tendies_ops.inference.storage import LocalInput, LocalOutput
+from tendies_ops.inference.storage import Input, Output
 from tendies_ops.reports import write_contact_sheet, write_report_page
 
 
 class RunFiles:
     """Where a run's report and progress lie."""
 
-    def __init__(self, target: LocalOutput, run_id: str) -> None:
+    def __init__(self, target: Output, run_id: str) -> None:
         self._target = target
         self.folder = target.state / "runs" / run_id
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -27,21 +27,27 @@ class RunFiles:
         """Rewrite ``progress.json``, for whoever watches."""
         write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
 
-    def save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: LocalInput) -> BatchReport:
+    def save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
         """Write report, page and contact sheet; return the report with their paths."""
-        paths = {**report.paths, "report": str(self.folder / "report.json"), "html": str(self.folder / "report.html")}
+        paths = {**report.paths, "report": self._place("report.json"), "html": self._place("report.html")}
         if samples:
-            paths["contact_sheet"] = str(self._write_sheet(samples, source))
+            self._write_sheet(samples, source)
+            paths["contact_sheet"] = self._place("contact_sheet.png")
         report = dataclasses.replace(report, paths=paths)
         write_bytes_atomically(
             self.folder / "report.json", orjson.dumps(_readable(report.as_dict()), option=orjson.OPT_INDENT_2)
         )
         self._write_page(report)
+        self._target.publish(self.folder)
         return report
 
-    def _write_sheet(self, samples: Sequence[tuple[str, str]], source: LocalInput) -> Path:
-        pairs = [(source.root / before, self._target.root / after, before) for before, after in samples]
-        return write_contact_sheet(pairs, self.folder / "contact_sheet.png")
+    def _place(self, name: str) -> str:
+        return self._target.place(self.folder / name)
+
+    def _write_sheet(self, samples: Sequence[tuple[str, str]], source: Input) -> None:
+        with contextlib.suppress(OSError):  # somebody moved a picture meanwhile: a sheet is not worth a failed run
+            pairs = [(source.read(before), self._target.read(after), before) for before, after in samples]
+            write_contact_sheet(pairs, self.folder / "contact_sheet.png")
 
     def _write_page(self, report: BatchReport) -> None:
         counts = {"done": report.done, "skipped": report.skipped, "failed": report.failed, "total": report.total}

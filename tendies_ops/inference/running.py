@@ -21,7 +21,7 @@ from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import find_manifest, open_replicas, pin_version, version_lease
 from tendies_ops.inference.sharding import ShardLedger, belongs_to_shard, merge_shard_ledgers
-from tendies_ops.inference.storage import LocalInput, LocalOutput, open_folders
+from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
 from tendies_ops.spec import Manifest
 
@@ -48,7 +48,7 @@ def run_batch(
     :raises WrongContractError: the model does not take and give image files.
     :raises BatchError: the counts do not add up.
     """
-    source, target = open_folders(options.input, options.output)
+    source, target = open_folders(options.input, options.output, options.run_id)
     cancelled = cancelled or threading.Event()
     with open_replicas(options) as replicas, target.locked(options.shard):
         version = pin_version(replicas, options)
@@ -69,8 +69,8 @@ class _Run:
         self,
         options: BatchOptions,
         stamp: RunStamp,
-        source: LocalInput,
-        target: LocalOutput,
+        source: Input,
+        target: Output,
         on_progress: Callable[[BatchProgress], None] | None,
     ) -> None:
         self._options, self._stamp, self._source, self._target = options, stamp, source, target
@@ -95,6 +95,7 @@ class _Run:
             teller = ProgressTeller(options, self._stamp, run, self._files, self._on_progress)
             for _ in run.run(self._todos(plan, run)):
                 teller.tick()
+                self._target.keep_up()
             report = self._report()
             teller.finish()
             if report.done:
@@ -113,7 +114,7 @@ class _Run:
     def _listing(self) -> Iterator[Found]:
         options = self._options
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        found = self._source.find(keep, leave_out=self._target.root)
+        found = self._source.find(keep, leave_out=self._options.output)
         return (one for one in found if options.shard is None or belongs_to_shard(one.path, *options.shard))
 
     def _todos(self, plan: Plan, run: Coordinator) -> Iterator[Todo | None]:
@@ -175,7 +176,7 @@ class _Run:
             failures=tuple(tally.failures),
             dry_run=options.dry_run,
             estimate_s=round(to_do / speed, 1) if speed > 0 else None,
-            paths={"ledger": str(self._target.state / LEDGER_NAME)},
+            paths={"ledger": self._target.place(self._target.state / LEDGER_NAME)},
         )
 
     def _check(self, report: BatchReport) -> None:

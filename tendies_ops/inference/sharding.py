@@ -3,7 +3,8 @@ One batch as several runs side by side, on one machine or many, over disjoint pa
 
 A picture belongs to the shard that its path says, so nobody has to hand out lists. Each shard appends to a ledger of
 its own, for two hosts must not append to one file over a network, and looks into the common one for what was done
-before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of shards
+before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of
+shards
 left does that first.
 """
 
@@ -25,6 +26,7 @@ from tendies_ops.errors import BatchError
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.remote import is_remote
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import open_replicas, pin_version
@@ -64,14 +66,15 @@ def plan_shards(
     :raises InputFolderError: the folder cannot be read.
     :raises VersionGoneError: the version is not served.
     """
-    source, target = open_folders(options.input, options.output)
+    source, target = open_folders(options.input, options.output, options.run_id)
     with open_replicas(options) as replicas, target.locked():
         version = pin_version(replicas, options)
         merge_shard_ledgers(target.state)
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        sizes = [found.size_bytes for found in source.find(keep, leave_out=target.root)]
+        sizes = [found.size_bytes for found in source.find(keep, leave_out=options.output)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
-    shards = 1 if options.sample else min(wanted, max_shards)  # a sample is of the whole folder
+    # A sample is of the whole folder, and shards meet in a ledger that only a folder can have.
+    shards = 1 if options.sample or is_remote(options.output) else min(wanted, max_shards)
     return ShardPlan(version, len(sizes), sum(sizes), shards)
 
 
@@ -126,7 +129,7 @@ def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[di
     :param summaries: of the shards that ended; fewer than the plan has are a failed batch.
     :raises BatchError: shards are missing, or did another version than planned.
     """
-    source, target = open_folders(options.input, options.output)
+    source, target = open_folders(options.input, options.output, options.run_id)
     with target.locked():
         merge_shard_ledgers(target.state)
     others = {summary["version"] for summary in summaries} - {plan.version}

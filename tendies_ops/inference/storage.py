@@ -16,6 +16,7 @@ from tendies_ops.inference.finding import find_files
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import STATE_FOLDER
 from tendies_ops.inference.outcomes import Found, PictureError
+from tendies_ops.inference.remote import RemoteInput, RemoteOutput, is_remote
 
 # What keeps one name from being written; anything else keeps every name from being written, and ends the run.
 _OF_ONE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ, errno.EEXIST, errno.EINVAL})
@@ -27,9 +28,9 @@ class LocalInput:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, keep: PathFilter, *, leave_out: Path | None) -> Iterator[Found]:
+    def find(self, keep: PathFilter, *, leave_out: str) -> Iterator[Found]:
         """See :func:`find_files`."""
-        return find_files(self.root, keep, leave_out=leave_out)
+        return find_files(self.root, keep, leave_out=Path(leave_out))
 
     def read(self, path: str) -> bytes:
         """The whole file: one open, one read."""
@@ -126,6 +127,20 @@ class LocalOutput:
                 raise PictureError("unwritable", f"its output {path} cannot be written: {error.strerror}") from error
             raise OutputFolderError(f"{target} cannot be written: {error.strerror}. What is done is kept.") from error
 
+    def read(self, path: str) -> bytes:
+        """A result."""
+        return (self.root / path).read_bytes()
+
+    def place(self, path: Path) -> str:
+        """Where a file of the state lies for everybody."""
+        return str(path)
+
+    def keep_up(self) -> None:
+        """Nothing: the ledger is in its place already."""
+
+    def publish(self, folder: Path) -> None:
+        """Nothing: the files are in their place already."""
+
     def remove(self, path: str) -> None:
         """Remove a result that another name has replaced."""
         with contextlib.suppress(OSError):
@@ -137,17 +152,30 @@ class LocalOutput:
             self._made.add(folder)
 
 
-def open_folders(input_: str, output: str) -> tuple[LocalInput, LocalOutput]:
+Input = LocalInput | RemoteInput
+Output = LocalOutput | RemoteOutput
+
+
+def open_folders(input_: str, output: str, run_id: str) -> tuple[Input, Output]:
     """
-    Open both ends of a run.
+    Open both ends of a run; each is a path or an fsspec URL.
 
     :raises UsageError: they are the same folder, so results would overwrite pictures.
     """
-    source, target = Path(input_), Path(output)
-    if source.resolve() == target.resolve():
-        raise UsageError(f"Input and output are both {source}: the results would overwrite the pictures.")
-    _check_readable(source)
-    return LocalInput(source), LocalOutput(target)
+    if _identity(input_) == _identity(output):
+        raise UsageError(f"Input and output are both {input_}: the results would overwrite the pictures.")
+    source = RemoteInput(input_) if is_remote(input_) else LocalInput(_local_path(input_))
+    if isinstance(source, LocalInput):
+        _check_readable(source.root)
+    return source, RemoteOutput(output, run_id) if is_remote(output) else LocalOutput(_local_path(output))
+
+
+def _local_path(url: str) -> Path:
+    return Path(url.removeprefix("file://").removeprefix("local://"))
+
+
+def _identity(url: str) -> str:
+    return url.rstrip("/") if is_remote(url) else str(_local_path(url).resolve())
 
 
 def _check_readable(folder: Path) -> None:
