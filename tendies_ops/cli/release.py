@@ -71,7 +71,7 @@ def release_command(  # noqa: PLR0913  # one for each option
             base,
             server or options.servers,
             options=options,
-            check_loads=partial(rehearse, tolerance=options.tolerance) if rehearsal else None,
+            check_loads=partial(rehearse, tolerance=options.tolerance, cancelled=cancelled) if rehearsal else None,
             approved_by=approved_by,
             cancelled=cancelled,
             on_step=_say,

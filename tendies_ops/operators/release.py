@@ -70,7 +70,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
         from tendies_ops.release import rehearse, release_model
 
         options = self.options or ReleaseSpec()
-        trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None)
+        trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None, cancelled=cancelled)
         model_name = read_manifest(Path(self.saved_model_dir)).model_name
         server = self.model_server()
         with counting_failures(model_name):

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tendies_ops.errors import LoadFailedError, ProofFailedError, UsageError
+from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
 from tendies_ops.release.fleet import Fleet, describe_outcomes
 from tendies_ops.release.prove import prove_version, read_golden
 from tendies_ops.spec.manifest import read_manifest
@@ -29,6 +29,7 @@ threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).st
 from tendies_ops.server.main import run
 sys.exit(run(sys.argv[1:]))
 """
+_POLL_S = 0.2
 _FLAGS = ("--max_num_load_retries=0", "--num_load_threads=2", "--file_system_poll_wait_seconds=1")
 
 
@@ -39,6 +40,7 @@ def rehearse(
     tolerance: float = 2.0,
     python: str | None = None,
     program: Sequence[str] = ("-c", _UNTIL_STDIN_ENDS),
+    cancelled: threading.Event | None = None,
 ) -> None:
     """
     Serve a SavedModel in a child process and send it its golden images through REST.
@@ -47,22 +49,23 @@ def rehearse(
     :param tolerance: largest difference to the promised pictures, of 255.
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param program: what it runs, instead of the embedded server.
+    :param cancelled: when set, the child is ended and StoppedError raised.
     :raises LoadFailedError: it does not load, or takes the process down.
     :raises ProofFailedError: it answers something else than its manifest promises.
     """
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
     with tempfile.TemporaryDirectory(prefix="tendies-rehearsal-") as scratch:
-        base = Path(scratch) / "base"
+        base, log_path = Path(scratch) / "base", Path(scratch) / "server.log"
         base.mkdir()
         (base / "1").symlink_to(saved_model_dir.absolute(), target_is_directory=True)
         port = _free_port()
         flags = (f"--rest_api_port={port}", f"--model_name={manifest.model_name}", f"--model_base_path={base}", *_FLAGS)
         with (
-            _child([python or sys.executable, *program, *flags], Path(scratch) / "server.log") as child,
+            _child([python or sys.executable, *program, *flags], log_path) as child,
             Fleet([f"http://127.0.0.1:{port}"], manifest.model_name) as fleet,
         ):
-            _wait(fleet, child, Path(scratch) / "server.log", timeout_s)
+            _wait(fleet, child, timeout_s, cancelled or threading.Event(), log_path)
             try:
                 prove_version(fleet, 1, golden, tolerance=tolerance)
             except ProofFailedError as error:
@@ -83,19 +86,24 @@ def _child(command: list[str], log_path: Path) -> Iterator[subprocess.Popen[byte
         child.communicate()
 
 
-def _wait(fleet: Fleet, child: subprocess.Popen[bytes], log_path: Path, timeout_s: float) -> None:
+def _wait(
+    fleet: Fleet, child: subprocess.Popen[bytes], timeout_s: float, cancelled: threading.Event, log_path: Path
+) -> None:
     """Wait until it serves; a child that died will never answer."""
-    died = threading.Event()
+    over = threading.Event()
 
     def watch() -> None:
-        child.wait()
-        died.set()
+        while child.poll() is None and not cancelled.wait(_POLL_S):
+            pass
+        over.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    outcomes = fleet.wait_until_serving(1, timeout_s=timeout_s, unreachable_grace_s=None, cancelled=died)
+    outcomes = fleet.wait_until_serving(1, timeout_s=timeout_s, unreachable_grace_s=None, cancelled=over)
+    if cancelled.is_set():
+        raise StoppedError("The rehearsal was asked to stop; nothing was published")
     if all(outcome.kind == "serving" for outcome in outcomes.values()):
         return
-    if died.is_set():
+    if over.is_set():
         raise LoadFailedError(
             f"In a rehearsal the Model Server ended with status {child.returncode} while loading the version: "
             f"{_last_words(log_path)}"

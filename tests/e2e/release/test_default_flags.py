@@ -20,7 +20,8 @@ from tests.support.model_server import RunningServer, free_port
 from tests.support.shift_server import start_shift_server
 from tests.support.steady_load import SteadyLoad
 
-OPTIONS = ReleaseSpec(available_timeout_s=3, restore_timeout_s=10, unreachable_grace_s=5)
+OPTIONS = ReleaseSpec(available_timeout_s=3, restore_timeout_s=20, unreachable_grace_s=5)
+PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 40.0})  # a server starts in seconds where many run
 RETRYING = ("--max_num_load_retries=5", "--load_retry_interval_micros=1600000", "--num_load_threads=0")
 
 
@@ -34,7 +35,7 @@ def test_a_version_that_stays_loading_is_withdrawn_at_the_deadline_and_blocks_th
     tmp_path: Path, base: Path, retrying: RunningServer
 ) -> None:
     """The first release also meets a closed port: it opens with the first version."""
-    release_model(make_candidate(tmp_path / "good", by=10), base, [retrying.url], options=OPTIONS)
+    release_model(make_candidate(tmp_path / "good", by=10), base, [retrying.url], options=PATIENT)
     broken = make_candidate(tmp_path / "broken", by=20, error="DATA_LOSS: not an sstable")
     better = make_candidate(tmp_path / "better", by=30)
 
@@ -44,8 +45,7 @@ def test_a_version_that_stays_loading_is_withdrawn_at_the_deadline_and_blocks_th
         with pytest.raises(LoadFailedError, match=r"still loading version 2.*--max_num_load_retries=0"):
             release_model(better, base, [retrying.url], options=OPTIONS)
         truth = available_versions(retrying.url), predict(retrying.url, picture(6))
-        patient = OPTIONS.model_copy(update={"available_timeout_s": 30.0})
-        report = release_model(better, base, [retrying.url], options=patient)
+        report = release_model(better, base, [retrying.url], options=PATIENT)
 
     assert truth == ([1], shift(picture(6), 10))
     assert (report.version, report.previous_version) == (4, 1)
@@ -55,7 +55,7 @@ def test_a_version_that_stays_loading_is_withdrawn_at_the_deadline_and_blocks_th
 
 def test_with_the_flags_that_the_docs_recommend_the_servers_own_error_comes_at_once(tmp_path: Path, base: Path) -> None:
     with start_shift_server(base, "--max_num_load_retries=0", "--num_load_threads=2") as server:
-        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=OPTIONS)
+        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=PATIENT)
 
         with pytest.raises(LoadFailedError, match=r"could not load it: DATA_LOSS: .*not an sstable"):
             release_model(

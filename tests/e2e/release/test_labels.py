@@ -49,7 +49,7 @@ def config_file(tmp_path: Path, base: Path) -> Path:
 @pytest.fixture
 def options(config_file: Path) -> ReleaseSpec:
     return ReleaseSpec(
-        available_timeout_s=5, restore_timeout_s=10, unreachable_grace_s=5, model_config_file=config_file
+        available_timeout_s=40, restore_timeout_s=40, unreachable_grace_s=5, model_config_file=config_file
     )
 
 
@@ -148,7 +148,10 @@ def test_a_version_that_a_run_is_using_stays_loaded_beside(
     assert any("run of last night" in note and "stays loaded beside" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("phase", ["loading", "available", "proved"])
+@pytest.mark.parametrize(
+    "phase",
+    ["available", pytest.param("loading", marks=pytest.mark.slow), pytest.param("proved", marks=pytest.mark.slow)],
+)
 def test_a_release_that_was_killed_is_finished_or_undone(
     tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer, phase: str
 ) -> None:
@@ -175,3 +178,42 @@ def test_a_release_that_was_killed_is_finished_or_undone(
     assert report.previous_version == {"loading": 1, "available": 2, "proved": 2}[phase]
     assert entry(config_file)[1] == {"stable": 3}
     assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 30)
+
+
+def test_what_takes_the_server_down_is_taken_out_of_the_file_and_the_server_comes_back(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec
+) -> None:
+    flags = ("--max_num_load_retries=0", "--num_load_threads=2", "--allow_version_labels_for_unavailable_models")
+    config = (f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=0.1")
+    with start_shift_server(None, *config, *flags, restarting=True) as server:
+        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=options)
+        wary = options.model_copy(update={"unreachable_grace_s": 0.3, "restore_timeout_s": 20})
+
+        with pytest.raises(ReleaseError, match=r"Version 2 of stripes was not released"):
+            release_model(KINDS["crashes_the_loader"](tmp_path / "bad"), base, [server.url], options=wary)
+
+        server.wait_for(MODEL_NAME, 1)
+        assert predict(server.url, picture(6), STABLE) == shift(picture(6), 10)
+    assert entry(config_file) == ((1,), {"stable": 1})
+
+
+def test_with_the_default_flags_a_broken_candidate_blocks_the_next_one_and_both_end_red(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec
+) -> None:
+    flags = ("--max_num_load_retries=5", "--load_retry_interval_micros=1500000", "--num_load_threads=0")
+    labels = (
+        "--allow_version_labels_for_unavailable_models"  # without it, a server with a label in its file never starts
+    )
+    config = (f"--model_config_file={config_file}", "--model_config_file_poll_wait_seconds=0.1", labels)
+    quick = options.model_copy(update={"available_timeout_s": 2.0})
+    with start_shift_server(None, *config, *flags) as server:
+        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=options)
+        with SteadyLoad(server.url, STABLE, picture(5)) as load:
+            with pytest.raises(ReleaseError, match=r"after 2 s: LOADING.*Version 1 serves"):
+                release_model(KINDS["unknown_op"](tmp_path / "bad"), base, [server.url], options=quick)
+            with pytest.raises(ReleaseError, match=r"still loading version 2.*Version 1 serves"):
+                release_model(make_candidate(tmp_path / "next", by=20), base, [server.url], options=quick)
+
+    assert load.failures == []
+    assert set(load.pictures) == {shift(picture(5), 10)}
+    assert entry(config_file) == ((1,), {"stable": 1})

@@ -16,12 +16,12 @@ from tests.support.shift_server import start_shift_server
 from tests.support.steady_load import SteadyLoad
 
 SCRIPT = Path(__file__).with_name("released_at_random.py")
-OPTIONS = ReleaseSpec(available_timeout_s=10, restore_timeout_s=10)
+OPTIONS = ReleaseSpec(available_timeout_s=40, restore_timeout_s=40)
 
 
 @pytest.mark.parametrize(
     "rounds",
-    [pytest.param(6, id="6"), pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
+    [pytest.param(4, id="4"), pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
 def test_no_request_fails_and_each_outcome_is_the_truth(tmp_path: Path, base: Path, rounds: int) -> None:
     scratch = tmp_path / "scratch"
@@ -37,7 +37,7 @@ def test_no_request_fails_and_each_outcome_is_the_truth(tmp_path: Path, base: Pa
 
     assert count.failed == 0, count.words
     assert load.failures == []
-    assert load.answered > 100 * rounds / 2
+    assert load.answered > 20 * rounds
     right = {shift(picture(5), by) for by in (10, 56, 57, 58, 250, *range(60, 251))}
     assert set(load.pictures) <= right, "a picture of a broken candidate reached somebody"
     assert (last.state, truth) == ("released", [last.version])

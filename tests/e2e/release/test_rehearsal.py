@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
+from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError
 from tendies_ops.release import release_model
 from tendies_ops.release.rehearsal import rehearse
 from tendies_ops.spec import ReleaseSpec
@@ -71,6 +72,17 @@ def test_its_server_ends_when_whoever_rehearses_is_killed(tmp_path: Path) -> Non
 
     assert servers
     assert alive == []
+
+
+def test_it_ends_at_once_when_it_is_asked_to(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.5, cancelled.set).start()
+    started = time.monotonic()
+
+    with pytest.raises(StoppedError, match="nothing was published"):
+        in_rehearsal(make_candidate(tmp_path / "slow", load_s=60), timeout_s=60.0, cancelled=cancelled)
+
+    assert time.monotonic() - started < 20
 
 
 def _wait_for_children(process: psutil.Popen) -> list[psutil.Process]:
