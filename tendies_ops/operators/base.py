@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tendies_ops import errors
 from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+from tendies_ops.operators.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,7 +63,7 @@ class TendiesOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the work; raise if it was told to stop, whatever the work itself made of that."""
-        self._cancelled = cancelled = threading.Event()
+        self._cancelled = cancelled = StopFlag()
         try:
             result = self.run(context, cancelled)
         finally:
