@@ -74,14 +74,15 @@ def draw_crop(rng: np.random.Generator, photographs: list[Image.Image], crop_siz
     return np.clip(pixels * tint + rng.uniform(-0.08, 0.08), 0.0, 1.0)
 
 
-def paint_crops(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def paint_crops(settings: Settings, style_picture: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     Make the training set.
 
+    :param style_picture: whose colours the painter takes.
     :return: photographs and paintings, both ``uint8 [crops, crop_size, crop_size, 3]``.
     """
     rng, photographs = np.random.default_rng(settings.seed), load_photographs()
-    palette, brush = palette_of(Image.open(HERE / "style.png")), Brush()
+    palette, brush = palette_of(Image.open(style_picture)), Brush()
     shape = (settings.crops, settings.crop_size, settings.crop_size, 3)
     before, after = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     started_s = time.monotonic()
@@ -122,10 +123,11 @@ def make_step(model: Any, optimizer: Any, gradient_weight: float) -> Any:
     return step
 
 
-def train(settings: Settings, checkpoint: Path, start_from: Path | None) -> None:
+def train(settings: Settings, checkpoint: Path, start_from: Path | None, style_picture: Path) -> None:
     """
     Train and save; every 250 steps as well, so that a look at it costs nothing.
 
+    :param style_picture: see :func:`paint_crops`.
     :param checkpoint: the ``.keras`` file to write.
     :param start_from: a ``.keras`` file whose weights to begin with.
     """
@@ -136,7 +138,7 @@ def train(settings: Settings, checkpoint: Path, start_from: Path | None) -> None
     tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.utils.set_random_seed(settings.seed)
-    before, after = paint_crops(settings)
+    before, after = paint_crops(settings, style_picture)
     model = build_model()
     if start_from is not None:
         model.load_weights(start_from)
@@ -159,6 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=HERE / "checkpoint" / "brush_strokes.keras")
     parser.add_argument("--start-from", type=Path, default=None, help="continue from this .keras file's weights")
+    parser.add_argument("--style-picture", type=Path, default=HERE / "style.png", help="its main colours are taken")
     parser.add_argument("--crops", type=int, default=700, help="painted for training")
     parser.add_argument("--crop-size", type=int, default=128, help="pixels along each side, a multiple of 4")
     parser.add_argument("--steps", type=int, default=3000)
@@ -169,8 +172,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads that TensorFlow may use")
     arguments = vars(parser.parse_args())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    checkpoint, start_from = arguments.pop("checkpoint"), arguments.pop("start_from")
-    train(Settings(**arguments), checkpoint, start_from)
+    paths = {name: arguments.pop(name) for name in ("checkpoint", "start_from", "style_picture")}
+    train(Settings(**arguments), **paths)
 
 
 if __name__ == "__main__":
