@@ -15,20 +15,31 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import tendies_ops
 from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
 from tendies_ops.release.fleet import Fleet, describe_outcomes
-from tendies_ops.release.prove import prove_version, read_golden
+from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
 from tendies_ops.spec.manifest import read_manifest
 
-#: Ends with us, however we end: a pipe that nobody holds open any more is at its end.
-_UNTIL_STDIN_ENDS = """
-import os, sys, threading
+#: Ends with us, however we end: a pipe that nobody holds open any more is at its end. Takes this package along to an
+#: interpreter that has TensorFlow and may not have tendies.
+_SERVER = """
+import importlib.util, os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+package = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "tendies_ops", package + "/__init__.py", submodule_search_locations=[package]
+)
+sys.modules["tendies_ops"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["tendies_ops"])
 from tendies_ops.server.main import run
-sys.exit(run(sys.argv[1:]))
+sys.exit(run(sys.argv[2:]))
 """
+_EMBEDDED_SERVER = ("-c", _SERVER, str(Path(tendies_ops.__file__).parent))
+_PORTS_TRIED = 3  # a free port may be taken before the child has it
 _POLL_S = 0.2
 _FLAGS = ("--max_num_load_retries=0", "--num_load_threads=2", "--file_system_poll_wait_seconds=1")
 
@@ -39,7 +50,7 @@ def rehearse(
     timeout_s: float = 600.0,
     tolerance: float = 2.0,
     python: str | None = None,
-    program: Sequence[str] = ("-c", _UNTIL_STDIN_ENDS),
+    program: Sequence[str] = _EMBEDDED_SERVER,
     cancelled: threading.Event | None = None,
 ) -> None:
     """
@@ -56,20 +67,48 @@ def rehearse(
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
     with tempfile.TemporaryDirectory(prefix="tendies-rehearsal-") as scratch:
-        base, log_path = Path(scratch) / "base", Path(scratch) / "server.log"
-        base.mkdir()
-        (base / "1").symlink_to(saved_model_dir.absolute(), target_is_directory=True)
+        stage = _Stage(Path(scratch), manifest.model_name, [python or sys.executable, *program], timeout_s)
+        (Path(scratch) / "base").mkdir()
+        (Path(scratch) / "base" / "1").symlink_to(saved_model_dir.absolute(), target_is_directory=True)
+        for left in reversed(range(_PORTS_TRIED)):
+            if stage.play(golden, tolerance, cancelled or threading.Event(), last_try=not left):
+                return
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where one candidate is tried."""
+
+    scratch: Path
+    model_name: str
+    command: list[str]
+    timeout_s: float
+
+    @property
+    def log_path(self) -> Path:
+        return self.scratch / "server.log"
+
+    def play(
+        self, golden: tuple[GoldenImage, ...], tolerance: float, cancelled: threading.Event, *, last_try: bool
+    ) -> bool:
+        """False: somebody else has the port."""
         port = _free_port()
-        flags = (f"--rest_api_port={port}", f"--model_name={manifest.model_name}", f"--model_base_path={base}", *_FLAGS)
+        flags = (f"--rest_api_port={port}", f"--model_name={self.model_name}", f"--model_base_path={self.scratch}/base")
         with (
-            _child([python or sys.executable, *program, *flags], log_path) as child,
-            Fleet([f"http://127.0.0.1:{port}"], manifest.model_name) as fleet,
+            _child([*self.command, *flags, *_FLAGS], self.log_path) as child,
+            Fleet([f"http://127.0.0.1:{port}"], self.model_name) as fleet,
         ):
-            _wait(fleet, child, timeout_s, cancelled or threading.Event(), log_path)
+            try:
+                _wait(fleet, child, self.timeout_s, cancelled, self.log_path)
+            except LoadFailedError as error:
+                if last_try or "address already in use" not in str(error):
+                    raise
+                return False
             try:
                 prove_version(fleet, 1, golden, tolerance=tolerance)
             except ProofFailedError as error:
                 raise ProofFailedError(f"In a rehearsal, before it was published: {error}") from error
+        return True
 
 
 @contextlib.contextmanager

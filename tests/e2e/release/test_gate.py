@@ -16,7 +16,7 @@ from tendies_ops.spec.release import GateSpec, SwapLimits
 from tests.support.candidates import make_candidate
 from tests.support.watching_server import WatchingServer
 
-QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=0.5)
+QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
 
 
 def gated(**gate: float | bool) -> ReleaseSpec:

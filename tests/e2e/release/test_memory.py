@@ -19,7 +19,7 @@ from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions
 from tests.support.watching_server import WatchingServer
 
-QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=2)
+QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
 UNLOAD_FIRST = QUICK.model_copy(update={"memory": "unload_first"})
 
 

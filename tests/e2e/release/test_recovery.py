@@ -18,7 +18,7 @@ from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions
 from tests.support.watching_server import WatchingServer
 
-OPTIONS = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=1)
+OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
 KILLED = """
 import os, sys
 from pathlib import Path

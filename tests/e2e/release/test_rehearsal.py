@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
@@ -17,11 +18,12 @@ from tendies_ops.release.rehearsal import rehearse
 from tendies_ops.spec import ReleaseSpec
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
+from tests.support.model_server import free_port
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
-OPTIONS = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=1)
-in_rehearsal = partial(rehearse, program=("-m", "tests.support.shift_servable", "--until_stdin_ends"), timeout_s=4.0)
+OPTIONS = ReleaseSpec(available_timeout_s=40, restore_timeout_s=40, unreachable_grace_s=1)
+in_rehearsal = partial(rehearse, program=("-m", "tests.support.shift_servable", "--until_stdin_ends"), timeout_s=40.0)
 
 
 @pytest.mark.parametrize("kind", ["no_variables", "crashes_the_loader"])
@@ -44,7 +46,7 @@ def test_what_a_rehearsal_says_names_the_fault(tmp_path: Path) -> None:
     with pytest.raises(LoadFailedError, match="Swirl"):
         in_rehearsal(KINDS["unknown_op"](tmp_path / "op"))
     with pytest.raises(LoadFailedError, match="did not serve it in time: after 4 s"):
-        in_rehearsal(KINDS["slow_load"](tmp_path / "slow"))
+        in_rehearsal(KINDS["slow_load"](tmp_path / "slow"), timeout_s=4.0)
 
 
 def test_a_good_version_passes_and_leaves_no_process(tmp_path: Path) -> None:
@@ -92,3 +94,15 @@ def _wait_for_children(process: psutil.Popen) -> list[psutil.Process]:
             return list(children)
         time.sleep(0.05)
     return []
+
+
+def test_a_port_that_somebody_else_took_is_no_fault_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [taken.getsockname()[1], free_port()]
+        monkeypatch.setattr("tendies_ops.release.rehearsal._free_port", lambda: ports.pop(0))
+
+        in_rehearsal(make_candidate(tmp_path / "good"), timeout_s=30.0)
+
+    assert ports == []

@@ -11,7 +11,7 @@ from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import make_candidate
 from tests.support.watching_server import WatchingServer
 
-QUICK = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5, unreachable_grace_s=0.5)
+QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
 
 
 def versions_in(base: Path) -> list[int]:
