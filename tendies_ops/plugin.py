@@ -62,9 +62,10 @@ class TendiesPlugin(AirflowPlugin):
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The pages, built only where they are served. A fault in them must not keep the API server from starting."""
         try:
+            from tendies_ops.hooks.locating import Locator
             from tendies_ops.web.app import build_app
 
-            app = build_app()
+            app = build_app(locate=Locator())
         except Exception:
             log.exception("The pages of tendies are not served.")
             return []

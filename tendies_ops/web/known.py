@@ -7,8 +7,8 @@ Every file that a page shows is found from here, by a model's name that is looke
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +25,8 @@ class Location:
 
     model_base_path: Path | None
     servers: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  #: hold the servers' token
+    verify: bool | str = True  #: of TLS certificates; or the path of a CA bundle
 
 
 Locate = Callable[[ModelSpec], Location]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import TendiesError
 from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.web.known import Location
 
 _FRESH_S = 1.0  # ten people with the page open must not ask ten times a second
 
@@ -43,26 +44,26 @@ class ServerStates:
         self._answers: dict[tuple[str, str], tuple[float, ReplicaState]] = {}
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-replicas")
 
-    def of(self, model_name: str, servers: Sequence[str]) -> tuple[ReplicaState, ...]:
-        """Every replica's state, in the order of ``servers``. Takes at most about the timeout, whoever is dead."""
-        return tuple(self._threads.map(lambda server: self._one(model_name, server), servers))
+    def of(self, model_name: str, location: Location) -> tuple[ReplicaState, ...]:
+        """Every replica's state, in the order of its servers. Takes at most about the timeout, whoever is dead."""
+        return tuple(self._threads.map(lambda server: self._one(model_name, server, location), location.servers))
 
-    def _one(self, model_name: str, server: str) -> ReplicaState:
+    def _one(self, model_name: str, server: str, location: Location) -> ReplicaState:
         key = (model_name, server)
         with self._lock:
             asked_s, state = self._answers.get(key, (float("-inf"), ReplicaState(server)))
         if self._clock() - asked_s < _FRESH_S:
             return state
-        state = ask_replica(model_name, server, timeout_s=self._timeout_s)
+        state = ask_replica(model_name, server, location, timeout_s=self._timeout_s)
         with self._lock:
             self._answers[key] = (self._clock(), state)
         return state
 
 
-def ask_replica(model_name: str, server: str, *, timeout_s: float) -> ReplicaState:
+def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: float) -> ReplicaState:
     """One question to one replica. A replica that does not answer is an answer."""
     try:
-        with ModelServerClient(server, timeout_s=timeout_s) as client:
+        with ModelServerClient(server, timeout_s=timeout_s, headers=location.headers, verify=location.verify) as client:
             statuses = client.version_statuses(model_name)
     except TendiesError as error:
         return ReplicaState(server, problem=str(error))

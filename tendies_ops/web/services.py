@@ -29,7 +29,7 @@ class Services:
 
     def look_at(self, model: KnownModel) -> ModelPicture:
         """Disk, history and replicas of one model."""
-        return read_model(model, self.states.of(model.name, model.location.servers))
+        return read_model(model, self.states.of(model.name, model.location))
 
     def look_at_all(self, models: Sequence[KnownModel]) -> list[ModelPicture]:
         """The same of many, at the same time: one dead replica costs its patience once, not once a model."""

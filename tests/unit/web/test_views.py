@@ -10,7 +10,7 @@ from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.compare_view import compare_versions
 from tendies_ops.web.golden import candidates, golden_path
-from tendies_ops.web.known import Catalogues, KnownModel
+from tendies_ops.web.known import Catalogues, KnownModel, Location
 from tendies_ops.web.models_view import ModelPicture, read_model
 from tendies_ops.web.release_view import read_release
 from tendies_ops.web.runs_view import find_run, list_runs, runs_of_task
@@ -173,11 +173,12 @@ def test_thousands_of_runs_are_listed_fast(world: WebWorld) -> None:
 def test_a_silent_replica_is_an_answer_and_is_not_asked_all_the_time() -> None:
     now = [0.0]
     states = ServerStates(timeout_s=0.5, clock=lambda: now[0])
-    first = states.of("m", ["http://127.0.0.1:9"])
+    nobody = Location(None, ("http://127.0.0.1:9",))
+    first = states.of("m", nobody)
     assert "nobody listens" in first[0].problem
-    assert states.of("m", ["http://127.0.0.1:9"])[0] is first[0]
+    assert states.of("m", nobody)[0] is first[0]
     now[0] = 5.0
-    assert states.of("m", ["http://127.0.0.1:9"])[0] is not first[0]
+    assert states.of("m", nobody)[0] is not first[0]
 
 
 def test_a_chart_keeps_its_peaks_and_escapes_its_words() -> None:

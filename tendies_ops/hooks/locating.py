@@ -1,0 +1,60 @@
+"""Where a model is served, for the pages: what its spec says, completed by its Airflow connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+from tendies_ops.errors import UsageError
+from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
+from tendies_ops.spec import ModelSpec
+from tendies_ops.web.known import Location
+
+log = logging.getLogger(__name__)
+_REMEMBERED_S = 30.0  # a connection that was edited counts half a minute later
+
+
+class Locator:
+    """Remembers what a connection said for a while: pages are asked for more often than connections change."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, ModelServerConnection | None]] = {}
+
+    def __call__(self, spec: ModelSpec) -> Location:
+        """The model's base path and replicas."""
+        release = spec.release
+        connection = self._connection(spec.airflow.server_conn_id)
+        if connection is None:
+            return Location(release.model_base_path, release.servers)
+        base_path = connection.base_path_of(spec.model_name)
+        return Location(
+            release.model_base_path or (Path(base_path) if base_path else None),
+            release.servers or connection.servers,
+            connection.headers,
+            connection.verify,
+        )
+
+    def _connection(self, conn_id: str) -> ModelServerConnection | None:
+        with self._lock:
+            read_s, connection = self._known.get(conn_id, (float("-inf"), None))
+            if self._clock() - read_s > _REMEMBERED_S:
+                connection = _read(conn_id)
+                self._known[conn_id] = (self._clock(), connection)
+            return connection
+
+
+def _read(conn_id: str) -> ModelServerConnection | None:
+    try:
+        return ModelServerHook(conn_id).get_conn()
+    except AirflowNotFoundException:
+        return None
+    except (AirflowException, UsageError) as error:
+        log.warning("The connection %s cannot be read, so the pages do not know its replicas: %s", conn_id, error)
+        return None
