@@ -13,7 +13,7 @@ from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.killing import main
 
-OPTIONS = ReleaseSpec(available_timeout_s=10, restore_timeout_s=10, unreachable_grace_s=2, keep_versions=3)
+OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=2, keep_versions=3)
 
 
 def work(number: int, arguments: list[str]) -> None:

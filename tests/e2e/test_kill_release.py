@@ -17,7 +17,7 @@ from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
 SCRIPT = Path(__file__).with_name("killed_release.py")
-OPTIONS = ReleaseSpec(available_timeout_s=10, restore_timeout_s=10, unreachable_grace_s=2)
+OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=2)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.support.candidates import make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
 from tests.support.killing import main
 
-OPTIONS = ReleaseSpec(available_timeout_s=3, restore_timeout_s=15, unreachable_grace_s=5, keep_versions=3)
+OPTIONS = ReleaseSpec(available_timeout_s=20, restore_timeout_s=30, unreachable_grace_s=5, keep_versions=3)
 IN_REHEARSAL = partial(rehearse, program=("-m", "tests.support.shift_servable", "--until_stdin_ends"), timeout_s=12.0)
 
 

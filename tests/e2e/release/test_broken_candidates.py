@@ -16,13 +16,14 @@ from tests.support.independent_checker import available_versions, predict
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
-OPTIONS = ReleaseSpec(available_timeout_s=1.0, restore_timeout_s=10, unreachable_grace_s=0.3)
+OPTIONS = ReleaseSpec(available_timeout_s=1.0, restore_timeout_s=30, unreachable_grace_s=0.3)
+PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 30.0})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_candidate_ends_red_and_the_old_version_serves(tmp_path: Path, base: Path, kind: str) -> None:
     with WatchingServer(base, restart_after_s=0.6) as server:
-        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=OPTIONS)
+        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=PATIENT)
         with SteadyLoad(server.url, MODEL_NAME, picture(5)) as load:
             with pytest.raises(ReleaseError, match=r"Version 2 of stripes was not released.*Version 1 serves on"):
                 release_model(KINDS[kind](tmp_path / kind), base, [server.url], options=OPTIONS)
@@ -40,7 +41,7 @@ def test_a_broken_candidate_ends_red_and_the_old_version_serves(tmp_path: Path, 
 def test_what_was_damaged_after_its_export_never_becomes_visible(
     tmp_path: Path, base: Path, server: WatchingServer, kind: str
 ) -> None:
-    release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=OPTIONS)
+    release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=PATIENT)
     candidate = KINDS[kind](tmp_path / kind)
     (candidate / "fake.json").write_text("{}")
     seen_before = list(server.loads)
@@ -65,11 +66,11 @@ def test_an_empty_directory_is_refused_before_anything_is_changed(
 def test_a_broken_directory_that_lies_above_is_withdrawn_by_the_next_release(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
-    release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=OPTIONS)
+    release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=PATIENT)
     (base / "7").mkdir()
     server.wait_until_failed(7)
 
-    report = release_model(make_candidate(tmp_path / "better", by=20), base, [server.url], options=OPTIONS)
+    report = release_model(make_candidate(tmp_path / "better", by=20), base, [server.url], options=PATIENT)
 
     assert (report.version, report.previous_version) == (8, 1)
     assert any("does not appear to contain a SavedModel bundle" in note for note in report.notes)

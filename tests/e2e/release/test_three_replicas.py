@@ -14,7 +14,8 @@ from tests.support.independent_checker import available_versions, predict
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
-OPTIONS = ReleaseSpec(available_timeout_s=1.5, restore_timeout_s=5, unreachable_grace_s=0.5)
+OPTIONS = ReleaseSpec(available_timeout_s=1.5, restore_timeout_s=20, unreachable_grace_s=0.5)
+PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 30.0})
 
 
 def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Path, base: Path) -> None:
@@ -26,7 +27,7 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
         WatchingServer(base, overrides=refusing) as unwilling,
     ):
         urls = [dead.url, late.url, unwilling.url]
-        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=OPTIONS)
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
         dead.stop()
         with (
             SteadyLoad(late.url, MODEL_NAME, picture(5)) as load,
@@ -47,7 +48,7 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
 
 def test_a_slow_replica_that_makes_it_in_time_is_waited_for(tmp_path: Path, base: Path) -> None:
     with WatchingServer(base) as quick, WatchingServer(base, overrides={"load_s": 0.7}) as slow:
-        report = release_model(make_candidate(tmp_path / "good"), base, [quick.url, slow.url], options=OPTIONS)
+        report = release_model(make_candidate(tmp_path / "good"), base, [quick.url, slow.url], options=PATIENT)
 
         assert [server.serving() for server in (quick, slow)] == [[1], [1]]
     seconds = {replica.server: replica.seconds_to_available for replica in report.replicas}
@@ -57,7 +58,7 @@ def test_a_slow_replica_that_makes_it_in_time_is_waited_for(tmp_path: Path, base
 def test_a_replica_that_answers_other_pictures_is_named(tmp_path: Path, base: Path) -> None:
     with WatchingServer(base) as right, WatchingServer(base, overrides={"by": 99, "only_above": 1}) as wrong:
         urls = [right.url, wrong.url]
-        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=OPTIONS)
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
 
         with pytest.raises(ReleaseError, match=rf"{wrong.url} with golden image 0: the picture differs") as caught:
             release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=OPTIONS)
@@ -67,7 +68,7 @@ def test_a_replica_that_answers_other_pictures_is_named(tmp_path: Path, base: Pa
 
 
 def test_a_replica_that_dies_while_loading_is_found_long_before_the_deadline(tmp_path: Path, base: Path) -> None:
-    options = OPTIONS.model_copy(update={"available_timeout_s": 60.0})
+    options = PATIENT.model_copy(update={"available_timeout_s": 60.0})
     with WatchingServer(base) as sound, WatchingServer(base, overrides={"crash": True, "only_above": 1}) as fragile:
         urls = [sound.url, fragile.url]
         release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=options)
@@ -82,7 +83,7 @@ def test_a_rollback_that_one_replica_cannot_follow_is_undone(tmp_path: Path, bas
     with WatchingServer(base) as sound, WatchingServer(base) as unwilling:
         urls = [sound.url, unwilling.url]
         for number in (1, 2):
-            release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, urls, options=OPTIONS)
+            release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, urls, options=PATIENT)
         unwilling.overrides = {"error": "INTERNAL: cannot load this one again", "only_below": 2}
 
         with pytest.raises(
