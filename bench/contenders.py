@@ -23,7 +23,7 @@ from bench.workloads import Workload
 PEERS = Path(__file__).parent / "peers"
 LOGS = ENVIRONMENTS / "logs"
 CONNECTIONS = 2
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 180.0
 
 
 @dataclass
@@ -58,7 +58,9 @@ class Contender:
         return [*parent.children(recursive=True), parent]
 
     def stop(self) -> None:
-        """End it and its children."""
+        """End it and its children, as far as they are still there."""
+        if self.process.poll() is not None:
+            return
         family = self._family()
         self.process.terminate()
         _, alive = psutil.wait_procs(family, timeout=10)
@@ -115,9 +117,9 @@ class Server(Contender):
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
                 answer = json.loads(post(connection, self.path, body))
-            except (OSError, http.client.HTTPException, RuntimeError):
+            except (OSError, http.client.HTTPException, RuntimeError) as error:
                 if time.monotonic() > deadline_s or self.process.poll() is not None:
-                    raise
+                    raise RuntimeError(f"{self.title} did not start; see .bench/logs/.") from error
                 time.sleep(0.3)
                 continue
             finally:
