@@ -29,7 +29,7 @@ from tendies_ops.release.prove import read_golden
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport
 from tendies_ops.release.swap import make_swap
-from tendies_ops.release.transaction import Say, Transaction
+from tendies_ops.release.transaction import Say, Transaction, disk_errors_in_words
 from tendies_ops.spec.manifest import Manifest, read_manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -74,6 +74,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
         _wait_for_runs(base, manifest, options, say, cancelled)
     purpose = f"release of {manifest.model_name}"
     with (
+        disk_errors_in_words(base),
         Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet,
         lock_base_path(base, purpose=purpose, timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):

@@ -23,7 +23,7 @@ from tendies_ops.release.preflight import look_at_fleet
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
 from tendies_ops.release.swap import make_swap
-from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.transaction import Transaction, disk_errors_in_words
 from tendies_ops.release.versions import find_model_name
 from tendies_ops.release.withdraw import whole_versions_below
 from tendies_ops.spec.manifest import read_manifest, verify_files
@@ -62,6 +62,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     if name is None:
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
     with (
+        disk_errors_in_words(base),
         Fleet(servers, name, headers=headers, verify=verify) as fleet,
         lock_base_path(base, purpose=f"rollback of {name}", timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
     ):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import StoppedError
+from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.publish.lock import BasePathLock
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, enter_phase, write_journal
@@ -18,6 +19,18 @@ from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
 
 Say = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
+    """A full disk or a missing permission is a sentence; the journal tells the next run how far this one was."""
+    try:
+        yield
+    except OSError as error:
+        raise ReleaseError(
+            f"{model_base_path} cannot be changed: {error.strerror} ({error.filename}). Mend that and run the same "
+            "again: it finishes or undoes what was begun."
+        ) from error
 
 
 @dataclass

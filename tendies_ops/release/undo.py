@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
@@ -35,7 +36,8 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     if fallback is None and previous is not None:
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
         return Undone(withdrawn=False, serving_again=False, words=words)
-    tx.enter("withdrawing", reason=reason)
+    with contextlib.suppress(OSError):  # a full disk must not keep a bad version in service
+        tx.enter("withdrawing", reason=reason)
     _step_back(tx, version, fallback)
     path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers)
     tx.say(f"Withdrew version {version}: {reason}")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import LoadFailedError, ProofFailedError
+from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release import list_versions, release_model, rollback_model
+from tendies_ops.release import journal, list_versions, release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import make_candidate
 from tests.support.watching_server import WatchingServer
@@ -97,3 +98,24 @@ def test_rollback_to_a_named_version_loads_none_in_between(tmp_path: Path, base:
 
     assert server.loads == [1]
     assert server.serving() == [1]
+
+
+def test_a_disk_that_fills_up_after_the_rename_takes_the_version_back_in_words(
+    tmp_path: Path, base: Path, server: WatchingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
+    write = journal.write_text_atomically
+
+    def full(path: Path, text: str) -> None:
+        if '"phase": "staged"' not in text:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, text)
+
+    monkeypatch.setattr(journal, "write_text_atomically", full)
+    with pytest.raises(ReleaseError, match=r"No space left on device"):
+        release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=QUICK)
+    monkeypatch.undo()
+
+    assert versions_in(base) == [1]
+    report = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=QUICK)
+    assert (report.version, server.serving()) == (3, [3])
