@@ -136,7 +136,7 @@ def measure(workload: Workload, *, swaps: int, seconds: float) -> list[Row]:
         took = statistics.median(end - start for start, end in spans)
         failed = f"{len(load.failures)} of {len(load.times)} requests failed"
     print(
-        f"{workload.title}: p99 {alone:.1f} ms alone, {beside:.1f} beside a neighbour, {swapping:.1f} swapping; {failed}"
+        f"{workload.title}: p99 {alone:.1f} ms alone, {beside:.1f} beside a neighbour, {swapping:.1f} in swaps; {failed}"
     )
     return [
         Row(f"p99 while swapping, {workload.title}", round(swapping, 1), "ms", "the same load beside a busy neighbour",

@@ -214,5 +214,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
 def _head_end(data: bytearray, start: int) -> tuple[int, int]:
     """Where the head's last line ends, and how long the blank line behind it is; -1 where it has not come."""
-    ends = [(data.find(mark, start), len(mark)) for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n")]
-    return min((found for found in ends if found[0] >= 0), default=(-1, 0))
+    end = data.find(b"\r\n\r\n", start)
+    before = len(data) if end < 0 else end
+    others = [(data.find(mark, start, before), len(mark)) for mark in (b"\n\n", b"\n\r\n")]
+    return min((found for found in [(end, 4), *others] if found[0] >= 0), default=(-1, 0))

@@ -28,8 +28,43 @@ for number in (1, 2):
 """
 
 
+_MAKE_EXAMPLES = """
+import sys
+import tensorflow as tf
+
+class Model(tf.Module):
+    def x_of(self, inputs):
+        return tf.io.parse_example(inputs, {"x": tf.io.FixedLenFeature([], tf.float32, 0.0)})["x"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(self, inputs):
+        x = self.x_of(inputs)
+        names = tf.tile(tf.constant([["low", "high"]]), [tf.shape(x)[0], 1])
+        return {"classes": names, "scores": tf.stack([1.0 - x, x], axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def regress(self, inputs):
+        return {"outputs": 2.0 * self.x_of(inputs)}
+
+model = Model()
+tf.saved_model.save(model, f"{sys.argv[1]}/1", signatures={"serving_default": model.classify, "regress": model.regress})
+"""
+
+
+def _run(code: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, timeout=180)
+
+
 def _make(directory: Path, megabytes: int) -> Path:
-    subprocess.run([sys.executable, "-c", _MAKE, str(directory), str(megabytes)], check=True, timeout=180)
+    _run(_MAKE, str(directory), str(megabytes))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def example_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 classifies (serving_default) and regresses (regress) tf.Examples with a float ``x``."""
+    directory = tmp_path_factory.mktemp("example-models")
+    _run(_MAKE_EXAMPLES, str(directory))
     return directory
 
 

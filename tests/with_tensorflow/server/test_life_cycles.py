@@ -537,8 +537,8 @@ def test_h2_files_and_dangling_links_at_start(base: Path, models: Path, tmp_path
     assert done.returncode == 255
     assert (
         "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: {{{name: half version: 22} "
-        "due to error: NOT_FOUND: Error while attempting to reserve resources to load servable {name: half version: 22}: "
-        f"{base}/22 not found}}, }}" in done.stderr
+        "due to error: NOT_FOUND: Error while attempting to reserve resources to load servable "
+        f"{{name: half version: 22}}: {base}/22 not found}}, }}" in done.stderr
     )
 
 
