@@ -7,7 +7,7 @@ from typing import cast
 
 import typer
 
-from tendies_ops.cli import batch, export, publish, release, rollback, serve, versions
+from tendies_ops.cli import batch, export, publish, release, replay, rollback, serve, versions
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import TendiesError
 
@@ -29,6 +29,7 @@ app.command("release")(release.release_command)
 app.command("rollback")(rollback.rollback_command)
 app.command("versions")(versions.versions_command)
 app.command("batch")(batch.batch_command)
+app.command("replay")(replay.replay_command)
 app.command("serve", context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(serve.serve_command)
 
 

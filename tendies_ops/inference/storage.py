@@ -59,6 +59,7 @@ class LocalOutput:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._prefix = f"{root}/"
         self.state = root / STATE_FOLDER
         self._made: set[str] = set()
         self._parts = self.state / "parts"
@@ -99,7 +100,7 @@ class LocalOutput:
     def size_of(self, path: str) -> int | None:
         """Bytes of a result; None when it is not there."""
         try:
-            return os.stat(os.path.join(self.root, path)).st_size  # noqa: PTH116 # str paths in a hot loop
+            return os.stat(self._prefix + path).st_size  # noqa: PTH116 # str paths in a hot loop
         except OSError:
             return None
 

@@ -1,0 +1,146 @@
+"""
+Whether a batch run stays flat: time and memory over 100,000 small pictures, and planning over a million done ones.
+
+    python bench/batch_scale.py [--pictures 100000] [--done 1000000] [--output result.json]
+
+The first part runs small pictures against a server that answers at once, and compares time per picture and peak memory
+between its first and its last tenth. The second lists a million nearly empty files beside a ledger that has them all as
+done: what a nightly run over an old folder costs. Files lie in memory (/dev/shm), outputs as one file with many names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from bench.client_cost import BATCH, FORKING, make_case, plain_answer, serve
+from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
+from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp, make_record
+from tendies_ops.inference.outcomes import Found, Outcome
+
+PER_FOLDER = 1000
+
+
+def peak_mib() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def many_names(file: Path, folder: Path, count: int) -> None:
+    """``count`` hard links, a thousand a folder: names without the space."""
+    for number in range(count):
+        if number % PER_FOLDER == 0:
+            below = folder / f"{number // PER_FOLDER:05}"
+            below.mkdir(parents=True)
+        os.link(file, below / f"{number % PER_FOLDER:04}.png")
+
+
+def options_for(work: Path, url: str) -> BatchOptions:
+    return BatchOptions(
+        input=str(work / "in"), output=str(work / "out"), model_name="m", servers=(url,), provenance=False,
+        max_concurrency=2,
+    )  # fmt: skip
+
+
+def flat(work: Path, url: str, picture: Path, count: int) -> dict[str, object]:
+    many_names(picture, work / "in", count)
+    points: list[tuple[float, int, float]] = []
+
+    def look(progress: BatchProgress) -> None:
+        points.append((progress.elapsed_s, progress.done, peak_mib()))
+
+    cpu_s = time.process_time()
+    report = run_batch(options_for(work, url), on_progress=look)
+    tenth = max(1, len(points) // 10)
+    first, last = (points[0], points[tenth]), (points[-1 - tenth], points[-1])
+    return {
+        "pictures": report.done,
+        "seconds": report.elapsed_s,
+        "cpu_us_per_picture": round(1e6 * (time.process_time() - cpu_s) / count, 1),
+        "us_per_picture_in_the_first_tenth": _us_per_picture(*first),
+        "us_per_picture_in_the_last_tenth": _us_per_picture(*last),
+        "peak_mib_after_1000": next((mib for _, done, mib in points if done >= 1000), None),
+        "peak_mib_at_the_end": peak_mib(),
+    }
+
+
+def planned(work: Path, url: str, count: int) -> dict[str, object]:
+    """In a child, so that its memory is its own."""
+    (work / "out" / ".tendies").mkdir(parents=True)
+    (work / "one").write_bytes(b"x")
+    many_names(work / "one", work / "in", count)
+    modified_ns = (work / "one").stat().st_mtime_ns
+    options = options_for(work, url)
+    ledger = Ledger(work / "out" / ".tendies" / LEDGER_NAME)
+    stamp = RunStamp("earlier", "m", 1, None, options.digest)
+    for at in range(0, count, PER_FOLDER):
+        names = [f"{at // PER_FOLDER:05}/{n:04}" for n in range(min(PER_FOLDER, count - at))]
+        found = [Found(f"{name}.png", 1, modified_ns, name) for name in names]
+        done = [
+            Outcome(f, "done", None, "", "sha256:" + "0" * 64, f"{f.output_stem}.png", "sha256:" + "1" * 64, 1.0, 32)
+            for f in found
+        ]
+        ledger.append(make_record(outcome, stamp, 1) for outcome in done)
+    ledger.close()
+    for folder in (work / "in").iterdir():  # the results, as more names of the same file
+        shutil.copytree(folder, work / "out" / folder.name, copy_function=os.link)
+    receiver, sender = FORKING.Pipe(duplex=False)
+
+    def child() -> None:
+        cpu_s = time.process_time()
+        report = run_batch(options)
+        cpu_s = round(time.process_time() - cpu_s, 2)
+        sender.send({
+            "skipped": report.skipped, "seconds": report.elapsed_s, "cpu_seconds": cpu_s, "peak_mib": peak_mib()
+        })  # fmt: skip
+
+    process = FORKING.Process(target=child)
+    process.start()
+    result: dict[str, object] = receiver.recv()
+    process.join()
+    return result
+
+
+def _us_per_picture(start: tuple[float, int, float], end: tuple[float, int, float]) -> float:
+    return round(1e6 * (end[0] - start[0]) / max(1, end[1] - start[1]), 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--done", type=int, default=1_000_000)
+    parser.add_argument("--output", type=Path, help="write the result here too")
+    arguments = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="tendies-scale-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    names, picture, _ = make_case(64, work / "case", 1)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    small = bytes.fromhex("89504e470d0a1a0a") + b"\0" * 92  # counts as a picture, and a million of them fit
+    bodies = {n: plain_answer(small, n) for n in range(1, BATCH + 1)}
+    servers = [FORKING.Process(target=serve, args=(listener, bodies)) for _ in range(4)]
+    for server in servers:
+        server.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        result = {
+            "planning": planned(work / "planning", url, arguments.done),
+            "flatness": flat(work / "flat", url, work / "case" / names[0], arguments.pictures),
+            "bytes_in": len(picture),
+        }
+    finally:
+        for server in servers:
+            server.terminate()
+        shutil.rmtree(work, ignore_errors=True)
+    text = json.dumps(result, indent=1)
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

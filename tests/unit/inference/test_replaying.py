@@ -1,0 +1,73 @@
+"""Replay: an output is made again from what is written in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import UsageError
+from tendies_ops.inference.replaying import replay
+from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
+from tests.unit.inference.conftest import Bench
+
+
+@pytest.mark.parametrize("options", [{}, {"size": (8, 8), "size_policy": "tile"}, {"output_format": "jpeg"}])
+def test_what_a_run_made_is_made_again_exactly(bench: Bench, options: dict[str, object]) -> None:
+    source = bench.add("deep/a.png", png(1, (30, 20)))
+    bench.run(provenance=True, **options)
+    (result,) = [bench.output / name for name in bench.outputs()]
+    with ModelServerClient(bench.server.url) as client:
+        assert replay(result, source, client).verdict == "exact"
+        assert replay(result, bench.input, client).verdict == "exact"
+
+
+def test_a_model_that_computes_something_else_now_is_noticed(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    bench.run(provenance=True)
+    bench.model.transform = lambda data: encoded(decoded(inverted(data)).point(lambda value: min(255, value + 1)))
+    with ModelServerClient(bench.server.url) as client:
+        assert replay(bench.output / "a.png", bench.input, client).verdict == "within tolerance"
+        bench.model.transform = lambda data: data
+        outcome = replay(bench.output / "a.png", bench.input, client)
+    assert (outcome.verdict, outcome.max_abs > 100) == ("different", True)
+
+
+def test_another_picture_or_one_without_provenance_is_wrong_usage(bench: Bench, tmp_path: Path) -> None:
+    bench.add("a.png", png(1))
+    bench.run(provenance=True)
+    (tmp_path / "other.png").write_bytes(encoded(noise(5)))
+    with ModelServerClient(bench.server.url) as client:
+        with pytest.raises(UsageError, match="not the picture"):
+            replay(bench.output / "a.png", tmp_path / "other.png", client)
+        with pytest.raises(UsageError, match="does not say what made it"):
+            replay(tmp_path / "other.png", bench.input, client)
+
+
+def test_the_commands_speak_json_and_end_with_the_right_status(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    bench.add("broken.png", b"")
+    code = "import sys; from tendies_ops.cli.main import main; sys.exit(main())"
+
+    def call(*words: str) -> tuple[int, dict[str, object]]:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--server", bench.server.url, "--json"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    status, summary = call("batch", "--model", "m", str(bench.input), str(bench.output))
+    assert (status, summary["done"], summary["failed"]) == (3, 1, 1)
+    assert call("batch", "--model", "m", "--max-failed", "0", str(bench.input), str(bench.output))[0] == 1
+    assert call("batch", "--model", "m", "--size", "huge", str(bench.input), str(bench.output))[0] == 2
+    status, outcome = call("replay", str(bench.output / "a.png"), "--input", str(bench.input))
+    assert (status, outcome["verdict"]) == (0, "exact")
