@@ -18,6 +18,8 @@ from tests.support.candidates import make_candidate, picture
 from tests.support.canned_server import Answer, Request
 from tests.support.watching_server import WatchingServer
 
+pytestmark = pytest.mark.timeout(900)  # on a machine that is busy
+
 _PICTURES = 60
 _DAGS = '''
 """Tasks to kill, on Airflow."""

@@ -18,6 +18,8 @@ from tests.support.airflow_home import REPOSITORY
 from tests.support.candidates import picture
 from tests.support.model_server import RunningServer, start_model_server
 
+pytestmark = pytest.mark.timeout(900)  # Airflow's start and an export, on a machine that is busy
+
 _MODEL = "dropped_stripes"
 _RELEASE, _BATCH = f"tendies_release_{_MODEL}", f"tendies_batch_{_MODEL}"
 
@@ -32,8 +34,7 @@ class Road:
 
 
 def write_spec(airflow: LiveAirflow, server_url: str, place: Path) -> None:
-    example = load_spec(REPOSITORY / "examples" / "models" / "noise_to_stripes.yaml")
-    spec = example.model_dump(mode="json", include={"source", "contract"}, exclude_unset=True)
+    spec = example_spec()
     spec["source"]["checkpoint"] = str(place / "checkpoints")
     airflow.add_spec(
         {
@@ -49,6 +50,12 @@ def write_spec(airflow: LiveAirflow, server_url: str, place: Path) -> None:
             },
         }
     )
+
+
+def example_spec() -> dict[str, Any]:
+    """How the example's checkpoint becomes a model."""
+    example = load_spec(REPOSITORY / "examples" / "models" / "noise_to_stripes.yaml")
+    return example.model_dump(mode="json", include={"source", "contract"}, exclude_unset=True)
 
 
 def drop_checkpoint(place: Path, step: int) -> Path:
@@ -227,3 +234,26 @@ def test_a_storm_of_checkpoints_is_one_release_of_the_newest(road: Road) -> None
     ]
     assert steps[-1] == 1100
     assert len(steps) <= 2  # the one that was under way already, and the newest
+
+
+def test_a_review_waits_for_a_person_whose_name_goes_to_the_release(live_airflow: LiveAirflow, tmp_path: Path) -> None:
+    model, dag_id = "reviewed_stripes", "tendies_release_reviewed_stripes"
+    release = {
+        "model_base_path": str(tmp_path / "models"),
+        "servers": ["http://127.0.0.1:9"],  # nobody listens there: how the release ends is not what is tried here
+        "available_timeout_s": 1,
+        "gate": {"review": True},
+    }
+    live_airflow.add_spec(
+        {**example_spec(), "model_name": model, "release": release, "airflow": {"retries": 0, "rehearse": False}}
+    )
+    live_airflow.wait_for_dag(dag_id)
+    run_id = live_airflow.trigger(dag_id)
+    live_airflow.wait_for_task(dag_id, run_id, "approve", "awaiting_input", "deferred", timeout_s=240)
+    assert live_airflow.task(dag_id, run_id, "release")["state"] is None
+
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    live_airflow.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}}, user="op")
+
+    released = live_airflow.wait_for_task(dag_id, run_id, "release", "failed", timeout_s=120)
+    assert released["rendered_fields"]["approved_by"] == "op"

@@ -1,0 +1,85 @@
+"""What a model spec makes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, AssetOrTimeSchedule
+
+from tendies_ops.dag_factory import batch_dag, release_dag, rollback_dag
+from tendies_ops.spec import ModelSpec
+
+
+def spec(**sections: Any) -> ModelSpec:
+    return ModelSpec.model_validate({"model_name": "strokes", "source": {"checkpoint": "c"}, **sections})
+
+
+ALL_DAGS = [release_dag(spec()), batch_dag(spec()), rollback_dag(spec())]
+
+
+@pytest.mark.parametrize("dag", ALL_DAGS, ids=lambda dag: dag.dag_id)
+def test_missed_runs_are_not_made_up_for_and_runs_do_not_overlap(dag: DAG) -> None:
+    assert not dag.catchup
+    assert dag.max_active_runs == 1
+
+
+@pytest.mark.parametrize("dag", ALL_DAGS, ids=lambda dag: dag.dag_id)
+def test_every_task_has_an_owner_and_retries(dag: DAG) -> None:
+    assert {(task.owner, task.retries, task.retry_delay) for task in dag.tasks} == {
+        ("tendies", 2, timedelta(seconds=30))
+    }
+
+
+def test_a_batch_without_a_cron_runs_on_events_alone() -> None:
+    assert not isinstance(batch_dag(spec()).timetable, AssetOrTimeSchedule)
+
+
+def test_a_batch_with_a_cron_runs_on_both() -> None:
+    dag = batch_dag(spec(airflow={"batch_cron": "0 3 * * *"}))
+
+    assert isinstance(dag.timetable, AssetOrTimeSchedule)
+
+
+def test_only_a_spec_that_asks_for_it_is_watched(tmp_path: Path) -> None:
+    def watchers(made: ModelSpec) -> list[Any]:
+        condition: Any = release_dag(made).timetable.asset_condition
+        return [watcher for asset in condition.objects for watcher in asset.watchers]
+
+    watched = watchers(spec(airflow={"watch_dir": str(tmp_path), "watch_interval_s": 3}))
+
+    assert watchers(spec()) == []
+    [watcher] = watched
+    _, arguments = watcher.trigger.serialize()
+    assert (arguments["directory"], arguments["model_name"]) == (str(tmp_path), "strokes")
+
+
+def test_a_review_puts_a_person_between_export_and_release() -> None:
+    dag = release_dag(spec(release={"gate": {"review": True}}))
+
+    assert dag.get_task("approve").upstream_task_ids == {"export"}
+    assert dag.get_task("release").upstream_task_ids == {"approve"}
+    assert dag.get_task("approve").execution_timeout is None
+
+
+def test_the_pool_holds_back_what_uses_the_server_and_not_the_export() -> None:
+    dag = release_dag(spec(airflow={"pool": "tf_serving"}))
+
+    assert (dag.get_task("export").pool, dag.get_task("release").pool) == ("default_pool", "tf_serving")
+    assert batch_dag(spec(airflow={"pool": "tf_serving"})).get_task("infer").pool == "tf_serving"
+
+
+def test_a_deadline_is_told_to_something_that_the_triggerer_can_import() -> None:
+    dag = batch_dag(spec(airflow={"deadline_s": 3600}))
+
+    [alert] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert alert.interval == timedelta(hours=1)
+    assert alert.callback.path == "tendies_ops.triggers.late.report_late"
+
+
+@pytest.mark.parametrize("dag", ALL_DAGS[:2], ids=lambda dag: dag.dag_id)
+def test_the_docs_of_a_dag_tell_its_contract_and_lead_to_its_page(dag: DAG) -> None:
+    assert "PNG or JPEG" in (dag.doc_md or "")
+    assert "(plugin/tendies/tendies/models/strokes)" in (dag.doc_md or "")
