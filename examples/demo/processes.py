@@ -21,7 +21,7 @@ import psutil
 from examples.demo.errors import DemoError
 
 MARK = "TENDIES_DEMO"
-_PATIENCE_S = 10.0
+_PATIENCE_S = 5.0
 _TAIL_BYTES = 20_000
 
 
