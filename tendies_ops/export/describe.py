@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_manifest(
-    directory: Path, spec: ModelSpec, provenance: Provenance, signatures: Mapping[str, Signature], proof: Proof
+    directory: Path, spec: ModelSpec, provenance: Provenance, signatures: dict[str, SignatureEntry], proof: Proof
 ) -> None:
     """
     Digest everything that was written and describe it.
@@ -85,7 +85,7 @@ def write_manifest(
         model_digest=digest_of_digests(files),
         files={name: FileEntry(sha256=d.sha256, size_bytes=d.size_bytes) for name, d in files.items()},
         source=_source_entry(provenance, spec),
-        signatures={name: _signature_entry(signature) for name, signature in signatures.items()},
+        signatures=signatures,
         contract=spec.contract,
         golden=proof.golden,
         parity=proof.parity,
@@ -108,7 +108,8 @@ def _source_entry(provenance: Provenance, spec: ModelSpec) -> SourceEntry:
     )
 
 
-def _signature_entry(signature: Signature) -> SignatureEntry:
+def signature_entry(signature: Signature) -> SignatureEntry:
+    """Describe one signature for the manifest."""
     return SignatureEntry(
         method_name=signature.method,
         inputs={name: _tensor_entry(tensor) for name, tensor in signature.inputs.items()},

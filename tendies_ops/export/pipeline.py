@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ from numpy.typing import NDArray
 from tendies_ops.errors import ExportError
 from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
-from tendies_ops.export.describe import Answers, Proof, write_golden, write_manifest
+from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
 from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.golden import GoldenImage, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
-from tendies_ops.export.savedmodel_files import load_signature, write_saved_model
+from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.export.warmup import write_warmup
 from tendies_ops.spec import Contract, ModelSpec
-from tendies_ops.spec.manifest import ParityEntry
+from tendies_ops.spec.manifest import ParityEntry, SignatureEntry
 
 Say = Callable[[str], None]
 
@@ -35,26 +36,35 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     :raises TendiesError: anything that stands in the way.
     """
     network = open_source(spec.source, spec.contract)
-    provenance = network.provenance
+    provenance, inputs = network.provenance, network.inputs
     _say_what_was_opened(network, say)
     spec = spec.model_copy(update={"contract": complete_contract(spec.contract, network)})
     golden = golden_images(spec.golden, spec.contract.input)
     feeds = {name: _neutral_value(spec.contract, network, name) for name in spec.contract.extra_inputs}
     expected = expect(network, golden, spec.contract, feeds)
     say(f"Ran the source on {len(golden)} golden images")
-    serving = build_serving_graph(Plan(network.freeze(), network.inputs, spec.contract))
-    write_saved_model(serving, directory)
+    frozen = network.freeze()
+    del network
+    signatures = _write(Plan(frozen, inputs, spec.contract), directory)
+    del frozen
+    gc.collect()  # graphs are full of cycles, and hold the weights
     say("Wrote the SavedModel")
-    function = load_signature(directory)
-    answers = answer_golden(function, golden, spec.contract)
+    served = ServedSignature(directory)
+    answers = answer_golden(served, golden, spec.contract)
     if explain:
         for line in road_of_a_picture(expected[0], answers, spec.contract):
             say(line)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
-    write_warmup(directory, spec.model_name, [request_of(function, [image], spec.contract) for image in golden])
+    write_warmup(directory, spec.model_name, [request_of(served, [image], spec.contract) for image in golden])
     entries = write_golden(directory, golden, answers[: len(golden)])
-    write_manifest(directory, spec, provenance, serving.signatures, Proof(entries, tuple(parity)))
+    write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity)))
+
+
+def _write(plan: Plan, directory: Path) -> dict[str, SignatureEntry]:
+    serving = build_serving_graph(plan)
+    write_saved_model(serving, directory)
+    return {name: signature_entry(signature) for name, signature in serving.signatures.items()}
 
 
 def _say_what_was_opened(network: Network, say: Say) -> None:
@@ -77,21 +87,21 @@ def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[A
     return row if shape is not None and len(shape) == 1 else row[np.newaxis]
 
 
-def answer_golden(function: Any, golden: Sequence[GoldenImage], contract: Contract) -> Answers:
+def answer_golden(served: ServedSignature, golden: Sequence[GoldenImage], contract: Contract) -> Answers:
     """Send what was written and loaded again each golden image alone, then all in one batch."""
-    alone = [_call(function, [image], contract)[0] for image in golden]
+    alone = [_call(served, [image], contract)[0] for image in golden]
     together: dict[str, dict[str, NDArray[Any]]] = {}
-    for batch in _batches(function, golden, contract):
-        answers = _call(function, batch, contract)
+    for batch in _batches(served, golden, contract):
+        answers = _call(served, batch, contract)
         together |= {image.name: answer for image, answer in zip(batch, answers, strict=True)}
     return alone + [together[image.name] for image in golden]
 
 
-def _batches(function: Any, golden: Sequence[GoldenImage], contract: Contract) -> list[list[GoldenImage]]:
+def _batches(served: ServedSignature, golden: Sequence[GoldenImage], contract: Contract) -> list[list[GoldenImage]]:
     """All in one; by size where an output is as large as its picture, because such numbers make no one tensor."""
     import tensorflow as tf
 
-    outputs = function.structured_outputs.values()
+    outputs = served.outputs.values()
     if all(tensor.dtype == tf.string or None not in tensor.shape.as_list()[1:] for tensor in outputs):
         return [list(golden)]
     by_size: dict[tuple[int, ...], list[GoldenImage]] = {}
@@ -100,23 +110,23 @@ def _batches(function: Any, golden: Sequence[GoldenImage], contract: Contract) -
     return list(by_size.values())
 
 
-def _call(function: Any, images: Sequence[GoldenImage], contract: Contract) -> Answers:
+def _call(served: ServedSignature, images: Sequence[GoldenImage], contract: Contract) -> Answers:
     import tensorflow as tf
 
-    inputs = {name: tf.constant(value) for name, value in request_of(function, images, contract).items()}
     try:
-        result = function(**inputs)
+        result = served(request_of(served, images, contract))
     except tf.errors.OpError as error:
         raise ExportError(f"The export fails on a golden image: {' '.join(str(error).split())[:400]}.") from error
-    return [{name: tensor.numpy()[row] for name, tensor in result.items()} for row in range(len(images))]
+    return [{name: value[row] for name, value in result.items()} for row in range(len(images))]
 
 
-def request_of(function: Any, images: Sequence[GoldenImage], contract: Contract) -> dict[str, NDArray[Any]]:
+def request_of(served: ServedSignature, images: Sequence[GoldenImage], contract: Contract) -> dict[str, NDArray[Any]]:
     """All inputs of a request for some pictures; further inputs are 0."""
     inputs: dict[str, NDArray[Any]] = {"input_bytes": np.array([image.data for image in images], object)}
     for name in contract.extra_inputs:
-        spec = function.structured_input_signature[1][name]
-        inputs[name] = np.zeros([len(images), *[dim or 1 for dim in spec.shape[1:]]], spec.dtype.as_numpy_dtype)
+        tensor = served.inputs[name]
+        shape = [len(images), *[dim or 1 for dim in tensor.shape[1:]]]
+        inputs[name] = np.zeros(shape, tensor.dtype.as_numpy_dtype)
     return inputs
 
 

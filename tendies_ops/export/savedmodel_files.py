@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from tendies_ops.errors import ExportError
 from tendies_ops.export.contract.signature import ServingGraph, Signature
@@ -52,6 +55,43 @@ def _signature_def(signature: Signature) -> Any:
         outputs={name: describe(tensor) for name, tensor in signature.outputs.items()},
         method_name=signature.method,
     )
+
+
+class ServedSignature:
+    """
+    One signature of a SavedModel in a session, as Model Server loads and runs it.
+
+    tf.saved_model.load would do as well, but copies a frozen graph some fifteen times into functions.
+    """
+
+    def __init__(self, directory: Path, name: str = "serving_default") -> None:
+        import tensorflow as tf
+
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        try:
+            with self._session.graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(directory))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise ExportError(
+                f"The SavedModel {directory} does not load: {' '.join(str(error).split())[:400]}."
+            ) from error
+        signature = meta_graph.signature_def[name]
+        self.inputs = {key: self._tensor(info) for key, info in signature.inputs.items()}
+        self.outputs = {key: self._tensor(info) for key, info in signature.outputs.items()}
+
+    def _tensor(self, info: Any) -> tf.Tensor:
+        return self._session.graph.get_tensor_by_name(info.name)
+
+    def __call__(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """
+        Answer one request.
+
+        :raises tf.errors.OpError: the graph refuses it.
+        """
+        answer: dict[str, NDArray[Any]] = self._session.run(
+            self.outputs, {self.inputs[name]: value for name, value in inputs.items()}
+        )
+        return answer
 
 
 def load_signature(directory: Path, name: str = "serving_default") -> Any:

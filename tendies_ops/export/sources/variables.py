@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
 _SHOWN = 8
+_VALUES_PER_RUN = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,15 @@ class GraphVariable:
     name: str
     shape: tuple[int | None, ...] | None
     is_resource: bool
+
+
+@dataclass(frozen=True)
+class _Assignment:
+    """How one variable is set."""
+
+    operation: Any
+    value: Any  #: the placeholder to feed
+    dtype: Any  #: NumPy's
 
 
 def open_checkpoint(prefix: Path) -> tf.train.CheckpointReader:
@@ -61,9 +72,10 @@ def load_variables(network: GraphNetwork, prefix: Path, variable_map: Mapping[st
     variables = _variables_of(network)
     names = {v.name: mapped_name(v.name, variable_map) for v in variables}
     _require_same(variables, names, shapes, prefix)
-    with network.graph.as_default():
-        for variable in variables:
-            _assign(network, variable, read_tensor(reader, names[variable.name], prefix))
+    assignments = [(_assignment(network, variable), names[variable.name]) for variable in variables]
+    for chunk in _chunks(assignments, shapes):
+        feeds = {a.value: read_tensor(reader, name, prefix).astype(a.dtype, copy=False) for a, name in chunk}
+        network.session.run([a.operation for a, _ in chunk], feeds)
     return tuple(sorted(shapes.keys() - set(names.values())))
 
 
@@ -160,14 +172,30 @@ def _same_shape(graph: tuple[int | None, ...], checkpoint: list[int]) -> bool:
     return len(graph) == len(checkpoint) and all(g in (None, c) for g, c in zip(graph, checkpoint, strict=True))
 
 
-def _assign(network: GraphNetwork, variable: GraphVariable, value: NDArray[Any]) -> None:
+def _assignment(network: GraphNetwork, variable: GraphVariable) -> _Assignment:
     import tensorflow as tf
 
-    target = network.graph.get_tensor_by_name(f"{variable.name}:0")
-    dtype = tf.as_dtype(target.op.get_attr("dtype"))
-    feed = tf.compat.v1.placeholder(dtype)
-    if variable.is_resource:
-        operation = tf.raw_ops.AssignVariableOp(resource=target, value=feed)
-    else:
-        operation = tf.raw_ops.Assign(ref=target, value=feed, validate_shape=False).op
-    network.session.run(operation, {feed: value.astype(dtype.as_numpy_dtype, copy=False)})
+    with network.graph.as_default():
+        target = network.graph.get_tensor_by_name(f"{variable.name}:0")
+        dtype = tf.as_dtype(target.op.get_attr("dtype"))
+        value = tf.compat.v1.placeholder(dtype)
+        if variable.is_resource:
+            operation = tf.raw_ops.AssignVariableOp(resource=target, value=value)
+        else:
+            operation = tf.raw_ops.Assign(ref=target, value=value, validate_shape=False).op
+    return _Assignment(operation, value, dtype.as_numpy_dtype)
+
+
+def _chunks(
+    assignments: list[tuple[_Assignment, str]], shapes: Mapping[str, list[int]]
+) -> Iterator[list[tuple[_Assignment, str]]]:
+    """Few runs, because each prepares the graph anew; but not all weights in memory at once."""
+    chunk: list[tuple[_Assignment, str]] = []
+    values = 0
+    for assignment, name in assignments:
+        chunk.append((assignment, name))
+        values += math.prod(shapes[name])
+        if values > _VALUES_PER_RUN:
+            yield chunk
+            chunk, values = [], 0
+    yield chunk
