@@ -1,0 +1,50 @@
+"""The pinned sets fit what pyproject.toml asks for, on every supported Python."""
+
+from __future__ import annotations
+
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def _asked(extra: str) -> list[Requirement]:
+    asked = [Requirement(text) for text in requires("airflow-provider-tendies") or []]
+    return [one for one in asked if one.marker is None or one.marker.evaluate({"extra": extra})]
+
+
+def _pins(python: str) -> dict[str, Requirement]:
+    lines = [
+        line
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith(("#", "-r"))
+    ]
+    pins = [Requirement(line) for line in lines]
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    return {canonicalize_name(pin.name): pin for pin in pins if pin.marker is None or pin.marker.evaluate(here)}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("extra", ["", "tensorflow", "dev"])
+def test_everything_that_is_asked_for_is_pinned_to_a_version_that_fits(python: str, extra: str) -> None:
+    pins = _pins(python)
+    unfit = []
+    for asked in _asked(extra):
+        pin = pins.get(canonicalize_name(asked.name))
+        version = next(iter(pin.specifier)).version if pin else None
+        if version is None or not asked.specifier.contains(version, prereleases=True):
+            unfit.append(f"{asked} but pinned {version}")
+    assert unfit == []
+
+
+def test_the_development_set_adds_to_the_other_and_repeats_nothing() -> None:
+    run = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    dev = (REPOSITORY / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    assert "-r requirements.txt" in dev
+    assert set(run) & set(dev) == set()
