@@ -26,12 +26,13 @@ def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
             f"The manifest of {saved_model_dir} has no {missing}, so no replica can prove that it serves the right "
             "pictures. Export it with `tendies export`."
         )
-    worst = max(manifest.parity, key=lambda entry: entry.max_abs if entry.unit == "of_255" else 0.0)
-    if worst.unit == "of_255" and not worst.max_abs <= manifest.tolerance:
-        raise PublishError(
-            f"The export in {saved_model_dir} differs from its source by {worst.max_abs:g} of 255 on {worst.golden} "
-            f"(allowed: {manifest.tolerance:g}). Export it again."
-        )
+    limits = {"of_255": manifest.tolerance, "absolute": manifest.tensor_tolerance}
+    for entry in manifest.parity:
+        if not entry.max_abs <= limits.get(entry.unit, 0.0):  # written so that NaN fails
+            raise PublishError(
+                f"The export in {saved_model_dir} differs from its source by {entry.max_abs:g} ({entry.unit}) on "
+                f"golden image {entry.golden}; allowed is {limits.get(entry.unit, 0.0):g}. Export it again."
+            )
 
 
 def look_at_fleet(tx: Transaction) -> int | None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tendies_ops.errors import ProofFailedError
+from tendies_ops.errors import ProofFailedError, PublishError
 from tendies_ops.release.fleet import Fleet
+from tendies_ops.release.preflight import check_promises
 from tendies_ops.release.prove import GoldenImage, prove_version
-from tests.support.candidates import picture, shift, to_png
+from tendies_ops.spec import read_manifest
+from tests.support.candidates import make_candidate, picture, shift, to_png
 from tests.support.canned_server import Answer, CannedServer, Request, predictions_answer
 
 BOXES = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]
@@ -127,3 +130,35 @@ def _grey(value: int) -> Any:
     import numpy as np
 
     return np.full((8, 8, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("unit", "max_abs", "fine"),
+    [
+        ("of_255", 1.0, True),
+        ("of_255", 1.5, False),
+        ("absolute", 1e-5, True),
+        ("absolute", 0.1, False),
+        ("of_255", float("nan"), False),
+    ],
+)
+def test_a_manifest_whose_own_parity_broke_its_promise_is_refused(
+    tmp_path: Path, unit: str, max_abs: float, fine: bool
+) -> None:
+    manifest = read_manifest(make_candidate(tmp_path / "a"))
+    entry = manifest.parity[0].model_copy(update={"unit": unit, "max_abs": max_abs})
+    told = manifest.model_copy(update={"parity": (entry,)})
+
+    if fine:
+        check_promises(tmp_path / "a", told)
+        return
+    with pytest.raises(PublishError, match="differs from its source"):
+        check_promises(tmp_path / "a", told)
+
+
+@pytest.mark.parametrize(("part", "words"), [("golden", "no golden images"), ("parity", "no parity results")])
+def test_a_manifest_that_promises_nothing_is_refused(tmp_path: Path, part: str, words: str) -> None:
+    manifest = read_manifest(make_candidate(tmp_path / "a")).model_copy(update={part: ()})
+
+    with pytest.raises(PublishError, match=words):
+        check_promises(tmp_path / "a", manifest)
