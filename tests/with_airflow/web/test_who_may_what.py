@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,12 @@ def test_no_route_takes_a_method_that_could_change_something(method: str, role: 
     headers = {"Origin": "https://evil.example"}
     answers = [clients[role].request(method, f"/tendies{address}", headers=headers) for address, _ in ROUTES.values()]
     assert {answer.status_code for answer in answers} == {405}
+
+
+def test_the_documented_table_is_what_is_tested() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "web.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(/[^`]*)` \| 401 \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert {row[0]: set(row[1:]) for row in rows} == {route: {str(status)} for route, (_, status) in ROUTES.items()}
 
 
 def test_an_expired_or_forged_cookie_is_nobody(airflow_app: Any) -> None:
