@@ -135,9 +135,7 @@ def measure(workload: Workload, *, swaps: int, seconds: float) -> list[Row]:
         swapping, beside, alone = load.p99_ms(spans), load.p99_ms([crowded]), load.p99_ms([steady])
         took = statistics.median(end - start for start, end in spans)
         failed = f"{len(load.failures)} of {len(load.times)} requests failed"
-    print(
-        f"{workload.title}: p99 {alone:.1f} ms alone, {beside:.1f} beside a neighbour, {swapping:.1f} in swaps; {failed}"
-    )
+    print(f"{workload.title}: p99 {alone:.1f} ms alone, {beside:.1f} beside another, {swapping:.1f} in swaps; {failed}")
     return [
         Row(f"p99 while swapping, {workload.title}", round(swapping, 1), "ms", "the same load beside a busy neighbour",
             round(beside, 1), round(swapping / beside, 2), "<= 1.5", {"alone_ms": round(alone, 1), "swaps": swaps}),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from tendies_ops.errors import UsageError
+from tendies_ops.server.status import invalid_argument
 
 
 def _flag(default: Any, help_text: str) -> Any:
@@ -93,7 +94,8 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
     """
     Read a command line.
 
-    :raises UsageError: a value is of the wrong type, or a flag is known and not implemented here.
+    :raises UsageError: a flag is known and not implemented here.
+    :raises StatusError: a value is of the wrong type.
     """
     known = {item.name: item for item in fields(Flags)}
     values: dict[str, Any] = {}
@@ -134,7 +136,8 @@ def _value(name: str, text: str, default: Any) -> Any:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         return type(default)(text)
     except (ValueError, KeyError):
-        raise UsageError(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {_kind(default)}.") from None
+        wanted = _kind(default)
+        raise invalid_argument(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {wanted}.") from None
 
 
 def _kind(default: Any) -> str:

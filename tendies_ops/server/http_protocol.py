@@ -48,6 +48,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._busy = False  # a request is being answered
         self._draining = False
         self._half_closed = False  # the client sends no more
+        self._will_go_on = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the connection."""
@@ -93,7 +94,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Half-closed clients still get their answer."""
         self._half_closed = True
-        return self._busy
+        if not self._busy:
+            self._go_on_soon()
+        return True
 
     def _advance(self) -> None:
         """Go on with what has been received ahead."""
@@ -195,9 +198,19 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._transport.resume_reading()
-        if self._ahead:
+        self._go_on_soon()
+
+    def _go_on_soon(self) -> None:
+        """Not at once: thousands of requests sent ahead would be thousands of calls inside each other."""
+        if not self._will_go_on and (self._ahead or self._half_closed):
+            self._will_go_on = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._will_go_on = False
+        if self._ahead and not self._busy:
             self._advance()
-        if self._half_closed and not self._busy and self._transport is not None:
+        if self._half_closed and not self._busy and not self._will_go_on and self._transport is not None:
             self._transport.close()
 
     def _refuse(self, status: int) -> None:

@@ -39,23 +39,27 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
     :param arguments: tensorflow_model_server's flags.
     :param make_loader: what loads version directories; tests bring one without TensorFlow.
     :return: the exit status: 0 after SIGTERM, 255 where it could not start.
-    :raises UsageError: a flag is wrong.
+    :raises UsageError: a flag is known and not implemented here.
     """
-    command_line = parse_flags(arguments)
-    if command_line.asks_help:
-        sys.stdout.write(usage())
-        return 0
-    for unknown in command_line.unknown:
-        sys.stderr.write(f"unknown argument: {unknown}{hint_for(unknown)}\n")
-    flags = command_line.flags
-    if flags.log_level not in _LOG_LEVELS:
-        raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {flags.log_level!r}.")
-    logging.basicConfig(level=flags.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     try:
+        command_line = parse_flags(arguments)
+        if command_line.asks_help:
+            sys.stdout.write(usage())
+            return 0
+        for unknown in command_line.unknown:
+            sys.stderr.write(f"unknown argument: {unknown}{hint_for(unknown)}\n")
+        flags = command_line.flags
+        _set_up_logging(flags.log_level)
         return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
     except StatusError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
         return EXIT_NOT_STARTED
+
+
+def _set_up_logging(level: str) -> None:
+    if level not in _LOG_LEVELS:
+        raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {level!r}.")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
 
 
 def _saved_model_loader(flags: Flags, metrics: Metrics) -> Loader:

@@ -37,7 +37,7 @@ def test_such_a_flag_may_ask_for_nothing() -> None:
 
 
 def test_a_value_of_the_wrong_type_is_named() -> None:
-    with pytest.raises(UsageError, match="'abc' for flag --rest_api_port"):
+    with pytest.raises(StatusError, match="'abc' for flag --rest_api_port"):
         parse_flags(["--rest_api_port=abc"])
 
 

@@ -467,6 +467,7 @@ def test_t_poll_zero_looks_once(base: Path, models: Path) -> None:
             ("--port=0", "--model_base_path=/x"),
             "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.",
         ),
+        (("--rest_api_num_threads=many",), "Couldn't interpret value 'many' for flag --rest_api_num_threads"),
         (("--model_config_file=/nope",), "NOT_FOUND: /nope; No such file or directory"),
         (
             ("--batching_parameters_file=/x", "--model_base_path=/x"),

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.model_server import RunningServer, start_model_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    base = tmp_path_factory.mktemp("model")
+    (base / "1").mkdir()
+    (base / "1" / "stub.json").write_text(json.dumps({"append": "!"}))
+    with start_model_server("--model_name=m", f"--model_base_path={base}", stub=True) as running:
+        yield running
+
+
+def conversation(server: RunningServer, *parts: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+        connection.shutdown(socket.SHUT_WR)
+        received = []
+        while chunk := connection.recv(1 << 16):
+            received.append(chunk)
+        return b"".join(received)
+
+
+def post(body: bytes) -> bytes:
+    return b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_thousands_of_requests_sent_ahead_are_answered_in_order(server: RunningServer) -> None:
+    answers = conversation(server, b"GET /readyz HTTP/1.1\n\n" * 3000)
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 3000
+
+
+def test_a_body_that_comes_byte_by_byte_is_read(server: RunningServer) -> None:
+    request = post(b'{"instances":[{"b64":"aGk="}]}')
+    answer = conversation(server, *(request[index : index + 1] for index in range(len(request))))
+    assert answer.endswith(b'"b64": "aGkh"\n        }\n    ]\n}')
+
+
+def test_large_bodies_come_back_whole(server: RunningServer) -> None:
+    text = b"QUJD" * 1_000_000
+    answers = conversation(server, post(b'{"instances":[{"b64":"' + text + b'"}]}'), post(b'{"instances":["x"]}'))
+    assert text in answers
+    assert answers.endswith(b'"b64": "eCE="\n        }\n    ]\n}')
+
+
+def test_chunks_and_what_follows_them(server: RunningServer) -> None:
+    head = b"POST /v1/models/m:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b'{"instances":["x"]}'
+    chunks = b"".join(b"%x\r\n%s\r\n" % (1, body[index : index + 1]) for index in range(len(body)))
+    answers = conversation(server, head + chunks + b"0\r\nX: y\r\n\r\n" + post(body))
+    assert answers.count(b'"b64": "eCE="') == 2
+
+
+def test_a_length_that_lies_costs_no_memory(server: RunningServer) -> None:
+    head = b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 9000000000000000000\r\n\r\n{"
+    assert conversation(server, head) == b""
+    assert b"200 OK" in conversation(server, b"GET /readyz HTTP/1.1\r\n\r\n")
