@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import Contender, start_contenders
-from bench.results import Row, write_result
+from bench.results import Row, as_table, write_result
 from bench.workloads import MAKERS, Workload, make_workloads
 
 LIMIT = "TensorFlow in process"
@@ -104,8 +104,8 @@ def main() -> None:
     rows: list[Row] = []
     for workload in make_workloads(tuple(arguments.workloads)):
         rows += measure(workload, tuple(arguments.peers), rounds=arguments.rounds, seconds=arguments.seconds)
-    path = write_result("server_peers", rows, rounds=arguments.rounds, seconds=arguments.seconds)
-    print(f"Wrote {path}")
+        write_result("server_peers", rows, rounds=arguments.rounds, seconds=arguments.seconds)
+    print(as_table(rows))
 
 
 if __name__ == "__main__":
