@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from tendies_ops.errors import ModelServerError, TendiesError, UsageError
+from tendies_ops.errors import ModelServerError, TendiesError, UsageError, VersionGoneError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -173,8 +173,6 @@ def _authorization(connection: Connection, token: str | None) -> dict[str, str]:
 
 def _probe(client: ModelServerClient, model_name: str) -> tuple[bool, str]:
     """Ask one replica for one model. Model Server lists no models, so without a name only the answer itself counts."""
-    from tendies_ops.errors import VersionGoneError
-
     with client:
         try:
             statuses = client.version_statuses(model_name or "tendies_connection_test")
