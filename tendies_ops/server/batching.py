@@ -203,8 +203,3 @@ def _hand_out(batch: _Batch, outputs: Mapping[str, Tensor], padding: int) -> Non
 def _fail(batch: _Batch, error: StatusError) -> None:
     for task in batch.tasks:
         task.error = error
-
-
-def slots_for(threads: int) -> threading.Semaphore:
-    """What bounds the batches that run at a time."""
-    return threading.Semaphore(threads)

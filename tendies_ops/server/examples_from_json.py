@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.json_pretty import debug_string
 from tendies_ops.server.json_text import JsonObject, members
+from tendies_ops.server.json_values import decode_base64_object, is_base64_object, json_type
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.tensors_from_json import decode_base64_object, is_base64_object, json_type
 
 _Kind = Literal["bytes", "float", "int64"]
 _LIST_FIELD: Final[dict[str, int]] = {"bytes": 1, "float": 2, "int64": 3}

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tendies_ops.server.json_strict import double_of, parse_strict
+from tendies_ops.server.json_number import double_of
+from tendies_ops.server.json_strict import parse_strict
 from tendies_ops.server.status import invalid_argument
 
 JsonObject = dict[str, Any]

@@ -7,38 +7,19 @@ Source: tensorflow/serving util/json_tensor.cc.
 from __future__ import annotations
 
 import math
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
-
-import numpy as np
-import pybase64
-from numpy.typing import NDArray
+from typing import Any
 
 from tendies_ops.server.json_pretty import debug_string
 from tendies_ops.server.json_text import JsonObject, members
+from tendies_ops.server.json_values import converted, is_base64_object, make_tensor
 from tendies_ops.server.signatures import TensorInfo
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.tensors import STRING, DType, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.tensors import DType, Tensor
 
 Inputs = Mapping[str, TensorInfo]
-
-_INT32: Final = (-(1 << 31), (1 << 31) - 1)
-_INT_RANGES: Final[dict[str, tuple[int, int]]] = {
-    "int32": _INT32,
-    "int16": _INT32,  # the narrow types wrap around, they are not checked
-    "int8": _INT32,
-    "uint8": _INT32,
-    "int64": (-(1 << 63), (1 << 63) - 1),
-    "uint32": (0, (1 << 32) - 1),
-    "uint64": (0, (1 << 64) - 1),
-}
-_FLOATS: Final = ("float", "double")
-# What absl::Base64Unescape takes: blanks anywhere, "=" or "." as padding, or none.
-_BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
 
 
 @dataclass(frozen=True)
@@ -94,16 +75,6 @@ def _instances(document: JsonObject) -> list[Any]:
     if not instances:
         raise refuse("No values in 'instances' array")
     return instances
-
-
-def is_base64_object(value: Any) -> bool:
-    """Whether it is ``{"b64": "..."}`` and nothing else."""
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("b64"), str)
-        and len(value) == 1
-        and sum(1 for _ in members(value)) == 1
-    )
 
 
 def _is_named(value: Any) -> bool:
@@ -218,7 +189,7 @@ def _whole_tensor(instances: list[Any], dtype: DType) -> Tensor | None:
     if leaves is None:
         return None
     try:
-        return make_tensor(_converted(leaves, dtype), shape, dtype)
+        return make_tensor(converted(leaves, dtype), shape, dtype)
     except StatusError:
         return None
 
@@ -243,7 +214,7 @@ def flatten(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
     leaves = _flatten_regular(value, shape)
     if leaves is None:
         return _flatten_checked(value, shape, dtype)
-    return _converted(leaves, dtype)
+    return converted(leaves, dtype)
 
 
 def _flatten_regular(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
@@ -267,7 +238,7 @@ def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[A
                     f"JSON Value: {debug_string(item)} found at incorrect level: {level + 1} in the JSON DOM. "
                     f"Expected at level: {len(shape)}"
                 )
-            leaves += _converted([item], dtype)
+            leaves += converted([item], dtype)
             continue
         if level >= len(shape):
             raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
@@ -277,117 +248,3 @@ def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[A
             )
         pending.extend((element, level + 1) for element in reversed(item))
     return leaves
-
-
-def _converted(leaves: list[Any], dtype: DType) -> list[Any]:
-    convert = _converter(dtype)
-    return leaves if _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
-
-
-def _all_plain(leaves: list[Any], dtype: DType) -> bool:
-    """Whether every value is fine as it is, without asking each one."""
-    kinds = set(map(type, leaves))
-    if dtype.name in _FLOATS:
-        return kinds <= {int, float}
-    if dtype.name == "bool":
-        return kinds <= {bool}
-    if dtype.name in _INT_RANGES and kinds == {int}:
-        low, high = _INT_RANGES[dtype.name]
-        return bool(low <= min(leaves) and max(leaves) <= high)
-    return False
-
-
-def _converter(dtype: DType) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            if dtype is STRING:
-                return decode_base64_object(value)
-            raise _type_error(value, dtype)
-        if dtype is STRING and isinstance(value, str):
-            return value.encode("utf-8", "surrogateescape")
-        if not _known(dtype):
-            raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
-        if not _all_plain([value], dtype):
-            raise _type_error(value, dtype)
-        return value
-
-    return convert
-
-
-def _known(dtype: DType) -> bool:
-    return dtype is STRING or dtype.name in _FLOATS or dtype.name == "bool" or dtype.name in _INT_RANGES
-
-
-def json_type(value: Any) -> str:
-    """RapidJSON's name of a value's type."""
-    if isinstance(value, bool):
-        return "True" if value else "False"
-    kinds = {type(None): "Null", str: "String", list: "Array", int: "Number", float: "Number"}
-    return kinds.get(type(value), "Object")
-
-
-def _type_error(value: Any, dtype: DType) -> StatusError:
-    return invalid_argument(
-        f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
-    )
-
-
-def decode_base64_object(value: JsonObject) -> bytes:
-    """
-    The bytes of a ``{"b64": ...}`` object.
-
-    :raises StatusError: it is none, or not base64.
-    """
-    if not is_base64_object(value):
-        raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
-    decoded = decode_base64(value["b64"].encode("utf-8", "surrogateescape"))
-    if decoded is None:
-        raise invalid_argument("Unable to base64 decode")
-    return decoded
-
-
-def decode_base64(text: bytes | memoryview) -> bytes | None:
-    """
-    Decode as absl::Base64Unescape does.
-
-    :return: None where that refuses.
-    """
-    try:
-        return bytes(pybase64.b64decode(text, validate=True))
-    except ValueError:
-        pass
-    squeezed = _BASE64_BLANKS.sub(b"", bytes(text))
-    bare = squeezed.rstrip(b"=.")
-    padding = len(squeezed) - len(bare)
-    if len(bare) % 4 == 1 or padding not in (0, -len(bare) % 4):
-        return None
-    try:
-        return bytes(pybase64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True))
-    except ValueError:
-        return None
-
-
-def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """A tensor of checked values."""
-    if dtype is STRING:
-        return StringTensor(shape, values)
-    if dtype.name in _FLOATS:
-        return NumberTensor(shape, _float_array(values, dtype))
-    if dtype.numpy is None:  # only an empty list comes this far
-        raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: [] to type: {dtype.name}")
-    wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
-    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy))
-
-
-def _float_array(values: list[Any], dtype: DType) -> NDArray[Any]:
-    with np.errstate(over="ignore"):
-        array = np.array(values, np.float64)
-        if dtype.name == "float":
-            array = array.astype(np.float32)
-    # The real server works on threads that flush denormal numbers to zero.
-    smallest = np.finfo(array.dtype).tiny
-    array[np.abs(array) < smallest] *= 0
-    return array
-
-
-assert sys.byteorder == "little"  # tensors are copied as they lie in memory

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
-from tests.support.model_server import RunningServer
+from tests.support.model_server import RunningServer, start_model_server
 
 Snapshot = dict[int, str]  # version -> state; a failed load as ``END CODE: message``
+
+AVAILABLE, END = "AVAILABLE", "END"
+NO_MODEL = (
+    "END NOT_FOUND: Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+    "`saved_model.pb`)\nSpecified file path: {path}"
+)
 
 _ORDER = ("START", "LOADING", "AVAILABLE", "UNLOADING", "END")
 _PASSING = ("START", "LOADING", "UNLOADING")
@@ -84,3 +92,24 @@ def publish(source: Path, base: Path, name: str | int) -> Path:
 def withdraw(base: Path, name: str | int) -> Path:
     """Rename a version away."""
     return (base / str(name)).rename(base / f".withdrawn-{name}-{time.monotonic_ns()}")
+
+
+def start(base: Path, *flags: str, wait: bool = True) -> RunningServer:
+    """Serve model ``half`` from a base path."""
+    return start_model_server("--model_name=half", f"--model_base_path={base}", *flags, wait=wait)
+
+
+def ran(*flags: str) -> subprocess.CompletedProcess[str]:
+    """A server that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "tendies_ops.server.main", *flags],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def value(text: str) -> float:
+    """The one prediction of an answer."""
+    return float(text.split("[")[1].split("\n", maxsplit=1)[0])

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from tendies_ops.server.json_number import double_of
 from tendies_ops.server.json_pretty import debug_string, error_body
-from tendies_ops.server.json_strict import double_of, parse_strict
+from tendies_ops.server.json_strict import parse_strict
 from tendies_ops.server.json_text import make_object, members, parse_json
 from tendies_ops.server.status import StatusError
 

@@ -10,13 +10,14 @@ import pytest
 
 from tendies_ops.server.batching import BatchingServable
 from tendies_ops.server.batching_config import BatchingParameters
+from tendies_ops.server.json_values import decode_base64
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.plain_bytes import read_plain_bytes
 from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
 from tendies_ops.server.tensor_rows import merge_rows, split_rows
 from tendies_ops.server.tensors import DTYPES, NumberTensor, StringTensor, Tensor
-from tendies_ops.server.tensors_from_json import decode_base64, predict_inputs
+from tendies_ops.server.tensors_from_json import predict_inputs
 from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
 from tendies_ops.server.tfrecord import frame_record, read_records
 

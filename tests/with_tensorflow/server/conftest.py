@@ -78,3 +78,15 @@ def suffix_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def heavy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with 40 MiB of weights."""
     return _make(tmp_path_factory.mktemp("heavy-models"), 40)
+
+
+@pytest.fixture
+def models(shared_data: Path) -> Path:
+    """The models that the real server was recorded with."""
+    return shared_data / "model-server-exchanges" / "models"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Where a model base path can be made."""
+    return tmp_path / "life"
