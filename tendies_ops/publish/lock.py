@@ -10,6 +10,7 @@ making the next generation. So a lock is never broken by removing it, and two ho
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -29,6 +30,7 @@ STALE_AFTER_S = 60.0
 _HEARTBEAT_S = 10.0
 _POLL_S = 0.2
 _LOCK = re.compile(r"lock\.([0-9]+)")
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _RELEASED = b"released"
 # Old generations are kept a while: a listing that runs beside a take-over must not miss both the old and the new one.
 _KEPT_GENERATIONS = 8
@@ -170,7 +172,7 @@ def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None
     path = directory / f"lock.{generation}"
     try:
         ticket.write_text(json.dumps({"owner": Owner.me().to_json(), "purpose": purpose}), encoding="utf-8")
-        os.link(ticket, path)
+        _link(ticket, path)
     except (FileExistsError, FileNotFoundError):
         return None  # another one was faster, or its cleaning took our ticket: look again
     except OSError as error:
@@ -182,6 +184,22 @@ def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None
         return None
     _clear_old(directory, generation)
     return BasePathLock(path, generation)
+
+
+def _link(ticket: Path, path: Path) -> None:
+    """
+    Make ``path`` with the ticket's content, or find it there.
+
+    Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may then see the
+    file before its content, which counts as held by somebody unknown.
+    """
+    try:
+        os.link(ticket, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("xb") as stream:
+            stream.write(ticket.read_bytes())
 
 
 def _clear_old(directory: Path, generation: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -109,6 +110,22 @@ def test_a_lock_file_that_nobody_can_read_is_respected(tmp_path: Path) -> None:
 
     with pytest.raises(LockHeldError, match="unknown process"), lock_base_path(tmp_path, purpose="t", timeout_s=0.1):
         pass
+
+
+def test_a_mount_without_links_has_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+
+    with (
+        lock_base_path(tmp_path, purpose="release of stripes"),
+        pytest.raises(LockHeldError, match="release of stripes"),
+        lock_base_path(tmp_path, purpose="other", timeout_s=0.1),
+    ):
+        pass
+    with lock_base_path(tmp_path, purpose="next", timeout_s=1.0) as lock:
+        assert lock.generation == 2
 
 
 def test_staleness_is_measured_on_the_waiters_own_clock() -> None:
