@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.report import BatchReport
 from tendies_ops.inference.storage import Input, Output
@@ -21,14 +23,24 @@ class RunFiles:
     def __init__(self, target: Output, run_id: str) -> None:
         self._target = target
         self.folder = target.state / "runs" / run_id
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with _told_as_output_trouble(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def write_progress(self, progress: dict[str, Any]) -> None:
         """Rewrite ``progress.json``, for whoever watches."""
-        write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
+        with _told_as_output_trouble(self.folder):
+            write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
 
     def save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
-        """Write report, page and contact sheet; return the report with their paths."""
+        """
+        Write report, page and contact sheet; return the report with their paths.
+
+        :raises OutputFolderError: they cannot be written.
+        """
+        with _told_as_output_trouble(self.folder):
+            return self._save(report, samples, source)
+
+    def _save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
         paths = {**report.paths, "report": self._place("report.json"), "html": self._place("report.html")}
         if samples:
             self._write_sheet(samples, source)
@@ -73,6 +85,14 @@ class RunFiles:
             by_kind=report.failures_by_kind,
             contact_sheet="contact_sheet.png" if "contact_sheet" in report.paths else "",
         )
+
+
+@contextlib.contextmanager
+def _told_as_output_trouble(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputFolderError(f"{folder} cannot be written: {error.strerror}. What is done is kept.") from error
 
 
 def verdict(report: BatchReport) -> str:

@@ -1,0 +1,112 @@
+"""Hostile files among good ones, through a real TensorFlow graph: every file has its outcome, no good one suffers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.outcomes import PictureError
+from tendies_ops.inference.preparing import prepare
+from tendies_ops.inference.sniffing import OTHER_EXTENSIONS
+from tests.support.model_server import RunningServer, start_model_server
+from tests.support.real_shift import make_export
+from tests.support.sample_pictures import encoded, noise, png
+
+HOSTILE = Path(__file__).parents[4] / "shared" / "data" / "hostile-images"
+NAME = "real_shift"
+GOOD = 200
+MAX_MEGAPIXELS = 16
+IN_FLIGHT_MIB = 64
+#: docs/reference/batch.md: the program, what is in flight, two pictures being decoded at 12 bytes a pixel.
+BOUND_MIB = 100 + IN_FLIGHT_MIB + 2 * MAX_MEGAPIXELS * 12
+
+needs_hostile = pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"the hostile images are not at {HOSTILE}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    base = tmp_path_factory.mktemp("base")
+    make_export(base / "1", by=10, model_name=NAME)
+    with start_model_server(f"--model_name={NAME}", f"--model_base_path={base}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good") / "good"
+    folder.mkdir()
+    for number in range(GOOD):
+        data = png(number, (32, 24)) if number % 2 else encoded(noise(number, (40, 30)), "JPEG")
+        (folder / f"{number:03}.{'png' if number % 2 else 'jpg'}").write_bytes(data)
+    return folder
+
+
+def run(server: RunningServer, source: Path, target: Path) -> tuple[dict[str, Any], float]:
+    """The command's summary, and its peak memory in MiB."""
+    code = "import sys; from tendies_ops.cli.main import main; sys.exit(main())"
+    words = ["batch", "--server", server.url, "--model", NAME, str(source), str(target), "--json", "--no-provenance"]
+    words += ["--max-megapixels", str(MAX_MEGAPIXELS), "--max-bytes-in-flight", str(IN_FLIGHT_MIB)]
+    out = target.with_suffix(".json")
+    with out.open("wb") as stdout:
+        process = subprocess.Popen([sys.executable, "-c", code, *words], stdout=stdout)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
+    assert os.waitstatus_to_exitcode(status) in {0, 3}
+    return json.loads(out.read_text()), usage.ru_maxrss / 1024
+
+
+def results(target: Path, below: str = "") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((target / below).glob("*.png"))}
+
+
+@needs_hostile
+@pytest.mark.shared_data
+def test_hostile_files_cost_only_themselves(server: RunningServer, good: Path, tmp_path: Path) -> None:
+    alone, _ = run(server, good, tmp_path / "alone")
+    assert (alone["done"], alone["failed"]) == (GOOD, 0)
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    (mixed / "good").symlink_to(good)
+    (mixed / "hostile").symlink_to(HOSTILE)
+    summary, peak_mib = run(server, mixed, tmp_path / "out")
+
+    assert results(tmp_path / "out", "good") == results(tmp_path / "alone")
+    files = [path for path in HOSTILE.rglob("*") if path.is_file()]
+    ignored = [path for path in files if path.suffix.lower() in OTHER_EXTENSIONS]
+    assert summary["ignored"] == len(ignored)
+    assert summary["total"] == GOOD + len(files) - len(ignored)
+    assert summary["total"] == summary["done"] + summary["failed"]
+    lines = (tmp_path / "out" / ".tendies" / "ledger.jsonl").read_bytes().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert len({(r["input"], r.get("input_b64")) for r in records}) == len(records) == summary["total"]
+    failed = [record for record in records if record["outcome"] == "failed"]
+    assert all(record["kind"] and len(record["reason"]) > 8 for record in failed)
+    assert not {record["kind"] for record in failed} & {"server_error", "bad_output", "unwritable", "unreadable"}
+    assert peak_mib < BOUND_MIB
+
+
+@needs_hostile
+@pytest.mark.shared_data
+def test_no_hostile_file_takes_long_to_prepare() -> None:
+    options = BatchOptions(input="i", output="o", model_name="m", servers=("http://h:1",), animated="all")
+    slowest = 0.0
+    for path in HOSTILE.rglob("*"):
+        if path.is_file():
+            started_s = time.thread_time()
+            with contextlib.suppress(PictureError):
+                prepare(path.read_bytes(), options)
+            slowest = max(slowest, time.thread_time() - started_s)
+    assert slowest < 5.0
