@@ -190,8 +190,8 @@ def _link(ticket: Path, path: Path) -> None:
     """
     Make ``path`` with the ticket's content, or find it there.
 
-    Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may then see the
-    file before its content, which counts as held by somebody unknown.
+    Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may then see
+    the file before its content, which counts as held by somebody unknown.
     """
     try:
         os.link(ticket, path)

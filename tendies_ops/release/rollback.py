@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
@@ -72,7 +73,8 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
         took_back = recover(tx)
         current = tx.swap.live_version(tx.base, look_at_fleet(tx))
         if took_back and to_version is None and current is not None:
-            return _roll_back_to(tx, current, current, reason, started_s)  # the killed release was what to go back from
+            report = _roll_back_to(tx, current, current, reason, started_s)
+            return replace(report, state="rolled_back")  # the killed run was what to go back from
         target = _choose_target(tx, current, to_version)
         return _roll_back_to(tx, target, current, reason, started_s)
 

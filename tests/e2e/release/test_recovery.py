@@ -107,7 +107,7 @@ def test_a_killed_rollback_is_finished_by_the_next_rollback(base: Path, server: 
 
     report = rollback_model(base, [server.url], options=OPTIONS)
 
-    assert report.version == 1
+    assert (report.version, report.state) == (1, "rolled_back")
     assert available_versions(server.url) == [1]
     assert [r.event for r in read_history(base)][-2:] == ["withdrawn", "rolled_back"]
 
