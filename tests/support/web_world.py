@@ -131,7 +131,7 @@ def add_release_report(world: WebWorld, version: int) -> None:
     report = {
         "seconds_to_available": 1.42,
         "swap": {
-            "requests": 120, "failed": 0, "failures": [], "before": latencies, "after": latencies,
+            "requests": 120, "failed": 1, "failures": ["503"], "before": latencies, "after": latencies,
             "during": {"requests": 9, "p50_ms": 61.0, "p99_ms": 88.4}, "memory_mb": {}, "timeline": timeline,
         },
         "gate": {"live_version": version - 1, "images": {"hills-0": {"ssim": 0.931, "mean_abs": 12.2}}, "breaches": []},

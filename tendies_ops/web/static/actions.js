@@ -166,8 +166,14 @@ function answerForm(path, option) {
   outcome.hidden = true;
   outcome.dataset.outcome = "";
   form.append(button, outcome);
+  // Asks by a second press: Airflow's frame allows no window.confirm.
   form.addEventListener("submit", (event) => {
-    if (!window.confirm(`${option} this release?`)) { event.preventDefault(); event.stopPropagation(); }
+    if (form.dataset.armed) return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.dataset.armed = "yes";
+    button.textContent = `${option}: press again to confirm`;
+    setTimeout(() => { delete form.dataset.armed; button.textContent = option; }, 6000);
   }, true);
   return form;
 }
