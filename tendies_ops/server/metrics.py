@@ -17,6 +17,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 _SERVING: Final = ":tensorflow:serving:"
 _LATENCY_LIMITS: Final = [10.0 * 1.8**power for power in range(33)]  # microseconds, up to some 20 minutes
+_MAX_POINTS: Final = 10_000  # of one metric: model names come from clients too
 _COUNT_LIMITS: Final = [float(2**power) for power in range(15)]
 
 _KINDS: Final[dict[str, Kind]] = {
@@ -75,7 +76,8 @@ class Metrics:
         with self._lock:
             points = self._scalars[_full(name)]
             key = tuple(labels.items())
-            points[key] = points.get(key, 0) + amount
+            if key in points or len(points) < _MAX_POINTS:
+                points[key] = points.get(key, 0) + amount
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add to a histogram: of microseconds, or of rows where the name says counts or size."""
@@ -83,9 +85,10 @@ class Metrics:
         with self._lock:
             points = self._histograms[full]
             key = tuple(labels.items())
-            if key not in points:
+            if key not in points and len(points) < _MAX_POINTS:
                 points[key] = _Histogram(_LATENCY_LIMITS if "latency" in name else _COUNT_LIMITS)
-            points[key].add(value)
+            if key in points:
+                points[key].add(value)
 
     def page(self) -> bytes:
         """The page that Prometheus reads."""

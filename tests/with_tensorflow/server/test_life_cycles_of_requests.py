@@ -1,5 +1,5 @@
 """
-More of the life cycles that were recorded from tensorflow_model_server, on the embedded server with the recorded models.
+More of the life cycles recorded from tensorflow_model_server, on the embedded server with the recorded models.
 
 Each test names its scenario of lifecycle.json. What is compared is the order and the states that a client sees, the
 error texts, and the answers on the way.
