@@ -25,7 +25,7 @@ def publish_command(
 
     Nothing waits for a server here and nothing is proved; `tendies release` does that.
 
-    Example: tendies publish build/painted_facets --model-base-path /models/painted_facets
+    Example: tendies publish build/brush_strokes --model-base-path /models/brush_strokes
     """
     from tendies_ops.export import check_loads
 

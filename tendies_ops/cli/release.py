@@ -49,7 +49,7 @@ def release_command(  # noqa: PLR0913  # one for each option
 
     What an earlier release that was killed has left is put in order first.
 
-    Example: tendies release examples/models/painted_facets.yaml --model-base-path /models/painted_facets
+    Example: tendies release examples/models/brush_strokes.yaml --model-base-path /models/brush_strokes
     --server http://localhost:8501
     """
     spec = load_spec(spec_or_dir) if _is_spec(spec_or_dir) else None

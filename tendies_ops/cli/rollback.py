@@ -32,7 +32,7 @@ def rollback_command(  # noqa: PLR0913  # one for each option
 
     The versions above it are moved to names that Model Server ignores; nothing is deleted.
 
-    Example: tendies rollback --model-base-path /models/painted_facets --server http://localhost:8501 --reason "seams"
+    Example: tendies rollback --model-base-path /models/brush_strokes --server http://localhost:8501 --reason "seams"
     """
     with stop_on_signals() as cancelled:
         report = rollback_model(

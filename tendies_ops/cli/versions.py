@@ -21,7 +21,7 @@ def versions_command(
     """
     List what is there, what serves where, from which checkpoint, and what was withdrawn and why.
 
-    Example: tendies versions --model-base-path /models/painted_facets --server http://localhost:8501
+    Example: tendies versions --model-base-path /models/brush_strokes --server http://localhost:8501
     """
     found = list_versions(model_base_path, server or (), model_name=model)
     print_json(found.summary()) if as_json else _print(found)

@@ -101,7 +101,7 @@ def lock_base_path(
     """
     Hold the lock of ``model_base_path``.
 
-    :param purpose: what for, for whoever waits: ``release of painted_facets``.
+    :param purpose: what for, for whoever waits: ``release of brush_strokes``.
     :param timeout_s: how long to wait for another holder.
     :raises LockHeldError: somebody else held it all that time; it is named.
     :raises StoppedError: ``cancelled`` was set meanwhile.
