@@ -72,12 +72,16 @@ def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None)
 
 
 def confirm_serving(tx: Transaction, version: int) -> Undone:
-    """Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives."""
+    """
+    Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
+
+    One that the candidate took down gets the whole time to be started again; one that never answered, only its grace.
+    """
     outcomes = tx.fleet.wait_until_serving(
         version,
         timeout_s=tx.options.restore_timeout_s,
         unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.fleet.servers,
+        answered_before=[server for server in tx.fleet.servers if server not in tx.answered],
         settle_on_failure=False,
     )
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}

@@ -68,7 +68,7 @@ def test_a_replica_that_answers_other_pictures_is_named(tmp_path: Path, base: Pa
 
 
 def test_a_replica_that_dies_while_loading_is_found_long_before_the_deadline(tmp_path: Path, base: Path) -> None:
-    options = PATIENT.model_copy(update={"available_timeout_s": 60.0})
+    options = PATIENT.model_copy(update={"available_timeout_s": 60.0, "restore_timeout_s": 3.0})
     with WatchingServer(base) as sound, WatchingServer(base, overrides={"crash": True, "only_above": 1}) as fragile:
         urls = [sound.url, fragile.url]
         release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=options)
@@ -77,6 +77,20 @@ def test_a_replica_that_dies_while_loading_is_found_long_before_the_deadline(tmp
             release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=options)
 
         assert available_versions(sound.url) == [1]
+
+
+def test_a_replica_that_was_taken_down_is_waited_for_until_its_supervisor_has_it_up_again(
+    tmp_path: Path, base: Path
+) -> None:
+    overrides = {"crash": True, "only_above": 1}
+    with WatchingServer(base) as sound, WatchingServer(base, overrides=overrides, restart_after_s=3.0) as fragile:
+        urls = [sound.url, fragile.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
+
+        with pytest.raises(ReleaseError, match=rf"Version 1 serves on {sound.url}, {fragile.url}, proved"):
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=PATIENT)
+
+        assert [available_versions(url) for url in urls] == [[1], [1]]
 
 
 def test_a_rollback_that_one_replica_cannot_follow_is_undone(tmp_path: Path, base: Path) -> None:
