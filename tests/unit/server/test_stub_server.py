@@ -38,3 +38,9 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(tmp_path: Path) -> N
         assert server.status("m") == {3: "END", 2: "AVAILABLE", 1: "END"}
         assert _predict(server.url, b"a") == [b"a two"]
         assert server.stop() == 0
+
+
+def test_a_server_that_waits_for_its_first_version_ends_on_sigterm(tmp_path: Path) -> None:
+    with start_model_server("--model_name=m", f"--model_base_path={tmp_path}", stub=True, wait=False) as server:
+        server.wait_for_log("No versions of servable m found")
+        assert server.stop() == 0
