@@ -119,3 +119,36 @@ def test_a_disk_that_fills_up_after_the_rename_takes_the_version_back_in_words(
     assert versions_in(base) == [1]
     report = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=QUICK)
     assert (report.version, server.serving()) == (3, [3])
+
+
+def test_a_version_that_tendies_did_not_make_is_gone_back_to_all_the_same(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    foreign = make_candidate(tmp_path / "foreign", by=10)
+    (foreign / "assets.extra" / "tendies.json").unlink()
+    foreign.rename(base / "4")
+    server.wait_until_serving(4)
+
+    with pytest.raises(LoadFailedError, match=r"Version 5 of .*Version 4 serves on .*no golden images"):
+        release_model(make_candidate(tmp_path / "b", by=20, error="INTERNAL: no"), base, [server.url], options=QUICK)
+
+    assert server.serving() == [4]
+
+
+def test_the_last_version_that_can_serve_is_not_withdrawn(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+
+    def damage_the_old_one(words: str) -> None:
+        if words.startswith("Published"):
+            (base / "1" / "saved_model.pb").write_bytes(b"damaged")
+
+    with pytest.raises(ProofFailedError, match=r"NOT withdrawn: version 1 is gone or damaged"):
+        release_model(
+            make_candidate(tmp_path / "b", by=20, promised_by=21),
+            base,
+            [server.url],
+            options=QUICK,
+            on_step=damage_the_old_one,
+        )
+
+    assert server.serving() == [2]
