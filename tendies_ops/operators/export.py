@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
 from tendies_ops.operators.base import TendiesOperator
-from tendies_ops.publish.layout import ensure_base_path
 from tendies_ops.spec import Manifest, ModelSpec, load_spec
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ class ExportSavedModelOperator(TendiesOperator):
     def _output_dir(self, spec: ModelSpec, context: Context) -> Path:
         if self.output_dir:
             return Path(self.output_dir)
+        from tendies_ops.publish.layout import ensure_base_path
+
         given = self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
         exports = ensure_base_path(Path(self.base_path(given, spec.model_name))) / EXPORTS_DIRECTORY
         ti = context["ti"]
