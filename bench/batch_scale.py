@@ -1,7 +1,7 @@
 """
 Whether a batch run stays flat: time and memory over 100,000 small pictures, and planning over a million done ones.
 
-    python bench/batch_scale.py [--pictures 100000] [--done 1000000] [--output result.json]
+    python -m bench.batch_scale [--pictures 100000] [--done 1000000]
 
 The first part runs small pictures against a server that answers at once, and compares time per picture and peak memory
 between its first and its last tenth. The second lists a million nearly empty files beside a ledger that has them all as
@@ -11,7 +11,6 @@ done: what a nightly run over an old folder costs. Files lie in memory (/dev/shm
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import shutil
@@ -19,8 +18,10 @@ import socket
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.client_cost import BATCH, FORKING, make_case, plain_answer, serve
+from bench.results import Row, as_table, write_result
 from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp, make_record
 from tendies_ops.inference.outcomes import Found, Outcome
@@ -115,7 +116,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--done", type=int, default=1_000_000)
-    parser.add_argument("--output", type=Path, help="write the result here too")
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="tendies-scale-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     names, picture, _ = make_case(64, work / "case", 1)
@@ -136,10 +136,23 @@ def main() -> None:
         for server in servers:
             server.terminate()
         shutil.rmtree(work, ignore_errors=True)
-    text = json.dumps(result, indent=1)
-    if arguments.output:
-        arguments.output.write_text(text + "\n")
-    print(text)
+    write_result("batch_scale", rows := rows_of(result), load_average=os.getloadavg()[0], cases=result)
+    print(as_table(rows))
+
+
+def rows_of(result: dict[str, Any]) -> list[Row]:
+    planned_run, flat_run = result["planning"], result["flatness"]
+    planned_count = f"{planned_run['skipped']:,} done pictures planned and skipped"
+    first, last = (flat_run[f"cpu_us_per_picture_in_the_{name}_tenth"] for name in ("first", "last"))
+    memory = flat_run["peak_mib_at_the_end"], flat_run["peak_mib_after_1000"]
+    flat_count = f"{flat_run['pictures']:,} small pictures"
+    return [
+        Row(planned_count, planned_run["cpu_seconds"], "s of CPU", promise="< 60"),
+        Row(planned_count, planned_run["seconds"], "s", promise="< 60"),
+        Row(planned_count, planned_run["peak_mib"], "MiB", promise="< 500"),
+        Row(f"{flat_count}, the last tenth", last, "us of CPU each", "the first tenth", first, round(last / first, 3)),
+        Row(f"{flat_count}, memory", memory[0], "MiB", "after 1,000", memory[1], round(memory[0] / memory[1], 3)),
+    ]
 
 
 if __name__ == "__main__":
