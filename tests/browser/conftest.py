@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support.airflow import LiveAirflow, start_airflow
 from tests.support.browser import CHROMIUM, Browsers
@@ -51,6 +52,8 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
     root = tmp_path_factory.mktemp("stage")
     base_path = root / "models" / MODEL
     base_path.mkdir(parents=True)
@@ -93,9 +96,11 @@ def _with_a_run(stage: Stage) -> Stage:
             "source": {"checkpoint": str(stage.input / "none")},
             "release": {"model_base_path": str(stage.base_path), "servers": [stage.server.url]},
             "batch": {"input": str(stage.input), "output": str(stage.output), "max_batch_size": 2},
-            "airflow": {"retries": 0},
+            "airflow": {"retries": 3, "retry_delay_s": 1},
         }
     )
+    # The first request to the execution API takes Airflow seconds, on a busy machine longer than a task waits for it.
+    requests.get(f"{stage.airflow.url}/execution/health", timeout=180)
     for kind in ("batch", "rollback", "release"):
         stage.airflow.wait_for_dag(f"tendies_{kind}_{MODEL}")
     stage.first_run = stage.airflow.trigger(stage.batch_dag)
@@ -106,9 +111,7 @@ def _with_a_run(stage: Stage) -> Stage:
 
 @pytest.fixture(scope="session")
 def browsers(stage: Stage) -> Iterator[Browsers]:
-    """Opens pages as any role; skips where there is no Chromium."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
+    """Opens pages as any role."""
     pictures = os.environ.get("TENDIES_SCREENSHOTS")
     with Browsers(stage.airflow, Path(pictures) if pictures else None) as opened:
         yield opened

@@ -31,13 +31,13 @@ class Browsers:
     def page(
         self, role: str, theme: Any = "light", *, width: int = 1280, height: int = 860, scripts: bool = True
     ) -> Any:
-        """An empty page. Its navigation times out after 20 s."""
+        """An empty page. Its navigation times out after 45 s."""
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=scripts
         )
         if role != "anonymous":
             context.add_cookies([{"name": "_token", "value": self.airflow.token(role), "url": self.airflow.url}])
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(45_000)
         page = context.new_page()
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
