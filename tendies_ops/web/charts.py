@@ -71,7 +71,7 @@ def line_chart(
     frame = _Frame(start_s, end_s, nice_ceiling(max(y for _, y in points)))
     body = [_grid(frame, unit)]
     body += [_line(frame, one, with_area=len(series) == 1) for one in series]
-    body += [_mark(frame, mark) for mark in marks]
+    body += [_mark(frame, mark, line) for line, mark in enumerate(marks)]
     body += [f'<circle class="dot" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3.5"/>' for x, y in dots]
     head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{head}{''.join(body)}</svg>")  # noqa: S704 - texts are escaped, the rest is numbers
@@ -130,11 +130,12 @@ def _line(frame: _Frame, series: Series, *, with_area: bool) -> str:
     return f'<polygon class="area" points="{first:.1f},{floor:.1f} {path} {last:.1f},{floor:.1f}"/>' + line
 
 
-def _mark(frame: _Frame, mark: Mark) -> str:
+def _mark(frame: _Frame, mark: Mark, line: int) -> str:
+    """A dashed line with its word; each word on a line of its own, for moments that are close together."""
     x = frame.x(mark.at_s)
     anchor = "end" if x > _WIDTH * 0.75 else "start"
     shift = -5 if anchor == "end" else 5
-    place = f'x="{x + shift:.1f}" y="{_TOP + 10}" text-anchor="{anchor}"'
+    place = f'x="{x + shift:.1f}" y="{_TOP + 10 + 15 * line}" text-anchor="{anchor}"'
     return (
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
         f'<text class="mark-label" {place}>{escape(mark.label)}</text>'
