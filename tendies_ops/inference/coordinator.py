@@ -26,7 +26,7 @@ from tendies_ops.errors import (
     VersionGoneError,
     WrongContractError,
 )
-from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
+from tendies_ops.inference.exchange import BYTES_HELD_PER_PIXEL, Answered, Exchange, Finished, PreparedChunk, Replica
 from tendies_ops.inference.isolating import Step, after_failure, after_refusal
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
@@ -69,7 +69,11 @@ class Coordinator:
         self._preparers = Workers(_PREPARERS, self._events, "prepare")
         self._senders = Workers(options.max_concurrency * len(replicas), self._events, "send")
         self._packer = Packer.for_options(options)
-        self._packer.max_megapixels = min(_FIRST_MEGAPIXELS, options.max_request_megapixels)
+        # One request must not hold more than half of the memory; neither must the files of one chunk.
+        affordable_megapixels = options.max_bytes_in_flight / (2e6 * BYTES_HELD_PER_PIXEL)
+        self._max_megapixels = min(options.max_request_megapixels, affordable_megapixels)
+        self._max_chunk_bytes = min(options.max_request_bytes, options.max_bytes_in_flight // (4 * _HELD_PER_FILE_BYTE))
+        self._packer.max_megapixels = min(_FIRST_MEGAPIXELS, self._max_megapixels)
         self._seconds_per_megapixel = learned.seconds_per_megapixel
         for replica in replicas:  # half of what was best: the server may be busier today
             replica.pacer.limit = min(options.max_concurrency, max(1, learned.concurrency // 2))
@@ -142,7 +146,7 @@ class Coordinator:
                 continue
             chunk.append(todo)
             size_bytes += todo.found.size_bytes
-            if len(chunk) >= self._options.max_batch_size or size_bytes > self._options.max_request_bytes:
+            if len(chunk) >= self._options.max_batch_size or size_bytes > self._max_chunk_bytes:
                 yield chunk
                 chunk, size_bytes = [], 0
         if chunk:
@@ -249,7 +253,7 @@ class Coordinator:
             known = self._seconds_per_megapixel
             self._seconds_per_megapixel = max(cost, 0.9 * known + 0.1 * cost) if known else cost
             affordable = 0.5 * options.server_timeout_s / self._seconds_per_megapixel
-            packer.max_megapixels = min(options.max_request_megapixels, affordable)
+            packer.max_megapixels = min(self._max_megapixels, affordable)
         self._answers_since_cut += 1
         if request.halves is not None:
             request.halves.answered += 1

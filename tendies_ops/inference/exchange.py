@@ -27,7 +27,7 @@ from tendies_ops.inference.storage import Input, Output
 _EXTENSIONS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
 _BYTES_HELD_PER_BYTE = 2.4
-_BYTES_HELD_PER_PIXEL = 7.2
+BYTES_HELD_PER_PIXEL = 7.2
 
 
 @dataclass(eq=False)
@@ -156,7 +156,7 @@ class Exchange:
             return
         prepared = prepare(data, self.options)
         pixels = prepared.megapixels * 1e6 * len(prepared.parts)
-        held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * _BYTES_HELD_PER_PIXEL)
+        held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * BYTES_HELD_PER_PIXEL)
         answers: list[bytes | None] = [None] * len(prepared.parts)
         picture = Picture(todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_output)
         parts = [Part(picture, index, part, prepared.megapixels) for index, part in enumerate(prepared.parts)]
