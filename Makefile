@@ -9,10 +9,9 @@ PYTEST_OPTIONS ?=
 
 export PYTHON
 PY := .venv/bin/python
-RUFF_PATHS := tendies_ops tests examples bench dags plugins tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo check test test-all bench docs lock clean
+.PHONY: help setup setup-dev demo check test test-all test-matrix bench docs lock clean
 
 help: ## this list
 	@printf 'tendies: release and batch inference for TensorFlow Model Server, in Apache Airflow.\n\n'
@@ -37,6 +36,9 @@ test: setup-dev ## the tests, without the slow ones
 test-all: setup-dev ## every test
 	@$(PY) -m pytest $(PYTEST_OPTIONS)
 
+test-matrix: setup-dev ## the Airflow tests again, on the oldest Airflow that tendies takes
+	@$(PY) -m tools.test_matrix -m "not slow" $(PYTEST_OPTIONS)
+
 bench: setup-dev ## measure what bench/README.md promises
 	@$(PY) -m bench
 
@@ -48,5 +50,5 @@ lock: setup ## make requirements*.txt again from pyproject.toml
 
 clean: ## remove what the targets made: .venv/, .demo/, .bench/, caches
 	@$(if $(wildcard $(PY)),$(PY) -m examples.demo --clean)
-	rm -rf .venv .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
+	rm -rf .venv .matrix .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -245,15 +245,15 @@ def test_a_review_waits_for_a_person_whose_name_goes_to_the_release(live_airflow
         "gate": {"review": True},
     }
     live_airflow.add_spec(
-        {**example_spec(), "model_name": model, "release": release, "airflow": {"retries": 0, "rehearse": False}}
+        {**example_spec(), "model_name": model, "release": release, "airflow": {"retry_delay_s": 1, "rehearse": False}}
     )
     live_airflow.wait_for_dag(dag_id)
     run_id = live_airflow.trigger(dag_id)
-    live_airflow.wait_for_task(dag_id, run_id, "approve", "awaiting_input", "deferred", timeout_s=240)
+    live_airflow.wait_for_task(dag_id, run_id, "approve", "awaiting_input", timeout_s=480)
     assert live_airflow.task(dag_id, run_id, "release")["state"] is None
 
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     live_airflow.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}}, user="op")
 
-    released = live_airflow.wait_for_task(dag_id, run_id, "release", "failed", timeout_s=120)
+    released = live_airflow.wait_for_task(dag_id, run_id, "release", "failed", timeout_s=240)
     assert released["rendered_fields"]["approved_by"] == "op"

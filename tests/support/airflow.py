@@ -22,6 +22,7 @@ from tests.support.airflow_home import REPOSITORY, airflow_environment
 from tests.support.ports import free_port
 
 _START_S = 240.0  # 20 s on an idle machine
+_FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 _USERS = {"admin": "admin", "op": "op", "user": "user", "viewer": "viewer"}
 
 
@@ -110,11 +111,14 @@ class LiveAirflow:
     def wait_for_task(
         self, dag_id: str, run_id: str, task_id: str, *states: str, timeout_s: float = 90.0, map_index: int = -1
     ) -> dict[str, Any]:
-        """Wait until the task instance is in one of ``states``, and return it."""
+        """Wait until the task instance is in one of ``states``, and return it; AssertionError when it never will be."""
 
         def reached() -> dict[str, Any] | None:
             found = self.task(dag_id, run_id, task_id, map_index)
-            return found if found["state"] in states else None
+            if found["state"] in states:
+                return found
+            assert found["state"] not in _FINAL_STATES, f"{task_id} of {dag_id} is {found['state']}"
+            return None
 
         found: dict[str, Any] = self.wait(f"task {task_id} to be {' or '.join(states)}", reached, timeout_s)
         return found
@@ -254,6 +258,7 @@ def _live_environment(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "50",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",  # 5 s by default, too short for a busy machine
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # above it, short deferrals fail by a race of Airflow's own
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # standalone starts `airflow` by name
         "PYTHONPATH": str(REPOSITORY),

@@ -1,0 +1,53 @@
+"""
+Run the tests above the border on the oldest Airflow that ``pyproject.toml`` allows, in an environment of its own.
+
+``make test`` runs them on the newest. Called by ``make test-matrix``; pytest's options follow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+#: What these tests need beside tendies itself.
+_TEST_PACKAGES = ("hypothesis>=6.120", "pytest>=8.3", "pytest-timeout>=2.3")
+
+
+def main() -> int:
+    """Make the environment if it is not there, and run the tests in it."""
+    version = oldest_airflow((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    environment = ROOT / ".matrix" / f"airflow-{version}"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        sys.stdout.write(f"Making {environment.relative_to(ROOT)} (once; a minute or two) ...\n")
+        sys.stdout.flush()
+        venv.create(environment, with_pip=True)
+    packages = [f"apache-airflow=={version}", *_TEST_PACKAGES, "-e", str(ROOT)]
+    subprocess.run([*_installer(python), "install", "--quiet", *packages], check=True)
+    tests = [str(ROOT / "tests" / "with_airflow"), str(ROOT / "tests" / "unit" / "triggers")]
+    return subprocess.run([str(python), "-m", "pytest", *tests, *sys.argv[1:]], cwd=ROOT, check=False).returncode
+
+
+def oldest_airflow(pyproject: str) -> str:
+    """The lower bound of ``apache-airflow``, as a whole version: ``>=3.3`` is 3.3.0."""
+    bound = re.search(r'"apache-airflow>=([0-9.]+)', pyproject)
+    if bound is None:
+        raise SystemExit("pyproject.toml has no lower bound for apache-airflow.")
+    parts = bound[1].split(".")
+    return ".".join([*parts, *["0"] * (3 - len(parts))])
+
+
+def _installer(python: Path) -> list[str]:
+    """The one that ``make setup`` uses too, where it is there: uv is several times faster than pip."""
+    if importlib.util.find_spec("uv") is not None:
+        return [sys.executable, "-m", "uv", "pip", "--python", str(python)]
+    return [str(python), "-m", "pip"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
