@@ -94,7 +94,7 @@ def _check_disk() -> None:
 
 def _make_venv() -> None:
     python = VENV / "bin" / "python"
-    if _version(str(python)) == _version(sys.executable) and _is_in_place():
+    if _version(str(python)) == _version(sys.executable) and _is_in_place() and _has_pip():
         return
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -114,6 +114,11 @@ def _is_in_place() -> bool:
             encoding="utf-8"
         )
     return False
+
+
+def _has_pip() -> bool:
+    """A set-up that was killed early leaves an environment without it."""
+    return subprocess.run([*_pip(), "--help"], capture_output=True, check=False).returncode == 0
 
 
 def _version(python: str) -> str:
