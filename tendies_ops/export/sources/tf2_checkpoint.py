@@ -102,7 +102,7 @@ def restore_objects(model: Any, prefix: Path, variable_map: Mapping[str, str]) -
     variables = variables_by_path(model)
     if not variables:
         raise ExportError("The builder's model has no variables, so there is nothing to restore. Are they attributes?")
-    keys = _best_match(model, variables, _object_graph(reader, prefix), shapes, variable_map)
+    keys = _best_match(variables, _object_graph(reader, prefix), shapes, variable_map)
     missing = {path: mapped_name(path, variable_map) for path in variables if path not in keys}
     if missing:
         available = [name.removesuffix(_VALUE) for name in shapes if name.endswith(_VALUE)]
@@ -154,18 +154,12 @@ def _object_graph(reader: tf.train.CheckpointReader, prefix: Path) -> Any:
 
 
 def _best_match(
-    model: Any,
-    variables: Mapping[str, Any],
-    graph: Any,
-    shapes: Mapping[str, list[int]],
-    variable_map: Mapping[str, str],
+    variables: Mapping[str, Any], graph: Any, shapes: Mapping[str, list[int]], variable_map: Mapping[str, str]
 ) -> dict[str, str]:
     """Match path by path below each place of the checkpoint where the model may sit."""
-    del model
-    paths = {id(variable): path for path, variable in variables.items()}
     roots = [0, *(child.node_id for child in graph.nodes[0].children)] if graph.nodes else []
     candidates = [_match_below(root, variables, graph, variable_map) for root in dict.fromkeys(roots)]
-    by_name = {p: mapped_name(p, variable_map) + _VALUE for p in paths.values()}
+    by_name = {path: mapped_name(path, variable_map) + _VALUE for path in variables}
     candidates.append({path: key for path, key in by_name.items() if key in shapes})
     return max(candidates, key=len)
 
