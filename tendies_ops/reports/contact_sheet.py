@@ -43,7 +43,7 @@ def write_contact_sheet(
         _place(sheet, after, (left + cell_size + _GAP // 2, top), cell_size)
         draw.text((left, top + cell_size + 3), _shortened(caption, pair_width), fill=_INK, font=_font())
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=False)
+    sheet.save(buffer, "PNG", compress_level=2)  # written at the end of every run: quick matters
     write_bytes_atomically(path, buffer.getvalue(), durable=False)
     return path
 

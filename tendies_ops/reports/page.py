@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ img { max-width: 100%; }
 """
 
 
+@functools.cache
+def _template() -> jinja2.Template:
+    return jinja2.Environment(autoescape=True).from_string(_PAGE)
+
+
 def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     path: Path,
     *,
@@ -70,8 +76,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     :param by_kind: how many there are of each kind, also beyond those listed.
     :param contact_sheet: its address, relative to the page.
     """
-    template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    text = template.render(
+    text = _template().render(
         title=title,
         ok=ok,
         verdict=verdict,
