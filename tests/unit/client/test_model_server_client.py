@@ -21,7 +21,7 @@ from tendies_ops.errors import (
     VersionGoneError,
     WrongContractError,
 )
-from tests.support.canned_server import Answer, CannedModel, CannedServer, error_answer, predictions_answer, sent_files
+from tests.support.canned_server import Answer, CannedModel, CannedServer, error_answer, predictions_answer
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "model-server-exchanges" / "http.json"
 
