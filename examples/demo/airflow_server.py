@@ -71,7 +71,7 @@ def _start(place: DemoPlace, name: str, command: tuple[str, ...], environment: M
 
 def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str, str]:
     return {
-        **program_environment(),
+        **program_environment(place),
         "AIRFLOW_HOME": str(place.airflow_home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
@@ -93,7 +93,7 @@ def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str,
     }
 
 
-def program_environment() -> dict[str, str]:
+def program_environment(place: DemoPlace) -> dict[str, str]:
     """Give this process's environment without what would change the demo's Airflow from outside."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW", "TENDIES"))
@@ -103,4 +103,5 @@ def program_environment() -> dict[str, str]:
         "PYTHONPATH": str(CHECKOUT),  # model builders below examples/ are imported by name
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_HOME": str(place.root / "keras"),  # its configuration file would land in the home directory
     }

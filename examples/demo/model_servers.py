@@ -42,6 +42,6 @@ def start_model_server(place: DemoPlace, model_name: str, port: int) -> ModelSer
         ],
         log_path=place.logs / f"model_server_{model_name}.log",
         mark=place.root,
-        environment=program_environment(),
+        environment=program_environment(place),
     )
     return ModelServer(program, model_name, f"http://{HOST}:{port}")

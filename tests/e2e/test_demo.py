@@ -36,7 +36,7 @@ def start_demo(place: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "examples.demo", "--directory", str(place)],
         cwd=REPOSITORY,
-        env={**os.environ, **chosen},
+        env={**os.environ, "HOME": str(place.parent / "home"), **chosen},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -84,6 +84,7 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     assert len(re.findall(r"version +1, digest sha256:[0-9a-f]{12}", output)) == 2
     assert_readable(output)
     assert_styled(place)
+    assert not (place.parent / "home").exists(), "something was written outside the demo's directory"
     assert find_marked(place) == []
 
 
