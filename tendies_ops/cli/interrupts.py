@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from tendies_ops.stop_flag import StopFlag
+
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set. The second signal ends the process the hard way, as without this."""
-    asked = threading.Event()
+    asked = StopFlag()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(number: int, _: FrameType | None) -> None:

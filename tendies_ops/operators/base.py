@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tendies_ops import errors
 from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
-from tendies_ops.operators.stop_flag import StopFlag
+from tendies_ops.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

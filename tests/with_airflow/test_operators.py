@@ -18,8 +18,8 @@ from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
-from tendies_ops.operators.stop_flag import StopFlag
 from tendies_ops.sensors.model_version import ModelVersionSensor
+from tendies_ops.stop_flag import StopFlag
 
 OPERATORS: list[type[BaseOperator]] = [
     ExportSavedModelOperator,

@@ -12,8 +12,8 @@ class StopFlag(threading.Event):
     """
     An event whose ``set`` takes no lock.
 
-    ``on_kill`` runs inside the handler of SIGTERM, in the very thread that may be inside ``wait``. A plain event's
-    ``set`` would then wait for a lock that its own thread holds, and the task would hang until it is killed for good.
+    The handler of a signal (a command's Ctrl-C, a task's ``on_kill``) runs in the very thread that may be inside
+    ``wait``. A plain event's ``set`` would then wait for a lock that its own thread holds, and never return.
     """
 
     def __init__(self) -> None:
