@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,4 +84,6 @@ def test_golden_images_are_looked_at(folder: Path) -> None:
 
 
 def test_tensorflow_stays_away() -> None:
-    assert "tensorflow" not in sys.modules
+    script = "import sys, tendies_ops.export.preflight; sys.exit('tensorflow' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
