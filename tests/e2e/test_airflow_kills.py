@@ -202,6 +202,7 @@ def test_a_release_killed_while_it_loads_leaves_the_version_before_in_service(sc
     assert scene.state("kill_release", run_id, "release") == "failed"
 
 
+@pytest.mark.slow  # Airflow notices a lost triggerer after most of a minute
 def test_a_deferred_wait_survives_a_triggerer_restart(scene: Scene) -> None:
     run_id = scene.start("wait_deferred", "wait")
     scene.airflow.wait_for_task("wait_deferred", run_id, "wait", "deferred")
