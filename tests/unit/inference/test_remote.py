@@ -10,8 +10,8 @@ import fsspec
 import pytest
 
 from tendies_ops.errors import InputFolderError, UsageError
+from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import folder_of_pngs, inverted, png
-from tests.unit.inference.conftest import Bench
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
 from tendies_ops.inference.replaying import replay
+from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
-from tests.unit.inference.conftest import Bench
 
 
 @pytest.mark.parametrize("options", [{}, {"size": (8, 8), "size_policy": "tile"}, {"output_format": "jpeg"}])

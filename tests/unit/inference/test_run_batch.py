@@ -22,9 +22,9 @@ from tendies_ops.errors import (
 )
 from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
 from tendies_ops.inference.provenance import read_provenance
+from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, Request
 from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inverted, noise, png
-from tests.unit.inference.conftest import Bench
 
 LEDGER_FIELDS = {
     *("input", "input_digest", "size_bytes", "modified_ns", "outcome", "kind", "reason", "output", "output_digest"),

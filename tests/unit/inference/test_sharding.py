@@ -17,8 +17,8 @@ from tendies_ops.inference.sharding import (
     plan_shards,
 )
 from tendies_ops.inference.storage import LocalOutput
+from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import png
-from tests.unit.inference.conftest import Bench
 
 SHARDS = 3
 

@@ -19,6 +19,7 @@ from tendies_ops.errors import (
 )
 from tendies_ops.inference import pacing
 from tendies_ops.inference.storage import LocalOutput
+from tests.support.batch_bench import Bench
 from tests.support.canned_server import (
     Answer,
     CannedServer,
@@ -28,7 +29,6 @@ from tests.support.canned_server import (
     sent_files,
 )
 from tests.support.sample_pictures import folder_of_pngs, inverted, png
-from tests.unit.inference.conftest import Bench
 
 FAULTS = [
     error_answer(503, "The batch scheduling queue to which this task was submitted is full"),
