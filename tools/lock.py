@@ -1,5 +1,5 @@
 """
-Make ``requirements.txt`` and ``requirements-dev.txt`` again from ``pyproject.toml``.
+Make ``requirements*.txt`` again from ``pyproject.toml``.
 
 What is pinned already stays, unless pyproject.toml no longer allows it. ``make lock LOCK_OPTIONS=--upgrade`` takes the
 newest of everything.
@@ -11,37 +11,80 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from set_up import settings_for_uv
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = "3.10"
-_RUN_HEADER = (
-    "# The full set that tendies is tested with: Apache Airflow 3.3 and TensorFlow 2.21 side by side, "
-    "Python 3.10 to 3.13.\n# Made by `make lock` from pyproject.toml; edit that and make it again.\n"
+
+
+@dataclass(frozen=True)
+class PinnedSet:
+    """One file of pins, which adds to the one before it."""
+
+    name: str
+    extras: tuple[str, ...]  #: optional dependencies of pyproject.toml that it has
+    header: str
+
+
+SETS = (
+    PinnedSet(
+        "requirements.txt",
+        ("tensorflow",),
+        "# The full set that tendies is tested with: Apache Airflow 3.3 and TensorFlow 2.21 side by side, "
+        "Python 3.10 to 3.13.\n# Made by `make lock` from pyproject.toml; edit that and make it again.\n",
+    ),
+    PinnedSet(
+        "requirements-cluster.txt",
+        ("tensorflow", "cluster", "s3"),
+        "# What several machines need on top of requirements.txt: the image in docker/ has it. Made by `make lock`.\n",
+    ),
+    PinnedSet(
+        "requirements-dev.txt",
+        ("tensorflow", "cluster", "s3", "dev"),
+        "# What checking and testing need on top of requirements-cluster.txt. Made by `make lock`.\n",
+    ),
 )
-_DEV_HEADER = "# What checking and testing need on top of requirements.txt. Made by `make lock`.\n-r requirements.txt\n"
 
 
 def main() -> int:
-    """Resolve both sets and write what differs."""
-    run_path, dev_path = ROOT / "requirements.txt", ROOT / "requirements-dev.txt"
-    run_pins = _resolve(["tensorflow"], run_path.read_text(encoding="utf-8"))
-    run_path.write_text(_RUN_HEADER + "".join(run_pins), encoding="utf-8")
-    known = "".join(run_pins) + dev_path.read_text(encoding="utf-8").replace("-r requirements.txt\n", "")
-    dev_pins = [pin for pin in _resolve(["tensorflow", "dev"], known) if pin not in set(run_pins)]
-    dev_path.write_text(_DEV_HEADER + "".join(dev_pins), encoding="utf-8")
-    sys.stderr.write(f"Pinned {len(run_pins)} packages, and {len(dev_pins)} more for development.\n")
+    """Resolve every set and write what each adds to the one before it."""
+    resolved = _resolve_all()
+    smaller: set[str] = set()
+    reference = ""
+    for one in SETS:
+        added = [pin for pin in resolved[one.name] if pin not in smaller]
+        (ROOT / one.name).write_text(one.header + reference + "".join(added), encoding="utf-8")
+        sys.stderr.write(f"{one.name}: {len(added)} packages.\n")
+        smaller, reference = set(resolved[one.name]), f"-r {one.name}\n"
     return 0
 
 
-def _resolve(extras: list[str], known: str) -> list[str]:
+def _resolve_all() -> dict[str, list[str]]:
+    """The largest set first, as ``LOCK_OPTIONS`` say; the others keep its choices, so that all fit together."""
+    known = "".join(_pins_of((ROOT / one.name).read_text(encoding="utf-8")) for one in SETS)
+    options = os.environ.get("LOCK_OPTIONS", "").split()
+    resolved: dict[str, list[str]] = {}
+    for one in reversed(SETS):
+        resolved[one.name] = _resolve(one.extras, known, options)
+        known, options = "".join(resolved[one.name]), []
+    return resolved
+
+
+def _pins_of(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("#", "-")))
+
+
+def _resolve(extras: Sequence[str], known: str, options: Sequence[str]) -> list[str]:
     """
     Let uv resolve ``pyproject.toml`` for every Python and platform at once.
 
     :param extras: optional dependencies to take in.
     :param known: pins to keep where they still fit.
+    :param options: further ones of ``uv pip compile``.
     :return: one ``name==version ; marker`` a line, sorted.
     """
     with tempfile.TemporaryDirectory() as directory:
@@ -52,12 +95,11 @@ def _resolve(extras: list[str], known: str) -> list[str]:
             *("--universal", "--python-version", OLDEST_PYTHON, "--no-annotate", "--no-header", "--quiet"),
             *("--output-file", str(output)),
             *(word for extra in extras for word in ("--extra", extra)),
-            *os.environ.get("LOCK_OPTIONS", "").split(),
+            *options,
         ]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **settings_for_uv()}, check=True)
         lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
-    pins = [line for line in lines if not line.startswith(("#", "--", "-r"))]
-    return sorted(pins, key=lambda line: line.partition("==")[0])
+    return sorted(_pins_of("".join(lines)).splitlines(keepends=True), key=lambda line: line.partition("==")[0])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_FILES = ("Makefile", "tools/setup", "tools/set_up.py", "requirements.txt", "requirements-dev.txt", "pyproject.toml")
+_FILES = (
+    "Makefile",
+    "tools/setup",
+    "tools/set_up.py",
+    "requirements.txt",
+    "requirements-cluster.txt",
+    "requirements-dev.txt",
+    "pyproject.toml",
+)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+FILES = ("requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -21,7 +23,7 @@ def _asked(extra: str) -> list[Requirement]:
 def _pins(python: str) -> dict[str, Requirement]:
     lines = [
         line
-        for name in ("requirements.txt", "requirements-dev.txt")
+        for name in FILES
         for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
         if line and not line.startswith(("#", "-r"))
     ]
@@ -31,7 +33,7 @@ def _pins(python: str) -> dict[str, Requirement]:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("extra", ["", "tensorflow", "dev"])
+@pytest.mark.parametrize("extra", ["", "tensorflow", "cluster", "s3", "dev"])
 def test_everything_that_is_asked_for_is_pinned_to_a_version_that_fits(python: str, extra: str) -> None:
     pins = _pins(python)
     unfit = []
@@ -43,8 +45,9 @@ def test_everything_that_is_asked_for_is_pinned_to_a_version_that_fits(python: s
     assert unfit == []
 
 
-def test_the_development_set_adds_to_the_other_and_repeats_nothing() -> None:
-    run = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    dev = (REPOSITORY / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    assert "-r requirements.txt" in dev
-    assert set(run) & set(dev) == set()
+@pytest.mark.parametrize(("smaller", "larger"), list(itertools.pairwise(FILES)))
+def test_a_set_adds_to_the_one_before_it_and_repeats_nothing(smaller: str, larger: str) -> None:
+    of_smaller = (REPOSITORY / smaller).read_text(encoding="utf-8").splitlines()
+    of_larger = (REPOSITORY / larger).read_text(encoding="utf-8").splitlines()
+    assert f"-r {smaller}" in of_larger
+    assert set(of_smaller) & set(of_larger) == set()
