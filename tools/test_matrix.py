@@ -14,20 +14,19 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What these tests need beside tendies itself.
-_TEST_PACKAGES = ("hypothesis>=6.120", "pytest>=8.3", "pytest-timeout>=2.3")
 
 
 def main() -> int:
     """Make the environment if it is not there, and run the tests in it."""
-    version = oldest_airflow((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = oldest_airflow(pyproject)
     environment = ROOT / ".matrix" / f"airflow-{version}"
     python = environment / "bin" / "python"
     if not python.exists():
         sys.stdout.write(f"Making {environment.relative_to(ROOT)} (once; a minute or two) ...\n")
         sys.stdout.flush()
         venv.create(environment, with_pip=True)
-    packages = [f"apache-airflow=={version}", *_TEST_PACKAGES, "-e", str(ROOT)]
+    packages = [f"apache-airflow=={version}", *needed_for_tests(pyproject), "-e", str(ROOT)]
     subprocess.run([*_installer(python), "install", "--quiet", *packages], check=True)
     tests = [str(ROOT / "tests" / "with_airflow"), str(ROOT / "tests" / "unit" / "triggers")]
     return subprocess.run([str(python), "-m", "pytest", *tests, *sys.argv[1:]], cwd=ROOT, check=False).returncode
@@ -40,6 +39,11 @@ def oldest_airflow(pyproject: str) -> str:
         raise SystemExit("pyproject.toml has no lower bound for apache-airflow.")
     parts = bound[1].split(".")
     return ".".join([*parts, *["0"] * (3 - len(parts))])
+
+
+def needed_for_tests(pyproject: str) -> list[str]:
+    """What the tests need beside tendies itself, with their bounds: pytest, its plugins, hypothesis."""
+    return re.findall(r'"((?:hypothesis|pytest)[^"]*)"', pyproject)
 
 
 def _installer(python: Path) -> list[str]:

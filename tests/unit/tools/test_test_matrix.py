@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.test_matrix import oldest_airflow
+from tools.test_matrix import ROOT, needed_for_tests, oldest_airflow
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ def test_the_oldest_airflow_is_the_lower_bound(bound: str, version: str) -> None
 def test_a_project_without_a_lower_bound_is_told_so() -> None:
     with pytest.raises(SystemExit, match="no lower bound"):
         oldest_airflow("dependencies = []")
+
+
+def test_what_the_tests_need_is_what_they_are_developed_with() -> None:
+    found = needed_for_tests((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert {name.partition(">=")[0] for name in found} == {"hypothesis", "pytest", "pytest-timeout", "pytest-xdist"}
