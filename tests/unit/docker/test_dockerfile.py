@@ -20,7 +20,11 @@ def test_the_base_image_has_the_pinned_airflow_and_a_supported_python() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [word for line in re.findall(r"^COPY --chown=\S+ (.*) \S+$", DOCKERFILE, re.MULTILINE) for word in line.split()],
+    [
+        word
+        for line in re.findall(r"^COPY --chown=\S+ (?:--chmod=\S+ )?(.*) \S+$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()
+    ],
 )
 def test_what_is_copied_into_the_image_exists(source: str) -> None:
     assert (REPOSITORY / source).exists()
