@@ -6,9 +6,13 @@ ONCE ?=
 PORT ?=
 MODEL_SERVER_PORT ?=
 PYTEST_OPTIONS ?=
+WORKERS ?= 2
 
 export PYTHON
 PY := .venv/bin/python
+# Two at a time, the long ones first.
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo check test test-all test-matrix bench docs lock clean
@@ -31,10 +35,10 @@ check: setup-dev ## formatting, lint, types, layers, shell scripts
 	@tools/check
 
 test: setup-dev ## the tests, without the slow ones
-	@$(PY) -m pytest -m "not slow" $(PYTEST_OPTIONS)
+	@$(PYTEST) -m "not slow" $(PYTEST_OPTIONS) $(TESTS)
 
 test-all: setup-dev ## every test
-	@$(PY) -m pytest $(PYTEST_OPTIONS)
+	@$(PYTEST) $(PYTEST_OPTIONS) $(TESTS)
 
 test-matrix: setup-dev ## the Airflow tests again, on the oldest Airflow that tendies takes
 	@$(PY) -m tools.test_matrix -m "not slow" $(PYTEST_OPTIONS)

@@ -42,8 +42,22 @@ _SKIPS_FOR_ROOT = ("root reads everything')", "root writes everywhere')")
 _NEEDS = {"shared_data": _why_no_shared_data, "browser": _why_no_browser, "postgres": _why_no_postgres}
 
 
+#: Folders whose tests share what is dear to make (exported models, Airflow's application, a browser).
+_SHARING_FOLDERS = ("browser", "with_airflow/web", "with_tensorflow/export", "with_tensorflow/server")
+
+
+def _group_of(item: pytest.Item) -> str:
+    """Tests of one group run in one worker of pytest-xdist, so that what they share is made once."""
+    if "live_airflow" in getattr(item, "fixturenames", ()):
+        return "live_airflow"
+    path = item.path.relative_to(REPOSITORY / "tests").as_posix()
+    return next((folder for folder in _SHARING_FOLDERS if path.startswith(f"{folder}/")), path)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with the reason."""
+    """Skip what cannot run here, with the reason; say which tests belong together."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
     reasons = {mark: why() for mark, why in _NEEDS.items()}
     for item in items:
         for mark, reason in reasons.items():
