@@ -9,18 +9,21 @@ from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
 from tendies_ops.spec.load import load_spec, load_specs
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.optimize import REWRITE_NAMES, OptimizeSpec
 from tendies_ops.spec.release import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
 __all__ = [
     "INDEX_NAME",
     "MANIFEST_PATH",
+    "REWRITE_NAMES",
     "AirflowSpec",
     "BatchSpec",
     "Contract",
     "InputContract",
     "Manifest",
     "ModelSpec",
+    "OptimizeSpec",
     "OutputContract",
     "ReleaseSpec",
     "SourceSpec",

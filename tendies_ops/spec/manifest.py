@@ -79,6 +79,36 @@ class ParityEntry(_Part):
     psnr_db: float | None  #: None: no difference at all
 
 
+class VariantEntry(_Part):
+    """One form of the network that ``optimize`` tried. What was not measured or compared is None."""
+
+    name: str  #: ``float32``, or its rewrites joined by ``+``
+    rewrites: tuple[str, ...] = ()
+    passed: bool  #: loads, and holds the pixel gate
+    why_not: str = ""  #: why it was not taken, in words
+    size_bytes: int | None = None  #: of saved_model.pb
+    images_per_second: float | None = None
+    milliseconds: float | None = None  #: of one request, the median
+    speedup: float | None = None  #: against float32, measured in the same rounds
+    memory_bytes: int | None = None  #: of the server process that had it loaded, after the requests
+    psnr_db: float | None = None  #: the least of all golden images; None: no difference at all
+    ssim: float | None = None  #: the least
+    max_abs: float | None = None  #: the largest, of 255
+    sheet: str | None = None  #: float32, this and their difference side by side; relative to the version directory
+
+
+class OptimizationEntry(_Part):
+    """Which form of the network was taken, and what every other one would have cost."""
+
+    wanted: str  #: ``auto``, or the rewrites that were asked for
+    chosen: str  #: name of a variant
+    why: str  #: in words
+    host: str  #: what the figures were measured on
+    batch_size: int | None = None  #: pictures in a request
+    requests_in_flight: int | None = None
+    variants: tuple[VariantEntry, ...] = ()
+
+
 class Manifest(_Part):
     """Everything about one version."""
 
@@ -93,6 +123,7 @@ class Manifest(_Part):
     parity: tuple[ParityEntry, ...] = ()
     tolerance: float = 1.0
     tensor_tolerance: float = 1e-4
+    optimization: OptimizationEntry | None = None  #: None: float32 as it came
     libraries: dict[str, str] = {}
     created_at: str  #: ISO 8601, UTC
 

@@ -11,6 +11,7 @@ from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.base import SpecPart
 from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.contract import Contract
+from tendies_ops.spec.optimize import OptimizeSpec
 from tendies_ops.spec.release import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
@@ -29,6 +30,7 @@ class ModelSpec(SpecPart):
     tensor_tolerance: NonNegativeFloat = Field(
         1e-4, description="the same for outputs that are no pictures: absolute, or relative where values exceed 1"
     )
+    optimize: OptimizeSpec = OptimizeSpec()
     release: ReleaseSpec = ReleaseSpec()
     batch: BatchSpec = BatchSpec()
     airflow: AirflowSpec = AirflowSpec()
