@@ -1,0 +1,96 @@
+"""
+Whether one of several Model Servers is given work, or left out until it is well again.
+
+A server that is overloaded says so and is only slowed down. One that does not answer at all, that has lost the
+version, or that keeps failing, is taken out at once: what it was asked goes to the others. From then on it costs nobody
+a picture; it is looked at now and then with a status request, and is given work again when the version is AVAILABLE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tendies_ops.client.model_server import ModelServerClient
+from tendies_ops.errors import ModelServerError, ServerSickError, ServerUnreachableError, VersionGoneError
+
+_FAILURES_IN_A_ROW = 5  # with answers: a picture that no server takes must not take the servers out one by one
+_FIRST_LOOK_S = 0.2
+_LONGEST_LOOK_S = 10.0
+
+
+@dataclass
+class ReplicaHealth:
+    """Decides for one server. The clock is an argument."""
+
+    in_rotation: bool = True
+    lacks_version: bool = False  #: it answers, and does not serve the version that is wanted
+    why: str = ""  #: the words of its last trouble, while it is out
+    times_out: int = 0
+    _failures: int = 0  #: in a row
+    _pause_s: float = 0.0
+    _look_at_s: float = 0.0
+    _looking: bool = False
+
+    def on_answer(self) -> None:
+        """It answered a request for predictions well."""
+        self._failures = 0
+        self._pause_s = 0.0
+
+    def on_trouble(self, error: ModelServerError, now_s: float) -> None:
+        """A request to it failed, and not for what was in it."""
+        self._failures += 1
+        if self.in_rotation and not self._is_bearable(error):
+            self.in_rotation = False
+            self.times_out += 1
+            self._wait(now_s)
+        if not self.in_rotation:
+            self.lacks_version = isinstance(error, VersionGoneError)
+            self.why = str(error)
+
+    def start_look(self, now_s: float) -> bool:
+        """Whether it is time to look at it again; then :meth:`on_look` must follow."""
+        if self.in_rotation or self._looking or now_s < self._look_at_s:
+            return False
+        self._looking = True
+        return True
+
+    def on_look(self, error: ModelServerError | None, now_s: float) -> None:
+        """
+        A look has ended.
+
+        :param error: None: the version is AVAILABLE there.
+        """
+        self._looking = False
+        if error is not None:
+            self.on_trouble(error, now_s)
+            self._wait(now_s)
+            return
+        self.in_rotation, self.lacks_version, self.why = True, False, ""
+        self._failures = 0
+
+    def _is_bearable(self, error: ModelServerError) -> bool:
+        if isinstance(error, VersionGoneError | ServerUnreachableError):
+            return False
+        silent = isinstance(error, ServerSickError) and error.http_status is None
+        return not silent and self._failures < _FAILURES_IN_A_ROW
+
+    def _wait(self, now_s: float) -> None:
+        """Longer each time, until it has answered a request well."""
+        self._pause_s = min(_LONGEST_LOOK_S, max(_FIRST_LOOK_S, 2 * self._pause_s))
+        self._look_at_s = now_s + self._pause_s
+
+
+def look_at(client: ModelServerClient, model_name: str, version: int) -> ModelServerError | None:
+    """
+    Ask a server whether it serves a version.
+
+    :return: None if it does; else what is wrong. Never raises an error of the server's.
+    """
+    try:
+        status = client.version_statuses(model_name).get(version)
+    except ModelServerError as error:
+        return error
+    if status is not None and status.state == "AVAILABLE":
+        return None
+    state = f"version {version} is {status.state} there" if status else f"version {version} is not there"
+    return VersionGoneError(f"{client.base_url} does not serve {model_name}: {state}.")
