@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,27 +43,3 @@ def test_another_picture_or_one_without_provenance_is_wrong_usage(bench: Bench, 
             replay(bench.output / "a.png", tmp_path / "other.png", client)
         with pytest.raises(UsageError, match="does not say what made it"):
             replay(tmp_path / "other.png", bench.input, client)
-
-
-def test_the_commands_speak_json_and_end_with_the_right_status(bench: Bench) -> None:
-    bench.add("a.png", png(1))
-    bench.add("broken.png", b"")
-    code = "import sys; from tendies_ops.cli.main import main; sys.exit(main())"
-
-    def call(*words: str) -> tuple[int, dict[str, object]]:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--server", bench.server.url, "--json"],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "NO_COLOR": "1"},
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done.returncode, json.loads(done.stdout)
-
-    status, summary = call("batch", "--model", "m", str(bench.input), str(bench.output))
-    assert (status, summary["done"], summary["failed"]) == (3, 1, 1)
-    assert call("batch", "--model", "m", "--max-failed", "0", str(bench.input), str(bench.output))[0] == 1
-    assert call("batch", "--model", "m", "--size", "huge", str(bench.input), str(bench.output))[0] == 2
-    status, outcome = call("replay", str(bench.output / "a.png"), "--input", str(bench.input))
-    assert (status, outcome["verdict"]) == (0, "exact")
