@@ -26,29 +26,30 @@ from tendies_ops.errors import (
     VersionGoneError,
     WrongContractError,
 )
-from tendies_ops.inference.exchange import BYTES_HELD_PER_PIXEL, Answered, Exchange, Finished, PreparedChunk, Replica
+from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
+from tendies_ops.inference.intake import Intake
 from tendies_ops.inference.isolating import Step, after_failure, after_refusal
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.packing import Packer, Picture, Request
 from tendies_ops.inference.planning import Todo
+from tendies_ops.inference.request_limits import RequestLimits
 from tendies_ops.inference.tally import Tally
 from tendies_ops.inference.workers import Workers
 
-_PREPARERS = 2
-_CHUNKS_AHEAD = 4
 _TICK_S = 0.1
 _GRACE_S = 1.0  # for answers that are on their way when a run is stopped
-_HELD_PER_FILE_BYTE = 4  # before a picture is prepared, only its size on disk is known
-_GROW_AFTER = 4  # requests answered, after which a larger one is tried again; doubles each time that it was in vain
-_LONGEST_GROW_AFTER = 512
-_FIRST_MEGAPIXELS = 1.0  # of a request, until the server has shown how fast it is
 _NOTHING_LEARNED = Learned()
 
 
 class Coordinator:
-    """One run from its plan to its last outcome."""
+    """
+    One run from its plan to its last outcome.
+
+    :param cancelled: set it to stop.
+    :param learned: what an earlier run learned about the same version.
+    """
 
     def __init__(
         self,
@@ -66,25 +67,15 @@ class Coordinator:
         self._options, self._stamp, self._exchange = options, exchange.stamp, exchange
         self._replicas, self._ledger, self._cancelled = replicas, ledger, cancelled
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._preparers = Workers(_PREPARERS, self._events, "prepare")
+        self._intake = Intake(exchange, self._events)
         self._senders = Workers(options.max_concurrency * len(replicas), self._events, "send")
         self._packer = Packer.for_options(options)
-        # One request must not hold more than half of the memory; neither must the files of one chunk.
-        affordable_megapixels = options.max_bytes_in_flight / (2e6 * BYTES_HELD_PER_PIXEL)
-        self._max_megapixels = min(options.max_request_megapixels, affordable_megapixels)
-        self._max_chunk_bytes = min(options.max_request_bytes, options.max_bytes_in_flight // (4 * _HELD_PER_FILE_BYTE))
-        self._packer.max_megapixels = min(_FIRST_MEGAPIXELS, self._max_megapixels)
-        self._seconds_per_megapixel = learned.seconds_per_megapixel
+        self._limits = RequestLimits(self._packer, options, learned, same_size=exchange.answers.same_size)
         for replica in replicas:  # half of what was best: the server may be busier today
             replica.pacer.limit = min(options.max_concurrency, max(1, learned.concurrency // 2))
         self._ready: deque[Request] = deque()
-        self._early: dict[int, PreparedChunk] = {}
-        self._chunks_out = self._chunks_in = 0
-        self._held_bytes = 0
         self._finishing = 0
         self._successes = 0
-        self._answers_since_cut = 0
-        self._grow_after = _GROW_AFTER
         self._last_good_s = time.monotonic()
 
     @property
@@ -103,72 +94,44 @@ class Coordinator:
 
         :param todos: what to do, in order; None now and then while there is nothing, to let this loop breathe.
         """
+        self._intake.take_from(todos)
         try:
-            yield from self._loop(self._chunks(todos))
+            yield from self._loop()
         except BaseException:
             self._take_what_is_on_its_way()
             raise
         finally:
-            self._preparers.stop()
+            self._intake.stop()
             self._senders.stop()
 
     def learned(self, images_per_second: float) -> Learned:
         """For the next run."""
         best = max(replica.pacer.limit for replica in self._replicas)
-        return Learned(best, self._seconds_per_megapixel, images_per_second)
+        return Learned(best, self._limits.seconds_per_megapixel, images_per_second, self._packer.by_size)
 
-    def settle(self, outcome: Outcome, attempt: int) -> None:
-        """Write down an outcome that needed no server."""
-        self._ledger.append([make_record(outcome, self._stamp, attempt)])
-        self.tally.count(outcome)
-
-    def _loop(self, chunks: Iterator[list[Todo] | None]) -> Iterator[None]:
-        more = True
-        while more or self._busy():
+    def _loop(self) -> Iterator[None]:
+        while not self._intake.exhausted or self._busy():
             if self._cancelled.is_set():
                 raise StoppedError("The batch run was asked to stop. What is done is kept; run it again to go on.")
-            if more and self._has_room():
-                chunk = next(chunks, [])
-                more = chunk != []
-                self._start(chunk)
-            elif not more and self._chunks_in == self._chunks_out:
-                self._ready.extend(self._packer.flush())
+            if self._has_room():
+                self._intake.start_next()
+            elif not self._intake.under_way and not self._ready:
+                self._send_what_is_begun()
             self._dispatch()
-            self._handle_events(wait=not (more and self._has_room()))
+            self._handle_events(wait=not self._has_room())
             yield
 
-    def _chunks(self, todos: Iterator[Todo | None]) -> Iterator[list[Todo] | None]:
-        chunk: list[Todo] = []
-        size_bytes = 0
-        for todo in todos:
-            if todo is None:
-                yield None
-                continue
-            chunk.append(todo)
-            size_bytes += todo.found.size_bytes
-            if len(chunk) >= self._options.max_batch_size or size_bytes > self._max_chunk_bytes:
-                yield chunk
-                chunk, size_bytes = [], 0
-        if chunk:
-            yield chunk
-
-    def _start(self, chunk: list[Todo] | None) -> None:
-        if not chunk:
-            return
-        reserved = _HELD_PER_FILE_BYTE * sum(todo.found.size_bytes for todo in chunk)
-        self._held_bytes += reserved
-        task = functools.partial(self._exchange.prepare_chunk, self._chunks_out, chunk, reserved)
-        self._chunks_out += 1
-        self._preparers.submit(task)
-
     def _has_room(self) -> bool:
-        if self._chunks_out - self._chunks_in >= _CHUNKS_AHEAD or len(self._ready) > 2 * self.concurrency + 2:
-            return False
-        return self._held_bytes < self._options.max_bytes_in_flight
+        return self._intake.has_room and len(self._ready) <= 2 * self.concurrency + 2
+
+    def _send_what_is_begun(self) -> None:
+        """At the end of the listing, or when requests that are not full hold all the memory."""
+        if self._intake.exhausted or not (self.in_flight or self._finishing):
+            self._ready.extend(self._packer.flush())
 
     def _busy(self) -> bool:
-        waiting = self._ready or self._early or self._packer.has_parts
-        return bool(waiting or self._chunks_in < self._chunks_out or self.in_flight or self._finishing)
+        waiting = self._ready or self._packer.has_parts
+        return bool(waiting or self._intake.under_way or self.in_flight or self._finishing)
 
     def _dispatch(self) -> None:
         now_s = time.monotonic()
@@ -180,8 +143,8 @@ class Coordinator:
             request.parts = [part for part in request.parts if not part.picture.over]
             if not request.parts:
                 continue
-            if len(request.parts) > self._packer.max_count:  # packed before the server showed that it takes fewer
-                self._ready.extendleft(reversed(request.cut(self._packer.max_count)))
+            if not self._packer.fits(request):
+                self._ready.extendleft(reversed(self._packer.repack(request)))
                 continue
             replica = min(open_ones, key=lambda replica: replica.pacer.in_flight)
             replica.pacer.in_flight += 1
@@ -200,9 +163,7 @@ class Coordinator:
 
     def _handle(self, event: Any) -> None:
         if isinstance(event, PreparedChunk):
-            self._early[event.number] = event
-            while (chunk := self._early.pop(self._chunks_in, None)) is not None:
-                self._chunks_in += 1
+            for chunk in self._intake.in_order(event):
                 self._take_prepared(chunk)
         elif isinstance(event, Answered):
             event.replica.pacer.in_flight -= 1
@@ -217,12 +178,11 @@ class Coordinator:
             raise event
 
     def _take_prepared(self, chunk: PreparedChunk) -> None:
-        self._held_bytes -= chunk.reserved_bytes
         self.tally.ignored += chunk.ignored
-        for outcome, attempt in chunk.settled:
-            self.settle(outcome, attempt)
-        for picture, parts in chunk.ready:
-            self._held_bytes += picture.held_bytes
+        self._ledger.append(make_record(outcome, self._stamp, attempt) for outcome, attempt in chunk.settled)
+        for outcome, _ in chunk.settled:
+            self.tally.count(outcome)
+        for _, parts in chunk.ready:
             self._ready.extend(self._packer.add(parts))
 
     def _take_answers(self, event: Answered) -> None:
@@ -234,7 +194,7 @@ class Coordinator:
         self.tally.answered_ms += event.milliseconds
         self._last_good_s = now_s
         self.waiting_for = ""
-        self._learn(request, event.milliseconds)
+        self._limits.on_answer(request, event.milliseconds)
         for part, answer in zip(request.parts, event.answers, strict=True):
             picture = part.picture
             if len(picture.answers) > 1 and not picture.over:
@@ -244,26 +204,6 @@ class Coordinator:
                     self._finishing += 1
                     self._senders.submit(functools.partial(self._exchange.finish, picture))
         self._conclude(event.outcomes)
-
-    def _learn(self, request: Request, milliseconds: float) -> None:
-        """What a request may hold: from what it took, and from whether its halves went where the whole did not."""
-        options, packer = self._options, self._packer
-        if request.megapixels > 0:
-            cost = milliseconds / 1e3 / request.megapixels
-            known = self._seconds_per_megapixel
-            self._seconds_per_megapixel = max(cost, 0.9 * known + 0.1 * cost) if known else cost
-            affordable = 0.5 * options.server_timeout_s / self._seconds_per_megapixel
-            packer.max_megapixels = min(self._max_megapixels, affordable)
-        self._answers_since_cut += 1
-        if request.halves is not None:
-            request.halves.answered += 1
-            if request.halves.answered == 2:
-                packer.max_count = max(1, min(packer.max_count, request.halves.size // 2))
-                self._answers_since_cut = 0
-                self._grow_after = min(_LONGEST_GROW_AFTER, 2 * self._grow_after)
-        elif self._answers_since_cut >= self._grow_after:
-            packer.max_count = min(options.max_batch_size, packer.max_count * 2)
-            self._answers_since_cut = 0
 
     def _take_error(self, event: Answered, error: ModelServerError) -> None:
         if isinstance(error, VersionGoneError | WrongContractError):
@@ -297,11 +237,12 @@ class Coordinator:
             ) from error
 
     def _follow(self, step: Step, request: Request, error: ModelServerError) -> None:
-        self.tally.retries += step.action in {"retry", "prove", "split"}
+        self.tally.retries += step.action in {"retry", "prove", "split", "split_by_size"}
         if step.action == "stop":
             raise error
-        if step.action == "split":
-            self._ready.extendleft(reversed(request.split()))
+        if step.action in {"split", "split_by_size"}:
+            pieces = request.split() if step.action == "split" else request.split_by_size()
+            self._ready.extendleft(reversed(pieces))
         elif step.action == "blame":
             self._blame(request.parts[0].picture, step)
         else:
@@ -316,7 +257,7 @@ class Coordinator:
         self._ledger.append(make_record(outcome, self._stamp, picture.attempt) for outcome, picture in outcomes)
         for outcome, picture in outcomes:
             picture.over = True
-            self._held_bytes -= picture.held_bytes
+            self._intake.held_bytes -= picture.held_bytes
             self.tally.count(outcome)
 
     def _take_what_is_on_its_way(self) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image
 
 from tendies_ops import __version__
 from tendies_ops.client import ModelServerClient
-from tendies_ops.errors import BadAnswerError, ModelServerError, ServerSickError, VersionGoneError
+from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
@@ -19,12 +21,12 @@ from tendies_ops.inference.outcomes import Found, Outcome, PictureError
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.packing import Part, Picture, Request
 from tendies_ops.inference.planning import Todo
-from tendies_ops.inference.preparing import encode_png, prepare
-from tendies_ops.inference.provenance import add_provenance
+from tendies_ops.inference.preparing import encode_png, open_upright, prepare
+from tendies_ops.inference.results import Answers, ResultMaker
+from tendies_ops.inference.results.answers import check_picture
 from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
 from tendies_ops.inference.storage import Input, Output
 
-_EXTENSIONS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
 _BYTES_HELD_PER_BYTE = 2.4
 BYTES_HELD_PER_PIXEL = 7.2
@@ -58,7 +60,7 @@ class Answered:
     error: ModelServerError | None = None
     proof_failed: bool = False  #: the harmless request before it failed, and the request was not sent
     proved: bool = False
-    answers: list[bytes] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)  #: whole files, or outputs by name
     outcomes: list[tuple[Outcome, Picture]] = field(default_factory=list)  #: of pictures of one part
     milliseconds: float = 0.0
 
@@ -74,13 +76,16 @@ class Finished:
 class Exchange:
     """The parts of a run that block. Holds nothing that changes, so every thread may use it."""
 
-    def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output) -> None:
+    def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output, answers: Answers) -> None:
         self.options = options
         self.stamp = stamp
+        self.answers = answers
         self._source = source
         self._target = target
         self._proof = [control_picture(options.size or (64, 64))]
-        self._facts = {
+        # Numbers are of a still picture: its first frame.
+        self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
+        facts = {
             "model_name": stamp.model_name,
             "version": stamp.version,
             "model_digest": stamp.model_digest,
@@ -88,6 +93,7 @@ class Exchange:
             "options": options.digested(),
             "tendies": __version__,
         }
+        self._results = ResultMaker(answers, options, facts)
 
     def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
         """Read and prepare some files."""
@@ -124,20 +130,21 @@ class Exchange:
 
     def finish(self, picture: Picture) -> Finished:
         """Put a picture of several parts together and write it."""
-        answers = [answer for answer in picture.answers if answer is not None]
-        return Finished(self._finish(picture, answers, len(answers)), picture)
+        return Finished(self._finish(picture, picture.answers, len(picture.answers)), picture)
 
-    def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[bytes]:
-        stamp = self.stamp
+    def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[Any]:
+        client, stamp = replica.client, self.stamp
         try:
-            answers = replica.client.predict_files(stamp.model_name, files, version=stamp.version)
+            if self.answers.kind != "picture":
+                rows = client.predict_rows(stamp.model_name, files, version=stamp.version)
+                return [self.answers.row(row) for row in rows]
+            pictures = client.predict_files(stamp.model_name, files, version=stamp.version)
         except VersionGoneError as error:
             self._raise_if_it_comes_back(replica, error)
             raise
-        for answer in answers:
-            if identify(answer[:20]) is None:
-                raise BadAnswerError(f"the model answered {len(answer)} bytes that are no picture")
-        return answers
+        for picture in pictures:
+            check_picture(picture)
+        return pictures
 
     def _raise_if_it_comes_back(self, replica: Replica, error: VersionGoneError) -> None:
         """A server that is loading the pinned version is sick, not without it."""
@@ -151,15 +158,18 @@ class Exchange:
         data = self._read(todo.found)
         digest = digest_bytes(data)
         if todo.step == "compare" and digest == todo.known_digest:
-            outcome = Outcome(todo.found, "skipped", input_digest=digest, output=todo.known_output)
+            output, *further = todo.known_outputs
+            outcome = Outcome(todo.found, "skipped", input_digest=digest, output=output, further_outputs=tuple(further))
             result.settled.append((outcome, todo.attempt))
             return
-        prepared = prepare(data, self.options)
+        prepared = prepare(data, self._prepare_options)
         pixels = prepared.megapixels * 1e6 * len(prepared.parts)
         held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * BYTES_HELD_PER_PIXEL)
-        answers: list[bytes | None] = [None] * len(prepared.parts)
-        picture = Picture(todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_output)
-        parts = [Part(picture, index, part, prepared.megapixels) for index, part in enumerate(prepared.parts)]
+        answers = [None] * len(prepared.parts)
+        picture = Picture(
+            todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_outputs, prepared.windows
+        )
+        parts = [Part(picture, index, part, prepared.size) for index, part in enumerate(prepared.parts)]
         result.ready.append((picture, parts))
 
     def _read(self, found: Found) -> bytes:
@@ -173,27 +183,34 @@ class Exchange:
         except OSError as error:
             raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
 
-    def _finish(self, picture: Picture, answers: Sequence[bytes], batch_size: int) -> Outcome:
+    def _finish(self, picture: Picture, answers: Sequence[Any], batch_size: int) -> Outcome:
         try:
-            data = picture.finish(answers)
-            output = picture.found.output_stem + _EXTENSIONS.get(identify(data[:20]) or "", ".bin")
-            if self.options.provenance:
-                facts = {"input": os.fsencode(picture.found.path).decode("utf-8", "replace")}
-                data = add_provenance(data, {**self._facts, **facts, "input_digest": picture.input_digest})
-            self._target.write(output, data)
+            files = self._results.make(picture, answers, functools.partial(self._reopen, picture))
+            for file in files:
+                self._target.write(file.path, file.data)
         except PictureError as error:
             return _failed(picture.found, error, picture.input_digest)
-        if picture.replaces not in {"", output}:
-            self._target.remove(picture.replaces)
+        outputs = [file.path for file in files]
+        for left in picture.replaces:
+            if left not in outputs:
+                self._target.remove(left)
         return Outcome(
             picture.found,
             "done",
             input_digest=picture.input_digest,
-            output=output,
-            output_digest=digest_bytes(data),
+            output=outputs[0],
+            output_digest=digest_bytes(files[0].data),
             milliseconds=picture.milliseconds,
             batch_size=batch_size,
+            further_outputs=tuple(outputs[1:]),
         )
+
+    def _reopen(self, picture: Picture) -> Image.Image:
+        """The picture itself once more: keeping the pixels while the server works would cost more memory than time."""
+        data = self._read(picture.found)
+        if digest_bytes(data) != picture.input_digest:
+            raise PictureError("unreadable", "it was changed while the model worked on it")
+        return open_upright(data, self.options)
 
 
 def control_picture(size: tuple[int, int]) -> bytes:

@@ -2,9 +2,10 @@
 What a failed request means: a bad picture, a sick server, a gone version, or a model that takes no pictures at all.
 
 A request that the server refuses is split until the refused pictures stand alone, which takes at most about
-2 k log2(B) more requests for k bad ones among B. A request that the server fails on is sent again; only when the server
-keeps answering others in between, or was too slow, is it split too, and only a picture that fails alone, several times,
-while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is never a picture's fault.
+2 k log2(B) more requests for k bad ones among B. Where the words are about shapes, pictures of different sizes are
+parted first: some models make one tensor of a request. A request that the server fails on is sent again; only when the
+server keeps answering others in between, or was too slow, is it split too, and only a picture that fails alone, several
+times, while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is never a picture's fault.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _PROOFS_TO_SPLIT = 1
 _PROOFS_TO_BLAME = 3
 _NOT_NOW = frozenset({429, 502, 503})
 _TOO_LARGE = 413
+# What TensorFlow says of pictures that make no one tensor: "Shapes of all inputs must match", "inconsistent shapes".
+_SHAPE_WORD = "shape"
 _NO_ACCESS = frozenset({401, 403, 407, 501})
 
 
@@ -29,10 +32,11 @@ class Step:
     What to do about a failed request.
 
     ``retry``: send it again, after the server's pause. ``prove``: ask the server something harmless before that.
-    ``split``: send its halves. ``blame``: it holds one part, and that is the reason. ``stop``: the run cannot go on.
+    ``split``: send its halves. ``split_by_size``: send the pictures of each size for themselves. ``blame``: it holds
+    one part, and that is the reason. ``stop``: the run cannot go on.
     """
 
-    action: Literal["retry", "prove", "split", "blame", "stop"]
+    action: Literal["retry", "prove", "split", "split_by_size", "blame", "stop"]
     kind: FailureKind = "refused"
     reason: str = ""
 
@@ -45,9 +49,11 @@ def after_refusal(request: Request, error: ModelServerError, *, answered_before:
     """
     if error.http_status in _NO_ACCESS:
         return Step("stop")
+    words = error.server_words or str(error)
+    if not request.of_one_size and _SHAPE_WORD in words.lower():
+        return Step("split_by_size")
     if len(request.parts) > 1:
         return Step("split")
-    words = error.server_words or str(error)
     if error.http_status == _TOO_LARGE:
         return Step("blame", "too_large", f"the server takes no request of this size: {words}")
     return Step("blame", "refused", f"the model refused it: {words}") if answered_before else Step("prove")

@@ -19,6 +19,7 @@ class Learned:
     concurrency: int = 1  #: requests in flight at one server that were best
     seconds_per_megapixel: float = 0.0  #: of a request; 0: not known
     images_per_second: float = 0.0  #: of the whole run; 0: not known
+    same_size: bool = False  #: it takes requests only whose pictures have one size
 
 
 class LearnedFile:
@@ -41,6 +42,7 @@ class LearnedFile:
                 max(1, int(values["concurrency"])),
                 float(values["seconds_per_megapixel"]),
                 float(values["images_per_second"]),
+                bool(values.get("same_size", False)),
             )
         except (KeyError, TypeError, ValueError):
             return Learned()

@@ -57,6 +57,8 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
         "batch_size": outcome.batch_size,
         "run_id": stamp.run_id,
     }
+    if outcome.further_outputs:
+        record["further_outputs"] = list(outcome.further_outputs)
     return record
 
 
@@ -77,6 +79,16 @@ def exact_path(record: dict[str, Any], key: str) -> str | None:
     return os.fsdecode(pybase64.b64decode(exact))
 
 
+def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
+    """All files of a result, undecodable bytes as surrogates; the one to look at first is first."""
+    further = record.get("further_outputs_b64")
+    exact = (
+        [os.fsdecode(pybase64.b64decode(path)) for path in further] if further else record.get("further_outputs", ())
+    )
+    output = exact_path(record, "output")
+    return (output, *exact) if output else ()
+
+
 def _with_readable_names(record: dict[str, Any]) -> dict[str, Any]:
     readable = dict(record)
     for key in ("input", "output", "reason"):
@@ -86,6 +98,9 @@ def _with_readable_names(record: dict[str, Any]) -> dict[str, Any]:
             readable[key] = raw.decode("utf-8", "replace")
             if key != "reason":
                 readable[f"{key}_b64"] = pybase64.b64encode(raw).decode()
+    if further := [os.fsencode(path) for path in record.get("further_outputs", ())]:
+        readable["further_outputs"] = [raw.decode("utf-8", "replace") for raw in further]
+        readable["further_outputs_b64"] = [pybase64.b64encode(raw).decode() for raw in further]
     return readable
 
 

@@ -18,7 +18,8 @@ OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]
 
 #: Options that change what an output holds. A picture done under other values of these is done again.
 _DIGESTED = (
-    "size", "size_policy", "overlap", "restore_size", "animated", "output_format", "output_quality", "provenance",
+    "size", "size_policy", "overlap", "restore_size", "class_pixels", "animated", "output_format", "output_quality",
+    "min_score", "provenance",
 )  # fmt: skip
 
 
@@ -44,6 +45,9 @@ class BatchOptions:
     :param size_policy: how pictures of another size are brought to ``size``.
     :param overlap: of tiles, in pixels; absent: a quarter of the shorter side.
     :param restore_size: bring the result of fit, pad and crop back to the size of what was seen by the model.
+    :param class_pixels: the model's pictures are numbers of classes, which must not be mixed where sizes are changed or
+        tiles meet; absent: from the manifest.
+    :param min_score: detections with a lower score are not drawn; the JSON beside the picture has them all.
     :param animated: take the first frame of an animated file, or all of them.
     :param output_quality: of JPEG and WebP, 1 to 100.
     :param provenance: write into each output which model, version, digests and options made it.
@@ -51,6 +55,8 @@ class BatchOptions:
     :param timeout_s: the longest silence of a server that is waited out.
     :param server_timeout_s: the server's own limit for a request (``--rest_api_timeout_in_ms``); requests stay below.
     :param sick_deadline_s: give up when no server has answered for so long.
+    :param on_version_gone: what to do when the version goes away that served when the run began: stop, or start over as
+        a run with the newest version, which does the pictures of the old one again: results are never of two.
     :param shard: do only the part ``(index, count)`` of the pictures, while others do theirs; ``index`` from 0.
     :param sample: do so many pictures only, spread over the folder as it is listed.
     """
@@ -77,6 +83,8 @@ class BatchOptions:
     size_policy: SizePolicy = "fit"
     overlap: int | None = None
     restore_size: bool = False
+    class_pixels: bool = False
+    min_score: float = 0.5
     animated: Literal["first", "all"] = "first"
     output_format: OutputFormat = "as_answered"
     output_quality: int = 95
@@ -85,6 +93,7 @@ class BatchOptions:
     timeout_s: float = 60.0
     server_timeout_s: float = 30.0
     sick_deadline_s: float = 300.0
+    on_version_gone: Literal["stop", "newest"] = "stop"
     retry_failed: bool = False
     dry_run: bool = False
     sample: int | None = None

@@ -52,7 +52,13 @@ class Outcome:
     kind: FailureKind | None = None
     reason: str = ""
     input_digest: str = ""
-    output: str = ""  #: relative to the output folder
+    output: str = ""  #: the result to look at first, relative to the output folder
     output_digest: str = ""
     milliseconds: float = 0.0  #: of the request that answered it
     batch_size: int = 0  #: pictures in that request
+    further_outputs: tuple[str, ...] = ()  #: the other files of the result
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All files of the result."""
+        return (self.output, *self.further_outputs) if self.output else ()

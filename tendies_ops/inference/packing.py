@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.preparing import Finish
+from tendies_ops.inference.sizing import WHOLE, Window
+
+_MOST_BUCKETS = 32  # sizes that wait for more of their kind; of the next one, the oldest goes as it is
 
 
 @dataclass(slots=True, eq=False)
@@ -18,9 +22,10 @@ class Picture:
     attempt: int
     input_digest: str
     finish: Finish
-    answers: list[bytes | None]
+    answers: list[Any]  #: of each part, None until it has come
     held_bytes: int  #: what it is counted as against the memory bound
-    replaces: str = ""  #: an output of an earlier run under another name
+    replaces: tuple[str, ...] = ()  #: results of an earlier run
+    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in it
     over: bool = False  #: it has its outcome
     milliseconds: float = 0.0
 
@@ -37,7 +42,12 @@ class Part:
     picture: Picture
     index: int
     data: bytes
-    megapixels: float
+    size: tuple[int, int]  #: height and width, in pixels
+
+    @property
+    def megapixels(self) -> float:
+        """Its pixels."""
+        return self.size[0] * self.size[1] / 1e6
 
 
 @dataclass(slots=True, eq=False)
@@ -49,30 +59,59 @@ class Request:
     proved: int = 0  #: of these, how often the server answered something else in between
     needs_proof: bool = False  #: ask the server something harmless before it is sent again
     successes_seen: int = -1  #: the server's answers at the last failure
-    halves: Halves | None = None  #: the request that this is one half of
+    whole: Whole | None = None  #: the request that this is a piece of
 
     @property
     def megapixels(self) -> float:
         """Of all parts."""
         return sum(part.megapixels for part in self.parts)
 
+    @property
+    def of_one_size(self) -> bool:
+        """Whether all parts have the same height and width."""
+        return all(part.size == self.parts[0].size for part in self.parts)
+
     def cut(self, size: int) -> list[Request]:
         """Requests of at most ``size`` parts."""
         return [Request(self.parts[at : at + size]) for at in range(0, len(self.parts), size)]
 
-    def split(self) -> tuple[Request, Request]:
+    def split(self) -> list[Request]:
         """Two halves."""
         middle = len(self.parts) // 2
-        halves = Halves(len(self.parts))
-        return Request(self.parts[:middle], halves=halves), Request(self.parts[middle:], halves=halves)
+        return self._pieces([self.parts[:middle], self.parts[middle:]], by_size=False)
+
+    def split_by_size(self) -> list[Request]:
+        """A request for each size of its parts."""
+        groups: dict[tuple[int, int], list[Part]] = {}
+        for part in self.parts:
+            groups.setdefault(part.size, []).append(part)
+        return self._pieces(list(groups.values()), by_size=True)
+
+    def _pieces(self, groups: Sequence[list[Part]], *, by_size: bool) -> list[Request]:
+        whole = Whole(len(self.parts), len(groups), by_size)
+        return [Request(group, whole=whole) for group in groups]
 
 
 @dataclass(slots=True, eq=False)
-class Halves:
-    """What became of the two halves of a request: when both are answered, its size was the trouble."""
+class Whole:
+    """A request that was split: when all its pieces are answered, its size or its mixture was the trouble."""
 
-    size: int
+    parts: int
+    pieces: int
+    by_size: bool
     answered: int = 0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    parts: list[Part] = field(default_factory=list)
+    size_bytes: int = 0
+    megapixels: float = 0.0
+
+    def add(self, part: Part) -> None:
+        self.parts.append(part)
+        self.size_bytes += len(part.data)
+        self.megapixels += part.megapixels
 
 
 @dataclass(slots=True)
@@ -82,14 +121,14 @@ class Packer:
 
     :param max_count: parts in a request; lowered when the server shows that it takes fewer.
     :param max_megapixels: of a request; lowered by what a megapixel is learned to cost against the server's timeout.
+    :param by_size: only parts of one size travel together.
     """
 
     max_count: int
     max_bytes: int
     max_megapixels: float
-    _parts: list[Part] = field(default_factory=list)
-    _bytes: int = 0
-    _megapixels: float = 0.0
+    by_size: bool = False
+    _buckets: dict[tuple[int, int] | None, _Bucket] = field(default_factory=dict)  # the one begun first is first
 
     @classmethod
     def for_options(cls, options: BatchOptions) -> Packer:
@@ -99,27 +138,44 @@ class Packer:
     @property
     def has_parts(self) -> bool:
         """Whether a request is begun."""
-        return bool(self._parts)
+        return bool(self._buckets)
 
     def add(self, parts: Sequence[Part]) -> list[Request]:
         """Take parts in; give back what is full."""
         full: list[Request] = []
         for part in parts:
-            if self._parts and not self._has_room_for(part):
-                full.extend(self.flush())
-            self._parts.append(part)
-            self._bytes += len(part.data)
-            self._megapixels += part.megapixels
-            if len(self._parts) >= self.max_count:
-                full.extend(self.flush())
+            key = part.size if self.by_size else None
+            bucket = self._buckets.get(key)
+            if bucket is not None and not self._has_room(bucket, part):
+                full.append(self._take(key))
+                bucket = None
+            if bucket is None:
+                bucket = self._buckets[key] = _Bucket()
+            bucket.add(part)
+            if len(bucket.parts) >= self.max_count:
+                full.append(self._take(key))
+        while len(self._buckets) > _MOST_BUCKETS:
+            full.append(self._take(next(iter(self._buckets))))
         return full
 
     def flush(self) -> list[Request]:
-        """What is left, as a request; empty when nothing is."""
-        parts, self._parts, self._bytes, self._megapixels = self._parts, [], 0, 0.0
-        return [Request(parts)] if parts else []
+        """What is left, as requests; empty when nothing is."""
+        return [self._take(key) for key in list(self._buckets)]
 
-    def _has_room_for(self, part: Part) -> bool:
+    def fits(self, request: Request) -> bool:
+        """Whether a request that was packed before is still one that the server takes."""
+        return len(request.parts) <= self.max_count and (not self.by_size or request.of_one_size)
+
+    def repack(self, request: Request) -> list[Request]:
+        """Requests that the server takes, of one that it does not take any more."""
+        pieces = request.split_by_size() if self.by_size else [request]
+        return [smaller for piece in pieces for smaller in piece.cut(self.max_count)]
+
+    def _take(self, key: tuple[int, int] | None) -> Request:
+        return Request(self._buckets.pop(key).parts)
+
+    def _has_room(self, bucket: _Bucket, part: Part) -> bool:
         return (
-            self._bytes + len(part.data) <= self.max_bytes and self._megapixels + part.megapixels <= self.max_megapixels
+            bucket.size_bytes + len(part.data) <= self.max_bytes
+            and bucket.megapixels + part.megapixels <= self.max_megapixels
         )

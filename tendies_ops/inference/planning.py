@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tendies_ops.inference.ledger import Ledger, RunStamp, exact_path
-from tendies_ops.inference.outcomes import LASTING_KINDS, FailureKind, Found
+from tendies_ops.inference.ledger import Ledger, RunStamp, exact_outputs
+from tendies_ops.inference.outcomes import LASTING_KINDS, FailureKind, Found, Outcome
 from tendies_ops.inference.storage import Output
 
 
@@ -23,9 +23,17 @@ class Todo:
     step: Literal["do", "compare", "skip", "again"]
     attempt: int = 1
     known_digest: str = ""  #: of the content that the ledger knows
-    known_output: str = ""
+    known_outputs: tuple[str, ...] = ()  #: its result by the ledger
     kind: FailureKind | None = None
     reason: str = ""
+
+    @property
+    def settled(self) -> Outcome | None:
+        """Its outcome, when nobody needs to look at the file."""
+        if self.step == "skip":
+            output, *further = self.known_outputs
+            return Outcome(self.found, "skipped", output=output, further_outputs=tuple(further))
+        return Outcome(self.found, "failed", self.kind, self.reason) if self.step == "again" else None
 
 
 class Plan:
@@ -43,16 +51,16 @@ class Plan:
         if record is None:
             return Todo(found, "do")
         attempt = int(record["attempt"]) + 1
-        output = exact_path(record, "output") or ""
+        outputs = exact_outputs(record)
         if found.problem or not self._same_work(record):
-            return Todo(found, "do", attempt, known_output=output)
+            return Todo(found, "do", attempt, known_outputs=outputs)
         unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
         if record["outcome"] == "failed":
             return self._after_failure(found, record, attempt, unchanged=unchanged)
-        if not self._output.size_of(output):
-            return Todo(found, "do", attempt, known_output=output)
+        if not (outputs and all(map(self._output.size_of, outputs))):
+            return Todo(found, "do", attempt, known_outputs=outputs)
         step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
-        return Todo(found, step, attempt, record["input_digest"] or "", output)
+        return Todo(found, step, attempt, record["input_digest"] or "", outputs)
 
     def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
         if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -11,7 +11,7 @@ from PIL import Image
 from tendies_ops.inference.decoding import FORMATS, open_frames, told_as_damage
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import PictureError
-from tendies_ops.inference.sizing import Sized, SizeRule, bring_to_size, unchanged
+from tendies_ops.inference.sizing import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
 from tendies_ops.inference.sniffing import Header, identify, read_header
 
 Finish = Callable[[Sequence[bytes]], bytes]
@@ -24,8 +24,14 @@ class Prepared:
     """A picture that is ready to be sent, as one file or as several."""
 
     parts: list[bytes]  #: whole PNG or JPEG files
-    megapixels: float  #: of each part
+    size: tuple[int, int]  #: height and width of each part, in pixels
     finish: Finish  #: the answers, one a part, to the one file that is written
+    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in the picture
+
+    @property
+    def megapixels(self) -> float:
+        """Of each part."""
+        return self.size[0] * self.size[1] / 1e6
 
     @property
     def size_bytes(self) -> int:
@@ -45,17 +51,51 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
         raise PictureError("not_an_image", "its content is not that of a picture" if data else "it is empty")
     _check_limit(header, options)
     if header.fits and options.size in {None, (header.height, header.width)}:
-        return Prepared([data], header.megapixels, _finish_answer(options))
+        return Prepared([data], (header.height, header.width), _finish_answer(options))
     if header.format not in FORMATS:
         raise PictureError("unsupported", f"it is a {header.format} file; convert it to PNG, JPEG, WebP or TIFF")
     with told_as_damage():
         return _prepare_decoded(data, options)
 
 
+def open_upright(data: bytes, options: BatchOptions) -> Image.Image:
+    """
+    The first frame of a picture as a model sees it: upright, 8 bit, sRGB.
+
+    :raises PictureError: it is damaged or of a kind that is not handled.
+    """
+    with told_as_damage():
+        return next(_frames(data, options, all_frames=False))
+
+
 def encode_png(image: Image.Image) -> bytes:
     """As PNG at the fastest level: it travels once and is thrown away."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def encode_result(
+    frames: list[Image.Image], answered: str, options: BatchOptions, durations_ms: Sequence[float] = ()
+) -> bytes:
+    """
+    Encode one picture, or several as an animation, as the options say.
+
+    :param answered: the format of what the model gave, which the options may ask for.
+    :param durations_ms: of each frame of an animation.
+    """
+    name = answered if options.output_format == "as_answered" else options.output_format.upper()
+    if len(frames) > 1 and name == "JPEG":
+        name = "PNG"
+    buffer = io.BytesIO()
+    first = frames[0].convert("RGB") if name == "JPEG" and frames[0].mode not in {"L", "RGB"} else frames[0]
+    settings = {} if name == "PNG" else {"quality": options.output_quality}
+    if len(frames) > 1:
+        first.save(
+            buffer, name, save_all=True, append_images=frames[1:], duration=list(durations_ms), loop=0, **settings
+        )
+    else:
+        first.save(buffer, name, **settings)
     return buffer.getvalue()
 
 
@@ -71,26 +111,29 @@ def _check_limit(header: Header, options: BatchOptions) -> None:
 def _prepare_decoded(data: bytes, options: BatchOptions) -> Prepared:
     frames: list[Sized] = []
     durations_ms: list[float] = []
-    for frame in open_frames(
-        data,
-        max_megapixels=options.max_megapixels,
-        max_frames=options.max_frames,
-        all_frames=options.animated == "all",
-    ):
+    for frame in _frames(data, options, all_frames=options.animated == "all"):
         durations_ms.append(float(frame.info.get("duration") or _DEFAULT_FRAME_MS))
         frames.append(_sized(frame, options))
-    parts = [encode_png(part) for sized in frames for part in sized.parts]
-    megapixels = max(part.width * part.height for sized in frames for part in sized.parts) / 1e6
+    pictures = [part for sized in frames for part in sized.parts]
+    largest = max(pictures, key=lambda part: part.width * part.height)
     as_it_is = len(frames) == 1 and options.size is None
     finish = _finish_answer(options) if as_it_is else _finish_pictures(_restores(frames), durations_ms, options)
-    return Prepared(parts, megapixels, finish)
+    windows = tuple(window for sized in frames for window in sized.windows)
+    return Prepared([encode_png(part) for part in pictures], (largest.height, largest.width), finish, windows)
+
+
+def _frames(data: bytes, options: BatchOptions, *, all_frames: bool) -> Iterator[Image.Image]:
+    return open_frames(
+        data, max_megapixels=options.max_megapixels, max_frames=options.max_frames, all_frames=all_frames
+    )
 
 
 def _sized(frame: Image.Image, options: BatchOptions) -> Sized:
     if options.size is None:
         return unchanged(frame)
     overlap = min(options.size) // 4 if options.overlap is None else options.overlap
-    return bring_to_size(frame, SizeRule(options.size, options.size_policy, overlap, options.restore_size))
+    rule = SizeRule(options.size, options.size_policy, overlap, options.restore_size, options.class_pixels)
+    return bring_to_size(frame, rule)
 
 
 def _restores(frames: Sequence[Sized]) -> list[tuple[int, Callable[[Sequence[Image.Image]], Image.Image]]]:
@@ -105,7 +148,7 @@ def _finish_answer(options: BatchOptions) -> Finish:
         answer_format = _picture_format(answers[0])
         if options.output_format in {"as_answered", answer_format.lower()}:
             return answers[0]
-        return _encode([_decode(answers[0])], [0.0], options.output_format.upper(), options)
+        return encode_result([_decode(answers[0])], answer_format, options)
 
     return finish
 
@@ -121,8 +164,7 @@ def _finish_pictures(
         for count, restore in restores:
             frames.append(restore([_decode(answer) for answer in answers[at : at + count]]))
             at += count
-        wanted = answer_format if options.output_format == "as_answered" else options.output_format.upper()
-        return _encode(frames, durations_ms, "PNG" if len(frames) > 1 and wanted == "JPEG" else wanted, options)
+        return encode_result(frames, answer_format, options, durations_ms)
 
     return finish
 
@@ -141,14 +183,3 @@ def _decode(answer: bytes) -> Image.Image:
     except Exception as error:
         raise PictureError("bad_output", f"the model's answer does not decode: {str(error)[:200]}") from error
     return image
-
-
-def _encode(frames: list[Image.Image], durations_ms: list[float], name: str, options: BatchOptions) -> bytes:
-    buffer = io.BytesIO()
-    first = frames[0].convert("RGB") if name == "JPEG" and frames[0].mode not in {"L", "RGB"} else frames[0]
-    settings = {} if name == "PNG" else {"quality": options.output_quality}
-    if len(frames) > 1:
-        first.save(buffer, name, save_all=True, append_images=frames[1:], duration=durations_ms, loop=0, **settings)
-    else:
-        first.save(buffer, name, **settings)
-    return buffer.getvalue()

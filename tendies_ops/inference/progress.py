@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from tendies_ops.errors import OutputFolderError
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.report import BatchProgress
@@ -61,12 +64,11 @@ class ProgressTeller:
         files: RunFiles,
         on_progress: Callable[[BatchProgress], None] | None,
     ) -> None:
-        self.total: int | None = None  #: known once the folder has been counted
         self._options, self._stamp, self._watched = options, stamp, watched
         self._files, self._on_progress = files, on_progress
         self._started_s = time.monotonic()
         self._told_s = self._written_s = 0.0
-        self._history: deque[tuple[float, int]] = deque()
+        self._history: deque[tuple[float, int, int]] = deque()  # seconds, done, pictures with an outcome
         self._rates = RateHistory()
 
     def tick(self) -> None:
@@ -78,10 +80,15 @@ class ProgressTeller:
         self._tell(now_s, "waiting" if self._watched.waiting_for else "running")
 
     def finish(self) -> None:
-        """Tell the last state."""
-        self.total = self._watched.tally.total
+        """Tell the last state of a run that came to its end."""
         self._written_s = 0.0
         self._tell(time.monotonic(), "finished")
+
+    def stop(self, error: BaseException) -> None:
+        """Tell the last state of a run that did not."""
+        progress = dataclasses.replace(self._progress(time.monotonic(), "stopped"), message=str(error))
+        with contextlib.suppress(OutputFolderError):  # a full disk may be why it stopped
+            self._write(progress)
 
     def _tell(self, now_s: float, state: str) -> None:
         progress = self._progress(now_s, state)
@@ -90,20 +97,22 @@ class ProgressTeller:
         if now_s - self._written_s >= _WRITE_EVERY_S:
             self._written_s = now_s
             self._rates.append((round(progress.elapsed_s, 1), progress.images_per_second))
-            self._files.write_progress(
-                {**progress.as_dict(), "input": self._options.input, "rates": self._rates.points}
-            )
+            self._write(progress)
+
+    def _write(self, progress: BatchProgress) -> None:
+        self._files.write_progress({**progress.as_dict(), "input": self._options.input, "rates": self._rates.points})
 
     def _progress(self, now_s: float, state: str) -> BatchProgress:
         tally = self._watched.tally
-        rate = self._rate(now_s, tally.done)
-        left = None if self.total is None else max(0, self.total - tally.total)
+        done_rate, outcome_rate = self._rates_now(now_s)
+        total = tally.total if state == "finished" else tally.expected
+        left = None if total is None else max(0, total - tally.total)
         return BatchProgress(
             run_id=self._options.run_id,
             model_name=self._stamp.model_name,
             version=self._stamp.version,
             state=state,
-            total=self.total,
+            total=total,
             found=tally.found,
             done=tally.done,
             skipped=tally.skipped,
@@ -111,17 +120,19 @@ class ProgressTeller:
             in_flight=self._watched.in_flight,
             concurrency=self._watched.concurrency,
             elapsed_s=round(now_s - self._started_s, 3),
-            images_per_second=round(rate, 2),
-            eta_s=round(left / rate, 1) if left is not None and rate > 0 else None,
+            images_per_second=round(done_rate, 2),
+            eta_s=round(left / outcome_rate, 1) if left is not None and outcome_rate > 0 else None,
             message=self._watched.waiting_for,
         )
 
-    def _rate(self, now_s: float, done: int) -> float:
-        """Over the last half minute, so that it follows a change."""
-        self._history.append((now_s, done))
+    def _rates_now(self, now_s: float) -> tuple[float, float]:
+        """Done, and with any outcome, a second, over the last half minute, so that they follow a change."""
+        tally = self._watched.tally
+        self._history.append((now_s, tally.done, tally.total))
         while now_s - self._history[0][0] > _RATE_OVER_S and len(self._history) > 2:
             self._history.popleft()
-        first_s, first_done = self._history[0]
+        first_s, first_done, first_total = self._history[0]
         if now_s - first_s < _TELL_EVERY_S:
-            first_s, first_done = self._started_s, 0
-        return (done - first_done) / max(now_s - first_s, 1e-6)
+            first_s, first_done, first_total = self._started_s, 0, 0
+        seconds = max(now_s - first_s, 1e-6)
+        return (tally.done - first_done) / seconds, (tally.total - first_total) / seconds

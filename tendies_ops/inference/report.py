@@ -10,12 +10,14 @@ _KINDS_IN_SUMMARY = 10
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a running batch is. ``total`` and ``eta_s`` are None until the folder has been listed."""
+    """How far a running batch is. ``total`` and ``eta_s`` are None until the folder has been listed, which
+    a thread does ahead of the run.
+    """
 
     run_id: str
     model_name: str
     version: int
-    state: str  #: ``running``, ``waiting`` (for a server that says no), ``finished``
+    state: str  #: ``running``, ``waiting`` (for a server that says no), ``finished``, ``stopped`` (before its end)
     total: int | None
     found: int
     done: int

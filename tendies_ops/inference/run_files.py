@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -13,8 +15,18 @@ import orjson
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.report import BatchReport
+from tendies_ops.inference.results import Answers
+from tendies_ops.inference.results.table import (
+    TABLE_NAME,
+    describe_outputs,
+    join_tables,
+    write_parquet,
+    write_table,
+)
 from tendies_ops.inference.storage import Input, Output
 from tendies_ops.reports import write_contact_sheet, write_report_page
+
+_TABLES = {"scores": "All numbers as CSV", "scores_parquet": "All numbers as Parquet"}
 
 
 class RunFiles:
@@ -31,14 +43,43 @@ class RunFiles:
         with _told_as_output_trouble(self.folder):
             write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
 
-    def save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
+    def write_table(self, results: Iterable[tuple[str, str]], answers: Answers) -> dict[str, str]:
+        """
+        Write the numbers of all pictures as one table.
+
+        :return: ``scores`` and, where pyarrow is installed, ``scores_parquet``: where they lie; empty without numbers.
+        :raises OutputFolderError: it cannot be written.
+        """
+        with _told_as_output_trouble(self.folder):
+            table = write_table(results, self._target.read, answers, self.folder / TABLE_NAME)
+            return self._place_tables(table)
+
+    def join_tables(self, tables: Sequence[Path]) -> dict[str, str]:
+        """Make one table of those of shards; what is returned is as for :meth:`write_table`."""
+        with _told_as_output_trouble(self.folder):
+            return self._place_tables(join_tables(tables, self.folder / TABLE_NAME))
+
+    def save(
+        self,
+        report: BatchReport,
+        samples: Sequence[tuple[str, str]],
+        source: Input,
+        tables: Mapping[str, str] = MappingProxyType({}),
+    ) -> BatchReport:
         """
         Write report, page and contact sheet; return the report with their paths.
 
+        :param samples: some pictures, and the result of each to look at first.
+        :param tables: where tables of this run lie.
         :raises OutputFolderError: they cannot be written.
         """
         with _told_as_output_trouble(self.folder):
-            return self._save(report, samples, source)
+            return self._save(dataclasses.replace(report, paths={**report.paths, **tables}), samples, source)
+
+    def _place_tables(self, table: Path | None) -> dict[str, str]:
+        parquet = write_parquet(table) if table is not None else None
+        found = {"scores": table, "scores_parquet": parquet}
+        return {name: self._place(path.name) for name, path in found.items() if path is not None}
 
     def _save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
         paths = {**report.paths, "report": self._place("report.json"), "html": self._place("report.html")}
@@ -57,9 +98,18 @@ class RunFiles:
         return self._target.place(self.folder / name)
 
     def _write_sheet(self, samples: Sequence[tuple[str, str]], source: Input) -> None:
-        with contextlib.suppress(OSError):  # somebody moved a picture meanwhile: a sheet is not worth a failed run
-            pairs = [(source.read(before), self._target.read(after), before) for before, after in samples]
+        with contextlib.suppress(
+            OSError, ValueError, KeyError
+        ):  # somebody moved a picture meanwhile: a sheet is not worth a failed run
+            pairs = [(source.read(before), self._shown(after), before) for before, after in samples]
             write_contact_sheet(pairs, self.folder / "contact_sheet.png")
+
+    def _shown(self, path: str) -> bytes | str:
+        """A result as it goes on the sheet: a picture, or a few lines of numbers."""
+        data = self._target.read(path)
+        if not path.endswith(".json"):
+            return data
+        return describe_outputs(orjson.loads(data)["outputs"])
 
     def _write_page(self, report: BatchReport) -> None:
         counts = {"done": report.done, "skipped": report.skipped, "failed": report.failed, "total": report.total}
@@ -84,6 +134,9 @@ class RunFiles:
             failures=[dataclasses.asdict(failure) for failure in report.failures],
             by_kind=report.failures_by_kind,
             contact_sheet="contact_sheet.png" if "contact_sheet" in report.paths else "",
+            downloads={
+                title: posixpath.basename(report.paths[name]) for name, title in _TABLES.items() if name in report.paths
+            },
         )
 
 

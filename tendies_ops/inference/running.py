@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from tendies_ops.errors import BatchError, InputFolderError
+from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.coordinator import Coordinator
-from tendies_ops.inference.exchange import Exchange, Replica
+from tendies_ops.inference.exchange import Exchange, Replica, says_it_is_no_picture
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.learned import LearnedFile
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp
+from tendies_ops.inference.listing import Listing, spread_sample
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.outcomes import Found, Outcome
+from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.planning import Plan, Todo
 from tendies_ops.inference.progress import ProgressTeller
 from tendies_ops.inference.report import BatchProgress, BatchReport
+from tendies_ops.inference.results import Answers
+from tendies_ops.inference.results.table import ResultList
 from tendies_ops.inference.run_files import RunFiles
-from tendies_ops.inference.servers import find_manifest, open_replicas, pin_version, version_lease
+from tendies_ops.inference.servers import find_answers, find_manifest, open_replicas, pin_version, version_lease
 from tendies_ops.inference.sharding import ShardLedger, belongs_to_shard, merge_shard_ledgers
 from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
 from tendies_ops.spec import Manifest
 
 _BREATHE_EVERY = 256  # files of the listing between two looks at the clock
+_STARTED_OVER = "-v"  # in the id of a run that another version took over
 
 
 def run_batch(
@@ -51,59 +57,104 @@ def run_batch(
     source, target = open_folders(options.input, options.output, options.run_id)
     cancelled = cancelled or threading.Event()
     with open_replicas(options) as replicas, target.locked(options.shard):
-        version = pin_version(replicas, options)
-        manifest = find_manifest(options, version)
-        options = _with_contract(options, manifest)
-        stamp = RunStamp(
-            options.run_id, options.model_name, version, manifest.model_digest if manifest else None, options.digest
-        )
-        with version_lease(options, version):
-            run = _Run(options, stamp, source, target, on_progress)
-            return run.execute(replicas, cancelled)
+        setting = _Setting(source, target, replicas, cancelled, on_progress)
+        while True:
+            version = pin_version(replicas, options)
+            try:
+                return _run_version(options, version, setting)
+            except VersionGoneError as error:
+                options = _after_version_gone(options, version, replicas, error)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What stays the same when another version takes over."""
+
+    source: Input
+    target: Output
+    replicas: list[Replica]
+    cancelled: threading.Event
+    on_progress: Callable[[BatchProgress], None] | None
+
+
+def _run_version(options: BatchOptions, version: int, setting: _Setting) -> BatchReport:
+    manifest = find_manifest(options, version)
+    answers = find_answers(setting.replicas[0], options, version, manifest)
+    options = _with_contract(options, manifest, answers)
+    digest = manifest.model_digest if manifest else None
+    stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)
+    with version_lease(options, version):
+        return _Run(options, stamp, answers, setting).execute()
+
+
+def _after_version_gone(
+    options: BatchOptions, version: int, replicas: list[Replica], error: VersionGoneError
+) -> BatchOptions:
+    """
+    The options of the run that starts over with the version that serves now, when that is wanted.
+
+    :raises VersionGoneError: it is not, or nothing newer serves.
+    """
+    if options.on_version_gone != "newest" or options.version is not None:
+        raise error
+    now_served = pin_version(replicas, options)
+    if now_served <= version:  # so that it comes to an end
+        raise error
+    return options.replaced(run_id=f"{options.run_id.partition(_STARTED_OVER)[0]}{_STARTED_OVER}{now_served}")
 
 
 class _Run:
     """What one run holds open."""
 
-    def __init__(
-        self,
-        options: BatchOptions,
-        stamp: RunStamp,
-        source: Input,
-        target: Output,
-        on_progress: Callable[[BatchProgress], None] | None,
-    ) -> None:
-        self._options, self._stamp, self._source, self._target = options, stamp, source, target
-        self._on_progress = on_progress
-        self._files = RunFiles(target, options.run_id)
-        self._learned = LearnedFile(target.state / "learned.json", stamp.model_name, stamp.version)
-        self._tally = Tally()
+    def __init__(self, options: BatchOptions, stamp: RunStamp, answers: Answers, setting: _Setting) -> None:
+        self._options, self._stamp, self._answers, self._setting = options, stamp, answers, setting
+        self._source, self._target = setting.source, setting.target
+        self._files = RunFiles(self._target, options.run_id)
+        self._learned = LearnedFile(self._target.state / "learned.json", stamp.model_name, stamp.version)
+        self._results = ResultList()
+        self._tally = Tally(results=self._results if answers.kind == "values" else None)
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_s = time.monotonic()
 
-    def execute(self, replicas: list[Replica], cancelled: threading.Event) -> BatchReport:
-        options = self._options
-        ledger = self._open_ledger()
+    def execute(self) -> BatchReport:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._results.close)
+            ledger = self._open_ledger()
+            stack.callback(ledger.close)
+            plan = Plan(ledger, self._stamp, self._target, retry_failed=self._options.retry_failed)
+            listing = Listing(self._files_to_do())
+            stack.callback(listing.close)
+            todos = self._todos(plan, listing)
+            if self._options.dry_run:
+                to_do = sum(todo is not None for todo in todos)
+                return self._report(to_do=to_do, speed=self._learned.read().images_per_second)
+            self._work(ledger, todos, listing)
+            report = self._report()
+            self._check(report)
+            return self._files.save(report, self._tally.samples, self._source, self._write_tables())
+
+    def _work(self, ledger: Ledger, todos: Iterator[Todo | None], listing: Listing) -> None:
+        setting, tally = self._setting, self._tally
+        run = Coordinator(
+            Exchange(self._options, self._stamp, self._source, self._target, self._answers),
+            setting.replicas,
+            ledger,
+            tally=tally,
+            cancelled=setting.cancelled,
+            learned=self._learned.read(),
+        )
+        teller = ProgressTeller(self._options, self._stamp, run, self._files, setting.on_progress)
         try:
-            plan = Plan(ledger, self._stamp, self._target, retry_failed=options.retry_failed)
-            if options.dry_run:
-                return self._report(to_do=self._count_to_do(plan), speed=self._learned.read().images_per_second)
-            exchange = Exchange(options, self._stamp, self._source, self._target)
-            run = Coordinator(
-                exchange, replicas, ledger, tally=self._tally, cancelled=cancelled, learned=self._learned.read()
-            )
-            teller = ProgressTeller(options, self._stamp, run, self._files, self._on_progress)
-            for _ in run.run(self._todos(plan, run)):
+            for _ in run.run(todos):
+                tally.listed = listing.total
                 teller.tick()
                 self._target.keep_up()
-            report = self._report()
-            teller.finish()
-            if report.done:
-                self._learned.write(run.learned(report.images_per_second))
-        finally:
-            ledger.close()
-        self._check(report)
-        return self._files.save(report, self._tally.samples, self._source)
+        except BaseException as error:
+            teller.stop(error)
+            raise
+        teller.finish()
+        if tally.done:
+            self._learned.write(run.learned(tally.done / (time.monotonic() - self._started_s)))
 
     def _open_ledger(self) -> Ledger:
         if self._options.shard is not None:
@@ -111,40 +162,35 @@ class _Run:
         merge_shard_ledgers(self._target.state)
         return Ledger(self._target.state / LEDGER_NAME)
 
-    def _listing(self) -> Iterator[Found]:
+    def _files_to_do(self) -> Iterable[Found]:
         options = self._options
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        found = self._source.find(keep, leave_out=self._options.output)
-        return (one for one in found if options.shard is None or belongs_to_shard(one.path, *options.shard))
+        found = self._source.find(keep, leave_out=options.output)
+        mine = (one for one in found if options.shard is None or belongs_to_shard(one.path, *options.shard))
+        if options.sample is None:
+            return mine
+        return _sampled(mine, options.sample)
 
-    def _todos(self, plan: Plan, run: Coordinator) -> Iterator[Todo | None]:
+    def _todos(self, plan: Plan, listing: Listing) -> Iterator[Todo | None]:
         """What the workers must look at; everything else is settled here."""
-        for found in self._listing():
+        for found in listing:
+            if found is None:
+                yield None
+                continue
             self._tally.found += 1
             if self._tally.found % _BREATHE_EVERY == 0:
                 yield None
             todo = plan.decide(found)
-            if todo.step == "skip":
-                self._tally.count(Outcome(found, "skipped"))
-            elif todo.step == "again":
-                self._tally.count(Outcome(found, "failed", todo.kind, todo.reason))
-            else:
+            if todo.settled is None:
                 yield todo
-                if self._options.sample and self._tally.found >= self._options.sample:
-                    return
-
-    def _count_to_do(self, plan: Plan) -> int:
-        to_do = 0
-        for found in self._listing():
-            self._tally.found += 1
-            todo = plan.decide(found)
-            if todo.step == "skip":
-                self._tally.count(Outcome(found, "skipped"))
-            elif todo.step == "again":
-                self._tally.count(Outcome(found, "failed", todo.kind, todo.reason))
             else:
-                to_do += 1
-        return to_do
+                self._tally.count(todo.settled)
+
+    def _write_tables(self) -> dict[str, str]:
+        """The run's numbers in one table, and where it lies; empty where its results are pictures."""
+        if self._answers.kind != "values":
+            return {}
+        return self._files.write_table(self._results, self._answers)
 
     def _report(self, *, to_do: int = 0, speed: float = 0.0) -> BatchReport:
         tally, stamp, options = self._tally, self._stamp, self._options
@@ -195,11 +241,26 @@ class _Run:
             )
 
 
-def _with_contract(options: BatchOptions, manifest: Manifest | None) -> BatchOptions:
-    """A fixed size that is not given is taken from the manifest, unless the graph resizes by itself."""
-    if options.size is not None or manifest is None:
+def _sampled(files: Iterable[Found], count: int) -> Iterator[Found]:
+    yield from spread_sample((found for found in files if not says_it_is_no_picture(found.path)), count)
+
+
+def _with_contract(options: BatchOptions, manifest: Manifest | None, answers: Answers) -> BatchOptions:
+    """
+    What the options leave open is taken from the manifest: a fixed size, unless the graph resizes, and class pixels.
+
+    :raises UsageError: the options make no sense for what the model answers.
+    """
+    if options.size_policy == "tile" and answers.kind == "values":
+        raise UsageError(
+            f"{options.model_name} answers {', '.join(answers.outputs)}, which cannot be put together from tiles. "
+            "Use the size policy fit, pad or crop."
+        )
+    if manifest is None:
         return options
+    kinds = {manifest.contract.for_output(name).kind for name in ("", *manifest.contract.outputs)}
     contract = manifest.contract.input
-    if contract.size is None or contract.resize != "exact":
-        return options
-    return options.replaced(size=(contract.size.height, contract.size.width))
+    size = options.size
+    if size is None and contract.size is not None and contract.resize == "exact":
+        size = contract.size.height, contract.size.width
+    return options.replaced(size=size, class_pixels=options.class_pixels or kinds == {"segmentation"})

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.errors import PublishError, VersionGoneError
+from tendies_ops.errors import ModelServerError, PublishError, VersionGoneError
 from tendies_ops.inference.exchange import Replica
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.pacing import Pacer
+from tendies_ops.inference.results import Answers, describe_answers
 from tendies_ops.spec import Manifest, read_manifest
 
 
@@ -67,6 +68,18 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
         return read_manifest(version_dir)
     except PublishError:
         return None
+
+
+def find_answers(replica: Replica, options: BatchOptions, version: int, manifest: Manifest | None) -> Answers:
+    """What the pinned version answers: by its manifest, else by the server's metadata; unknown where it tells none."""
+    if manifest is not None:
+        return describe_answers(manifest, {})
+    try:
+        return describe_answers(None, replica.client.metadata(options.model_name, version))
+    except VersionGoneError:
+        raise
+    except ModelServerError:
+        return Answers()
 
 
 @contextlib.contextmanager

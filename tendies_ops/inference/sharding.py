@@ -140,7 +140,9 @@ def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[di
             + ". What they did is kept: clear the failed ones, and this one, to do the rest."
         )
     report = _sum_up(options, plan, summaries, ledger=target.state / LEDGER_NAME)
-    return RunFiles(target, options.run_id).save(report, _samples(target.state), source)
+    files = RunFiles(target, options.run_id)
+    tables = [Path(summary["paths"]["scores"]) for summary in summaries if "scores" in summary["paths"]]
+    return files.save(report, _samples(target.state), source, files.join_tables(tables))
 
 
 def _sum_up(

@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 from tendies_ops.inference.tiling import blend_tiles, cut_tiles, plan_tiles
 
 Restore = Callable[[Sequence[Image.Image]], Image.Image]
+Window = tuple[float, float, float, float]  # top, left, bottom, right; 0 to 1 within the picture, beyond it in margins
+
+WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Sized:
 
     parts: list[Image.Image]
     restore: Restore  #: the answers to ``parts``, to one picture
+    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,18 @@ class SizeRule:
     :param size: height and width, in pixels.
     :param overlap: of tiles, in pixels.
     :param restore_size: bring fit, pad and crop back to the size of what was seen, instead of leaving the model's.
+    :param class_pixels: the answers' values are numbers of classes, which have nothing in between.
     """
 
     size: tuple[int, int]
     policy: str
     overlap: int
     restore_size: bool = False
+    class_pixels: bool = False
+
+    def resized_answer(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        """An answer at another size (width, height)."""
+        return _resized(image, size, Image.Resampling.NEAREST if self.class_pixels else Image.Resampling.LANCZOS)
 
 
 def unchanged(image: Image.Image) -> Sized:
@@ -63,7 +73,7 @@ def _fit(image: Image.Image, rule: SizeRule) -> Sized:
         answer = answers[0]
         scale = answer.width / width, answer.height / height
         box = own if rule.restore_size else _contained(own, (width, height))
-        return _resized(answer, (_scaled(box[0], scale[0]), _scaled(box[1], scale[1])))
+        return rule.resized_answer(answer, (_scaled(box[0], scale[0]), _scaled(box[1], scale[1])))
 
     return Sized([_resized(image, (width, height))], restore)
 
@@ -79,24 +89,27 @@ def _pad(image: Image.Image, rule: SizeRule) -> Sized:
         x, y = answer.width / width, answer.height / height
         box = (_at(left, x), _at(top, y), _at(left + inner[0], x), _at(top + inner[1], y))
         cropped = answer.crop(box)
-        return _resized(cropped, (_scaled(own[0], x), _scaled(own[1], y))) if rule.restore_size else cropped
+        return rule.resized_answer(cropped, (_scaled(own[0], x), _scaled(own[1], y))) if rule.restore_size else cropped
 
     padded = mirrored_to(_resized(image, inner), (width, height), (left, top))
-    return Sized([padded], restore)
+    return Sized([padded], restore, (_window(inner, (left, top), rule.size),))
 
 
 def _crop(image: Image.Image, rule: SizeRule) -> Sized:
+    own = image.size
     height, width = rule.size
-    seen = _contained_inside(image.size, width / height)
+    seen = _contained_inside(own, width / height)
     part = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
 
     def restore(answers: Sequence[Image.Image]) -> Image.Image:
         answer = answers[0]
         if not rule.restore_size:
             return answer
-        return _resized(answer, (_scaled(seen[0], answer.width / width), _scaled(seen[1], answer.height / height)))
+        wanted = _scaled(seen[0], answer.width / width), _scaled(seen[1], answer.height / height)
+        return rule.resized_answer(answer, wanted)
 
-    return Sized([part], restore)
+    offset = (seen[0] - own[0]) / 2, (seen[1] - own[1]) / 2
+    return Sized([part], restore, (_window(own, offset, (seen[1], seen[0])),))
 
 
 def _tile(image: Image.Image, rule: SizeRule) -> Sized:
@@ -107,10 +120,12 @@ def _tile(image: Image.Image, rule: SizeRule) -> Sized:
 
     def restore(answers: Sequence[Image.Image]) -> Image.Image:
         scale = answers[0].width / width, answers[0].height / height
-        canvas = blend_tiles(plan, answers)
+        canvas = blend_tiles(plan, answers, hard=rule.class_pixels)
         return canvas.crop((0, 0, _scaled(own[0], scale[0]), _scaled(own[1], scale[1])))
 
-    return Sized(cut_tiles(whole, plan), restore)
+    corners = ((left, top) for top in plan.tops for left in plan.lefts)
+    windows = tuple(_window(own, (-left, -top), rule.size) for left, top in corners)
+    return Sized(cut_tiles(whole, plan), restore, windows)
 
 
 def mirrored_to(image: Image.Image, size: tuple[int, int], at: tuple[int, int]) -> Image.Image:
@@ -137,8 +152,22 @@ def _contained_inside(own: tuple[int, int], proportion: float) -> tuple[int, int
     return own[0], max(1, round(own[0] / proportion))
 
 
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+def _window(own: tuple[int, int], at: tuple[float, float], seen: tuple[int, int]) -> Window:
+    """
+    Where what the model sees lies within the picture.
+
+    :param own: width and height of the picture in the model's pixels.
+    :param at: where its left upper corner lies in what is seen, in the same pixels; negative outside.
+    :param seen: height and width of what is seen.
+    """
+    left, top = -at[0] / own[0], -at[1] / own[1]
+    return top, left, top + seen[0] / own[1], left + seen[1] / own[0]
+
+
+def _resized(
+    image: Image.Image, size: tuple[int, int], how: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
+    return image if image.size == size else image.resize(size, how)
 
 
 def _scaled(length: int, scale: float) -> int:

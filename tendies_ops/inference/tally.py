@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.report import FailedPicture
+from tendies_ops.inference.results.table import ResultList
 
 _FAILURES_KEPT = 1000
 _SAMPLES_KEPT = 24
@@ -16,6 +17,7 @@ _SAMPLES_KEPT = 24
 class Tally:
     """Counts of one run; memory does not grow with the number of pictures."""
 
+    listed: int | None = None  #: files in the whole listing, once it is known
     found: int = 0
     ignored: int = 0
     done: int = 0
@@ -31,7 +33,13 @@ class Tally:
     samples: list[tuple[str, str]] = field(
         default_factory=list
     )  #: (input, output) of some done pictures, spread evenly
+    results: ResultList | None = None  #: where the numbers of each picture lie, when they are to be made a table
     _stride: int = 1
+
+    @property
+    def expected(self) -> int | None:
+        """How many pictures there are to be, once the listing is known; it shrinks by files that turn out as none."""
+        return None if self.listed is None else self.listed - self.ignored
 
     @property
     def total(self) -> int:
@@ -40,6 +48,8 @@ class Tally:
 
     def count(self, outcome: Outcome) -> None:
         """One more picture has its outcome."""
+        if self.results is not None and outcome.outcome != "failed":
+            self.results.add(outcome)
         if outcome.outcome == "done":
             self._keep_sample(outcome)
             self.done += 1

@@ -8,7 +8,7 @@ quarter of a tile is never used there, because networks invent what lies beyond 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +44,14 @@ def cut_tiles(image: Image.Image, plan: TilePlan) -> list[Image.Image]:
     return [image.crop((left, top, left + width, top + height)) for top in plan.tops for left in plan.lefts]
 
 
-def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image]) -> Image.Image:
+def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = False) -> Image.Image:
     """
     Put the answers together.
 
     :param answers: as :func:`cut_tiles` orders them, all of one size, which may be a multiple of the tile's.
+    :param hard: go from tile to tile in one step, for values that have nothing in between.
     """
+    weights = _step if hard else ramp
     scale_y, scale_x = answers[0].height / plan.tile[0], answers[0].width / plan.tile[1]
     tops = [round(top * scale_y) for top in plan.tops]
     lefts = [round(left * scale_x) for left in plan.lefts]
@@ -58,13 +60,14 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image]) -> Image.Image:
     pending: Pixels | None = None  # the strip whose lower edge is still to be blended
     for row, top in enumerate(tops):
         tiles = [_pixels(answer) for answer in answers[row * len(lefts) : (row + 1) * len(lefts)]]
-        strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width).swapaxes(0, 1)
+        strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width, weights).swapaxes(0, 1)
         if canvas is None or pending is None:
             canvas, pending = np.empty((height, width, *strip.shape[2:]), np.uint8), strip
             continue
-        joined = _join([pending, strip], [0, top - tops[row - 1]], top - tops[row - 1] + len(strip))
-        canvas[tops[row - 1] : top] = _rounded(joined[: top - tops[row - 1]])
-        pending = joined[top - tops[row - 1] :]
+        step = top - tops[row - 1]
+        joined = _join([pending, strip], [0, step], step + len(strip), weights)
+        canvas[tops[row - 1] : top] = _rounded(joined[:step])
+        pending = joined[step:]
     assert canvas is not None  # there is at least one tile
     assert pending is not None
     canvas[tops[-1] :] = _rounded(pending[: height - tops[-1]])
@@ -79,6 +82,11 @@ def ramp(length: int) -> Pixels:
     return weights
 
 
+def _step(length: int) -> Pixels:
+    """The earlier tile up to the middle, then the later one."""
+    return (np.arange(length) >= length // 2).astype(np.float32)
+
+
 def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     if length <= tile:
         return (0,)
@@ -87,13 +95,15 @@ def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     return tuple(round(index * (length - tile) / (count - 1)) for index in range(count))
 
 
-def _join(pieces: Sequence[Pixels], starts: Sequence[int], length: int) -> Pixels:
+def _join(
+    pieces: Sequence[Pixels], starts: Sequence[int], length: int, weights_over: Callable[[int], Pixels]
+) -> Pixels:
     """Blend pieces that lie one after the other along axis 0."""
     joined = np.zeros((length, *pieces[0].shape[1:]), np.float32)
     end = 0
     for piece, start in zip(pieces, starts, strict=True):
         shared = max(0, min(end, length) - start)
-        weights = ramp(shared).reshape(-1, *(1,) * (piece.ndim - 1))
+        weights = weights_over(shared).reshape(-1, *(1,) * (piece.ndim - 1))
         joined[start : start + shared] += (piece[:shared] - joined[start : start + shared]) * weights
         end = min(start + len(piece), length)
         joined[start + shared : end] = piece[shared : end - start]

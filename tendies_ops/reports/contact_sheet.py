@@ -20,12 +20,13 @@ _CAPTION_HEIGHT = 18
 
 
 def write_contact_sheet(
-    pairs: Sequence[tuple[Picture, Picture, str]], path: Path, *, columns: int = 3, cell_size: int = 220
+    pairs: Sequence[tuple[Picture, Picture | str, str]], path: Path, *, columns: int = 3, cell_size: int = 220
 ) -> Path:
     """
     Draw pairs of pictures with a caption under each pair.
 
-    :param pairs: before, after (files or their bytes) and caption. What cannot be shown gets an empty cell.
+    :param pairs: before, after (files or their bytes; ``after`` may be lines of text) and caption. What cannot be shown
+        gets an empty cell.
     :param columns: pairs side by side.
     :param cell_size: longest side of each picture, in pixels; small pictures are enlarged without blur.
     :return: ``path``, a PNG.
@@ -40,7 +41,11 @@ def write_contact_sheet(
         left = _GAP + (number % columns) * (pair_width + _GAP)
         top = _GAP + (number // columns) * (pair_height + _GAP)
         _place(sheet, before, (left, top), cell_size)
-        _place(sheet, after, (left + cell_size + _GAP // 2, top), cell_size)
+        right = left + cell_size + _GAP // 2
+        if isinstance(after, str):
+            _write_lines(draw, after, (right, top), cell_size)
+        else:
+            _place(sheet, after, (right, top), cell_size)
         draw.text((left, top + cell_size + 3), _shortened(caption, pair_width), fill=_INK, font=_font())
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", compress_level=2)  # written at the end of every run: quick matters
@@ -54,6 +59,12 @@ def _place(sheet: Image.Image, picture: Picture, at: tuple[int, int], cell_size:
         ImageDraw.Draw(sheet).rectangle((*at, at[0] + cell_size - 1, at[1] + cell_size - 1), fill=_ABSENT)
         return
     sheet.paste(thumbnail, (at[0] + (cell_size - thumbnail.width) // 2, at[1] + (cell_size - thumbnail.height) // 2))
+
+
+def _write_lines(draw: ImageDraw.ImageDraw, text: str, at: tuple[int, int], cell_size: int) -> None:
+    lines = [line[: cell_size // 7] for line in text.splitlines()][: cell_size // _CAPTION_HEIGHT]
+    for number, line in enumerate(lines):
+        draw.text((at[0] + 4, at[1] + number * _CAPTION_HEIGHT), line, fill=_INK, font=_font())
 
 
 def _thumbnail(picture: Picture, cell_size: int) -> Image.Image | None:

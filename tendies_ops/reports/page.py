@@ -40,6 +40,10 @@ img { max-width: 100%; }
 {% endfor %}</table>
 {% if contact_sheet %}<h2>Before and after</h2>
 <img src="{{ contact_sheet }}" alt="pairs of pictures, before on the left and after on the right">
+{% endif %}{% if downloads %}<h2>Tables</h2>
+<ul>
+{% for name, address in downloads.items() %}<li><a href="{{ address }}">{{ name }}</a></li>
+{% endfor %}</ul>
 {% endif %}{% if failures %}<h2>Failures</h2>
 {% for kind, group in failures|groupby("kind") %}<h3>{{ kind|replace("_", " ") }} ({{ by_kind.get(kind) }})</h3>
 <table>
@@ -66,6 +70,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     failures: Sequence[Mapping[str, str]] = (),
     by_kind: Mapping[str, int] | None = None,
     contact_sheet: str = "",
+    downloads: Mapping[str, str] | None = None,
 ) -> Path:
     """
     Write a page for people.
@@ -75,6 +80,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     :param failures: each with ``input``, ``kind`` and ``reason``.
     :param by_kind: how many there are of each kind, also beyond those listed.
     :param contact_sheet: its address, relative to the page.
+    :param downloads: title -> address of further files, relative to the page.
     """
     text = _template().render(
         title=title,
@@ -85,6 +91,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
         failures=failures,
         by_kind=by_kind or {},
         contact_sheet=contact_sheet,
+        downloads=downloads or {},
     )
     write_text_atomically(path, text.encode("utf-8", "replace").decode(), durable=False)
     return path

@@ -15,10 +15,10 @@ from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.packing import Packer, Part, Picture, Request
 
 
-def part(size_bytes: int = 10, megapixels: float = 0.1) -> Part:
+def part(size_bytes: int = 10, size: tuple[int, int] = (1000, 100)) -> Part:
     found = Found("a.png", size_bytes, 1, "a")
     picture = Picture(found, 1, "", lambda answers: answers[0], [None], size_bytes)
-    return Part(picture, 0, b"x" * size_bytes, megapixels)
+    return Part(picture, 0, b"x" * size_bytes, size)
 
 
 def sizes(requests: list[Request]) -> list[int]:
@@ -34,12 +34,12 @@ def test_requests_are_filled_up_to_their_count() -> None:
 
 def test_requests_are_filled_up_to_their_bytes_and_megapixels() -> None:
     assert sizes(Packer(99, 100, 100.0).add([part(size_bytes=40) for _ in range(6)])) == [2, 2]
-    assert sizes(Packer(99, 1 << 20, 1.0).add([part(megapixels=0.4) for _ in range(6)])) == [2, 2]
+    assert sizes(Packer(99, 1 << 20, 1.0).add([part(size=(1000, 400)) for _ in range(6)])) == [2, 2]
 
 
 def test_one_part_beyond_every_limit_travels_alone() -> None:
     packer = Packer(99, 100, 1.0)
-    full = packer.add([part(), part(size_bytes=5000, megapixels=50.0), part()])
+    full = packer.add([part(), part(size_bytes=5000, size=(10_000, 5000)), part()])
     assert sizes(full + packer.flush()) == [1, 1, 1]
 
 

@@ -1,0 +1,167 @@
+"""
+The numbers of a run in one table: ``scores.csv``, and ``scores.parquet`` where pyarrow is installed.
+
+A row is a picture that is done, in this run or before. Its numbers come from the JSON file that is its result, so the
+table is whole also after a kill, and needs no memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tendies_ops.inference.outcomes import Outcome
+from tendies_ops.inference.results.answers import Answers
+
+TABLE_NAME = "scores.csv"
+_SCORES, _CLASSES = "scores", "classes"  # of `tendies export`; with several outputs `<name>_scores`, `<name>_classes`
+_MOST_COLUMNS = 4096
+
+
+class ResultList:
+    """Which pictures have a JSON file, on disk, while a run lasts."""
+
+    def __init__(self) -> None:
+        self._lines = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the list
+        self.count = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Note a picture that has a result."""
+        path = next((path for path in outcome.outputs if path.endswith(".json")), None)
+        if path is not None:
+            names = [os.fsencode(name).hex() for name in (outcome.found.path, path)]
+            self._lines.write(orjson.dumps(names) + b"\n")
+            self.count += 1
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Each picture, with its JSON file, in the order of :meth:`add`."""
+        self._lines.seek(0)
+        for line in self._lines:
+            picture, path = (os.fsdecode(bytes.fromhex(name)) for name in orjson.loads(line))
+            yield picture, path
+
+    def close(self) -> None:
+        """Forget them."""
+        self._lines.close()
+
+
+def write_table(
+    results: Iterable[tuple[str, str]], read: Callable[[str], bytes], answers: Answers, path: Path
+) -> Path | None:
+    """
+    Write the table.
+
+    :param results: picture and JSON file of each row.
+    :param read: gives a file of the output folder; raises OSError.
+    :param path: of the CSV file.
+    :return: ``path``; None when the answers hold no number that fits into a column.
+    """
+    documents = ((picture, _read_outputs(read, name)) for picture, name in results)
+    first = next(((picture, outputs) for picture, outputs in documents if outputs), None)
+    columns = _columns(first[1], answers) if first is not None else []
+    if first is None or not 0 < len(columns) <= _MOST_COLUMNS:
+        return None
+    with path.open("w", newline="", encoding="utf-8", errors="replace") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["input", *columns])
+        writer.writerow([first[0], *_cells(first[1], answers)])
+        writer.writerows([picture, *_cells(outputs, answers)] for picture, outputs in documents)
+    return path
+
+
+def join_tables(tables: Sequence[Path], path: Path) -> Path | None:
+    """One table of those of shards; None when there are none."""
+    if not tables:
+        return None
+    with path.open("wb") as stream:
+        for number, table in enumerate(tables):
+            with table.open("rb") as part:
+                header = part.readline()
+                stream.writelines([header] if number == 0 else [])
+                stream.writelines(part)
+    return path
+
+
+def write_parquet(table: Path) -> Path | None:
+    """The same as Parquet, beside it; None where pyarrow is not installed."""
+    try:
+        from pyarrow import csv as arrow_csv
+        from pyarrow import parquet
+    except ImportError:
+        return None
+    path = table.with_suffix(".parquet")
+    with arrow_csv.open_csv(table) as batches, parquet.ParquetWriter(path, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return path
+
+
+def describe_outputs(outputs: dict[str, Any]) -> str:
+    """The numbers of one picture in a few short lines, best classes first."""
+    lines = []
+    for name, value in outputs.items():
+        if name.endswith(_SCORES) and isinstance(value, list):
+            ranked = _ranked(value, outputs.get(_classes_of(name)))
+            lines += [f"{label}  {score:.3f}" for label, score in ranked[:5]]
+        elif isinstance(value, int | float):
+            lines.append(f"{name}  {value:.6g}")
+        elif not name.endswith(_CLASSES):
+            lines.append(f"{name}  {str(value)[:60]}")
+    return "\n".join(lines)
+
+
+def _read_outputs(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
+    try:
+        outputs = orjson.loads(read(name)).get("outputs", {})
+    except (OSError, ValueError, AttributeError):
+        return {}  # somebody moved it meanwhile: its row has the picture's name only
+    return outputs if isinstance(outputs, dict) else {}
+
+
+def _columns(outputs: dict[str, Any], answers: Answers) -> list[str]:
+    return [name for name, _ in _flattened(outputs, answers)]
+
+
+def _cells(outputs: dict[str, Any], answers: Answers) -> list[Any]:
+    return [value for _, value in _flattened(outputs, answers)]
+
+
+def _flattened(outputs: dict[str, Any], answers: Answers) -> Iterator[tuple[str, Any]]:
+    """(column, value) of everything that is a number, a word or a list of them."""
+    for name, value in outputs.items():
+        if name.endswith(_SCORES) and isinstance(value, list):
+            yield from _flattened_scores(name.removesuffix(_SCORES), value, outputs.get(_classes_of(name)), answers)
+        elif isinstance(value, int | float | str):
+            yield name, value
+        elif isinstance(value, list) and not name.endswith(_CLASSES) and not any(isinstance(v, list) for v in value):
+            yield from ((f"{name}_{index}", one) for index, one in enumerate(value))
+
+
+def _flattened_scores(
+    prefix: str, scores: list[float], classes: list[str] | None, answers: Answers
+) -> Iterator[tuple[str, Any]]:
+    ranked = _ranked(scores, classes)
+    yield f"{prefix}class", ranked[0][0] if ranked else ""
+    yield f"{prefix}score", ranked[0][1] if ranked else ""
+    if classes is None or answers.fixed_classes:
+        names = classes or [str(index) for index in range(len(scores))]
+        yield from ((f"{prefix}score {name}", score) for name, score in zip(names, scores, strict=False))
+        return
+    for place, (label, score) in enumerate(ranked[1:], start=2):  # other classes for each picture: the best first
+        yield f"{prefix}class_{place}", label
+        yield f"{prefix}score_{place}", score
+
+
+def _ranked(scores: list[float], classes: list[str] | None) -> list[tuple[str, float]]:
+    names = classes or [str(index) for index in range(len(scores))]
+    return sorted(zip(names, scores, strict=False), key=lambda pair: -(pair[1] or 0.0))
+
+
+def _classes_of(scores_name: str) -> str:
+    return scores_name.removesuffix(_SCORES) + _CLASSES
