@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
     from tendies_ops.spec import ModelSpec
 
-_APPROVED_BY = "{{ (ti.xcom_pull(task_ids='approve')['responded_by_user'] or {}).get('name', '') }}"
+_SAVED_MODEL_DIR = "{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}"
+#: Empty after a no, so that a release which somebody clears and runs all the same finds itself without an approval.
+_APPROVED_BY = (
+    "{% set answer = ti.xcom_pull(task_ids='approve') %}"
+    "{{ answer['responded_by_user']['name'] if answer and answer['chosen_options'] == ['Approve'] else '' }}"
+)
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
 
 
@@ -41,9 +46,9 @@ def read_specs(default_dir: Path) -> list[ModelSpec]:
 
 
 def release_dag(spec: ModelSpec) -> DAG:
-    """``tendies_release_<model>``: checkpoint -> export (-> a person approves) -> release."""
+    """``tendies_release_<model>``: checkpoint -> export (-> review -> a person approves) -> release."""
     checkpoint = _checkpoint_asset(spec)
-    model = model_asset(spec.model_name)
+    asks_a_person = spec.release.gate.review
     with DAG(
         dag_id=f"tendies_release_{spec.model_name}",
         schedule=[checkpoint],
@@ -63,19 +68,14 @@ def release_dag(spec: ModelSpec) -> DAG:
         )
         release = ReleaseModelVersionOperator(
             task_id="release",
-            saved_model_dir="{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}",
-            model_base_path=_base_path(spec),
-            options=spec.release,
-            rehearse=spec.airflow.rehearse,
-            python=spec.airflow.python,
-            approved_by=_APPROVED_BY if spec.release.gate.review else "",
-            note="{{ params.note or '' }}",
-            outlets=[model],
-            **_pool(spec),
-            **_server(spec),
+            rehearse=spec.airflow.rehearse and not asks_a_person,  # the review has rehearsed it
+            approved_by=_APPROVED_BY if asks_a_person else "",
+            outlets=[model_asset(spec.model_name)],
+            **_candidate_arguments(spec),
         )
-        if spec.release.gate.review:
-            export >> _approval(spec) >> release
+        if asks_a_person:
+            review, approve = _review_tasks(spec)
+            export >> review >> approve >> release
         else:
             export >> release
     return dag
@@ -163,30 +163,42 @@ def _checkpoint_asset(spec: ModelSpec) -> Asset:
     return checkpoint_asset(spec.model_name, watchers=[watcher])
 
 
-def _approval(spec: ModelSpec) -> BaseOperator:
-    """A person looks before anybody gets the new pictures. Rejecting skips the release."""
-    from airflow.providers.standard.operators.hitl import ApprovalOperator  # only DAGs that ask for it pay for it
+def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
+    """What review and release are told alike."""
+    return {
+        "saved_model_dir": _SAVED_MODEL_DIR,
+        "model_base_path": _base_path(spec),
+        "options": spec.release,
+        "python": spec.airflow.python,
+        "note": "{{ params.note or '' }}",
+        **_pool(spec),
+        **_server(spec),
+    }
 
-    return ApprovalOperator(
+
+def _review_tasks(spec: ModelSpec) -> tuple[BaseOperator, BaseOperator]:
+    """A person looks before anybody gets the new pictures. Rejecting withdraws the candidate."""
+    from tendies_ops.operators.review import (  # only DAGs that ask a person pay for it
+        ApproveReleaseOperator,
+        ReviewModelVersionOperator,
+    )
+
+    review = ReviewModelVersionOperator(task_id="review", rehearse=spec.airflow.rehearse, **_candidate_arguments(spec))
+    approve = ApproveReleaseOperator(
         task_id="approve",
         subject=f"Release the new version of {spec.model_name}?",
-        body=(
-            "Exported from {{ ti.xcom_pull(task_ids='export')['checkpoint'] }} "
-            "(step {{ ti.xcom_pull(task_ids='export')['step'] }}) to "
-            "`{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}`. Its golden pictures lie below "
-            "`assets.extra/tendies_golden`. {{ params.note }}"
-        ),
+        body="{{ ti.xcom_pull(task_ids='review')['markdown'] }}",
+        saved_model_dir=_SAVED_MODEL_DIR,
+        model_base_path="{{ ti.xcom_pull(task_ids='review')['model_base_path'] }}",
         execution_timeout=None,
     )
+    return review, approve
 
 
 def _release_params() -> dict[str, Param]:
     return {
-        "checkpoint": Param(
-            None,
-            type=["null", "string"],
-            title="Checkpoint",
-            description="Path of a checkpoint to release, instead of the newest that arrived or the spec's own.",
+        "checkpoint": _text(
+            "Checkpoint", "Path of a checkpoint to release, instead of the newest that arrived or the spec's own."
         ),
         "note": Param(
             "",
@@ -199,33 +211,12 @@ def _release_params() -> dict[str, Param]:
 
 
 def _batch_params(spec: ModelSpec) -> dict[str, Param]:
+    done_already = "Pictures that are done there already are skipped."
     return {
-        "input": Param(
-            spec.batch.input,
-            type=["null", "string"],
-            title="Input",
-            description="Folder or fsspec URL of the pictures.",
-        ),
-        "output": Param(
-            spec.batch.output,
-            type=["null", "string"],
-            title="Output",
-            description="Folder or fsspec URL of the results. Pictures that are done there already are skipped.",
-        ),
-        "version": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            title="Version",
-            description="Version to pin; empty: the one that serves when the run starts.",
-        ),
-        "sample": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            title="Sample",
-            description="Do so many pictures only, to see what comes out.",
-        ),
+        "input": _text("Input", "Folder or fsspec URL of the pictures.", spec.batch.input),
+        "output": _text("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
+        "version": _number("Version", "Version to pin; empty: the one that serves when the run starts."),
+        "sample": _number("Sample", "Do so many pictures only, to see what comes out."),
         "retry_failed": Param(
             False,
             type="boolean",
@@ -233,6 +224,16 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
             description="Try pictures again that failed before and have not changed.",
         ),
     }
+
+
+def _text(title: str, description: str, default: str | None = None) -> Param:
+    """A field of a form that may stay empty."""
+    return Param(default, type=["null", "string"], title=title, description=description)
+
+
+def _number(title: str, description: str) -> Param:
+    """A whole number from 1 on; may stay empty."""
+    return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
 
 
 def _base_path(spec: ModelSpec) -> str | None:

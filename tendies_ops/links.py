@@ -1,5 +1,5 @@
 """
-The link from a task to the page that shows what it does.
+Links from Airflow's own pages to ours, first of all the one from a task to the page that shows what it does.
 
 The plugin registers it, so it is worked out in the API server when somebody looks, and is there while the task is
 queued, while it runs and after it. Links of an operator's own class appear only when the task has ended.
@@ -40,7 +40,20 @@ class PageLink(BaseOperatorLink):
         return "tendies"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """The page below Airflow's own address, opened inside Airflow's frame."""
-        base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+        """The page of the task."""
         wanted = urlencode({"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id})
-        return f"{base}/plugin/tendies/tendies/airflow/run?{wanted}"
+        return page_address(f"airflow/run?{wanted}")
+
+
+def page_address(path: str) -> str:
+    """One of our pages, opened inside Airflow's frame; below Airflow's own address, whatever that is."""
+    return f"{_airflow_root()}/plugin/tendies/tendies/{path}"
+
+
+def picture_address(path: str) -> str:
+    """One of our pictures, for an ``img`` on a page of Airflow's own."""
+    return f"{_airflow_root()}/tendies/{path}"
+
+
+def _airflow_root() -> str:
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")

@@ -48,11 +48,14 @@ class TendiesPlugin(AirflowPlugin):
         from tendies_ops.operators.batch import BatchInferenceOperator
         from tendies_ops.operators.export import ExportSavedModelOperator
         from tendies_ops.operators.release import ReleaseModelVersionOperator
+        from tendies_ops.operators.review import ApproveReleaseOperator, ReviewModelVersionOperator
         from tendies_ops.operators.rollback import RollbackModelVersionOperator
 
         ours = (
             BatchInferenceOperator,
             ExportSavedModelOperator,
+            ReviewModelVersionOperator,
+            ApproveReleaseOperator,
             ReleaseModelVersionOperator,
             RollbackModelVersionOperator,
         )

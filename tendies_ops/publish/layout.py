@@ -22,6 +22,8 @@ from tendies_ops.files import sync_directory
 STATE_DIRECTORY = ".tendies"
 STAGING_PREFIX = ".tendies-staging-"
 TRASH_PREFIX = ".tendies-trash-"
+#: How the name of a rejected candidate ends: whoever would release it under its old name does not find it.
+REJECTED_SUFFIX = ".rejected"
 _WITHDRAWN = re.compile(r"([0-9]+)\.withdrawn-.*", re.ASCII)
 
 
@@ -51,6 +53,12 @@ def ensure_base_path(model_base_path: Path) -> Path:
     except OSError as error:
         raise UsageError(f"The model base path {path} cannot be made: {error.strerror}.") from error
     return path
+
+
+def review_directory(model_base_path: Path, model_digest: str) -> Path:
+    """Where the review of a candidate with this content lies, among the reports of releases; it may not be there."""
+    name = f"review-{model_digest.removeprefix('sha256:')[:12]}"
+    return model_base_path / STATE_DIRECTORY / "releases" / name
 
 
 def withdrawn_path(model_base_path: Path, version: int, reason: str) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.files import write_bytes_atomically, write_text_atomically
 from tendies_ops.publish.history import HistoryRecord, append_history
-from tendies_ops.publish.layout import ensure_base_path
+from tendies_ops.publish.layout import REJECTED_SUFFIX, ensure_base_path, review_directory
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.gate import ask_live_version, compare_promises
@@ -16,6 +19,8 @@ from tendies_ops.release.prove import read_golden
 from tendies_ops.release.swap import make_swap
 from tendies_ops.spec.manifest import read_manifest
 from tendies_ops.spec.release import ReleaseSpec
+
+_REVIEWS_KEPT = 5  # more than exports are kept
 
 
 def review_model(
@@ -28,7 +33,9 @@ def review_model(
     verify: bool | str = True,
 ) -> dict[str, Any]:
     """
-    Hold a candidate's promised pictures against what the live version answers, and change nothing.
+    Hold a candidate's promised pictures against what the live version answers, and change nothing that serves.
+
+    The result, and the live version's pictures, are kept with the reports of releases, for the pages.
 
     :param headers: sent with every request (a proxy's token).
     :param verify: check certificates (True), do not, or check them with this CA bundle.
@@ -45,13 +52,20 @@ def review_model(
         version = make_swap(options.model_config_file, manifest.model_name).live_version(base, highest)
         live = ask_live_version(fleet, golden, version)
     if live is None:
-        return {**found, "live_version": version, "images": {}, "breaches": []}
-    result = compare_promises(base, live, golden, options.gate, model_digest=manifest.model_digest)
-    return {**found, **result.summary()}
+        found |= {"live_version": version, "images": {}, "breaches": []}
+    else:
+        result = compare_promises(base, live, golden, options.gate, model_digest=manifest.model_digest)
+        found |= result.summary()
+    _keep_review(base, found, [live.pictures[image.name] for image in golden] if live else [])
+    return found
 
 
-def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: str, reason: str = "") -> None:
-    """Write into the history that a person said no. Nothing was published, so there is nothing to withdraw."""
+def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: str, reason: str = "") -> Path:
+    """
+    A person said no: write it into the history, and withdraw the candidate to a name that nobody releases.
+
+    :return: where it lies now, to be looked at.
+    """
     manifest = read_manifest(saved_model_dir)
     words = f"rejected by {rejected_by}" + (f": {reason}" if reason else "")
     source = manifest.source
@@ -59,3 +73,19 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
         "rejected", 0, words, manifest.model_name, manifest.model_digest, source.checkpoint, source.step
     )
     append_history(ensure_base_path(model_base_path), record)
+    withdrawn = saved_model_dir.with_name(saved_model_dir.name + REJECTED_SUFFIX)
+    shutil.rmtree(withdrawn, ignore_errors=True)  # the same run was rejected before, and cleared
+    return saved_model_dir.rename(withdrawn)
+
+
+def _keep_review(model_base_path: Path, found: Mapping[str, Any], live: Sequence[bytes | str]) -> None:
+    """``review.json`` and the live version's answer to golden image N as ``live-N.png``; old reviews go."""
+    folder = review_directory(model_base_path, found["model_digest"])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(live):
+        if isinstance(picture, bytes):
+            write_bytes_atomically(folder / f"live-{number}.png", picture, durable=False)
+    write_text_atomically(folder / "review.json", json.dumps(found, indent=2))
+    reviews = sorted(folder.parent.glob("review-*"), key=lambda path: path.stat().st_mtime)
+    for old in reviews[:-_REVIEWS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

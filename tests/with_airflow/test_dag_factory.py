@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from airflow.sdk import DAG, AssetOrTimeSchedule
 
@@ -58,10 +59,28 @@ def test_only_a_spec_that_asks_for_it_is_watched(tmp_path: Path) -> None:
 
 def test_a_review_puts_a_person_between_export_and_release() -> None:
     dag = release_dag(spec(release={"gate": {"review": True}}))
+    review: Any = dag.get_task("review")
+    approve: Any = dag.get_task("approve")
+    release: Any = dag.get_task("release")
 
-    assert dag.get_task("approve").upstream_task_ids == {"export"}
-    assert dag.get_task("release").upstream_task_ids == {"approve"}
-    assert dag.get_task("approve").execution_timeout is None
+    assert review.upstream_task_ids == {"export"}
+    assert approve.upstream_task_ids == {"review"}
+    assert release.upstream_task_ids == {"approve"}
+    assert approve.execution_timeout is None
+    assert list(approve.params) == ["reason"]
+    assert (review.rehearse, release.rehearse) == (True, False), "it is tried once, before a person is asked"
+
+
+@pytest.mark.parametrize(("chosen", "approved_by"), [("Approve", "Ada"), ("Reject", ""), (None, "")])
+def test_only_a_yes_is_an_approval(chosen: str | None, approved_by: str) -> None:
+    release: Any = release_dag(spec(release={"gate": {"review": True}})).get_task("release")
+    answer = {"chosen_options": [chosen], "responded_by_user": {"id": "7", "name": "Ada"}} if chosen else None
+
+    class Pulled:
+        def xcom_pull(self, *, task_ids: str) -> Any:
+            return {"approve": answer}[task_ids]
+
+    assert jinja2.Template(release.approved_by).render(ti=Pulled()) == approved_by
 
 
 def test_the_pool_holds_back_what_uses_the_server_and_not_the_export() -> None:

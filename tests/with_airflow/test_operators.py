@@ -17,12 +17,14 @@ from tendies_ops.operators.base import RETRY_POLICY, TendiesOperator
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.stop_flag import StopFlag
 
 OPERATORS: list[type[BaseOperator]] = [
     ExportSavedModelOperator,
+    ReviewModelVersionOperator,
     ReleaseModelVersionOperator,
     RollbackModelVersionOperator,
     BatchInferenceOperator,

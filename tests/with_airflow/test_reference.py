@@ -18,6 +18,7 @@ from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.metrics import METRICS
 from tendies_ops.operators.progress import ProgressStore
 from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.provider import CONNECTION_FIELDS
@@ -32,6 +33,7 @@ from tests.with_airflow.test_operators import own_arguments
 TEXT = (REPOSITORY / "docs" / "reference" / "airflow.md").read_text(encoding="utf-8")
 OPERATORS: list[type[BaseOperator]] = [
     ExportSavedModelOperator,
+    ReviewModelVersionOperator,
     ReleaseModelVersionOperator,
     RollbackModelVersionOperator,
     BatchInferenceOperator,
@@ -97,6 +99,10 @@ def test_every_connection_field_is_there_with_its_default() -> None:
         (
             ExportSavedModelOperator,
             {"model_name", "saved_model_dir", "model_digest", "checkpoint", "checkpoint_digest", "step"},
+        ),
+        (
+            ReviewModelVersionOperator,
+            {"model_name", "model_digest", "model_base_path", "live_version", "images", "breaches", "markdown"},
         ),
     ],
 )

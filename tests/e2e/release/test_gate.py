@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tendies_ops.compare import compare_images
 from tendies_ops.errors import ReleaseError, ReviewNeededError, StoppedError
 from tendies_ops.publish.history import read_history
+from tendies_ops.publish.layout import review_directory
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.release import reject_model, release_model, review_model
 from tendies_ops.release.attempt import swap_breaches
-from tendies_ops.spec import ReleaseSpec
+from tendies_ops.spec import ReleaseSpec, read_manifest
 from tendies_ops.spec.release import GateSpec, SwapLimits
-from tests.support.candidates import make_candidate
+from tests.support.candidates import make_candidate, picture, shift
 from tests.support.watching_server import WatchingServer
 
 QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
@@ -152,10 +155,15 @@ def test_a_review_shows_the_pictures_and_changes_nothing(tmp_path: Path, base: P
     candidate = make_candidate(tmp_path / "b", by=17)
 
     review = review_model(candidate, base, [server.url], options=gated(max_change=5.0))
-    reject_model(candidate, base, rejected_by="Ada", reason="too dark")
+    withdrawn = reject_model(candidate, base, rejected_by="Ada", reason="too dark")
 
     assert review["live_version"] == 1
     assert len(review["breaches"]) == 2
     assert Path(review["contact_sheet"]).stat().st_size > 1000
     assert server.loads == [1]
     assert read_history(base)[-1].reason == "rejected by Ada: too dark"
+    assert not candidate.exists()
+    assert read_manifest(withdrawn).model_digest == review["model_digest"]
+    kept = review_directory(base, review["model_digest"])
+    assert json.loads((kept / "review.json").read_text()) == review
+    assert compare_images((kept / "live-1.png").read_bytes(), shift(picture(1), 10)).max_abs == 0

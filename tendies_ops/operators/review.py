@@ -1,0 +1,185 @@
+"""A person looks at a candidate's pictures before anybody gets them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.links import page_address, picture_address
+from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.spec import ReleaseSpec, read_manifest
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from tendies_ops.spec import Manifest
+
+_PICTURES_SHOWN = 4
+_REASON = Param(
+    "", type="string", maxLength=1000, title="Reason", description="Goes into the model's history.", source="task"
+)
+
+
+class ReviewModelVersionOperator(TendiesOperator):
+    """
+    Try a candidate, and lay what it makes of the golden images beside what the live version answers.
+
+    Nothing that serves is changed. A candidate that the gate would not let through is not put before a person.
+
+    Returns (XCom) ``model_name``, ``model_digest``, ``model_base_path``, ``live_version``, ``images``, ``breaches``,
+    ``contact_sheet`` and ``markdown``: what ApproveReleaseOperator shows.
+
+    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
+    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
+    :param options: how it will be released: the gate's limits, tolerance.
+    :param rehearse: first serve it in a child process and let it prove itself; needs TensorFlow.
+    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
+    :param note: why it was made; shown to the person. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "saved_model_dir",
+        "model_base_path",
+        "python",
+        "note",
+        "model_server_conn_id",
+        "servers",
+    )
+    ui_color = "#fdf3dc"
+
+    def __init__(
+        self,
+        *,
+        saved_model_dir: str,
+        model_base_path: str | None = None,
+        options: ReleaseSpec | None = None,
+        rehearse: bool = True,
+        python: str | None = None,
+        note: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.saved_model_dir = saved_model_dir
+        self.model_base_path = model_base_path
+        self.options = options
+        self.rehearse = rehearse
+        self.python = python
+        self.note = note
+
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        """Try it, compare, and write down what a person will want to see."""
+        from tendies_ops.release import rehearse, review_model
+
+        options = self.options or ReleaseSpec()
+        candidate = Path(self.saved_model_dir)
+        manifest = read_manifest(candidate)
+        if self.rehearse:
+            trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None, cancelled=cancelled)
+            trial(candidate)
+        server = self.model_server()
+        base_path = self.base_path(self.model_base_path, manifest.model_name)
+        found = review_model(
+            candidate,
+            Path(base_path),
+            server.servers,
+            options=options,
+            headers=server.headers,
+            verify=server.verify,
+        )
+        if found["breaches"]:
+            raise ReleaseError(
+                f"The gate is closed, so nobody was asked: {'; '.join(found['breaches'])}. Nothing was changed. Live "
+                f"and candidate side by side: {found['contact_sheet']}"
+            )
+        markdown = review_markdown(candidate, manifest, found, note=self.note)
+        return {**found, "model_base_path": base_path, "markdown": markdown}
+
+
+class ApproveReleaseOperator(ApprovalOperator):
+    """
+    Wait until a person has said yes or no to a candidate. A no withdraws it, with the person's reason.
+
+    Airflow asks under *Required actions*, the model's page asks beside the pictures; whoever answers needs Airflow's
+    right to answer. After a no the release is skipped.
+
+    Returns (XCom) after a yes: Airflow's ``chosen_options``, ``params_input``, ``responded_at``, ``responded_by_user``.
+
+    :param saved_model_dir: the candidate. (templated)
+    :param model_base_path: whose history gets the no. (templated)
+    """
+
+    template_fields = (*ApprovalOperator.template_fields, "saved_model_dir", "model_base_path")
+
+    def __init__(self, *, saved_model_dir: str, model_base_path: str, **kwargs: Any) -> None:
+        kwargs["params"] = {"reason": _REASON}  # in place of the DAG's own, which a person has no use for here
+        super().__init__(**kwargs)
+        self.saved_model_dir = saved_model_dir
+        self.model_base_path = model_base_path
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Somebody has answered."""
+        if event.get("chosen_options") == [self.REJECT]:  # first, for Airflow's part ends by an exception that skips
+            self._withdraw(event.get("responded_by_user") or {}, event.get("params_input") or {})
+        return super().execute_complete(context, event)
+
+    def _withdraw(self, person: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        from tendies_ops.release import reject_model
+
+        name, reason = str(person.get("name") or "somebody"), str(given.get("reason") or "")
+        path = reject_model(Path(self.saved_model_dir), Path(self.model_base_path), rejected_by=name, reason=reason)
+        self.log.info("Rejected by %s: %s. The candidate is withdrawn to %s", name, reason or "no reason given", path)
+
+
+def review_markdown(candidate: Path, manifest: Manifest, found: Mapping[str, Any], *, note: str) -> str:
+    """What Airflow's approval shows: where the candidate comes from, its pictures, the way to the large ones."""
+    page = f"models/{manifest.model_name}/candidates/{candidate.name}"
+    source = manifest.source
+    version = found["live_version"]
+    lines = [
+        f"Exported from {_verbatim(source.checkpoint)}" + (f", step {source.step}." if source.step else "."),
+        f"Version {version} serves now." if version else "Nothing serves yet that it could be held against.",
+        _verbatim(note) if note else "",
+        f"**[See the pictures large, and decide there]({page_address(page)})**",
+        *_measures(found["images"]),
+        *_pictures(page, manifest, has_live=bool(found["images"])),
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _verbatim(text: str) -> str:
+    """In one line, shown as it is: nothing in it makes a link or a picture."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def _measures(images: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = [
+        f"| {_verbatim(name)} | {facts['ssim']:.3f} | {facts['mean_abs']:.1f} |"
+        for name, facts in images.items()
+        if "ssim" in facts
+    ]
+    return ["\n".join(["| golden picture | SSIM | mean change, of 255 |", "|---|---|---|", *rows])] if rows else []
+
+
+def _pictures(page: str, manifest: Manifest, *, has_live: bool) -> list[str]:
+    """At most four rows: what the live version answers, or what is sent where nothing serves, and the candidate's."""
+    url = picture_address(page)
+    shown = [n for n, golden in enumerate(manifest.golden) if not all(map(_is_tensor, golden.outputs.values()))]
+    rows = [
+        f"| ![live]({url}/live/{n}) | ![candidate]({url}/golden/{n}/after) |"
+        if has_live
+        else f"| ![before]({url}/golden/{n}/before) | ![candidate]({url}/golden/{n}/after) |"
+        for n in shown[:_PICTURES_SHOWN]
+    ]
+    heading = f"| {'live version' if has_live else 'before'} | candidate |"
+    return ["\n".join([heading, "|---|---|", *rows])] if rows else []
+
+
+def _is_tensor(output_file: str) -> bool:
+    return output_file.endswith(".json")
