@@ -63,6 +63,17 @@ def test_no_python_at_all_is_one_sentence(checkout: Path, tmp_path: Path) -> Non
     assert "PYTHON=/path/to/python3.12" in said
 
 
+def test_a_debian_python_without_venv_is_told_which_package_has_it(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "venv.py").write_text("import sys; sys.exit('not created, because ensurepip is not available')")
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    said = set_up(checkout, PYTHON=str(python))
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    assert f"has no venv module. On Debian and Ubuntu: apt-get install {package}\n" in said
+    assert not (checkout / ".venv").exists()
+
+
 def test_too_little_disk_is_one_sentence(checkout: Path) -> None:
     script = checkout / "tools" / "set_up.py"
     script.write_text(script.read_text().replace("NEEDED_DISK_GB = 4.0", "NEEDED_DISK_GB = 1e9"))
