@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ from tendies_ops.rest_api.status import VersionStatus, parse_version_statuses
 from tendies_ops.rest_api.urls import metadata_path, predict_path, status_path
 
 _CONNECT_TIMEOUT_S = 10.0
+_PIECE_BYTES = 1 << 20
 _CONNECTIONS = 64  # kept open at most; a thread takes one
 
 
@@ -28,7 +30,8 @@ class ModelServerClient:
     A client of one Model Server. Threads may share it; a context manager closes its connections.
 
     :param base_url: such as ``http://localhost:8501``, without ``/v1``. A path before it (a proxy's) is kept.
-    :param timeout_s: the longest silence of the server that is waited out, connecting included.
+    :param timeout_s: the longest silence of the server that is waited out, connecting included; and the longest that
+        an answer may take once it has begun.
     :param headers: sent with every request (a proxy's token).
     :param verify: check the certificate (True), do not, or check it with this CA bundle.
     :raises UsageError: that is not a URL.
@@ -142,8 +145,7 @@ class ModelServerClient:
                 verify=self._verify,
                 allow_redirects=False,
             )
-            # One read of the raw stream: requests' own `content` walks the body in pieces of 10 kB.
-            answer: bytes = response.raw.read(decode_content=True)
+            answer = _read_body(response.raw, time.monotonic() + self.timeout_s)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise error_for_failure(error, where, self.timeout_s) from error
         if response.status_code != 200:
@@ -162,6 +164,22 @@ class ModelServerClient:
         if body is not None:
             request.headers["Content-Length"] = str(len(body))
         return request
+
+
+def _read_body(raw: urllib3.HTTPResponse, deadline_s: float) -> bytes:
+    """
+    Read all of it, in large pieces: requests' own `content` walks it in pieces of 10 kB.
+
+    :raises requests.Timeout: it is not over in time. A byte now and then breaks the silence and is no answer.
+    """
+    pieces = []
+    encoded = "content-encoding" in raw.headers  # we ask for none, but a proxy may do as it likes
+    while piece := raw.read1(_PIECE_BYTES, decode_content=encoded):
+        pieces.append(piece)
+        if time.monotonic() > deadline_s:
+            raw.close()
+            raise requests.Timeout
+    return b"".join(pieces)
 
 
 def _checked_url(base_url: str) -> str:

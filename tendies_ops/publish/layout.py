@@ -11,6 +11,7 @@ What lies in a model base path, and under which names.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import uuid
@@ -97,14 +98,14 @@ def remove_leftovers(model_base_path: Path) -> int:
     """
     Remove what killed publishers left. Only for the holder of the lock: then nobody else's staging is alive.
 
+    What cannot be removed stays under its name, which no server looks at, until somebody who may removes it.
+
     :return: how many there were.
     """
     leftovers = [p for p in model_base_path.iterdir() if p.name.startswith((STAGING_PREFIX, TRASH_PREFIX))]
     for path in leftovers:
-        if path.name.startswith(STAGING_PREFIX):
-            discard(path)
-        else:
-            _remove(path)
+        with contextlib.suppress(OSError):
+            discard(path) if path.name.startswith(STAGING_PREFIX) else _remove(path)
     parts = [p for p in state_directory(model_base_path).iterdir() if p.name.startswith(".") and p.suffix == ".part"]
     for path in parts:
         path.unlink(missing_ok=True)

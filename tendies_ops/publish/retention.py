@@ -39,26 +39,31 @@ def apply_retention(model_base_path: Path, *, keep: int, serving: Collection[int
 
     :param serving: what the replicas have loaded. Must be complete: do not call this when one did not answer.
     :return: the versions that were removed.
+    :raises OSError: one cannot be removed; it is not a version any more all the same.
     """
     children = {c.version: c.path for c in list_version_dirs(model_base_path) if c.is_plain}
     leased = {lease.version for lease in live_leases(model_base_path)}
     events = read_history(model_base_path)
     good = {r.version for r in events if r.event in {"released", "rolled_back"}}
     doomed = versions_to_remove(children, keep=keep, serving=serving, leased=leased, good=good)
-    removed = [version for version in doomed if _remove_unless_leased(model_base_path, version, children[version])]
+    removed = []
+    for version in doomed:
+        trash = _take_away_unless_leased(model_base_path, version, children[version])
+        if trash is not None:
+            append_history(model_base_path, HistoryRecord("removed", version, f"older than the newest {keep}"))
+            discard(trash)
+            removed.append(version)
     withdrawn = list_withdrawn(model_base_path)
     for version in sorted(withdrawn)[: max(0, len(withdrawn) - keep)]:
         discard(withdrawn[version])
-    for version in removed:
-        append_history(model_base_path, HistoryRecord("removed", version, f"older than the newest {keep}"))
     return removed
 
 
-def _remove_unless_leased(model_base_path: Path, version: int, path: Path) -> bool:
+def _take_away_unless_leased(model_base_path: Path, version: int, path: Path) -> Path | None:
+    """Under another name, which is what a server takes for removed; None: a run uses it."""
     trash = path.with_name(f"{TRASH_PREFIX}retention-{version}")
     path.rename(trash)
     if any(lease.version == version for lease in live_leases(model_base_path)):
         trash.rename(path)  # a run took its lease between our look and our rename
-        return False
-    discard(trash)
-    return True
+        return None
+    return trash

@@ -68,6 +68,10 @@ def _remove_old(tx: Transaction) -> None:
             tx.note(f"Old versions were kept: {server} did not say what it has loaded.")
             return
         serving |= {version for version, status in answer.items() if status.state != "END"}
-    removed = apply_retention(tx.base, keep=tx.options.keep_versions, serving=serving)
+    try:
+        removed = apply_retention(tx.base, keep=tx.options.keep_versions, serving=serving)
+    except OSError as error:  # the release is true all the same
+        tx.note(f"Old versions were kept: {error.filename} cannot be removed: {error.strerror}.")
+        return
     if removed:
         tx.note(f"Removed old versions: {', '.join(map(str, removed))}")

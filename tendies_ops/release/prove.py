@@ -100,9 +100,38 @@ def _prove_one(
             worst = max(worst, *(_difference(image, output, got[output], tolerance) for output in image.promised))
         except (ModelServerError, ProofFailedError) as error:
             return f"{server} with golden image {image.name}: {str(error).rstrip('.')}"
-        if len(image.promised) == 1 and not any(image.is_tensor.values()):
+        if _is_picture(image):
             answers[image.name] = next(iter(got.values()))
+    try:
+        _prove_order(fleet, server, address, golden, tolerance)
+    except (ModelServerError, ProofFailedError) as error:
+        return f"{server} with golden images in one request: {str(error).rstrip('.')}"
     return Proof(server, len(golden), worst, answers)
+
+
+def _prove_order(
+    fleet: Fleet, server: str, address: _Address, golden: tuple[GoldenImage, ...], tolerance: float
+) -> None:
+    """
+    Two pictures in one request must come back in their order: an answer names no picture, so no batch run could tell.
+
+    :raises ProofFailedError: they do not.
+    """
+    pair = [image for image in golden if _is_picture(image)][:2]
+    if len(pair) < 2:
+        return
+    rows = fleet.predictors[server].predict_rows(fleet.model_name, [image.input for image in pair], **address)
+    for image, row in zip(pair, rows, strict=True):
+        for output, got in _outputs(row, image).items():
+            try:
+                _difference(image, output, got, tolerance)
+            except ProofFailedError as error:  # noqa: PERF203 # two pictures
+                raise ProofFailedError(f"{image.name} is not answered in its place: {error}") from error
+
+
+def _is_picture(image: GoldenImage) -> bool:
+    """Whether one picture is promised for it, and nothing else."""
+    return len(image.promised) == 1 and not any(image.is_tensor.values())
 
 
 def _outputs(row: Any, image: GoldenImage) -> Mapping[str, Any]:

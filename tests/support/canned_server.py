@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pybase64
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, no time: close() sends RST
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     cut_after_bytes: int | None = None  #: close the connection after so many bytes of the whole answer; 0: at once
+    reset: bool = False  #: where it is cut, with a reset instead of an orderly end
+    bytes_per_second: float | None = None  #: one byte at a time, no faster than this
     raw: bytes | None = None  #: send exactly this instead, and close
 
     def on_the_wire(self) -> bytes:
@@ -88,7 +93,10 @@ class CannedServer:
                 while (request := read_request(stream)) is not None:
                     answer = self._answer(request)
                     time.sleep(answer.delay_s)
-                    connection.sendall(answer.on_the_wire()[: answer.cut_after_bytes])
+                    _send(connection, answer)
+                    if answer.reset:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                        return
                     if answer.raw is not None or answer.cut_after_bytes is not None:
                         break
                 _shut(connection)
@@ -110,6 +118,16 @@ def read_request(stream: object) -> Request | None:
         headers[name.decode().lower()] = value.strip().decode()
     body = stream.read(int(headers.get("content-length", 0)))  # type: ignore[attr-defined]
     return Request(line[0].decode(), line[1].decode(), headers, body)
+
+
+def _send(connection: socket.socket, answer: Answer) -> None:
+    data = answer.on_the_wire()[: answer.cut_after_bytes]
+    if answer.bytes_per_second is None:
+        connection.sendall(data)
+    else:
+        for at in range(len(data)):
+            connection.sendall(data[at : at + 1])
+            time.sleep(1 / answer.bytes_per_second)
 
 
 def _shut(connection: socket.socket) -> None:

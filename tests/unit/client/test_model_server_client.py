@@ -172,6 +172,17 @@ def test_silence_in_the_middle_of_a_body_ends_too() -> None:
     held[0].close()
 
 
+def test_a_byte_now_and_then_is_no_answer() -> None:
+    slowly = Answer(body=predictions_answer([b"x" * 300]).body, bytes_per_second=200)
+    with (
+        CannedServer(lambda _: slowly) as server,
+        ModelServerClient(server.url, timeout_s=0.1) as client,
+        pytest.raises(ServerSickError, match=r"not answered within 0\.1 s"),
+    ):
+        client.predict_files("m", [b"a"])
+
+
+
 def test_nobody_there_is_said_plainly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

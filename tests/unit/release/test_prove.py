@@ -13,7 +13,7 @@ from tendies_ops.release.preflight import check_promises
 from tendies_ops.release.prove import GoldenImage, prove_version
 from tendies_ops.spec import read_manifest
 from tests.support.candidates import make_candidate, picture, shift, to_png
-from tests.support.canned_server import Answer, CannedServer, Request, predictions_answer
+from tests.support.canned_server import Answer, CannedServer, Request, predictions_answer, sent_files
 
 BOXES = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]
 
@@ -162,3 +162,22 @@ def test_a_manifest_that_promises_nothing_is_refused(tmp_path: Path, part: str, 
 
     with pytest.raises(PublishError, match=words):
         check_promises(tmp_path / "a", manifest)
+
+
+@pytest.mark.parametrize("swaps", [False, True])
+def test_two_pictures_in_one_request_must_come_back_in_their_order(swaps: bool) -> None:
+    promised = {picture(seed): picture(seed + 10) for seed in (1, 2)}
+    golden = tuple(
+        GoldenImage(str(n), sent, {"o": wanted}, {"o": False}) for n, (sent, wanted) in enumerate(promised.items())
+    )
+
+    def answer(request: Request) -> Answer:
+        files = [promised[file] for file in sent_files(request)]
+        return predictions_answer(files[::-1] if swaps else files)
+
+    with CannedServer(answer) as server, Fleet([server.url], "m") as fleet:
+        if swaps:
+            with pytest.raises(ProofFailedError, match="0 is not answered in its place: the picture differs"):
+                prove_version(fleet, 7, golden, tolerance=2)
+        else:
+            assert prove_version(fleet, 7, golden, tolerance=2)[0].images == 2
