@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from tendies_ops.errors import PublishError
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.spec import MANIFEST_PATH, read_manifest
+from tendies_ops.spec import read_manifest
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.safety import OutsideError, confine
-
-_EXPORTS = ".exports"  #: below the model base path, see ExportSavedModelOperator
-_CANDIDATE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}")
 
 
 def version_path(model: KnownModel, version: int) -> Path | None:
@@ -23,19 +19,6 @@ def version_path(model: KnownModel, version: int) -> Path | None:
         return None
     present = next((entry.path for entry in list_version_dirs(base_path) if entry.version == version), None)
     return present or list_withdrawn(base_path).get(version)
-
-
-def candidates(model: KnownModel) -> dict[str, Path]:
-    """Exports that wait for their release, or were released: name -> directory, newest first."""
-    base_path = model.location.model_base_path
-    try:
-        found = (
-            [path for path in (base_path / _EXPORTS).iterdir() if _CANDIDATE.fullmatch(path.name)] if base_path else []
-        )
-    except OSError:
-        return {}
-    whole = [path for path in found if (path / MANIFEST_PATH).is_file()]
-    return {path.name: path for path in sorted(whole, key=lambda path: path.stat().st_mtime, reverse=True)}
 
 
 def golden_path(directory: Path | None, index: int, side: str) -> Path:

@@ -125,7 +125,8 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
     directories = {entry.version: entry.path for entry in list_version_dirs(base_path)} if base_path else {}
     withdrawn = list_withdrawn(base_path) if base_path else {}
     told = {status.version for replica in replicas for status in replica.statuses}
-    numbers = directories.keys() | withdrawn.keys() | told | {record.version for record in history}
+    numbered = {record.version for record in history} - {0}  # a candidate that was rejected never had a number
+    numbers = directories.keys() | withdrawn.keys() | told | numbered
     rows = [
         _version_row(number, directories.get(number), withdrawn.get(number), replicas, history)
         for number in sorted(numbers, reverse=True)

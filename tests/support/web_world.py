@@ -17,7 +17,8 @@ from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, RunStamp, en
 from tendies_ops.inference.outcomes import FailureKind, Found, Outcome
 from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.publish.history import Event, HistoryRecord, append_history
-from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files
+from tendies_ops.publish.layout import review_directory
+from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files, read_manifest
 from tests.support.specs import write_specs
 
 MODEL = "brush"
@@ -118,8 +119,22 @@ def add_version(
 def add_candidate(world: WebWorld, dag_run_id: str, *, model_name: str = MODEL, width: int = 64) -> str:
     """An export that waits for its release, as the release DAG leaves it; its name."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"tendies_release_{model_name}.{dag_run_id}")
-    add_version(world, 9, model_name=model_name, name=f".exports/{name}", width=width)
+    directory = add_version(world, 9, model_name=model_name, name=f".exports/{name}", width=width)
+    add_review(world, read_manifest(directory).model_digest, width=width)
     return name
+
+
+def add_review(world: WebWorld, model_digest: str, *, width: int = 64) -> None:
+    """What the review of a candidate keeps: the live version's pictures, and what was measured."""
+    folder = review_directory(world.base_path, model_digest)
+    folder.mkdir(parents=True)
+    figures = {"max_abs": 80.0, "mean_abs": 9.25, "psnr_db": 24.1, "ssim": 0.874}
+    for number in range(2):
+        live = painted(scene(number + 100, width=width, height=width * 3 // 4), 2)
+        (folder / f"live-{number}.png").write_bytes(png(live))
+    images = {f"hills-{number}": figures for number in range(2)}
+    review = {"model_digest": model_digest, "live_version": 2, "images": images, "breaches": []}
+    (folder / "review.json").write_bytes(orjson.dumps(review))
 
 
 def add_release_report(world: WebWorld, version: int) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tendies_ops.web.routes import airflow, models, runs, static
+from tendies_ops.web.routes import airflow, candidates, models, runs, static
 
-ALL = (static.router, models.router, runs.router, airflow.router)
+ALL = (static.router, models.router, candidates.router, runs.router, airflow.router)

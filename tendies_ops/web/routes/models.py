@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web import models_view, runs_view
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
-from tendies_ops.web.compare_view import compare_rows, compare_versions
-from tendies_ops.web.golden import candidates, golden_path, version_path
+from tendies_ops.web.candidates import list_candidates
+from tendies_ops.web.compare_view import compare_versions
+from tendies_ops.web.golden import version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import Size, picture_answer
+from tendies_ops.web.picture_answer import GoldenDep
 from tendies_ops.web.release_view import read_release
 from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
 
@@ -55,16 +56,19 @@ def model_page(
         view=view,
         choices=view.rollback_choices[:8],
         latest_runs=runs_view.list_runs([model], limit=5).runs,
-        candidates=list(candidates(model))[:4],
+        candidates=list_candidates(model)[:4],
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
     )
 
 
 @router.get("/models/{model_name}/live")
-def model_live(request: Request, services: ServicesDep, model: ModelDep) -> HTMLResponse:
-    """Versions and replicas as they are now."""
-    return render(request, "model_live.html", view=services.look_at(model))
+def model_live(
+    request: Request, services: ServicesDep, model: ModelDep, part: Literal["versions", "history"] = "versions"
+) -> HTMLResponse:
+    """A part of the page as it is now: versions and replicas, or the history."""
+    template = "model_live.html" if part == "versions" else "model_history.html"
+    return render(request, template, view=services.look_at(model), history_limit=_HISTORY_LIMIT)
 
 
 @router.get("/models/{model_name}/compare")
@@ -89,44 +93,9 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
 
 
 @router.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
-def golden_picture(
-    services: ServicesDep,
-    model: ModelDep,
-    version: int,
-    index: int,
-    side: Literal["before", "after"],
-    size: Size = "thumb",
-) -> Response:
+def golden_picture(services: ServicesDep, model: ModelDep, version: int, wanted: GoldenDep) -> Response:
     """One golden picture, drawn anew."""
-    return picture_answer(services.pictures, golden_path(version_path(model, version), index, side), size)
-
-
-@router.get("/models/{model_name}/candidates/{name}")
-def candidate_page(
-    request: Request, services: ServicesDep, model: ModelDep, name: str, part: Literal["page", "pictures"] = "page"
-) -> HTMLResponse:
-    """An export that waits for its release, beside the version that serves."""
-    directory = candidates(model).get(name)
-    if directory is None:
-        raise HTTPException(404, "There is no such candidate. It may have been tidied away after its release.")
-    view = services.look_at(model)
-    candidate = models_view.look_at_candidate(directory)
-    difference = compare_rows(view.shown, candidate) if view.shown else None
-    template = "candidate.html" if part == "page" else "candidate_pictures.html"
-    return render(request, template, view=view, name=name, candidate=candidate, difference=difference)
-
-
-@router.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
-def candidate_picture(
-    services: ServicesDep,
-    model: ModelDep,
-    name: str,
-    index: int,
-    side: Literal["before", "after"],
-    size: Size = "thumb",
-) -> Response:
-    """One golden picture of a candidate, drawn anew."""
-    return picture_answer(services.pictures, golden_path(candidates(model).get(name), index, side), size)
+    return wanted.answer(services, version_path(model, version))
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

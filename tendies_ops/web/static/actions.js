@@ -1,7 +1,5 @@
-// Actions: ask, then call Airflow's own API with the rights of whoever is logged in, then show what came of it.
-import { prepare } from "./compare.js";
-
-const airflow = document.body.dataset.airflow;
+// Actions: ask in a dialog, then call Airflow's own API, then show the DAG run that came of it.
+import { call, follow, isPaused, pause, say } from "./airflow_api.js";
 
 function values(form) {
   const conf = {};
@@ -14,44 +12,9 @@ function values(form) {
   return conf;
 }
 
-async function call(method, path, body) {
-  const answer = await fetch(`${airflow}/api/v2/${path}`, {
-    method, credentials: "same-origin",
-    headers: { Accept: "application/json", ...(body ? { "Content-Type": "application/json" } : {}) },
-    body: body && JSON.stringify(body),
-  });
-  const text = await answer.text();
-  let found = {};
-  try { found = JSON.parse(text); } catch { found = { detail: text.slice(0, 300) }; }
-  if (!answer.ok) throw new Error(explain(answer.status, found));
-  return found;
-}
-
-function explain(status, found) {
-  const detail = typeof found.detail === "string" ? found.detail : JSON.stringify(found.detail ?? found).slice(0, 300);
-  if (status === 401) return "You are not logged in any more. Log in again and repeat.";
-  if (status === 403) return "Airflow does not allow you to do this. Ask someone with the right role.";
-  return `Airflow answered ${status}: ${detail}`;
-}
-
-function say(form, kind, words, href, linkWords) {
-  const note = form.querySelector("[data-outcome]");
-  note.hidden = false;
-  note.className = `note ${kind}`;
-  note.textContent = words + (href ? " " : "");
-  if (href) addLink(form, href, linkWords).dataset.airflow = "";
-}
-
-function addLink(form, href, words) {
-  const link = document.createElement("a");
-  link.href = href;
-  link.textContent = words;
-  form.querySelector("[data-outcome]").append(" ", link);
-  return link;
-}
-
-async function isPaused(dagId) {
-  return (await call("GET", `dags/${encodeURIComponent(dagId)}`)).is_paused;
+async function trigger(form, action) {
+  const body = { logical_date: null, conf: { ...action.conf, ...values(form) } };
+  return (await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body)).dag_run_id;
 }
 
 // An asset event needs Airflow's right to operate. It names no DAG run: the first one after it is ours.
@@ -66,42 +29,23 @@ async function postEvent(form, action) {
   for (let tries = 0; tries < 60; tries += 1) {
     const found = await call("GET", `dags/${encodeURIComponent(action.dag_id)}/dagRuns?${since}`);
     if (found.dag_runs.length) return found.dag_runs[0].dag_run_id;
-    await new Promise((wake) => setTimeout(wake, 1000));
+    await pause(1);
   }
   throw new Error(`No run of ${action.dag_id} has started within a minute. Look at the scheduler.`);
 }
 
-async function follow(form, dagId, runId) {
-  const href = `${airflow}/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`;
-  const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
-  for (;;) {
-    const run = await call("GET", path);
-    const kind = run.state === "failed" ? "bad" : "";
-    const waits = run.state === "queued" && await isPaused(dagId) ? " Its DAG is paused: it waits until someone unpauses it." : "";
-    say(form, kind, `DAG run ${runId} is ${run.state}.${waits}`, href, "Open it in Airflow");
-    if (dagId.startsWith("tendies_batch_")) addLink(form, `${document.body.dataset.root}/airflow/run?` + new URLSearchParams({ dag_id: dagId, run_id: runId }), "Watch the pictures");
-    form.closest("dialog").dataset.changed = "yes";
-    if (!form.closest("dialog").open || ["success", "failed"].includes(run.state)) return;
-    await new Promise((wake) => setTimeout(wake, 2000));
-  }
-}
+const STARTERS = { trigger, event: postEvent };
 
 async function act(form) {
   const action = JSON.parse(form.dataset.action);
+  const dialog = form.closest("dialog");
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
   say(form, "", "Asking Airflow …");
   try {
-    if (action.kind === "trigger") {
-      const body = { logical_date: null, conf: { ...action.conf, ...values(form) } };
-      const run = await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body);
-      await follow(form, action.dag_id, run.dag_run_id);
-    } else if (action.kind === "event") {
-      await follow(form, action.dag_id, await postEvent(form, action));
-    } else if (action.kind === "answer") {
-      await call("PATCH", action.path, { chosen_options: [action.option], params_input: {} });
-      say(form, "", `${action.option}: noted. The release goes on.`);
-    }
+    const runId = await STARTERS[action.kind](form, action);
+    dialog.dataset.changed = "yes";
+    await follow(form, action.dag_id, runId, () => dialog.open);
   } catch (error) {
     say(form, "bad", error.message);
     button.disabled = false;
@@ -124,58 +68,3 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   act(form);
 });
-
-// Approvals that wait, asked of Airflow with the person's own rights.
-async function showApprovals(place) {
-  const dagId = place.dataset.approvals;
-  const found = await call("GET", `dags/${encodeURIComponent(dagId)}/dagRuns/~/hitlDetails?response_received=false&state=awaiting_input&limit=20`);
-  for (const detail of found.hitl_details) {
-    const task = detail.task_instance;
-    const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(task.dag_run_id)}/taskInstances/` +
-      `${encodeURIComponent(task.task_id)}/${task.map_index}/hitlDetails`;
-    const card = place.querySelector("template").content.firstElementChild.cloneNode(true);
-    card.querySelector("[data-subject]").textContent = detail.subject;
-    card.querySelector("[data-body]").textContent = detail.body || "";
-    const forms = card.querySelector("[data-options]");
-    for (const option of detail.options) forms.append(answerForm(path, option));
-    place.append(card);
-    const name = `${dagId}.${task.dag_run_id}`.replace(/[^A-Za-z0-9_.-]+/g, "_");
-    showPictures(card.querySelector("[data-pictures]"), name).catch(() => {});
-  }
-  place.hidden = found.hitl_details.length === 0;
-}
-
-// The candidate's pictures beside those of the version that serves, in front of whoever decides.
-async function showPictures(place, name) {
-  const url = `${place.dataset.pictures}${encodeURIComponent(name)}`;
-  const answer = await fetch(`${url}?part=pictures`, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-  if (!answer.ok) { place.textContent = "The candidate's pictures are not there any more."; return; }
-  place.innerHTML = await answer.text();
-  prepare(place);
-}
-
-function answerForm(path, option) {
-  const form = document.createElement("form");
-  form.dataset.action = JSON.stringify({ kind: "answer", path, option });
-  form.className = "row";
-  const button = document.createElement("button");
-  button.type = "submit";
-  button.textContent = option;
-  if (option === "Approve") button.className = "primary";
-  const outcome = document.createElement("p");
-  outcome.hidden = true;
-  outcome.dataset.outcome = "";
-  form.append(button, outcome);
-  // Asks by a second press: Airflow's frame allows no window.confirm.
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.armed) return;
-    event.preventDefault();
-    event.stopPropagation();
-    form.dataset.armed = "yes";
-    button.textContent = `${option}: press again to confirm`;
-    setTimeout(() => { delete form.dataset.armed; button.textContent = option; }, 6000);
-  }, true);
-  return form;
-}
-
-for (const place of document.querySelectorAll("[data-approvals]")) showApprovals(place).catch(() => {});

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.spec import read_manifest
+from tendies_ops.web.candidates import find_candidate, list_candidates, read_review
 from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import candidates, golden_path
+from tendies_ops.web.golden import golden_path
 from tendies_ops.web.known import Catalogues, KnownModel, Location
 from tendies_ops.web.models_view import ModelPicture, read_model
 from tendies_ops.web.release_view import read_release
@@ -229,8 +231,29 @@ def test_candidates_are_exports_that_are_whole(world: WebWorld) -> None:
     assert name == "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
     (world.base_path / ".exports" / "half").mkdir()
     (world.base_path / ".exports" / ".hidden").mkdir()
-    assert list(candidates(model_of(world))) == [name]
-    assert golden_path(candidates(model_of(world))[name], 1, "after").name == "1.out.png"
+    (candidate,) = list_candidates(model_of(world))
+    assert (candidate.name, candidate.rejected) == (name, False)
+    assert golden_path(candidate.directory, 1, "after").name == "1.out.png"
+    review = read_review(model_of(world), read_manifest(candidate.directory))
+    assert review is not None
+    assert (review.live_version, review.has_live(1), review.has_live(2)) == (2, True, False)
+    assert [(row.name, dict(row.measures)["ssim"]) for row in review.rows] == [
+        ("hills-0", "0.874"),
+        ("hills-1", "0.874"),
+    ]
+
+
+def test_a_rejected_candidate_stays_to_be_looked_at_and_is_no_version(world: WebWorld) -> None:
+    name = add_candidate(world, "manual__x")
+    exports = world.base_path / ".exports"
+    (exports / name).rename(exports / f"{name}.rejected")
+    add_event(world, "rejected", 0, reason="rejected by Ada: too pale")
+
+    assert find_candidate(model_of(world), name) is None
+    rejected = find_candidate(model_of(world), f"{name}.rejected")
+    assert rejected is not None
+    assert rejected.rejected
+    assert [row.version for row in read_model(model_of(world), ()).versions] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""Candidates: exports that a person may have to decide on, beside what serves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+
+from tendies_ops.web import models_view
+from tendies_ops.web.auth import LOGGED_IN, PersonDep
+from tendies_ops.web.candidates import Candidate, find_candidate, read_review
+from tendies_ops.web.compare_view import compare_rows
+from tendies_ops.web.pages import render
+from tendies_ops.web.picture_answer import GoldenDep, Size, picture_answer
+from tendies_ops.web.services import ModelDep, ServicesDep
+
+router = APIRouter(dependencies=[LOGGED_IN])
+
+
+def candidate_of(model: ModelDep, name: str) -> Candidate:
+    """
+    FastAPI dependency: the candidate that the address names.
+
+    :raises HTTPException: 404, it is not there.
+    """
+    candidate = find_candidate(model, name)
+    if candidate is None:
+        raise HTTPException(404, "There is no such candidate. It may have been tidied away after its release.")
+    return candidate
+
+
+CandidateDep = Annotated[Candidate, Depends(candidate_of)]
+
+
+@router.get("/models/{model_name}/candidates/{name}")
+def candidate_page(
+    request: Request,
+    services: ServicesDep,
+    model: ModelDep,
+    candidate: CandidateDep,
+    person: PersonDep,
+    part: Literal["page", "pictures"] = "page",
+) -> HTMLResponse:
+    """A candidate: its pictures beside the live version's, what was measured, what differs."""
+    view = services.look_at(model)
+    row = models_view.look_at_candidate(candidate.directory)
+    return render(
+        request,
+        "candidate.html" if part == "page" else "candidate_pictures.html",
+        view=view,
+        candidate=candidate,
+        row=row,
+        review=read_review(model, row.manifest),
+        difference=compare_rows(view.shown, row) if view.shown else None,
+        may_answer=person.may_answer_dag(model.release_dag_id),
+    )
+
+
+@router.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
+def candidate_picture(services: ServicesDep, candidate: CandidateDep, wanted: GoldenDep) -> Response:
+    """One golden picture of a candidate, drawn anew."""
+    return wanted.answer(services, candidate.directory)
+
+
+@router.get("/models/{model_name}/candidates/{name}/live/{index}")
+def live_picture(
+    services: ServicesDep, model: ModelDep, candidate: CandidateDep, index: int, size: Size = "thumb"
+) -> Response:
+    """What the live version answered to the same golden picture, when the candidate was reviewed."""
+    review = read_review(model, models_view.look_at_candidate(candidate.directory).manifest)
+    if review is None:
+        raise HTTPException(404, "This candidate was not reviewed.")
+    return picture_answer(services.pictures, review.live_picture(index), size)
