@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from tendies_ops.cli.output import console, print_json
-from tendies_ops.spec import Manifest
+from tendies_ops.errors import UsageError
+from tendies_ops.spec import REWRITE_NAMES, Manifest, ModelSpec, OptimizeSpec, load_spec
+
+_OPTIMIZE_HELP = f"faster forms of the network: auto, or some of {', '.join(REWRITE_NAMES)}; default: the spec's"
 
 
 def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
@@ -18,15 +22,15 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
     timeout: Annotated[float, typer.Option(help="seconds after which the export is stopped", min=1.0)] = 1800.0,
     server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
+    optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="auto|none|NAME[,NAME]")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
 ) -> int:
     """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
     from tendies_ops.export import export_model
-    from tendies_ops.spec import load_spec
 
     result = export_model(
-        load_spec(spec),
+        _with_rewrites(load_spec(spec), optimize),
         output,
         checkpoint=checkpoint,
         python=python,
@@ -42,6 +46,25 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     else:
         _print_summary(result.saved_model_dir, result.manifest)
     return 0
+
+
+def _with_rewrites(spec: ModelSpec, wanted: str | None) -> ModelSpec:
+    """
+    Let the command line override ``optimize.rewrites``; the spec's limits stay.
+
+    :raises UsageError: there is no such rewrite.
+    """
+    if wanted is None:
+        return spec
+    names = wanted if wanted in ("auto", "none") else [name.strip() for name in wanted.split(",")]
+    try:
+        optimize = OptimizeSpec.model_validate({**spec.optimize.model_dump(), "rewrites": names})
+    except ValidationError:
+        raise UsageError(
+            f"--optimize takes `auto`, `none` or names of rewrites with commas between; found {wanted!r}. "
+            f"There are {', '.join(REWRITE_NAMES)}."
+        ) from None
+    return spec.model_copy(update={"optimize": optimize})
 
 
 def _print_summary(directory: Path, manifest: Manifest) -> None:

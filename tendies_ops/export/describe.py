@@ -22,6 +22,7 @@ from tendies_ops.spec.manifest import (
     GOLDEN_DIRECTORY,
     FileEntry,
     GoldenEntry,
+    OptimizationEntry,
     ParityEntry,
     SignatureEntry,
     SourceEntry,
@@ -40,6 +41,7 @@ class Proof:
 
     golden: tuple[GoldenEntry, ...]
     parity: tuple[ParityEntry, ...]
+    optimization: OptimizationEntry | None = None
 
 
 def write_golden(directory: Path, golden: Sequence[GoldenImage], answers: Answers) -> tuple[GoldenEntry, ...]:
@@ -91,6 +93,7 @@ def write_manifest(
         parity=proof.parity,
         tolerance=spec.tolerance,
         tensor_tolerance=spec.tensor_tolerance,
+        optimization=proof.optimization,
         libraries=_libraries(),
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

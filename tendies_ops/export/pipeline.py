@@ -17,6 +17,7 @@ from tendies_ops.export.describe import Answers, Proof, signature_entry, write_g
 from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.golden import GoldenImage, golden_images
 from tendies_ops.export.network import Network
+from tendies_ops.export.optimize import Draft, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
@@ -46,6 +47,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     frozen = network.freeze()
     del network
     signatures = _write(Plan(frozen, inputs, spec.contract), directory)
+    to_optimize = frozen if spec.optimize.rewrites != "none" else None
     del frozen
     gc.collect()  # graphs are full of cycles, and hold the weights
     say("Wrote the SavedModel")
@@ -56,9 +58,16 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
             say(line)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
+    optimization = None
+    if to_optimize is not None:
+        draft = Draft(directory, spec, to_optimize, inputs, golden, answers)
+        optimization = optimize(draft, lambda other: answer_golden(other, golden, spec.contract), say)
+        served = ServedSignature(directory)
+        answers = answer_golden(served, golden, spec.contract)
+        parity = compare_all(expected, answers, spec.contract)
     write_warmup(directory, spec.model_name, [request_of(served, [image], spec.contract) for image in golden])
     entries = write_golden(directory, golden, answers[: len(golden)])
-    write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity)))
+    write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), optimization))
 
 
 def _write(plan: Plan, directory: Path) -> dict[str, SignatureEntry]:
@@ -138,9 +147,9 @@ def prove(expected: Sequence[Expectation], answers: Answers, spec: ModelSpec) ->
     """
     limits = {"tolerance": spec.tolerance, "tensor_tolerance": spec.tensor_tolerance}
     alone, together = answers[: len(expected)], answers[len(expected) :]
-    entries = [entry for e, a in zip(expected, alone, strict=True) for entry in compare(e, a, spec.contract)]
+    entries = compare_all(expected, alone, spec.contract)
     require_parity(entries, **limits)
-    batch = [entry for e, a in zip(expected, together, strict=True) for entry in compare(e, a, spec.contract)]
+    batch = compare_all(expected, together, spec.contract)
     try:
         require_parity(batch, **limits)
     except ExportError as error:
@@ -149,3 +158,12 @@ def prove(expected: Sequence[Expectation], answers: Answers, spec: ModelSpec) ->
             f"Set contract.input.batch_size: 1. {error}"
         ) from error
     return entries
+
+
+def compare_all(expected: Sequence[Expectation], answers: Answers, contract: Contract) -> list[ParityEntry]:
+    """Measure every output of every golden image; ``answers`` may go on with another round."""
+    return [
+        entry
+        for expectation, answer in zip(expected, answers[: len(expected)], strict=True)
+        for entry in compare(expectation, answer, contract)
+    ]

@@ -1,0 +1,184 @@
+"""A frozen network as a graph that can be edited: nodes by name, who uses what, and what is constant."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tendies_ops.export.network import FrozenNetwork
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+FLOAT32 = 1  #: DT_FLOAT of tensorflow/core/framework/types.proto
+_PASSES_ON = frozenset({"Identity", "StopGradient", "Snapshot", "PreventGradient", "CheckNumerics"})
+
+
+class NetworkGraph:
+    """
+    The nodes of a network, each under its name. A tensor is ``node`` or ``node:1``.
+
+    Nodes that nothing uses any more are left out by :meth:`finish`.
+    """
+
+    def __init__(self, network: FrozenNetwork) -> None:
+        self.nodes: dict[str, Any] = {node.name: _copy(node) for node in network.graph_def.node}
+        self.inputs: Mapping[str, str] = network.inputs
+        self.outputs: dict[str, str] = {name: short(tensor) for name, tensor in network.outputs.items()}
+        self._versions = network.graph_def.versions
+        self._library = network.graph_def.library
+
+    def of_kind(self, *operations: str) -> list[Any]:
+        """The nodes of these operations, in the order of the graph."""
+        return [node for node in self.nodes.values() if node.op in operations]
+
+    def producer(self, tensor: str) -> Any:
+        """The node that makes a tensor."""
+        return self.nodes[node_of(tensor)]
+
+    def data_inputs(self, node: Any) -> list[str]:
+        """What a node computes with."""
+        return [short(name) for name in node.input if not name.startswith("^")]
+
+    def users(self) -> dict[str, list[tuple[Any, int]]]:
+        """For each tensor, the nodes that compute with it and at which input. Answers of the network do not count."""
+        found: dict[str, list[tuple[Any, int]]] = {}
+        for node in self.nodes.values():
+            for position, name in enumerate(node.input):
+                if not name.startswith("^"):
+                    found.setdefault(short(name), []).append((node, position))
+        return found
+
+    def is_output(self, tensor: str) -> bool:
+        """Whether the network answers this tensor."""
+        return short(tensor) in self.outputs.values()
+
+    def constant(self, tensor: str) -> NDArray[Any] | None:
+        """The value of a tensor that is a constant, else None."""
+        import tensorflow as tf
+
+        node = self.producer(tensor)
+        while node.op in _PASSES_ON:
+            node = self.producer(node.input[0])
+        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+
+    def add(self, operation: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """
+        Add a node.
+
+        :param name: made unique.
+        :param attributes: a DType, or an ``AttrValue`` of another node.
+        :return: the name that it got, which is its first tensor as well.
+        """
+        import tensorflow as tf
+
+        node = tf.compat.v1.NodeDef(name=self._unique(name), op=operation, input=list(inputs))
+        for key, value in attributes.items():
+            if isinstance(value, tf.DType):
+                node.attr[key].type = value.as_datatype_enum
+            else:
+                node.attr[key].CopyFrom(value)
+        self.nodes[node.name] = node
+        return str(node.name)
+
+    def add_constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add a constant with the array's dtype."""
+        import tensorflow as tf
+
+        dtype = tf.as_dtype(value.dtype)
+        added = self.add("Const", name, [], dtype=dtype)
+        self.nodes[added].attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype=dtype))
+        return added
+
+    def replace(self, old: str, new: str, *, but: frozenset[str] = frozenset()) -> None:
+        """
+        Let everything that uses tensor ``old`` use ``new``, the network's outputs too.
+
+        :param but: names of nodes that keep the old one.
+        """
+        old, new = short(old), short(new)
+        for node in self.nodes.values():
+            for position, name in enumerate(node.input):
+                if short(name) == old and not name.startswith("^") and node.name not in but:
+                    node.input[position] = new
+        for name, tensor in self.outputs.items():
+            if tensor == old:
+                self.outputs[name] = new
+
+    def bypass_copies(self) -> int:
+        """Take out nodes that hand a tensor through (Identity, StopGradient). Returns how many."""
+        count = 0
+        for node in self.of_kind(*_PASSES_ON):
+            if len(node.input) == 1 and f"{node.name}:0" not in self.inputs.values():
+                self.replace(node.name, node.input[0])
+                count += 1
+        return count
+
+    def finish(self) -> FrozenNetwork:
+        """What the outputs depend on, and the inputs."""
+        import tensorflow as tf
+
+        needed = set(self._needed())
+        graph_def = tf.compat.v1.GraphDef(versions=self._versions, library=self._library)
+        graph_def.node.extend(node for name, node in self.nodes.items() if name in needed)
+        outputs = {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in self.outputs.items()}
+        return FrozenNetwork(graph_def, self.inputs, outputs)
+
+    def _needed(self) -> Iterator[str]:
+        waiting = [node_of(tensor) for tensor in (*self.outputs.values(), *self.inputs.values())]
+        seen: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                yield name
+                waiting.extend(node_of(tensor) for tensor in self.nodes[name].input)
+
+    def _unique(self, name: str) -> str:
+        number = 0
+        unique = name
+        while unique in self.nodes:
+            number += 1
+            unique = f"{name}_{number}"
+        return unique
+
+
+def _copy(node: Any) -> Any:
+    """Copy without the wish to share a device with another node, which may be gone soon, and without noted shapes."""
+    copied = copy.deepcopy(node)
+    for key in ("_class", "_output_shapes"):
+        copied.attr.pop(key, None)
+    return copied
+
+
+def attribute(node: Any, key: str) -> Any:
+    """Read an attribute. Asking a node's own map for what it lacks would put an empty one there, which is invalid."""
+    import tensorflow as tf
+
+    return node.attr[key] if key in node.attr else tf.compat.v1.AttrValue()
+
+
+def dtype_number(node: Any, key: str = "T") -> int:
+    """Read the number of a dtype, such as :data:`FLOAT32`; 0: it has none."""
+    number: int = attribute(node, key).type
+    return number
+
+
+def short(tensor: str) -> str:
+    """``node:0`` as ``node``; other tensors as they are."""
+    return tensor[:-2] if tensor.endswith(":0") else tensor
+
+
+def node_of(tensor: str) -> str:
+    """The node's name in ``node:1`` or ``^node``."""
+    return tensor.removeprefix("^").split(":")[0]
+
+
+def with_dtype(array: NDArray[Any], dtype: tf.DType) -> NDArray[Any]:
+    """The array in TensorFlow's dtype; NumPy knows bfloat16 only through it."""
+    converted: NDArray[Any] = np.asarray(array).astype(dtype.as_numpy_dtype)
+    return converted

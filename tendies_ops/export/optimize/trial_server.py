@@ -1,0 +1,103 @@
+"""The embedded Model Server with one variant, as a process that ends with the export whatever happens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import ExportError, ServerUnreachableError, VersionGoneError
+from tendies_ops.export.optimize.host import Host
+
+_MODEL_NAME = "variant"
+_START_TIMEOUT_S = 180.0
+_REQUEST_TIMEOUT_S = 300.0
+_POLL_INTERVAL_S = 0.05
+
+
+@dataclass(frozen=True)
+class TrialServer:
+    """A server that has its variant loaded."""
+
+    client: ModelServerClient
+    process: subprocess.Popen[bytes]
+
+    def predict(self, files: Sequence[bytes]) -> list[bytes]:
+        """Send one request."""
+        return self.client.predict_files(_MODEL_NAME, files)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the process holds in memory now."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+def server_flags(host: Host) -> list[str]:
+    """
+    Choose the threads: one for each operation, and as many operations at a time as there are CPUs.
+
+    With a request in flight for each CPU nothing is gained by cutting an operation up, and nothing waits.
+    """
+    return ["--tensorflow_intra_op_parallelism=1", f"--tensorflow_inter_op_parallelism={host.cpus}"]
+
+
+@contextmanager
+def trial_server(model_base_path: Path, host: Host) -> Iterator[TrialServer]:
+    """
+    Start a server on 127.0.0.1 and wait until it serves.
+
+    It stays in the process group of the export, which is killed as one.
+
+    :param model_base_path: holds the version directory ``1``.
+    :raises ExportError: it does not start or does not load the variant; with its last words.
+    """
+    port = _free_port()
+    log_path = model_base_path.with_suffix(".log")
+    command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
+    command += [f"--model_name={_MODEL_NAME}", f"--model_base_path={model_base_path}", *server_flags(host)]
+    environment = dict(os.environ)
+    if host.gpus:
+        environment.pop("CUDA_VISIBLE_DEVICES", None)  # the export hides them from its own proof
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    try:
+        with ModelServerClient(f"http://127.0.0.1:{port}", timeout_s=_REQUEST_TIMEOUT_S) as client:
+            _wait_until_it_serves(client, process, log_path)
+            yield TrialServer(client, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_it_serves(client: ModelServerClient, process: subprocess.Popen[bytes], log_path: Path) -> None:
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline_s:
+        if _serves(client):
+            return
+        time.sleep(_POLL_INTERVAL_S)
+    lines = log_path.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    raise ExportError(f"The embedded Model Server does not serve it: {lines[-1][:400]}")
+
+
+def _serves(client: ModelServerClient) -> bool:
+    try:
+        client.serving_version(_MODEL_NAME)
+    except (ServerUnreachableError, VersionGoneError):
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
