@@ -14,6 +14,7 @@ from tendies_ops.inference.outcomes import Found
 _FIRST_BLOCK = 64  # files; small, for the first request waits for them
 _BLOCK = 2000  # files that are packed together
 _LONGEST_BLOCK_S = 0.1  # of a slow storage: what is there goes on
+_KEPT_PER_SAMPLE = 8  # the more, the more even
 _PATIENCE_S = 0.005  # between two looks of a run that has caught up
 
 
@@ -79,7 +80,7 @@ class Listing:
 
 def spread_sample(files: Iterable[Found], count: int) -> list[Found]:
     """
-    ``count`` files, evenly spread over all of them. Needs room for twice as many.
+    ``count`` files, evenly spread over all of them. Needs room for eight times as many.
 
     :param count: at least 1.
     """
@@ -88,12 +89,12 @@ def spread_sample(files: Iterable[Found], count: int) -> list[Found]:
     for number, found in enumerate(files):
         if number % stride == 0:
             kept.append(found)
-        if len(kept) > 2 * count:
+        if len(kept) > _KEPT_PER_SAMPLE * count:
             kept = kept[::2]
             stride *= 2
     if len(kept) <= count:
         return kept
-    return [kept[index * len(kept) // count] for index in range(count)]
+    return [kept[(2 * index + 1) * len(kept) // (2 * count)] for index in range(count)]  # the middle of each share
 
 
 def _values(found: Found) -> tuple[object, ...]:

@@ -8,8 +8,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pybase64
 
@@ -147,6 +148,30 @@ def predictions_answer(files: list[bytes]) -> Answer:
     return Answer(body=b'{\n    "predictions": [{\n            "b64": "' + rows + b'"\n        }\n    ]\n}')
 
 
+def rows_answer(rows: list[Any]) -> Answer:
+    """The answer of a model with other outputs than one file; files in it as base64."""
+    return Answer(body=json.dumps({"predictions": rows}, default=as_b64).encode())
+
+
+def as_b64(file: bytes) -> dict[str, str]:
+    return {"b64": pybase64.b64encode(file).decode()}
+
+
+def metadata_answer(outputs: Mapping[str, Sequence[int]]) -> Answer:
+    """What ``/metadata`` says of a signature with these outputs."""
+    told = {
+        name: {
+            "name": f"{name}:0",
+            "dtype": "DT_STRING" if name.endswith("_bytes") else "DT_FLOAT",
+            "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in shape], "unknown_rank": False},
+        }
+        for name, shape in outputs.items()
+    }
+    signature = {"inputs": {}, "outputs": told, "method_name": "tensorflow/serving/predict"}
+    defs = {"signature_def": {"signature_def": {"serving_default": signature}}}
+    return Answer(body=json.dumps({"model_spec": {"name": "m"}, "metadata": defs}).encode())
+
+
 def sent_files(request: Request) -> list[bytes]:
     return [pybase64.b64decode(instance["b64"]) for instance in json.loads(request.body)["instances"]]
 
@@ -157,20 +182,23 @@ class CannedModel:
 
     :param transform: one file in, one file out; raises ValueError with the message of a 400.
     :param fault: gets each predict request and may return another answer than the right one.
+    :param outputs: name -> shape, for a model whose metadata tells them; ``transform`` then gives a row of predictions.
     """
 
     def __init__(
         self,
-        transform: Callable[[bytes], bytes],
+        transform: Callable[[bytes], Any],
         *,
         model_name: str = "m",
         version: int = 1,
         fault: Callable[[Request], Answer | None] = lambda _: None,
+        outputs: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.transform = transform
         self.model_name = model_name
         self.version: int | None = version
         self.fault = fault
+        self.outputs = outputs
         self.predicted: list[bytes] = []  #: every file that was answered, in order
         self.batch_sizes: list[int] = []  #: of every predict request, also those with a fault
         self.paths: list[str] = []
@@ -184,6 +212,8 @@ class CannedModel:
     def _status(self, request: Request) -> Answer:
         if self.version is None or not request.path.startswith(f"/v1/models/{self.model_name}"):
             return error_answer(404, f"Could not find any versions of model {request.path[11:]}")
+        if request.path.endswith("/metadata"):
+            return metadata_answer(self.outputs or {"output_bytes": [-1]})
         entry = {
             "version": str(self.version),
             "state": "AVAILABLE",
@@ -205,4 +235,4 @@ class CannedModel:
         except ValueError as error:
             return error_answer(400, str(error))
         self.predicted.extend(files)
-        return predictions_answer(results)
+        return rows_answer(results) if self.outputs else predictions_answer(results)

@@ -91,7 +91,7 @@ class ResultMaker:
     def _json_file(self, picture: Picture, document: dict[str, Any]) -> ResultFile:
         origin = {KEYWORD: self._origin(picture)} if self._options.provenance else {}
         whole = {"input": _readable(picture.found.path), **document, **origin}
-        return ResultFile(picture.found.output_stem + ".json", orjson.dumps(whole, option=orjson.OPT_INDENT_2))
+        return ResultFile(picture.found.output_stem + ".json", orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE))
 
     def _origin(self, picture: Picture) -> dict[str, Any]:
         return {**self._facts, "input": _readable(picture.found.path), "input_digest": picture.input_digest}

@@ -1,0 +1,227 @@
+"""Models that answer more than one picture: boxes, scores, numbers, several pictures; found out by itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tendies_ops.errors import UsageError
+from tendies_ops.inference import pacing
+from tendies_ops.inference.provenance import read_provenance
+from tests.support.batch_bench import Bench
+from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
+
+Make = Callable[..., Bench]
+DETECTOR = {"detection_boxes": [-1, -1, 4], "detection_scores": [-1, -1], "detection_classes": [-1, -1]}
+DETECTOR |= {"num_detections": [-1]}
+CLASSIFIER = {"scores": [-1, -1], "classes": [-1, -1]}
+
+
+def red_square(data: bytes) -> dict[str, Any]:
+    """A detector: finds the one thing that is red, and says so twice, the second time without much confidence."""
+    pixels = np.asarray(decoded(data).convert("RGB")).astype(int)
+    rows, columns = np.where(pixels[..., 0] - pixels[..., 1] > 100)
+    height, width = pixels.shape[:2]
+    if len(rows) == 0:
+        nothing = {"detection_boxes": [[0.0] * 4], "detection_scores": [0.0], "detection_classes": [1.0]}
+        return {**nothing, "num_detections": 1.0}
+    box = [rows.min() / height, columns.min() / width, (rows.max() + 1) / height, (columns.max() + 1) / width]
+    return {
+        "detection_boxes": [list(map(float, box)), [0, 0, 1, 1], [0, 0, 0, 0]],
+        "detection_scores": [0.9, 0.2, 0.0],
+        "detection_classes": [2.0, 1.0, 1.0],
+        "num_detections": 3.0,
+    }
+
+
+def with_square(size: tuple[int, int], box: tuple[int, int, int, int]) -> bytes:
+    image = Image.new("RGB", size, (90, 90, 90))
+    image.paste((255, 0, 0), box)
+    return encoded(image)
+
+
+def brightness(data: bytes) -> dict[str, Any]:
+    value = round(float(np.asarray(decoded(data).convert("L")).mean()) / 255, 3)
+    ranked = sorted([("bright", value), ("dark", 1 - value)], key=lambda pair: -pair[1])
+    return {"classes": [name for name, _ in ranked], "scores": [score for _, score in ranked]}
+
+
+def table_of(report: Any) -> list[dict[str, str]]:
+    with Path(report.paths["scores"]).open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def detector(make_bench: Make) -> Bench:
+    return make_bench(transform=red_square, outputs=DETECTOR)
+
+
+@pytest.fixture
+def classifier(make_bench: Make) -> Bench:
+    bench = make_bench(transform=brightness, outputs=CLASSIFIER)
+    for name, value in (("a.png", 255), ("deep/b.png", 0), ("c.png", 51)):
+        bench.add(name, encoded(Image.new("L", (8, 8), value)))
+    return bench
+
+
+def test_detections_are_json_and_the_picture_with_boxes_drawn(detector: Bench) -> None:
+    detector.add("deep/a.jpg", with_square((200, 100), (20, 30, 60, 70)))
+    report = detector.run(provenance=True)
+    assert (report.done, report.failed) == (1, 0)
+    outputs = detector.outputs()
+    assert list(outputs) == ["deep/a.json", "deep/a.png"]
+    document = json.loads(outputs["deep/a.json"])
+    assert (document["input"], document["height"], document["width"]) == ("deep/a.jpg", 100, 200)
+    best, second = document["detections"]
+    assert (best["class"], best["label"], best["score"]) == (2, "class 2", 0.9)
+    assert best["box_pixels"] == [30, 20, 70, 60]
+    assert second["score"] == 0.2
+    assert document["tendies"]["model_name"] == "m"
+    facts = read_provenance(outputs["deep/a.png"])
+    assert facts is not None
+    assert facts["input"] == "deep/a.jpg"
+
+
+def test_only_boxes_above_the_score_are_drawn(detector: Bench) -> None:
+    source = with_square((200, 100), (20, 30, 60, 70))
+    detector.add("a.png", source)
+    detector.run()
+    drawn = np.asarray(decoded(detector.outputs()["a.png"]))
+    changed = (drawn != np.asarray(decoded(source))).any(axis=-1)
+    assert changed[30, 20:60].all()
+    assert not changed[75:, :].any()
+    detector.run(min_score=0.1)
+    drawn = np.asarray(decoded(detector.outputs()["a.png"]))
+    assert (drawn != np.asarray(decoded(source))).any(axis=-1)[99, :].all()
+
+
+@pytest.mark.parametrize("policy", ["fit", "pad", "crop", "tile"])
+def test_boxes_lie_where_they_belong_whatever_size_the_model_takes(detector: Bench, policy: str) -> None:
+    detector.add("a.png", with_square((300, 200), (130, 80, 170, 120)))
+    detector.run(size=(100, 100), size_policy=policy)
+    document = json.loads(detector.outputs()["a.json"])
+    assert (document["height"], document["width"]) == (200, 300)
+    best = [one for one in document["detections"] if one["score"] > 0.5]
+    assert len(best) == 1 or policy == "tile"
+    box = max(best, key=lambda one: (one["box"][2] - one["box"][0]) * (one["box"][3] - one["box"][1]))["box_pixels"]
+    assert np.allclose(box, [80, 130, 120, 170], atol=4)
+
+
+def test_a_turned_photograph_gets_its_boxes_upright(detector: Bench) -> None:
+    upright = Image.new("RGB", (40, 80), (90, 90, 90))
+    upright.paste((255, 0, 0), (0, 60, 20, 80))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    detector.add("a.png", encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif))
+    detector.run()
+    document = json.loads(detector.outputs()["a.json"])
+    assert (document["height"], document["width"]) == (80, 40)
+    assert document["detections"][0]["box_pixels"] == [60, 0, 80, 20]
+
+
+def test_a_second_run_predicts_nothing_and_a_missing_json_is_made_again(detector: Bench) -> None:
+    detector.add("a.png", with_square((40, 40), (5, 5, 9, 9)))
+    detector.run()
+    assert detector.run().skipped == 1
+    (detector.output / "a.json").unlink()
+    assert detector.run().done == 1
+    assert (detector.output / "a.json").exists()
+    assert detector.newest_records()["a.png"]["further_outputs"] == ["a.json"]
+
+
+def test_scores_become_one_table_of_all_pictures_done_now_or_before(classifier: Bench) -> None:
+    report = classifier.run()
+    rows = {row["input"]: row for row in table_of(report)}
+    assert set(rows) == {"a.png", "c.png", "deep/b.png"}
+    assert rows["a.png"] == {"input": "a.png", "class": "bright", "score": "1.0", "class_2": "dark", "score_2": "0.0"}
+    assert rows["c.png"]["class"] == "dark"
+    assert json.loads((classifier.output / "deep" / "b.json").read_text())["outputs"]["classes"] == ["dark", "bright"]
+    classifier.add("d.png", encoded(Image.new("L", (8, 8), 200)))
+    again = classifier.run()
+    assert (again.done, again.skipped) == (1, 3)
+    assert {row["input"] for row in table_of(again)} == {"a.png", "c.png", "deep/b.png", "d.png"}
+
+
+def test_scores_are_on_the_contact_sheet_and_the_page_links_the_table(classifier: Bench) -> None:
+    report = classifier.run()
+    sheet = Image.open(report.paths["contact_sheet"])
+    right = sheet.crop((12 + 220 + 6, 12, 12 + 2 * 220 + 6, 12 + 220))  # of the first pair
+    assert len(right.getcolors() or []) > 5
+    assert 'href="scores.csv"' in Path(report.paths["html"]).read_text()
+
+
+def test_a_failed_picture_has_no_row(classifier: Bench) -> None:
+    classifier.add("broken.png", png(1)[:50])
+    report = classifier.run()
+    assert (report.done, report.failed) == (3, 1)
+    assert "broken.png" not in {row["input"] for row in table_of(report)}
+
+
+def test_numbers_without_names_are_counted(make_bench: Make) -> None:
+    bench = make_bench(transform=lambda data: [0.25, 0.75], outputs={"scores": [-1, 2]})
+    bench.add("a.png", png(1))
+    (row,) = table_of(bench.run())
+    assert row == {"input": "a.png", "class": "1", "score": "0.75", "score 0": "0.25", "score 1": "0.75"}
+
+
+def test_several_pictures_go_into_a_folder_each_and_numbers_beside(make_bench: Make) -> None:
+    def two(data: bytes) -> dict[str, Any]:
+        return {"mask_bytes": encoded(noise(9)), "style_bytes": inverted(data), "mood": 0.5}
+
+    bench = make_bench(transform=two, outputs={"mask_bytes": [-1], "style_bytes": [-1], "mood": [-1]})
+    bench.add("deep/a.png", png(3))
+    report = bench.run()
+    assert list(bench.outputs()) == ["deep/a.json", "mask/deep/a.png", "style/deep/a.png"]
+    assert bench.outputs()["style/deep/a.png"] == inverted(png(3))
+    assert table_of(report) == [{"input": "deep/a.png", "mood": "0.5"}]
+    assert bench.run().skipped == 1
+
+
+def test_a_name_that_is_not_utf8_has_its_results_and_its_row(classifier: Bench) -> None:
+    raw = os.fsencode(classifier.input) + b"/caf\xe9.png"
+    Path(os.fsdecode(raw)).write_bytes(encoded(Image.new("L", (8, 8), 9)))
+    report = classifier.run()
+    assert report.done == 4
+    assert (classifier.output / os.fsdecode(b"caf\xe9.json")).exists()
+    assert len(table_of(report)) == 4
+    assert classifier.run().skipped == 4
+
+
+def test_scores_cannot_be_put_together_from_tiles(classifier: Bench) -> None:
+    with pytest.raises(UsageError, match="from tiles"):
+        classifier.run(size=(8, 8), size_policy="tile")
+
+
+def test_an_answer_that_lacks_an_output_is_told_as_such(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(pacing, "_LONGEST_PAUSE_S", 0.02)
+    bench = make_bench(
+        transform=lambda data: {"scores": [1.0]} if decoded(data).size == (3, 3) else brightness(data),
+        outputs=CLASSIFIER,
+    )
+    bench.add("a.png", png(1))
+    bench.add("b.png", png(1, (3, 3)))
+    report = bench.run(sick_deadline_s=5.0)
+    assert (report.done, dict(report.failures_by_kind)) == (1, {"bad_output": 1})
+
+
+def test_class_numbers_are_never_mixed(make_bench: Make) -> None:
+    def halves(data: bytes) -> bytes:
+        size = decoded(data).size
+        classes = Image.new("L", size, 3)
+        classes.paste(200, (size[0] // 2, 0, size[0], size[1]))
+        return encoded(classes)
+
+    for policy in ("fit", "pad", "crop", "tile"):
+        bench = make_bench(policy, transform=halves)
+        bench.add("a.png", png(1, (90, 50)))
+        bench.run(size=(32, 32), size_policy=policy, class_pixels=True, restore_size=True)
+        assert set(np.unique(np.asarray(decoded(bench.outputs()["a.png"])))) == {3, 200}

@@ -1,0 +1,66 @@
+"""The version of a run goes away: it stops, or starts over with the newest one, and never mixes two."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tendies_ops.errors import VersionGoneError
+from tests.support.batch_bench import Bench
+from tests.support.canned_server import Answer, Request, error_answer
+from tests.support.sample_pictures import folder_of_pngs
+
+
+@pytest.fixture
+def swapped(bench: Bench) -> Bench:
+    """Twenty pictures; after ten of them the server serves version 2 alone."""
+    folder_of_pngs(bench.input, 20)
+
+    def swap(request: Request) -> Answer | None:
+        if len(bench.model.predicted) >= 10:
+            bench.model.version = 2
+        if "/versions/1:" in request.path and bench.model.version == 2:
+            return error_answer(404, "Servable not found for request: Specific(m, 1)")
+        return None
+
+    bench.model.fault = swap
+    return bench
+
+
+def test_a_run_stops_when_its_version_goes_away_and_the_next_one_does_all_with_the_new(swapped: Bench) -> None:
+    with pytest.raises(VersionGoneError, match="not found"):
+        swapped.run(max_batch_size=5, run_id="first")
+    told = json.loads((swapped.output / ".tendies/runs/first/progress.json").read_text())
+    assert told["state"] == "stopped"
+    assert "not found" in told["message"]
+    report = swapped.run()
+    assert (report.version, report.done, report.skipped) == (2, 20, 0)
+    assert {record["version"] for record in swapped.newest_records().values()} == {2}
+
+
+def test_a_run_may_start_over_with_the_newest_version(swapped: Bench) -> None:
+    report = swapped.run(max_batch_size=5, run_id="nightly", on_version_gone="newest")
+    assert (report.version, report.done, report.total) == (2, 20, 20)
+    assert report.run_id == "nightly-v2"
+    assert {record["version"] for record in swapped.newest_records().values()} == {2}
+    by_run = {(record["run_id"], record["version"]) for record in swapped.records()}
+    assert by_run == {("nightly", 1), ("nightly-v2", 2)}
+
+
+def test_a_version_that_was_asked_for_by_number_is_not_replaced(swapped: Bench) -> None:
+    with pytest.raises(VersionGoneError):
+        swapped.run(max_batch_size=5, version=1, on_version_gone="newest")
+
+
+def test_nothing_newer_is_nothing_to_start_over_with(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 3)
+    bench.model.version = 5
+
+    def back(_: Request) -> Answer | None:
+        bench.model.version = 4
+        return error_answer(404, "Servable not found for request: Specific(m, 5)")
+
+    bench.model.fault = back
+    with pytest.raises(VersionGoneError):
+        bench.run(on_version_gone="newest")
