@@ -21,7 +21,6 @@ from typing import Any
 from tendies_ops.errors import (
     ModelServerError,
     RequestRefusedError,
-    ServerSickError,
     StoppedError,
     VersionGoneError,
     WrongContractError,
@@ -35,6 +34,7 @@ from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.packing import Packer, Picture, Request
 from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.request_limits import RequestLimits
+from tendies_ops.inference.rotation import Looked, Rotation
 from tendies_ops.inference.tally import Tally
 from tendies_ops.inference.workers import Workers
 
@@ -63,30 +63,39 @@ class Coordinator:
     ) -> None:
         options = exchange.options
         self.tally = tally
-        self.waiting_for = ""  #: the server's words while every server is left alone
         self._options, self._stamp, self._exchange = options, exchange.stamp, exchange
-        self._replicas, self._ledger, self._cancelled = replicas, ledger, cancelled
+        self._ledger, self._cancelled = ledger, cancelled
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._intake = Intake(exchange, self._events)
-        self._senders = Workers(options.max_concurrency * len(replicas), self._events, "send")
+        self._senders = Workers((options.max_concurrency + 1) * len(replicas), self._events, "send")
+        self._rotation = Rotation(
+            replicas,
+            options.model_name,
+            exchange.stamp.version,
+            submit=self._senders.submit,
+            sick_deadline_s=options.sick_deadline_s,
+        )
         self._packer = Packer.for_options(options)
         self._limits = RequestLimits(self._packer, options, learned, same_size=exchange.answers.same_size)
-        for replica in replicas:  # half of what was best: the server may be busier today
-            replica.pacer.limit = min(options.max_concurrency, max(1, learned.concurrency // 2))
+        self._rotation.start_with(min(options.max_concurrency, max(1, learned.concurrency // 2)))
         self._ready: deque[Request] = deque()
         self._finishing = 0
         self._successes = 0
-        self._last_good_s = time.monotonic()
 
     @property
     def in_flight(self) -> int:
         """Requests that are with a server."""
-        return sum(replica.pacer.in_flight for replica in self._replicas)
+        return self._rotation.in_flight
 
     @property
     def concurrency(self) -> int:
         """Requests that the servers are given at once."""
-        return sum(replica.pacer.limit for replica in self._replicas)
+        return self._rotation.concurrency
+
+    @property
+    def waiting_for(self) -> str:
+        """The words of the last trouble, while no server has answered since."""
+        return self._rotation.waiting_for
 
     def run(self, todos: Iterator[Todo | None]) -> Iterator[None]:
         """
@@ -106,8 +115,8 @@ class Coordinator:
 
     def learned(self, images_per_second: float) -> Learned:
         """For the next run."""
-        best = max(replica.pacer.limit for replica in self._replicas)
-        return Learned(best, self._limits.seconds_per_megapixel, images_per_second, self._packer.by_size)
+        seconds = self._limits.seconds_per_megapixel
+        return Learned(self._rotation.best_limit, seconds, images_per_second, self._packer.by_size)
 
     def _loop(self) -> Iterator[None]:
         while not self._intake.exhausted or self._busy():
@@ -135,9 +144,10 @@ class Coordinator:
 
     def _dispatch(self) -> None:
         now_s = time.monotonic()
+        self._rotation.look_around(now_s)
         while self._ready:
-            open_ones = [replica for replica in self._replicas if replica.pacer.may_send(now_s)]
-            if not open_ones:
+            replica = self._rotation.choose(now_s)
+            if replica is None:
                 return
             request = self._ready.popleft()
             request.parts = [part for part in request.parts if not part.picture.over]
@@ -146,7 +156,6 @@ class Coordinator:
             if not self._packer.fits(request):
                 self._ready.extendleft(reversed(self._packer.repack(request)))
                 continue
-            replica = min(open_ones, key=lambda replica: replica.pacer.in_flight)
             replica.pacer.in_flight += 1
             self.tally.requests += 1
             self.tally.peak_concurrency = max(self.tally.peak_concurrency, self.in_flight)
@@ -174,6 +183,8 @@ class Coordinator:
         elif isinstance(event, Finished):
             self._finishing -= 1
             self._conclude([(event.outcome, event.picture)])
+        elif isinstance(event, Looked):
+            self._rotation.on_look(event, time.monotonic())
         else:
             raise event
 
@@ -186,14 +197,11 @@ class Coordinator:
             self._ready.extend(self._packer.add(parts))
 
     def _take_answers(self, event: Answered) -> None:
-        now_s = time.monotonic()
         request = event.request
-        event.replica.pacer.on_answer(len(request.parts), now_s)
+        self._rotation.on_answer(event.replica, len(request.parts), time.monotonic())
         self._successes += 1
         self.tally.answered += 1
         self.tally.answered_ms += event.milliseconds
-        self._last_good_s = now_s
-        self.waiting_for = ""
         self._limits.on_answer(request, event.milliseconds)
         for part, answer in zip(request.parts, event.answers, strict=True):
             picture = part.picture
@@ -206,12 +214,12 @@ class Coordinator:
         self._conclude(event.outcomes)
 
     def _take_error(self, event: Answered, error: ModelServerError) -> None:
-        if isinstance(error, VersionGoneError | WrongContractError):
+        if isinstance(error, WrongContractError):
             raise error
         request = event.request
         if event.proved:
             self._successes += 1
-            self._last_good_s = time.monotonic()
+            self._rotation.on_sign_of_life(time.monotonic())
         if isinstance(error, RequestRefusedError):
             if event.proof_failed:
                 raise WrongContractError(
@@ -221,20 +229,14 @@ class Coordinator:
                 )
             step = after_refusal(request, error, answered_before=self._successes > 0)
         else:
-            self._pause(event, error)
-            step = Step("prove") if event.proof_failed else after_failure(request, error, self._successes)
+            self._rotation.on_trouble(event.replica, error, time.monotonic())
+            step = self._after_trouble(event, error)
         self._follow(step, request, error)
 
-    def _pause(self, event: Answered, error: ModelServerError) -> None:
-        now_s = time.monotonic()
-        event.replica.pacer.on_trouble(now_s)
-        self.waiting_for = str(error)
-        silent_s = now_s - self._last_good_s
-        if silent_s > self._options.sick_deadline_s:
-            raise ServerSickError(
-                f"No server has answered for {silent_s:.0f} s; the last said: {error}. No picture is to blame. "
-                "What is done is kept; run it again when the server is well."
-            ) from error
+    def _after_trouble(self, event: Answered, error: ModelServerError) -> Step:
+        if isinstance(error, VersionGoneError):
+            return Step("retry")  # another server has it
+        return Step("prove") if event.proof_failed else after_failure(event.request, error, self._successes)
 
     def _follow(self, step: Step, request: Request, error: ModelServerError) -> None:
         self.tally.retries += step.action in {"retry", "prove", "split", "split_by_size"}

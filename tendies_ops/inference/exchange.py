@@ -13,6 +13,7 @@ from PIL import Image
 
 from tendies_ops import __version__
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.replica_health import ReplicaHealth
 from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
@@ -38,6 +39,8 @@ class Replica:
 
     client: ModelServerClient
     pacer: Pacer
+    health: ReplicaHealth = field(default_factory=ReplicaHealth)
+    answered: int = 0  #: pictures, or parts of pictures
 
 
 @dataclass(slots=True)
@@ -98,6 +101,7 @@ class Exchange:
     def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
         """Read and prepare some files."""
         result = PreparedChunk(number, reserved_bytes)
+        self._source.read_ahead(todo.found.path for todo in chunk if self._is_read_whole(todo.found))
         for todo in chunk:
             try:
                 self._prepare_one(todo, result)
@@ -122,10 +126,12 @@ class Exchange:
             result.error = error
             return result
         result.milliseconds = (time.perf_counter() - started_s) * 1e3
-        for part, answer in zip(request.parts, result.answers, strict=True):
-            if len(part.picture.answers) == 1:
-                part.picture.milliseconds = result.milliseconds
-                result.outcomes.append((self._finish(part.picture, [answer], len(request.parts)), part.picture))
+        pairs = zip(request.parts, result.answers, strict=True)
+        whole = [(part.picture, answer) for part, answer in pairs if len(part.picture.answers) == 1]
+        for picture, _ in whole:
+            picture.milliseconds = result.milliseconds
+        outcomes = self._target.map(lambda pair: self._finish(pair[0], [pair[1]], len(request.parts)), whole)
+        result.outcomes = [(outcome, picture) for outcome, (picture, _) in zip(outcomes, whole, strict=True)]
         return result
 
     def finish(self, picture: Picture) -> Finished:
@@ -182,6 +188,10 @@ class Exchange:
             return self._source.read(found.path)
         except OSError as error:
             raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
+
+    def _is_read_whole(self, found: Found) -> bool:
+        too_large = found.size_bytes > self.options.max_file_bytes
+        return not (found.problem or too_large or says_it_is_no_picture(found.path))
 
     def _finish(self, picture: Picture, answers: Sequence[Any], batch_size: int) -> Outcome:
         try:

@@ -26,7 +26,9 @@ class Watched(Protocol):
     """What is told about."""
 
     tally: Tally
-    waiting_for: str
+
+    @property
+    def waiting_for(self) -> str: ...  # noqa: D102
 
     @property
     def in_flight(self) -> int: ...  # noqa: D102

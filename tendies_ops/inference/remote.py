@@ -1,9 +1,9 @@
 """
 Pictures and results behind an fsspec URL: ``s3://``, ``gs://``, ``memory://`` and the rest.
 
-An object store cannot append, so the ledger is kept on this machine while a run lasts and goes up in segments,
-``.tendies/ledger/<run_id>-<number>.jsonl``, every few seconds: a crash costs those seconds. Nothing there can be locked
-either: two runs that write to one place at the same time both do the work.
+An object store cannot append, so the ledger is kept on this machine while a run lasts and goes up in segments every few
+seconds: a crash costs those seconds. Nothing there can be locked either: two runs that write to one place at the same
+time both do the work, and lose none of it.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import contextlib
 import posixpath
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import fsspec
-
-from tendies_ops.errors import InputFolderError, OutputFolderError, UsageError
+from tendies_ops.errors import InputFolderError, OutputFolderError
+from tendies_ops.files.object_store import ObjectStore, is_remote
 from tendies_ops.inference.finding import output_stems
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
+from tendies_ops.inference.ledger_segments import LedgerSegments
 from tendies_ops.inference.outcomes import Found
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
 _SEGMENT_EVERY_S = 5.0
-
-
-def is_remote(url: str) -> bool:
-    """Whether this is a URL that is not a file on this machine."""
-    return "://" in url and not url.startswith(("file://", "local://"))
+_HEADER_BYTES = 64
+_FOLDERS_REMEMBERED = 4
 
 
 class RemoteInput:
@@ -42,30 +42,31 @@ class RemoteInput:
     """
 
     def __init__(self, url: str) -> None:
-        self._files, self._root = _open(url)
+        self._store = ObjectStore(url)
         try:
-            self._files.ls(self._root, detail=False)
+            self._store.entries_in("")
         except OSError as error:
             raise InputFolderError(f"The input {url} cannot be read: {error}.") from error
 
     def find(self, keep: PathFilter, *, leave_out: str) -> Iterator[Found]:
         """Every object below the URL, prefix by prefix, sorted by name."""
-        left_out = self._files._strip_protocol(leave_out) if is_remote(leave_out) else None
-        yield from self._walk(self._root, "", keep, left_out)
+        left_out = self._store.path_of(leave_out) if is_remote(leave_out) else None
+        yield from self._walk("", keep, left_out)
+
+    def read_ahead(self, paths: Iterable[str]) -> None:
+        """Begin to read these, all at once."""
+        self._store.read_ahead(paths)
 
     def read(self, path: str) -> bytes:
         """The whole object."""
-        data: bytes = self._files.cat_file(posixpath.join(self._root, path))
-        return data
+        return self._store.read(path)
 
     def read_start(self, path: str) -> bytes:
         """The first bytes of an object."""
-        data: bytes = self._files.cat_file(posixpath.join(self._root, path), start=0, end=64)
-        return data
+        return self._store.read_start(path, _HEADER_BYTES)
 
-    def _walk(self, root: str, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
-        entries = {posixpath.basename(entry["name"].rstrip("/")): entry for entry in self._files.ls(root, detail=True)}
-        entries.pop(posixpath.basename(root), None) if below else None
+    def _walk(self, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
+        entries = self._store.entries_in(below)
         stems = output_stems(entries)
         for name in sorted(entries):
             entry, path = entries[name], posixpath.join(below, name)
@@ -73,7 +74,7 @@ class RemoteInput:
                 continue
             if entry["type"] == "directory":
                 if not keep.leaves_out(path):
-                    yield from self._walk(entry["name"], path, keep, left_out)
+                    yield from self._walk(path, keep, left_out)
             elif keep.takes(path):
                 stem = posixpath.join(below, stems[name])
                 yield Found(path, int(entry.get("size") or 0), _changed_ns(entry), stem)
@@ -86,46 +87,61 @@ class RemoteOutput:
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
     """
 
+    shares_one_ledger = False  #: each writer has segments of its own, shards too
+
     def __init__(self, url: str, run_id: str) -> None:
-        self.url = url.rstrip("/")
-        self._files, self._root = _open(url)
-        self._run_id = run_id
+        self._store = ObjectStore(url)
+        self.url = self._store.url
+        self._segments = LedgerSegments(self._store, run_id)
         self._folder = tempfile.TemporaryDirectory(prefix="tendies-")
         self.state = Path(self._folder.name)
-        self._sent_bytes = self._segments = 0
+        self._sent_bytes = 0
         self._sent_s = time.monotonic()
+        self._sizes: dict[str, dict[str, int]] = {}  # folder -> name -> bytes
 
     @contextlib.contextmanager
     def locked(self, shard: tuple[int, int] | None = None) -> Iterator[None]:
         """
         Fetch the ledger's segments before, send what is left after.
 
-        :raises UsageError: shards need a folder.
+        :param shard: others do theirs at the same time, so the segments are left as they are.
+        :raises OutputFolderError: the ledger cannot be read.
         """
-        if shard is not None:
-            raise UsageError(f"A batch in shards needs an output folder; {self.url} is none.")
-        self._fetch_state()
+        ledger = self.state / LEDGER_NAME
+        try:
+            self._segments.fetch(ledger, compact=shard is None)
+        except OSError as error:
+            raise OutputFolderError(f"The ledger of {self.url} cannot be read: {error}.") from error
+        self._sent_bytes = ledger.stat().st_size
         try:
             yield
         finally:
             self._send_segment()
+            self._store.close()
             self._folder.cleanup()
 
     def place(self, path: Path) -> str:
-        """Where a file of the state lies for everybody."""
+        """Where a file of the state lies for everybody; the ledger is a folder of segments there."""
+        if path.name == LEDGER_NAME:
+            return posixpath.join(self.url, STATE_FOLDER, "ledger")
         return posixpath.join(self.url, STATE_FOLDER, path.relative_to(self.state).as_posix())
 
     def size_of(self, path: str) -> int | None:
-        """Bytes of a result; None when it is not there."""
-        try:
-            return int(self._files.info(self._at(path))["size"])
-        except OSError:
-            return None
+        """Bytes of a result; None when it is not there. Costs one listing a folder, not one request a result."""
+        folder, name = posixpath.split(path)
+        if folder not in self._sizes:
+            if len(self._sizes) >= _FOLDERS_REMEMBERED:
+                self._sizes.pop(next(iter(self._sizes)))
+            self._sizes[folder] = self._sizes_in(folder)
+        return self._sizes[folder].get(name)
 
     def read(self, path: str) -> bytes:
         """A result."""
-        data: bytes = self._files.cat_file(self._at(path))
-        return data
+        return self._store.read(path)
+
+    def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
+        """Make and write several results at once: waiting for the store is most of the work."""
+        return self._store.map(function, items)
 
     def write(self, path: str, data: bytes) -> None:
         """
@@ -134,15 +150,14 @@ class RemoteOutput:
         :raises OutputFolderError: it cannot be written.
         """
         try:
-            self._files.makedirs(posixpath.dirname(self._at(path)), exist_ok=True)
-            self._files.pipe_file(self._at(path), data)
+            self._store.write(path, data)
         except OSError as error:
             raise OutputFolderError(f"{self.url}/{path} cannot be written: {error}. What is done is kept.") from error
 
     def remove(self, path: str) -> None:
         """Remove a result that another name has replaced."""
         with contextlib.suppress(OSError):
-            self._files.rm_file(self._at(path))
+            self._store.remove(path)
 
     def keep_up(self) -> None:
         """Send new lines of the ledger, when it is time."""
@@ -154,43 +169,24 @@ class RemoteOutput:
         for path in sorted(folder.iterdir()):
             self.write(posixpath.join(STATE_FOLDER, path.relative_to(self.state).as_posix()), path.read_bytes())
 
-    def _at(self, path: str) -> str:
-        return posixpath.join(self._root, path)
-
-    def _fetch_state(self) -> None:
-        ledger = self._at(posixpath.join(STATE_FOLDER, "ledger"))
+    def _sizes_in(self, folder: str) -> dict[str, int]:
         try:
-            names = sorted(self._files.ls(ledger, detail=False))
+            entries = self._store.entries_in(folder)
         except OSError:
-            names = []
-        with (self.state / LEDGER_NAME).open("wb") as stream:
-            for name in names:
-                stream.write(self._files.cat_file(name))
-        self._sent_bytes = (self.state / LEDGER_NAME).stat().st_size
+            return {}
+        return {name: int(entry.get("size") or 0) for name, entry in entries.items() if entry["type"] == "file"}
 
     def _send_segment(self) -> None:
         self._sent_s = time.monotonic()
-        path = self.state / LEDGER_NAME
-        if not path.exists():
-            return
-        with path.open("rb") as stream:
+        with (self.state / LEDGER_NAME).open("rb") as stream:
             stream.seek(self._sent_bytes)
             lines = stream.read()
-        if lines:
-            name = f"{self._run_id}-{self._segments:06}.jsonl"
-            self.write(posixpath.join(STATE_FOLDER, "ledger", name), lines)
-            self._sent_bytes += len(lines)
-            self._segments += 1
-
-
-def _open(url: str) -> tuple[Any, str]:
-    try:
-        files, root = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise UsageError(f"{url} needs a package that is not installed: {error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{url} is not a place that fsspec knows: {error}.") from error
-    return files, root.rstrip("/")
+        if lines.strip():
+            try:
+                self._segments.add(lines)
+            except OSError as error:
+                raise OutputFolderError(f"The ledger of {self.url} cannot be written: {error}.") from error
+        self._sent_bytes += len(lines)
 
 
 def _changed_ns(entry: dict[str, Any]) -> int:

@@ -77,6 +77,8 @@ class BatchReport:
     dry_run: bool = False
     estimate_s: float | None = None  #: how long a dry run thinks that it would take; None: nothing to learn from
     request_ms: float = 0.0  #: mean of the requests that were answered
+    #: of each server: pictures ``answered``, how often it was ``taken_out``, and the words of its ``trouble`` if it is
+    replicas: tuple[dict[str, Any], ...] = ()
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
 
     def summary(self) -> dict[str, Any]:

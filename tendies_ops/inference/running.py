@@ -23,8 +23,16 @@ from tendies_ops.inference.progress import ProgressTeller
 from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import ResultList
+from tendies_ops.inference.rotation import describe_replicas
 from tendies_ops.inference.run_files import RunFiles
-from tendies_ops.inference.servers import find_answers, find_manifest, open_replicas, pin_version, version_lease
+from tendies_ops.inference.servers import (
+    find_answers,
+    find_manifest,
+    first_well,
+    open_replicas,
+    pin_version,
+    version_lease,
+)
 from tendies_ops.inference.sharding import ShardLedger, belongs_to_shard, merge_shard_ledgers
 from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
@@ -79,7 +87,7 @@ class _Setting:
 
 def _run_version(options: BatchOptions, version: int, setting: _Setting) -> BatchReport:
     manifest = find_manifest(options, version)
-    answers = find_answers(setting.replicas[0], options, version, manifest)
+    answers = find_answers(first_well(setting.replicas), options, version, manifest)
     options = _with_contract(options, manifest, answers)
     digest = manifest.model_digest if manifest else None
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)
@@ -157,7 +165,7 @@ class _Run:
             self._learned.write(run.learned(tally.done / (time.monotonic() - self._started_s)))
 
     def _open_ledger(self) -> Ledger:
-        if self._options.shard is not None:
+        if self._options.shard is not None and self._target.shares_one_ledger:
             return ShardLedger(self._target.state, self._options.shard)
         merge_shard_ledgers(self._target.state)
         return Ledger(self._target.state / LEDGER_NAME)
@@ -215,6 +223,7 @@ class _Run:
             elapsed_s=round(elapsed_s, 3),
             images_per_second=round(tally.done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
             requests=tally.requests,
+            replicas=describe_replicas(self._setting.replicas),
             request_ms=round(tally.answered_ms / tally.answered, 3) if tally.answered else 0.0,
             retries=tally.retries,
             peak_concurrency=tally.peak_concurrency,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tendies_ops.client import ModelServerClient
@@ -12,6 +14,7 @@ from tendies_ops.inference.exchange import Replica
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.results import Answers, describe_answers
+from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import Manifest, read_manifest
 
 
@@ -36,27 +39,65 @@ def pin_version(replicas: Sequence[Replica], options: BatchOptions) -> int:
     """
     The version that this run uses throughout: asked for once.
 
-    :raises VersionGoneError: the wanted version, or any version, is not AVAILABLE on every server.
+    A server that does not answer, or does not serve that version yet while another one does, is left out until it is
+    well and does. A run that starts while servers are restarted, or are at different versions, thus goes through.
+
+    :raises VersionGoneError: no server serves the wanted version; or no version is served by all that answer.
+    :raises ModelServerError: no server answers.
     """
-    available: list[set[int]] = []
-    for replica in replicas:
-        statuses = replica.client.version_statuses(options.model_name)
-        available.append({version for version, status in statuses.items() if status.state == "AVAILABLE"})
-    common = set.intersection(*available)
-    if options.version is not None and options.version not in common:
-        lacking = next(
-            r.client.base_url for r, there in zip(replicas, available, strict=True) if options.version not in there
-        )
+    available = _available_versions(replicas, options.model_name)
+    version = options.version if options.version is not None else max(_common(available, options))
+    lacking = [replica for replica, versions in available.items() if version not in versions]
+    if len(lacking) == len(available):
         raise VersionGoneError(
-            f"{lacking} does not serve version {options.version} of {options.model_name}; "
-            f"it serves {_listed(available[0])}."
+            f"{lacking[0].client.base_url} does not serve version {version} of {options.model_name}; "
+            f"it serves {_listed(available[lacking[0]])}."
         )
+    for replica in lacking:
+        words = f"{replica.client.base_url} serves {_listed(available[replica])} instead of version {version}"
+        replica.health.on_trouble(VersionGoneError(words), time.monotonic())
+    return version
+
+
+def _available_versions(replicas: Sequence[Replica], model_name: str) -> dict[Replica, set[int]]:
+    """
+    What each server that answers serves. The others are left out.
+
+    :raises ModelServerError: none answers; this is what the first one met with.
+    """
+    with ThreadPoolExecutor(len(replicas)) as pool:  # one that is silent must not hold up the others
+        answers = list(pool.map(lambda replica: _statuses(replica, model_name), replicas))
+    available = {}
+    for replica, answer in zip(replicas, answers, strict=True):
+        if isinstance(answer, ModelServerError):
+            replica.health.on_trouble(answer, time.monotonic())
+        else:
+            available[replica] = {version for version, status in answer.items() if status.state == "AVAILABLE"}
+    if not available:
+        raise next(answer for answer in answers if isinstance(answer, ModelServerError))
+    return available
+
+
+def _statuses(replica: Replica, model_name: str) -> dict[int, VersionStatus] | ModelServerError:
+    try:
+        return replica.client.version_statuses(model_name)
+    except ModelServerError as error:
+        return error
+
+
+def _common(available: dict[Replica, set[int]], options: BatchOptions) -> set[int]:
+    common = set.intersection(*available.values())
     if not common:
         raise VersionGoneError(
             f"No version of {options.model_name} is AVAILABLE on every one of {', '.join(options.servers)}. "
             "Release one, or wait until it is loaded."
         )
-    return max(common) if options.version is None else options.version
+    return common
+
+
+def first_well(replicas: Sequence[Replica]) -> Replica:
+    """A server that is not left out, to ask it about the model."""
+    return next((replica for replica in replicas if replica.health.in_rotation), replicas[0])
 
 
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:

@@ -4,8 +4,7 @@ One batch as several runs side by side, on one machine or many, over disjoint pa
 A picture belongs to the shard that its path says, so nobody has to hand out lists. Each shard appends to a ledger of
 its own, for two hosts must not append to one file over a network, and looks into the common one for what was done
 before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of
-shards
-left does that first.
+shards left does that first. In an object store every writer has segments of its own anyway (``ledger_segments.py``).
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import orjson
 
 from tendies_ops.errors import BatchError
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.remote import is_remote
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import open_replicas, pin_version
-from tendies_ops.inference.storage import open_folders
+from tendies_ops.inference.storage import Input, Output, open_folders
 
 _SHARD_LEDGERS = "ledger.shard-*.jsonl"
 _FAILURES_KEPT = 1000
@@ -73,8 +72,7 @@ def plan_shards(
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
         sizes = [found.size_bytes for found in source.find(keep, leave_out=options.output)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
-    # A sample is of the whole folder, and shards meet in a ledger that only a folder can have.
-    shards = 1 if options.sample or is_remote(options.output) else min(wanted, max_shards)
+    shards = 1 if options.sample else min(wanted, max_shards)  # a sample is of the whole folder
     return ShardPlan(version, len(sizes), sum(sizes), shards)
 
 
@@ -132,6 +130,12 @@ def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[di
     source, target = open_folders(options.input, options.output, options.run_id)
     with target.locked():
         merge_shard_ledgers(target.state)
+        return _finish_locked(options, plan, summaries, source, target)
+
+
+def _finish_locked(
+    options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]], source: Input, target: Output
+) -> BatchReport:
     others = {summary["version"] for summary in summaries} - {plan.version}
     if len(summaries) != plan.shards or others:
         raise BatchError(
@@ -139,15 +143,13 @@ def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[di
             + (f", some with version {', '.join(map(str, others))} instead of {plan.version}" if others else "")
             + ". What they did is kept: clear the failed ones, and this one, to do the rest."
         )
-    report = _sum_up(options, plan, summaries, ledger=target.state / LEDGER_NAME)
+    report = _sum_up(options, plan, summaries, ledger=target.place(target.state / LEDGER_NAME))
     files = RunFiles(target, options.run_id)
     tables = [Path(summary["paths"]["scores"]) for summary in summaries if "scores" in summary["paths"]]
     return files.save(report, _samples(target.state), source, files.join_tables(tables))
 
 
-def _sum_up(
-    options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]], *, ledger: Path
-) -> BatchReport:
+def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]], *, ledger: str) -> BatchReport:
     total, done, skipped, failed = (_sum(summaries, name) for name in ("total", "done", "skipped", "failed"))
     first = summaries[0]
     elapsed_s = _elapsed_s(summaries)
@@ -175,17 +177,29 @@ def _sum_up(
         elapsed_s=elapsed_s,
         images_per_second=round(done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
         requests=requests,
+        replicas=_replicas(summaries),
         request_ms=round(sum(s["request_ms"] * s["requests"] for s in summaries) / requests, 3) if requests else 0.0,
         retries=_sum(summaries, "retries"),
         peak_concurrency=max(summary["peak_concurrency"] for summary in summaries),
         failures_by_kind=dict(kinds),
         failures=tuple(failures[:_FAILURES_KEPT]),
-        paths={"ledger": str(ledger)},
+        paths={"ledger": ledger},
     )
 
 
 def _sum(summaries: Iterable[dict[str, Any]], name: str) -> int:
     return sum(int(summary[name]) for summary in summaries)
+
+
+def _replicas(summaries: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Each server's figures of all shards together, in the order of the first."""
+    whole: dict[str, dict[str, Any]] = {}
+    for replica in itertools.chain.from_iterable(summary.get("replicas", ()) for summary in summaries):
+        known = whole.setdefault(replica["server"], {**replica, "answered": 0, "taken_out": 0})
+        known["answered"] += replica["answered"]
+        known["taken_out"] += replica["taken_out"]
+        known["trouble"] = replica["trouble"]
+    return tuple(whole.values())
 
 
 def _elapsed_s(summaries: Sequence[dict[str, Any]]) -> float:
@@ -214,7 +228,8 @@ def _samples(state: Path) -> list[tuple[str, str]]:
 def _read_report(summary: dict[str, Any]) -> dict[str, Any]:
     """A shard's own report; an empty one where it is gone, for it adds only names."""
     try:
-        content: dict[str, Any] = orjson.loads(Path(summary["paths"]["report"]).read_bytes())
+        files, path = fsspec.core.url_to_fs(summary["paths"]["report"])
+        content: dict[str, Any] = orjson.loads(files.cat_file(path))
     except (OSError, KeyError, ValueError):
         return {}
     return content

@@ -8,15 +8,20 @@ import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tendies_ops.errors import InputFolderError, LockHeldError, OutputFolderError, UsageError
+from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.finding import find_files
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import STATE_FOLDER
 from tendies_ops.inference.outcomes import Found, PictureError
-from tendies_ops.inference.remote import RemoteInput, RemoteOutput, is_remote
+from tendies_ops.inference.remote import RemoteInput, RemoteOutput
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 # What keeps one name from being written; anything else keeps every name from being written, and ends the run.
 _OF_ONE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ, errno.EEXIST, errno.EINVAL})
@@ -31,6 +36,9 @@ class LocalInput:
     def find(self, keep: PathFilter, *, leave_out: str) -> Iterator[Found]:
         """See :func:`find_files`."""
         return find_files(self.root, keep, leave_out=Path(leave_out))
+
+    def read_ahead(self, paths: Iterable[str]) -> None:
+        """Nothing: the disk does that."""
 
     def read(self, path: str) -> bytes:
         """The whole file: one open, one read."""
@@ -56,6 +64,8 @@ class LocalOutput:
 
     :raises OutputFolderError: it cannot be made or written.
     """
+
+    shares_one_ledger = True  #: one file, of which each shard needs its own until it is merged
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -131,6 +141,10 @@ class LocalOutput:
     def read(self, path: str) -> bytes:
         """A result."""
         return (self.root / path).read_bytes()
+
+    def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
+        """Make and write several results, one after the other: a disk gains nothing from more at once."""
+        return map(function, items)
 
     def place(self, path: Path) -> str:
         """Where a file of the state lies for everybody."""

@@ -62,8 +62,8 @@ def make_candidate(
 
     :param by: what it computes when it is served.
     :param promised_by: what its manifest promises; another number is a model with wrong pixels.
-    :param behaviour: further words of ``fake.json``: ``load_s``, ``error``, ``crash``, ``answer_error``, ``nan``,
-        ``crop``.
+    :param behaviour: further words of ``fake.json``: ``load_s``, ``error``, ``crash``, ``answer_error``,
+        ``answer_s``, ``nan``, ``crop``.
     """
     golden = directory / "assets.extra" / "tendies_golden"
     golden.mkdir(parents=True)

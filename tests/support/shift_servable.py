@@ -42,6 +42,7 @@ class ShiftServable:
     def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
         files = inputs["input_bytes"]
         assert isinstance(files, StringTensor)
+        time.sleep(self._behaviour.get("answer_s", 0.0))
         if "answer_error" in self._behaviour:
             raise StatusError("INVALID_ARGUMENT", self._behaviour["answer_error"])
         return {"output_bytes": StringTensor(files.shape, [answer_to(file, self._behaviour) for file in files.values])}

@@ -15,6 +15,7 @@ use_own_airflow()
 
 from airflow.cli.cli_parser import get_parser  # noqa: E402 # after the home is set
 from airflow.configuration import conf  # noqa: E402
+from airflow.executors.executor_loader import ExecutorLoader  # noqa: E402
 from airflow.models.connection import Connection  # noqa: E402
 
 from tendies_ops.dag_factory import batch_dag, release_dag  # noqa: E402
@@ -46,6 +47,13 @@ def test_airflow_knows_every_command_of_a_service_and_of_its_healthcheck(name: s
     for words in (service["command"], service.get("healthcheck", {}).get("test", [])[1:]):
         if words[:1] == ["airflow"]:
             get_parser().parse_args(words[1:])
+
+
+def test_the_pinned_packages_make_the_executor() -> None:
+    executor, _ = ExecutorLoader.import_executor_cls(
+        ExecutorLoader.lookup_executor_name_by_str(ENVIRONMENTS["compose"]["AIRFLOW__CORE__EXECUTOR"])
+    )
+    assert executor.__name__ == "CeleryExecutor"
 
 
 @pytest.mark.parametrize("where", ENVIRONMENTS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
 import pytest
 
 from tendies_ops.errors import InputFolderError, UsageError
+from tendies_ops.files.object_store import ObjectStore
+from tendies_ops.inference.ledger_segments import LedgerSegments
+from tendies_ops.inference.sharding import finish_shards, plan_shards
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import folder_of_pngs, inverted, png
 
@@ -67,8 +70,43 @@ def test_a_place_that_is_not_there_is_said_plainly(bench: Bench) -> None:
         bench.run(input="nosuch://x")
 
 
-@pytest.mark.usefixtures("bucket")
-def test_shards_need_a_folder(bench: Bench, tmp_path: Path) -> None:
-    folder_of_pngs(tmp_path / "p", 1)
-    with pytest.raises(UsageError, match="needs an output folder"):
-        bench.run(input=str(tmp_path / "p"), output="memory://out", shard=(0, 2))
+def test_shards_into_a_bucket_have_segments_of_their_own_and_one_report(
+    bench: Bench, bucket: fsspec.AbstractFileSystem
+) -> None:
+    for number in range(12):
+        bucket.pipe_file(f"/in/{number:02}.png", png(number))
+    bucket.pipe_file("/in/broken.png", png(1)[:40])
+    urls = {"input": "memory://in", "output": "memory://out"}
+    plan = plan_shards(bench.options(**urls), max_shards=3, pictures_per_shard=4)
+    runs = [bench.run(**urls, shard=(index, plan.shards), run_id=f"s{index}") for index in range(plan.shards)]
+    report = finish_shards(bench.options(**urls, run_id="whole"), plan, [run.summary() for run in runs])
+    assert (plan.shards, report.done, report.failed) == (3, 12, 1)
+    assert [failure.input for failure in report.failures] == ["broken.png"]
+    assert report.paths["ledger"] == "memory://out/.tendies/ledger"
+    again = bench.run(**urls)
+    assert (again.done, again.skipped, again.failed) == (0, 12, 1)
+
+
+def test_many_segments_are_put_together_and_none_is_lost(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+    bucket.pipe_file("/in/a.png", png(1))
+    urls = {"input": "memory://in", "output": "memory://out"}
+    bench.run(**urls)
+    segments = LedgerSegments(ObjectStore("memory://out"), "earlier")
+    for number in range(40):
+        lines = [{"input": f"{number}.png", "outcome": outcome} for outcome in ("failed", "done")]
+        segments.add("".join(json.dumps(line) + "\n" for line in lines).encode())
+    assert bench.run(**urls).skipped == 1
+    [name] = bucket.ls("/out/.tendies/ledger", detail=False)
+    lines = [json.loads(line) for line in bucket.cat_file(name).splitlines()]
+    assert [line["input"] for line in lines] == ["a.png", *(f"{number}.png" for number in range(40))]
+    assert {line["outcome"] for line in lines} == {"done"}
+
+
+def test_two_runs_at_once_lose_nothing(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+    for number in range(30):
+        bucket.pipe_file(f"/in/{number:02}.png", png(number))
+    urls = {"input": "memory://in", "output": "memory://out"}
+    with ThreadPoolExecutor(2) as pool:
+        reports = [run.result() for run in [pool.submit(bench.run, **urls, run_id=name) for name in ("a", "b")]]
+    assert all(report.done + report.skipped == 30 for report in reports)
+    assert bench.run(**urls).skipped == 30

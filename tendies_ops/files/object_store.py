@@ -1,0 +1,136 @@
+"""
+Objects behind an fsspec URL (``s3://``, ``gs://``, ``memory://`` and the rest), many at a time.
+
+An object store answers a request in tens of milliseconds and takes hundreds at once, so one after the other is the one
+way not to use it. It also fails now and then: what fails in passing is tried again here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import fsspec
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from tendies_ops.errors import UsageError
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+_AT_ONCE = 64
+_TRIES = 5
+_LONGEST_PAUSE_S = 5.0
+#: What the same request again cannot mend.
+_LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+
+
+def is_remote(url: str) -> bool:
+    """Whether this is a URL that is not a file on this machine."""
+    return "://" in url and not url.startswith(("file://", "local://"))
+
+
+class ObjectStore:
+    """
+    What lies below one URL. Threads may share it. Paths are relative to the URL.
+
+    :raises UsageError: the URL's kind is not known here, or its package is not installed.
+
+    Methods raise ``OSError`` for what several tries did not mend, ``FileNotFoundError`` for what is not there.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.files, root = _open(url)
+        self.root = root.rstrip("/")
+        self.files.invalidate_cache()  # listings are remembered by the process; others write there too
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tendies-store")
+        self._lock = threading.Lock()
+        self._read_ahead: dict[str, Future[bytes]] = {}
+        self._folders: set[str] = set()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def path_of(self, url: str) -> str:
+        """The store's own name for another URL of its kind."""
+        name: str = self.files._strip_protocol(url)
+        return name.rstrip("/")
+
+    def entries_in(self, folder: str) -> dict[str, dict[str, Any]]:
+        """Name -> entry (``name``, ``type``, ``size``, ...) of what lies directly in a folder; sizes are remembered."""
+        at = self._at(folder)
+        entries = _retry(lambda: self.files.ls(at, detail=True))
+        found = {posixpath.basename(entry["name"].rstrip("/")): entry for entry in entries}
+        found.pop(posixpath.basename(at), None) if folder else None  # some stores have an object for the folder itself
+        return found
+
+    def read_ahead(self, paths: Iterable[str]) -> None:
+        """Begin to read; :meth:`read` of these waits for what is under way."""
+        with self._lock:
+            for path in paths:
+                self._read_ahead[path] = self._pool.submit(self._read_now, path)
+
+    def read(self, path: str) -> bytes:
+        """A whole object."""
+        with self._lock:
+            begun = self._read_ahead.pop(path, None)
+        return begun.result() if begun is not None else self._read_now(path)
+
+    def read_start(self, path: str, size_bytes: int) -> bytes:
+        """The first bytes of an object."""
+        data: bytes = _retry(lambda: self.files.cat_file(self._at(path), start=0, end=size_bytes))
+        return data
+
+    def read_all(self, paths: Sequence[str]) -> list[bytes]:
+        """Whole objects, in the order of their names here."""
+        return list(self._pool.map(self._read_now, paths))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a whole object, which such stores show whole or not at all."""
+        at = self._at(path)
+        folder = posixpath.dirname(at)
+        if folder not in self._folders:
+            _retry(lambda: self.files.makedirs(folder, exist_ok=True))
+            self._folders.add(folder)
+        _retry(lambda: self.files.pipe_file(at, data))
+
+    def remove(self, path: str) -> None:
+        """Remove an object; one that is gone already is no matter."""
+        with contextlib.suppress(FileNotFoundError):
+            _retry(lambda: self.files.rm_file(self._at(path)))
+
+    def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
+        """Call ``function``, which waits for this store, for all items at once; results in order."""
+        return self._pool.map(function, items)
+
+    def _read_now(self, path: str) -> bytes:
+        data: bytes = _retry(lambda: self.files.cat_file(self._at(path)))
+        return data
+
+    def _at(self, path: str) -> str:
+        return posixpath.join(self.root, path) if path else self.root
+
+
+def _retry(request: Callable[[], Any]) -> Any:
+    tries = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, OSError) and not isinstance(error, _LASTING)),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_S),
+        reraise=True,
+    )
+    return tries(request)
+
+
+def _open(url: str) -> tuple[Any, str]:
+    try:
+        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]  # fsspec ships no types
+    except ImportError as error:
+        raise UsageError(f"{url} needs a package that is not installed: {error}.") from error
+    except ValueError as error:
+        raise UsageError(f"{url} is not a place that fsspec knows: {error}.") from error

@@ -1,0 +1,139 @@
+"""The servers of a run: which one the next request goes to, which are left out, and when to give up on all of them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tendies_ops.client.replica_health import look_at
+from tendies_ops.errors import ModelServerError, ServerSickError
+from tendies_ops.inference.exchange import Replica
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of a look at a server that was left out."""
+
+    replica: Replica
+    error: ModelServerError | None
+
+
+class Rotation:
+    """
+    All replicas of a run. Every one answers for the same pinned version, or gets no request.
+
+    :param submit: runs a function in another thread, which hands its :class:`Looked` to :meth:`on_look`.
+    :param sick_deadline_s: give up when no server has answered for so long.
+    """
+
+    def __init__(
+        self,
+        replicas: Sequence[Replica],
+        model_name: str,
+        version: int,
+        *,
+        submit: Callable[[Callable[[], Looked]], None],
+        sick_deadline_s: float,
+    ) -> None:
+        self.waiting_for = ""  #: the words of the last trouble, while no server has answered since
+        self._replicas, self._model_name, self._version = replicas, model_name, version
+        self._submit = submit
+        self._sick_deadline_s = sick_deadline_s
+        self._last_good_s = time.monotonic()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are with a server."""
+        return sum(replica.pacer.in_flight for replica in self._replicas)
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that the servers are given at once."""
+        return sum(replica.pacer.limit for replica in self._replicas if replica.health.in_rotation)
+
+    @property
+    def best_limit(self) -> int:
+        """Requests in flight at the server that takes the most."""
+        return max(replica.pacer.limit for replica in self._replicas)
+
+    def start_with(self, limit: int) -> None:
+        """So many requests in flight at each server, at first."""
+        for replica in self._replicas:
+            replica.pacer.limit = limit
+
+    def choose(self, now_s: float) -> Replica | None:
+        """The server in rotation that has the least to do; None while none may be asked."""
+        open_ones = [
+            replica for replica in self._replicas if replica.health.in_rotation and replica.pacer.may_send(now_s)
+        ]
+        return min(open_ones, key=lambda replica: (replica.pacer.in_flight, replica.answered), default=None)
+
+    def look_around(self, now_s: float) -> None:
+        """Look at the servers that are out, when it is time."""
+        for replica in self._replicas:
+            if replica.health.start_look(now_s):
+                self._submit(functools.partial(self._look, replica))
+
+    def on_answer(self, replica: Replica, images: int, now_s: float) -> None:
+        """A request was answered well."""
+        replica.pacer.on_answer(images, now_s)
+        replica.health.on_answer()
+        replica.answered += images
+        self.on_sign_of_life(now_s)
+
+    def on_sign_of_life(self, now_s: float) -> None:
+        """Some server answered something."""
+        self._last_good_s = now_s
+        self.waiting_for = ""
+
+    def on_trouble(self, replica: Replica, error: ModelServerError, now_s: float) -> None:
+        """
+        A request failed, and not for what was in it.
+
+        :raises VersionGoneError: no server has the version any more.
+        :raises ServerSickError: none has answered for too long.
+        """
+        replica.pacer.on_trouble(now_s)
+        replica.health.on_trouble(error, now_s)
+        self._give_up_if_hopeless(error, now_s)
+
+    def on_look(self, looked: Looked, now_s: float) -> None:
+        """
+        A look has ended.
+
+        :raises VersionGoneError: no server has the version any more.
+        :raises ServerSickError: none has answered for too long.
+        """
+        looked.replica.health.on_look(looked.error, now_s)
+        if looked.error is not None and not any(replica.health.in_rotation for replica in self._replicas):
+            self._give_up_if_hopeless(looked.error, now_s)
+
+    def _look(self, replica: Replica) -> Looked:
+        return Looked(replica, look_at(replica.client, self._model_name, self._version))
+
+    def _give_up_if_hopeless(self, error: ModelServerError, now_s: float) -> None:
+        if all(replica.health.lacks_version for replica in self._replicas):
+            raise error
+        self.waiting_for = str(error)
+        silent_s = now_s - self._last_good_s
+        if silent_s > self._sick_deadline_s:
+            raise ServerSickError(
+                f"No server has answered for {silent_s:.0f} s; the last said: {error}. No picture is to blame. "
+                "What is done is kept; run it again when the server is well."
+            ) from error
+
+
+def describe_replicas(replicas: Sequence[Replica]) -> tuple[dict[str, Any], ...]:
+    """What each server did, for the report."""
+    return tuple(
+        {
+            "server": replica.client.base_url,
+            "answered": replica.answered,
+            "taken_out": replica.health.times_out,
+            "trouble": replica.health.why,
+        }
+        for replica in replicas
+    )

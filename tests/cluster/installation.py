@@ -1,0 +1,246 @@
+"""
+The services of docker/compose.yaml as processes of this machine: their own commands, settings, scripts, healthchecks.
+
+Names of services become addresses on loopback, or on a link that can be cut, and mounted volumes become directories.
+The only other changes are the ones of :data:`_QUICKER` and what two Celery workers on one machine need to tell each
+other apart.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.cluster.links import Link, make_link
+from tests.cluster.postgres import Postgres
+from tests.cluster.processes import Process
+from tests.support import containers
+from tests.support.airflow import LiveAirflow
+from tests.support.ports import free_port
+
+REPOSITORY = containers.DOCKER.parent
+MODEL_NAME = "stripes"
+SERVERS = 3
+#: So that what a person waits a minute for in production takes some seconds here.
+_QUICKER = {
+    "AIRFLOW__API__WORKERS": "1",
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+}
+
+
+class Installation:
+    """
+    Everything of it, started one after the other; a context manager.
+
+    :param place: directory for all that it writes.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.models, self.logs = place / "models", place / "logs"
+        for folder in (self.models, self.logs, place / "home" / "dags"):
+            folder.mkdir(parents=True)
+        self.secrets = _make_secrets(place / "secrets")
+        self._ports = {name: free_port() for name in ("postgres", "redis", "api-server", "health", "triggerer")}
+        self.links: list[Link] = [make_link() for _ in range(SERVERS)]
+        self._places = self._places_of_names()
+        self.environment = self._environment()
+        self.postgres: Postgres | None = None
+        self.redis = self._process("redis", ["bash", str(containers.DOCKER / "redis" / "start.sh")], self._redis_told())
+        self.model_servers = [self._model_server(number) for number in range(SERVERS)]
+        self.airflow = {name: self._airflow_service(name) for name in _airflow_names()}
+
+    def __enter__(self) -> Installation:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def live(self) -> LiveAirflow:
+        """Its API, to talk to."""
+        api_server = self.airflow["api-server"].running
+        assert api_server is not None
+        shutil.copy(self.airflow["scheduler"].log_path, self.place / "home" / "standalone.log")
+        url = f"http://127.0.0.1:{self._ports['api-server']}"
+        return LiveAirflow(
+            self.place / "home", url, api_server, dict(self.environment), {"admin": self.secrets["ADMIN_PASSWORD"]}
+        )
+
+    def health(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run a service's own healthcheck."""
+        kind, *words = [self._in_this_place(word) for word in containers.services()[name]["healthcheck"]["test"]]
+        words = [word.replace("celery@$${HOSTNAME}", f"{name}@{socket.gethostname()}") for word in words]
+        command = ["bash", "-c", words[0].replace("$$", "$")] if kind == "CMD-SHELL" else words
+        environment = {**self._redis_told(), **self.environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        for process in (*self.airflow.values(), *self.model_servers, self.redis):
+            process.stop(timeout_s=5.0)
+        if self.postgres is not None:
+            self.postgres.stop()
+        for link in self.links:
+            link.close()
+
+    def _start(self) -> None:
+        self.postgres = Postgres(
+            self._ports["postgres"],
+            user=self.secrets["POSTGRES_USER"],
+            password=self.secrets["POSTGRES_PASSWORD"],
+            database=self.secrets["POSTGRES_DB"],
+        )
+        self.redis.start()
+        self._run_init()
+        for process in (*self.model_servers, *self.airflow.values()):
+            process.start()
+        url = f"http://127.0.0.1:{self._ports['api-server']}/api/v2/monitor/health"
+        wait_for("Airflow to be healthy", lambda: self._all_run() and _all_healthy(url), self._all_logs, timeout_s=150)
+
+    def _all_run(self) -> bool:
+        """True; an AssertionError names a process that has ended."""
+        for name, process in self.airflow.items():
+            assert process.running is not None
+            assert process.running.poll() is None, f"{name} has ended:\n{process.log()[-3000:]}"
+        return True
+
+    def _run_init(self) -> None:
+        told = {
+            **self.environment,
+            "ADMIN_USER": self.secrets["ADMIN_USER"],
+            "ADMIN_PASSWORD": self.secrets["ADMIN_PASSWORD"],
+            "TENDIES_MODELS_DIR": str(self.models),
+            "TENDIES_MODELS_CONFIG": str(self._models_config()),
+        }
+        init = self._process("init", ["bash", str(containers.DOCKER / "airflow" / "init.sh")], told)
+        init.start()
+        assert init.running is not None
+        assert init.running.wait(150) == 0, init.log()
+
+    def _models_config(self) -> Path:
+        """The one of docker/, for the model of the tests."""
+        path = self.place / "models.config"
+        text = (containers.DOCKER / "models.config").read_text(encoding="utf-8")
+        path.write_text(text.replace("brush_strokes", MODEL_NAME).replace("/models/", f"{self.models}/"))
+        return path
+
+    def _places_of_names(self) -> dict[str, str]:
+        """What stands in compose.yaml -> what it is here."""
+        hosts = ",".join(link.url.removeprefix("http://") for link in self.links)
+        written = ",".join(f"{name}:8501" for name in containers.model_servers())
+        local = {
+            "postgres:5432": "postgres",
+            "redis:6379": "redis",
+            "api-server:8080": "api-server",
+            "localhost:8080": "api-server",
+            "localhost:8974": "health",
+        }
+        addresses = {name: f"127.0.0.1:{self._ports[service]}" for name, service in local.items()}
+        return {written: hosts, **addresses, "/models/": f"{self.models}/", "brush_strokes": MODEL_NAME}
+
+    def _in_this_place(self, text: str) -> str:
+        for written, here in self._places.items():
+            text = text.replace(written, here)
+        return text
+
+    def _environment(self) -> dict[str, str]:
+        told = containers.services()["scheduler"]["environment"]
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        from_compose = {name: self._in_this_place(str(value)) for name, value in told.items()}
+        from_secrets = {name: self._in_this_place(value) for name, value in self.secrets.items() if "AIRFLOW__" in name}
+        return {
+            **{name: os.environ[name] for name in ("LANG", "HOME", "TMPDIR") if name in os.environ},
+            **from_compose,
+            **from_secrets,
+            **_QUICKER,
+            "PATH": programs,
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONUNBUFFERED": "1",
+            "AIRFLOW_HOME": str(self.place / "home"),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self._ports["api-server"]),
+            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self._ports["health"]),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._ports["triggerer"]),
+        }
+
+    def _redis_told(self) -> dict[str, str]:
+        data = self.place / "redis"
+        data.mkdir(exist_ok=True)
+        told = {"REDIS_DATA_DIR": str(data), "REDIS_PORT": str(self._ports["redis"]), "REDIS_BIND": "127.0.0.1"}
+        return {"PATH": os.environ["PATH"], "REDISCLI_AUTH": self.secrets["REDISCLI_AUTH"], **told}
+
+    def _model_server(self, number: int) -> Process:
+        """The embedded server with the flags of compose.yaml; a servable that needs no TensorFlow, all else is real."""
+        [_, *flags] = containers.command_of(next(iter(containers.model_servers().values())))
+        link = self.links[number]
+        given = {
+            "--rest_api_port": str(link.port),
+            "--rest_api_address": link.address,
+            "--model_config_file_poll_wait_seconds": "1",
+            "--monitoring_config_file": str(containers.DOCKER / "model-server" / "monitoring.config"),
+        }
+        kept = [self._in_this_place(flag) for flag in flags if flag.partition("=")[0] not in given]
+        words = [*kept, *(f"{name}={value}" for name, value in given.items())]
+        command = [*link.prefix, sys.executable, "-m", "tests.support.shift_servable", *words]
+        return self._process(f"model-server-{number + 1}", command, {**os.environ, "PYTHONPATH": str(REPOSITORY)})
+
+    def _airflow_service(self, name: str) -> Process:
+        command = list(containers.services()[name]["command"])
+        if name.startswith("worker"):
+            command += ["--celery-hostname", f"{name}@%h", "--skip-serve-logs"]
+        return self._process(name, command, self.environment)
+
+    def _process(self, name: str, command: list[str], environment: Mapping[str, str]) -> Process:
+        return Process(command, environment, self.logs / f"{name}.log", {"cwd": str(self.place)})
+
+    def _all_logs(self) -> str:
+        tails = {path.name: path.read_text(errors="replace")[-1500:] for path in self.logs.iterdir()}
+        return "\n".join(f"== {name}\n{tail}" for name, tail in tails.items())
+
+
+def wait_for(what: str, check: Callable[[], Any], explain: Callable[[], str], *, timeout_s: float) -> Any:
+    """Ask until ``check`` returns something true, and return it."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        if value := check():
+            return value
+        assert time.monotonic() < deadline_s, f"{what}: not within {timeout_s:.0f} s\n{explain()}"
+        time.sleep(0.2)
+
+
+def _airflow_names() -> list[str]:
+    return [name for name in containers.airflow_services() if name != "init"]
+
+
+def _all_healthy(url: str) -> bool:
+    try:
+        health = requests.get(url, timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+    return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def _make_secrets(directory: Path) -> dict[str, str]:
+    subprocess.run(["bash", containers.DOCKER / "make-secrets.sh", directory], check=True, capture_output=True)
+    lines = [line for path in directory.iterdir() for line in path.read_text().splitlines()]
+    return dict(line.split("=", 1) for line in lines)

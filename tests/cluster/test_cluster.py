@@ -1,0 +1,118 @@
+"""
+Airflow on Celery with two workers, PostgreSQL, Redis and three Model Servers, while one after the other breaks.
+
+The services are those of docker/compose.yaml, as processes; see ``installation.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.installation import MODEL_NAME, REPOSITORY, Installation, wait_for
+from tests.support.airflow import LiveAirflow
+from tests.support.candidates import make_candidate, picture, shift
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(540)]
+
+PICTURES = 2000
+SHIFT = 10
+_KINDS_OF_PICTURE = 40  # there are so many different ones, so that their answers are quickly computed
+_REQUEST_S = 1.5  # of 8 pictures: long enough for everything to break while the batch runs
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    place = tmp_path_factory.mktemp("cluster")
+    make_candidate(place / "candidate", by=SHIFT, answer_s=_REQUEST_S)
+    (place / "pictures").mkdir()
+    for number in range(PICTURES):
+        (place / "pictures" / f"{number:04}.png").write_bytes(picture(number % _KINDS_OF_PICTURE))
+    installation = Installation(place)
+    shutil.copy(REPOSITORY / "tests" / "cluster" / "dags_of_the_cluster.py", place / "home" / "dags")
+    with installation:
+        yield installation
+
+
+def break_everything(cluster: Installation) -> list[str]:
+    """One thing after the other, each while the batch goes on; what was done, with the time."""
+    started_s, said = time.monotonic(), []
+
+    def say(what: str) -> None:
+        said.append(f"{time.monotonic() - started_s:5.1f} s: {what}")
+
+    say(f"killed {cluster.airflow['worker-1'].kill()} processes of a worker")
+    cluster.model_servers[1].stop()
+    say("stopped a Model Server")
+    cluster.links[2].cut()
+    cut_s = time.monotonic()
+    say("cut the link to another")
+    time.sleep(4)
+    cluster.model_servers[1].start()
+    cluster.airflow["worker-1"].start()
+    say("started both again")
+    time.sleep(4)
+    cluster.redis.stop()
+    time.sleep(1)
+    cluster.redis.start()
+    say("restarted Redis")
+    time.sleep(max(0.0, 20 - (time.monotonic() - cut_s)))
+    cluster.links[2].mend()
+    say("mended the link")
+    return said
+
+
+def ledger_of(place: Path) -> list[dict[str, Any]]:
+    files = sorted((place / "results" / ".tendies").glob("ledger*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def finished_run(airflow: LiveAirflow, dag_id: str, *, timeout_s: float) -> dict[str, Any]:
+    """The DAG's only run, once it has ended."""
+
+    def ended() -> dict[str, Any] | None:
+        runs = airflow.runs(dag_id)
+        return runs[0] if runs and runs[0]["state"] in {"success", "failed"} else None
+
+    run: dict[str, Any] = airflow.wait(f"the run of {dag_id}", ended, timeout_s)
+    return run
+
+
+def test_every_service_of_the_compose_file_is_healthy(cluster: Installation) -> None:
+    for name in cluster.airflow:
+        explain: Callable[[], str] = cluster.airflow[name].log
+        wait_for(f"{name} to be healthy", lambda name=name: cluster.health(name).returncode == 0, explain, timeout_s=90)
+
+
+def test_a_release_and_a_batch_go_through_while_everything_breaks(cluster: Installation) -> None:
+    airflow = cluster.live()
+    results = cluster.place / "results"
+    airflow.wait_for_dag("cluster_batch")
+    airflow.wait_for_dag("cluster_release")
+    airflow.trigger("cluster_release")
+    assert finished_run(airflow, "cluster_release", timeout_s=120)["state"] == "success"
+
+    airflow.wait("the first pictures", lambda: len(list(results.glob("*.png"))) >= 50, 90)
+    said = break_everything(cluster)
+    done_when_all_was_mended = len(list(results.glob("*.png")))
+    run = finished_run(airflow, "cluster_batch", timeout_s=200)
+    print("\n".join([*said, f"{done_when_all_was_mended} of {PICTURES} pictures were done by then"]))
+
+    assert run["state"] == "success"
+    assert done_when_all_was_mended < PICTURES, "nothing was broken while the batch ran"
+    expected = {number: shift(picture(number), SHIFT) for number in range(_KINDS_OF_PICTURE)}
+    for number in range(PICTURES):
+        assert (results / f"{number:04}.png").read_bytes() == expected[number % _KINDS_OF_PICTURE]
+    records = ledger_of(cluster.place)
+    assert Counter(record["input"] for record in records) == Counter(f"{n:04}.png" for n in range(PICTURES))
+    assert {(record["outcome"], record["version"]) for record in records} == {("done", 1)}
+    summary = airflow.xcom("cluster_batch", run["dag_run_id"], "batch.report")
+    assert (summary["total"], summary["done"] + summary["skipped"], summary["failed"]) == (PICTURES, PICTURES, 0)
+    assert summary["model_name"] == MODEL_NAME

@@ -1,0 +1,140 @@
+"""
+moto's S3 server as a process of its own, as slow and as faulty as a test wants it.
+
+Each request waits ``latency_s`` before it is looked at. A share of them is answered 503 SlowDown (throttled) or 500
+InternalError, or gets no answer at all: the connection is cut, before or after the work was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support.ports import free_port
+
+_ROOT = Path(__file__).parents[2]
+_ERRORS = {"503 Slow Down": b"SlowDown", "500 Internal Server Error": b"InternalError"}
+
+
+@dataclass(frozen=True)
+class S3:
+    """A running server."""
+
+    url: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What s3fs is told to find it."""
+        return {"endpoint_url": self.url, "key": "key", "secret": "secret"}
+
+    def counts(self) -> dict[str, int]:
+        """Requests so far, by method, and failures, by kind."""
+        counted: dict[str, int] = requests.get(f"{self.url}/tendies-counts", timeout=10).json()
+        return counted
+
+    def behave(self, *, latency_s: float, failing: float) -> None:
+        """From now on, be so slow and so faulty."""
+        told = {"latency_s": str(latency_s), "failing": str(failing)}
+        requests.get(f"{self.url}/tendies-behave", params=told, timeout=10).raise_for_status()
+
+
+@contextmanager
+def s3_server() -> Iterator[S3]:
+    """Start one, fast and faultless at first."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.support.s3_server", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=_ROOT, env={**os.environ}, stderr=subprocess.DEVNULL)
+    server = S3(f"http://127.0.0.1:{port}")
+    try:
+        _wait_until_it_answers(server, process)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_it_answers(server: S3, process: subprocess.Popen[bytes]) -> None:
+    deadline_s = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, "the S3 server has ended"
+        assert time.monotonic() < deadline_s, "the S3 server does not answer"
+        try:
+            server.counts()
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+
+
+class Faulty:
+    """A WSGI application around moto's."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._random = random.Random(7)
+        self._latency_s = self._failing = 0.0
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/tendies-"):
+            return self._control(environ, start_response)
+        time.sleep(self._latency_s)
+        with self._lock:
+            self._counts[environ["REQUEST_METHOD"]] += 1
+            fate = self._random.choice([*_ERRORS, "cut", "cut late"]) if self._random.random() < self._failing else ""
+            self._counts[fate] += 1
+        if fate in _ERRORS:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            body = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>try again</Message></Error>" % _ERRORS[fate]
+            start_response(fate, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+        if fate == "cut":
+            return self._cut(environ)
+        answer = self._application(environ, start_response)
+        return self._cut(environ) if fate else answer
+
+    def _control(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/tendies-behave":
+            told = dict(pair.split("=") for pair in environ["QUERY_STRING"].split("&"))
+            self._latency_s, self._failing = float(told["latency_s"]), float(told["failing"])
+        body = json.dumps(self._counts).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    @staticmethod
+    def _cut(environ: dict[str, Any]) -> Iterable[bytes]:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionResetError
+
+
+def main() -> None:
+    """Serve until stopped."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # connections are kept, as the real one does
+    application = Faulty(DomainDispatcherApplication(create_backend_app))
+    make_server("127.0.0.1", port, application, threaded=True).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

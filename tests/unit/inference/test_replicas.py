@@ -1,0 +1,125 @@
+"""Several servers: who gets requests, who is left out, and one version throughout. Servers are real sockets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tendies_ops.errors import ServerUnreachableError, VersionGoneError
+from tests.support.batch_bench import Bench
+from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
+from tests.support.ports import free_port
+from tests.support.sample_pictures import inverted, png
+
+PICTURES = 40
+
+
+@pytest.fixture
+def fleet(bench: Bench) -> Iterator[Callable[..., list[CannedModel]]]:
+    """Starts more servers beside the bench's own, and fills the input."""
+    for seed in range(PICTURES):
+        bench.add(f"{seed:02}.png", png(seed))
+    with ExitStack() as stack:
+
+        def start(*models: CannedModel) -> tuple[str, ...]:
+            servers = [stack.enter_context(CannedServer(model)) for model in models]
+            return tuple(server.url for server in servers)
+
+        yield start
+
+
+def model(version: int = 1, fault: Callable[[Request], Answer | None] = lambda _: None) -> CannedModel:
+    return CannedModel(inverted, version=version, fault=fault)
+
+
+def replica_of(report: object, url: str) -> dict[str, object]:
+    return next(one for one in report.replicas if one["server"] == url)  # type: ignore[attr-defined]  # a BatchReport
+
+
+def test_every_server_gets_its_share(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
+    def slow(_: Request) -> None:
+        time.sleep(0.01)
+
+    models = [model(fault=slow) for _ in range(3)]
+    report = bench.run(servers=fleet(*models), max_batch_size=1, max_concurrency=1)
+    assert report.done == PICTURES
+    assert min(len(one.predicted) for one in models) >= PICTURES // 5
+    assert sum(replica["answered"] for replica in report.replicas) == PICTURES
+
+
+def test_a_server_that_is_not_there_at_the_start_holds_up_nobody(
+    bench: Bench, fleet: Callable[..., tuple[str, ...]]
+) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    report = bench.run(servers=(dead, *fleet(model())))
+    assert report.done == PICTURES
+    assert (replica_of(report, dead)["answered"], replica_of(report, dead)["taken_out"]) == (0, 1)
+    assert "nobody listens" in str(replica_of(report, dead)["trouble"])
+
+
+def test_a_server_that_comes_up_during_the_run_is_taken_in(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
+    port = free_port()
+    late = model()
+    started = threading.Event()
+
+    def start_the_other(_: Request) -> None:
+        if not started.is_set():
+            started.set()
+            stack.enter_context(CannedServer(late, port=port))
+        time.sleep(0.02)
+
+    with ExitStack() as stack:
+        servers = (f"http://127.0.0.1:{port}", *fleet(model(fault=start_the_other)))
+        report = bench.run(servers=servers, max_batch_size=1, max_concurrency=1)
+    assert report.done == PICTURES
+    assert late.predicted
+    assert replica_of(report, servers[0])["trouble"] == ""
+
+
+def test_a_server_that_dies_costs_no_picture(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
+    mortal = CannedServer(model(fault=lambda _: mortal.stop() or Answer(cut_after_bytes=0)))
+    healthy = model()
+    report = bench.run(servers=(mortal.url, *fleet(healthy)), max_batch_size=2)
+    assert (report.done, report.failed) == (PICTURES, 0)
+    assert len(healthy.predicted) >= PICTURES
+    assert replica_of(report, mortal.url)["taken_out"] == 1
+
+
+def test_a_server_at_another_version_gets_no_request(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
+    old, new = model(version=1), model(version=2)
+    report = bench.run(servers=fleet(old, new), version=2)
+    assert (report.version, report.done) == (2, PICTURES)
+    assert old.predicted == []
+    assert "serves 1 instead of version 2" in str(report.replicas[0]["trouble"])
+
+
+def test_a_server_that_loses_the_version_on_the_way_is_left_out(
+    bench: Bench, fleet: Callable[..., tuple[str, ...]]
+) -> None:
+    def swapped_under_the_run(_: Request) -> Answer:
+        forgetful.version = 2
+        return error_answer(404, "Servable not found for request: Specific(m, 1)")
+
+    forgetful, steady = model(fault=swapped_under_the_run), model()
+    report = bench.run(servers=fleet(forgetful, steady), max_batch_size=2)
+    assert (report.version, report.done) == (1, PICTURES)
+    assert forgetful.predicted == []
+    assert len(steady.predicted) == PICTURES
+
+
+def test_a_version_that_no_server_has_ends_the_run(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
+    with pytest.raises(VersionGoneError, match="does not serve version 9"):
+        bench.run(servers=fleet(model(), model()), version=9)
+    with pytest.raises(VersionGoneError, match="AVAILABLE on every one"):
+        bench.run(servers=fleet(model(version=1), model(version=2)))
+
+
+def test_no_server_at_all_is_said_at_once(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    dead = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    with pytest.raises(ServerUnreachableError, match="nobody listens"):
+        bench.run(servers=dead)
