@@ -51,16 +51,18 @@ class LedgerPage:
 class Query:
     """Which lines."""
 
-    run_id: str | None = None  #: absent: of every run
+    run_ids: tuple[str, ...] | None = None  #: absent: of every run
     outcome: str = ""
     kind: str = ""
     text: str = ""  #: anywhere in the picture's path, whatever the case
 
     def where(self) -> tuple[str, tuple[str, ...]]:
         """For SQL; the text is not part of it."""
-        wanted = {"run_id": self.run_id, "outcome": self.outcome or None, "kind": self.kind or None}
-        given = {column: value for column, value in wanted.items() if value is not None}
-        return " AND ".join(["1", *(f"{column} = ?" for column in given)]), tuple(given.values())
+        given = {column: value for column, value in (("outcome", self.outcome), ("kind", self.kind)) if value}
+        words = [f"{column} = ?" for column in given]
+        if self.run_ids is not None:
+            words.append(f"run_id IN ({', '.join('?' * len(self.run_ids))})")
+        return " AND ".join(["1", *words]), (*given.values(), *(self.run_ids or ()))
 
 
 @dataclass(frozen=True, order=True)
@@ -119,12 +121,12 @@ class LedgerIndex:
                 threading.Thread(target=self._finish, name="tendies-ledger", daemon=True).start()
         return self._share_known(seen[0])
 
-    def counts(self, run_id: str) -> dict[tuple[str, str], int]:
-        """(outcome, kind of failure) -> number of lines of a run."""
+    def counts(self, run_ids: tuple[str, ...]) -> dict[tuple[str, str], int]:
+        """(outcome, kind of failure) -> number of lines of some runs."""
+        where, values = Query(run_ids).where()
+        sql = f"SELECT outcome, kind, sum(number) FROM parts WHERE {where} GROUP BY outcome, kind"  # noqa: S608 - constants
         with self._connection() as connection:
-            rows = connection.execute(
-                "SELECT outcome, kind, sum(number) FROM parts WHERE run_id = ? GROUP BY outcome, kind", (run_id,)
-            )
+            rows = connection.execute(sql, values)
             return {(outcome, kind): number for outcome, kind, number in rows}
 
     def page(self, query: Query, *, offset: int, limit: int) -> LedgerPage:

@@ -42,7 +42,7 @@ def rate_chart(run: Run) -> Markup:
 def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[str, Any]:
     """One page of the gallery, with the filters and how many each would show."""
     share_known = index.follow()
-    counts = index.counts(wanted.run_id or "")
+    counts = index.counts(wanted.run_ids or ())
     by_outcome: dict[str, int] = {}
     for (outcome, _), number in counts.items():
         by_outcome[outcome] = by_outcome.get(outcome, 0) + number

@@ -19,10 +19,12 @@ from tendies_ops.web.known import KnownModel, local_path
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 #: No separator and no leading dot: it is a directory's name and part of addresses.
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
-_SILENT_S = 120.0  # a run without a report that has written nothing for so long was killed
-
-
-_TASK_RUN = re.compile(r"(?P<run>.+)[.][A-Za-z_][^.]*(?:[.](?P<shard>[0-9]+))?[.](?P<try>[0-9]+)")
+SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
+#: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
+#: sums up. Ids of DAG runs hold dots themselves.
+_TASK_RUN = re.compile(
+    r"(?P<run>.+?)[.](?:infer|batch[.]infer|batch[.]report)(?:[.](?P<shard>[0-9]+))?[.](?P<try>[0-9]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,11 @@ class Run:
     @property
     def task(self) -> TaskOfRun | None:
         """The Airflow task that made it, when a DAG of the factory did."""
-        found = _TASK_RUN.fullmatch(self.run_id.removeprefix(f"tendies_batch_{self.model_name}."))
-        if found is None or found.group("run") == "" or not self.run_id.startswith("tendies_batch_"):
+        dag_id = f"tendies_batch_{self.model_name}"
+        found = _TASK_RUN.fullmatch(self.run_id.removeprefix(f"{dag_id}."))
+        if found is None or not self.run_id.startswith(f"{dag_id}."):
             return None
-        return TaskOfRun(
-            f"tendies_batch_{self.model_name}", found.group("run"), found.group("shard"), found.group("try")
-        )
+        return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
 
     @property
     def label(self) -> str:
@@ -116,7 +117,7 @@ class Run:
         task = self.task
         if task is None:
             return self.run_id
-        shard = f", shard {task.shard}" if task.shard else ""
+        shard = f", shard {int(task.shard) + 1}" if task.shard else ""
         return f"{re.sub(r'[.][0-9]+(?=[+])', '', task.dag_run_id)}{shard}" + (
             f", try {task.attempt}" if task.attempt != "1" else ""
         )
@@ -137,9 +138,27 @@ class Run:
         return self.directory.parents[2]
 
     @property
+    def state_folder(self) -> Path:
+        """What all runs into this folder keep beside their results."""
+        return self.directory.parents[1]
+
+    @property
     def ledger(self) -> Path:
-        """What became of each picture, of all runs into this folder."""
-        return self.directory.parents[1] / LEDGER_NAME
+        """What became of each picture, of all runs into this folder; a shard's own until the report has merged it."""
+        if self.task and self.task.shard is not None:
+            own = next(self.state_folder.glob(f"ledger.shard-{self.task.shard}-of-*.jsonl"), None)
+            if own is not None:
+                return own
+        return self.state_folder / LEDGER_NAME
+
+    @property
+    def ledger_ids(self) -> tuple[str, ...]:
+        """Under which run ids its pictures stand in the ledger: a report of shards has those of all of them."""
+        report = re.fullmatch(r"(?P<group>.+[.]batch)[.]report[.][0-9]+", self.run_id)
+        if report is None:
+            return (self.run_id,)
+        shards = f"{report['group']}.infer."
+        return tuple(sorted(name for name in os.listdir(self.directory.parent) if name.startswith(shards)))
 
     @property
     def rates(self) -> tuple[tuple[float, float], ...]:
@@ -247,7 +266,7 @@ def _facts(path: str, changed_ns: int, size_bytes: int) -> dict[str, Any]:
 def _state(name: str, facts: dict[str, Any], changed_at: datetime) -> RunState:
     if name != "report.json":
         silent_s = (datetime.now(timezone.utc) - changed_at).total_seconds()
-        return "running" if silent_s < _SILENT_S else "stopped"
+        return "running" if silent_s < SILENT_S else "stopped"
     if facts.get("dry_run"):
         return "dry run"
     if not facts.get("ok", True):

@@ -13,6 +13,7 @@ from tendies_ops.web.known import Catalogue, KnownModel
 from tendies_ops.web.pages import quote_part, render
 from tendies_ops.web.runs_view import Run
 from tendies_ops.web.services import VisibleDep
+from tendies_ops.web.shards import Shards, shards_of
 
 router = APIRouter(dependencies=[LOGGED_IN])
 
@@ -24,22 +25,40 @@ AirflowId = Annotated[str, Query(max_length=500)]
 def dag_run_tab(
     request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId, task_id: AirflowId = ""
 ) -> Response:
-    """A DAG run, or one of its tasks: its batch run, or its model."""
+    """A DAG run, or one of its tasks: its batch run, its shards, or its model."""
     root = request.scope.get("root_path", "")
-    runs = _batch_runs(visible, dag_id, run_id, task_id)
-    if len(runs) == 1:
+    runs = runs_view.runs_of_task(visible.models, dag_id, run_id, task_id)
+    shards = _shards(visible, dag_id, run_id)
+    if len(runs) == 1 and shards is None:
         return RedirectResponse(f"{root}/runs/{quote_part(runs[0].model_name)}/{quote_part(runs[0].run_id)}")
     model = _model_of(visible, dag_id)
     if model is not None and not runs and dag_id != model.batch_dag_id:
         return RedirectResponse(f"{root}/models/{quote_part(model.name)}")
-    return render(request, "airflow_run.html", **_words(dag_id, run_id, runs, model))
+    return render(
+        request,
+        "airflow_run.html",
+        dag_id=dag_id,
+        run_id=run_id,
+        runs=runs,
+        words=_words(runs, shards, model),
+        live=model is not None,
+        **_shard_values(shards),
+    )
 
 
 @router.get("/airflow/run/live")
 def dag_run_live(request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId) -> HTMLResponse:
-    """Whether the DAG run has begun with pictures; the page is loaded again when it has."""
-    answer = HTMLResponse("<strong>No pictures yet</strong><span>They appear here as soon as the task begins.</span>")
-    answer.headers["X-Tendies-Live"] = "ended" if _batch_runs(visible, dag_id, run_id, "") else "running"
+    """The shards as they are now; or whether the DAG run has begun with pictures, which loads the page again."""
+    shards = _shards(visible, dag_id, run_id)
+    if shards is not None:
+        answer = render(request, "shards_live.html", **_shard_values(shards))
+        goes_on = shards.whole.state == "running"
+    else:
+        answer = HTMLResponse(
+            "<strong>No pictures yet</strong><span>They appear here as soon as the task begins.</span>"
+        )
+        goes_on = not runs_view.runs_of_task(visible.models, dag_id, run_id)
+    answer.headers["X-Tendies-Live"] = "running" if goes_on else "ended"
     return answer
 
 
@@ -48,18 +67,19 @@ def _model_of(visible: Catalogue, dag_id: str) -> KnownModel | None:
     return next((m for m in visible.models if dag_id in {m.release_dag_id, m.batch_dag_id, m.rollback_dag_id}), None)
 
 
-def _batch_runs(visible: Catalogue, dag_id: str, run_id: str, task_id: str) -> tuple[Run, ...]:
-    return runs_view.runs_of_task(visible.models, dag_id, run_id, task_id)
+def _shards(visible: Catalogue, dag_id: str, run_id: str) -> Shards | None:
+    return shards_of(runs_view.runs_of_task(visible.models, dag_id, run_id))
 
 
-def _words(dag_id: str, run_id: str, runs: tuple[Run, ...], model: KnownModel | None) -> dict[str, Any]:
+def _shard_values(shards: Shards | None) -> dict[str, Any]:
+    return {"shards": shards, "run": shards and shards.whole, "rate_chart": lambda _: shards.chart if shards else ""}
+
+
+def _words(runs: tuple[Run, ...], shards: Shards | None, model: KnownModel | None) -> str:
+    if shards is not None:
+        return f"{len(shards.parts)} of {shards.planned} shards have begun; each is a task of its own."
     if runs:
-        words = "The batch runs of this DAG run, newest first: one for each shard and each try."
-    elif model is not None:
-        words = f"The batch of {model.name} has not begun, or it was made before its folder was cleared."
-    else:
-        words = "No pictures went through a model of tendies here."
-    return {
-        "dag_id": dag_id, "run_id": run_id, "runs": runs, "words": words, "live": model is not None,
-        "heading": "Pictures of this run",
-    }  # fmt: skip
+        return "The batch runs of this DAG run, newest first: one for each try."
+    if model is not None:
+        return f"The batch of {model.name} has not begun, or it was made before its folder was cleared."
+    return "No pictures went through a model of tendies here."

@@ -45,13 +45,13 @@ RunDep = Annotated[Run, Depends(run_of)]
 
 
 def wanted_pictures(
-    run_id: str,
+    run: RunDep,
     outcome: Literal["", "done", "failed"] = "",
     kind: Annotated[str, Query(max_length=40)] = "",
     q: Text = "",
 ) -> LedgerQuery:
     """FastAPI dependency: which pictures of the run."""
-    return LedgerQuery(run_id, outcome, kind, q)
+    return LedgerQuery(run.ledger_ids, outcome, kind, q)
 
 
 WantedDep = Annotated[LedgerQuery, Depends(wanted_pictures)]
@@ -126,7 +126,7 @@ def line_of(services: ServicesDep, run: RunDep, row: int) -> LedgerLine:
     index = services.ledgers.of(run.ledger)
     index.follow()
     line = index.line(row)
-    if line is None or line.record.get("run_id") != run.run_id:
+    if line is None or line.record.get("run_id") not in run.ledger_ids:
         raise HTTPException(404, "This run has no such picture.")
     return line
 

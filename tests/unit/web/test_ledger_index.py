@@ -31,44 +31,44 @@ def names(index: LedgerIndex, query: Query, offset: int = 0, limit: int = 100) -
 
 def test_a_run_is_paged_in_the_order_of_the_ledger(ledger: Path, index: LedgerIndex) -> None:
     ledger.write_bytes(b"".join(line(f"p{n}", run="r2" if n == 3 else "r1") for n in range(7)))
-    assert names(index, Query("r1"), 2, 3) == ["p2", "p4", "p5"]
-    assert names(index, Query("r1"), 5, 3) == ["p6"]
-    assert names(index, Query("r2")) == ["p3"]
+    assert names(index, Query(("r1",)), 2, 3) == ["p2", "p4", "p5"]
+    assert names(index, Query(("r1",)), 5, 3) == ["p6"]
+    assert names(index, Query(("r2",))) == ["p3"]
 
 
 def test_what_is_appended_is_taken_in_by_the_next_look(ledger: Path, index: LedgerIndex) -> None:
     for number in range(5):
         with ledger.open("ab") as stream:
             stream.write(line(f"p{number}"))
-        assert names(index, Query("r1")) == [f"p{n}" for n in range(number + 1)]
+        assert names(index, Query(("r1",))) == [f"p{n}" for n in range(number + 1)]
 
 
 def test_outcomes_and_kinds_are_counted_and_filtered(ledger: Path, index: LedgerIndex) -> None:
     kinds = ["damaged", "too_large", "damaged"]
     ledger.write_bytes(line("good") + b"".join(line(f"bad{n}", "r1", "failed", kind) for n, kind in enumerate(kinds)))
-    assert names(index, Query("r1", "failed")) == ["bad0", "bad1", "bad2"]
-    assert names(index, Query("r1", "failed", "damaged")) == ["bad0", "bad2"]
-    assert index.counts("r1") == {("done", ""): 1, ("failed", "damaged"): 2, ("failed", "too_large"): 1}
-    assert index.page(Query("r1", "failed"), offset=0, limit=1).total == 3
+    assert names(index, Query(("r1",), "failed")) == ["bad0", "bad1", "bad2"]
+    assert names(index, Query(("r1",), "failed", "damaged")) == ["bad0", "bad2"]
+    assert index.counts(("r1",)) == {("done", ""): 1, ("failed", "damaged"): 2, ("failed", "too_large"): 1}
+    assert index.page(Query(("r1",), "failed"), offset=0, limit=1).total == 3
 
 
 def test_a_search_finds_every_place_once_whatever_the_case(ledger: Path, index: LedgerIndex) -> None:
     ledger.write_bytes(
         b"".join(line(name) for name in ("Coast/A.jpg", "b/coast-coast.png", "c.jpg", "d%e_f.jpg", "ÜBER.png"))
     )
-    assert names(index, Query("r1", text="COAST")) == ["Coast/A.jpg", "b/coast-coast.png"]
-    assert names(index, Query("r1", text="%e_")) == ["d%e_f.jpg"]
-    assert names(index, Query("r1", text="über")) == ["ÜBER.png"]
-    assert names(index, Query("r1", text="jpg\nb")) == []
+    assert names(index, Query(("r1",), text="COAST")) == ["Coast/A.jpg", "b/coast-coast.png"]
+    assert names(index, Query(("r1",), text="%e_")) == ["d%e_f.jpg"]
+    assert names(index, Query(("r1",), text="über")) == ["ÜBER.png"]
+    assert names(index, Query(("r1",), text="jpg\nb")) == []
 
 
 def test_a_line_that_a_kill_cut_short_costs_only_itself(ledger: Path, index: LedgerIndex) -> None:
     whole = line("torn")
     ledger.write_bytes(line("a") + whole[:-9])
-    assert names(index, Query("r1")) == ["a"]
+    assert names(index, Query(("r1",))) == ["a"]
     with ledger.open("ab") as stream:
         stream.write(b"\n" + line("b"))
-    assert names(index, Query("r1")) == ["a", "b"]
+    assert names(index, Query(("r1",))) == ["a", "b"]
 
 
 def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_p
     for cache in ("one", "two"):
         index = LedgerIndexes(tmp_path / cache).of(ledger)
         index.follow()
-        rows.append([found.row for found in index.page(Query("r1"), offset=0, limit=20).lines])
+        rows.append([found.row for found in index.page(Query(("r1",)), offset=0, limit=20).lines])
     assert rows[0] == rows[1] == list(range(1, 11))
     found = index.line(10)
     assert found is not None
@@ -86,10 +86,10 @@ def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_p
 
 def test_an_output_that_was_made_anew_is_not_mistaken_for_the_old_one(ledger: Path, index: LedgerIndex) -> None:
     ledger.write_bytes(line("old1") + line("old2"))
-    assert names(index, Query("r1")) == ["old1", "old2"]
+    assert names(index, Query(("r1",))) == ["old1", "old2"]
     ledger.unlink()
     ledger.write_bytes(line("new1"))
-    assert names(index, Query("r1")) == ["new1"]
+    assert names(index, Query(("r1",))) == ["new1"]
 
 
 def test_neighbours_are_those_that_match(ledger: Path, index: LedgerIndex) -> None:
@@ -98,9 +98,9 @@ def test_neighbours_are_those_that_match(ledger: Path, index: LedgerIndex) -> No
     lines = [line(f"p{n}", "r1", outcome, kinds[outcome]) for n, outcome in enumerate(outcomes)]
     ledger.write_bytes(b"".join(lines))
     index.follow()
-    assert index.neighbours(Query("r1"), 3) == (2, 4)
-    assert index.neighbours(Query("r1", "failed"), 2) == (None, 4)
-    assert index.neighbours(Query("r1", text="p4"), 1) == (None, 5)
+    assert index.neighbours(Query(("r1",)), 3) == (2, 4)
+    assert index.neighbours(Query(("r1",), "failed"), 2) == (None, 4)
+    assert index.neighbours(Query(("r1",), text="p4"), 1) == (None, 5)
 
 
 def test_many_small_chunks_hold_what_one_large_chunk_holds(
@@ -115,13 +115,13 @@ def test_many_small_chunks_hold_what_one_large_chunk_holds(
         with ledger.open("ab") as stream:
             stream.write(b"".join(lines[start : start + 13]))
         index.follow(budget_s=5)
-    assert names(index, Query("r1"), 0, 500) == [f"p{n:03d}" for n in range(200)]
-    assert names(index, Query("r1"), 97, 6) == [f"p{n:03d}" for n in range(97, 103)]
-    assert names(index, Query("r1", "failed"), 3, 4) == ["p021", "p028", "p035", "p042"]
-    assert names(index, Query("r1", text="p19")) == [f"p19{n}" for n in range(10)]
+    assert names(index, Query(("r1",)), 0, 500) == [f"p{n:03d}" for n in range(200)]
+    assert names(index, Query(("r1",)), 97, 6) == [f"p{n:03d}" for n in range(97, 103)]
+    assert names(index, Query(("r1",), "failed"), 3, 4) == ["p021", "p028", "p035", "p042"]
+    assert names(index, Query(("r1",), text="p19")) == [f"p19{n}" for n in range(10)]
     assert [found.record["input"] for found in index.newest("p19", limit=3)] == ["p199", "p198", "p197"]
-    assert index.neighbours(Query("r1", "failed"), 100) == (99, 106)
-    assert b"".join(index.raw_lines(Query("r1"))) == b"".join(lines)
+    assert index.neighbours(Query(("r1",), "failed"), 100) == (99, 106)
+    assert b"".join(index.raw_lines(Query(("r1",)))) == b"".join(lines)
 
 
 def test_threads_that_look_at_the_same_time_see_every_line_once(ledger: Path, index: LedgerIndex) -> None:
@@ -132,10 +132,10 @@ def test_threads_that_look_at_the_same_time_see_every_line_once(ledger: Path, in
     for thread in threads:
         thread.join()
     index.follow(budget_s=5)
-    assert index.counts("r1") == {("done", ""): 3000}
+    assert index.counts(("r1",)) == {("done", ""): 3000}
 
 
 def test_a_ledger_that_is_not_there_yet_is_empty(index: LedgerIndex) -> None:
-    assert names(index, Query("r1")) == []
+    assert names(index, Query(("r1",))) == []
     assert index.line(1) is None
-    assert list(index.raw_lines(Query("r1"))) == []
+    assert list(index.raw_lines(Query(("r1",)))) == []

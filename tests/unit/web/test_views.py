@@ -265,7 +265,8 @@ def test_a_rejected_candidate_stays_to_be_looked_at_and_is_no_version(world: Web
             "manual__2026-11-22T03:00:00+00:00",
             "manual__2026-11-22T03:00:00.123456+00:00",
         ),
-        ("tendies_batch_brush.nightly.infer.3.2", "nightly, shard 3, try 2", "nightly"),
+        ("tendies_batch_brush.nightly.batch.infer.3.2", "nightly, shard 4, try 2", "nightly"),
+        ("tendies_batch_brush.nightly.batch.report.1", "nightly", "nightly"),
         ("another_dag.nightly.infer.1", "another_dag.nightly.infer.1", None),
     ],
 )
