@@ -86,7 +86,20 @@ def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
         [os.fsdecode(pybase64.b64decode(path)) for path in further] if further else record.get("further_outputs", ())
     )
     output = exact_path(record, "output")
-    return (output, *exact) if output else ()
+    return tuple(map(os.fspath, (output, *exact))) if output else ()
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    """Whether a line that names an input is one of ours: all that a later run asks it for is there."""
+    exact_outputs(record)
+    texts = (record[name] or "" for name in ("input_digest", "kind", "reason", "model_digest", "options_digest"))
+    numbers = (record.get(name) for name in ("size_bytes", "modified_ns", "version", "attempt"))
+    return (
+        record.get("outcome") in {"done", "skipped", "failed"}
+        and isinstance(record.get("model_name"), str)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+    )
 
 
 def _with_readable_names(record: dict[str, Any]) -> dict[str, Any]:
@@ -136,8 +149,12 @@ class Ledger:
         line = os.pread(self._descriptor, 2048, at)
         while (end := line.find(b"\n")) < 0 and len(line) < _LONGEST_LINE_BYTES:
             line = os.pread(self._descriptor, 2 * len(line), at)
-        record: dict[str, Any] = orjson.loads(line[:end])
-        return record if exact_path(record, "input") == path else None
+        try:
+            record = orjson.loads(line[:end])
+            known = exact_path(record, "input") == path and _is_record(record)
+        except (AttributeError, KeyError, TypeError, ValueError):  # somebody else wrote it, or a disk changed it
+            return None
+        return record if known else None
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
         """
@@ -163,7 +180,7 @@ class Ledger:
         at, line = 0, b"\n"
         with self._path.open("rb") as stream:
             for line in stream:
-                with contextlib.suppress(orjson.JSONDecodeError, AttributeError):  # torn by a kill
+                with contextlib.suppress(ValueError, AttributeError, TypeError):  # torn by a kill, or no record
                     newest[hash(exact_path(orjson.loads(line), "input"))] = at
                 at += len(line)
         if not line.endswith(b"\n"):

@@ -162,11 +162,19 @@ def _finish_pictures(
         answer_format = _picture_format(answers[0])
         frames, at = [], 0
         for count, restore in restores:
-            frames.append(restore([_decode(answer) for answer in answers[at : at + count]]))
+            frames.append(restore(_of_one_kind([_decode(answer) for answer in answers[at : at + count]])))
             at += count
         return encode_result(frames, answer_format, options, durations_ms)
 
     return finish
+
+
+def _of_one_kind(answers: list[Image.Image]) -> list[Image.Image]:
+    """What the model made of the pieces of one picture, if it can be put together."""
+    kinds = sorted({f"{image.width} x {image.height} {image.mode}" for image in answers})
+    if len(kinds) > 1:
+        raise PictureError("bad_output", f"the model answered pieces that do not fit together: {', '.join(kinds)}")
+    return answers
 
 
 def _picture_format(answer: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from typing import Any
@@ -23,7 +24,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
     Source: PNG specification 11.3.3.2 (tEXt), Exif 2.32 4.6.4.
     """
-    text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode("ascii")  # both places are Latin-1 or less
     name = identify(picture[:20])
     if name == "PNG":
         chunk = b"tEXt" + KEYWORD.encode() + b"\x00" + text

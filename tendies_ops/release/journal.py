@@ -59,7 +59,7 @@ def read_journal(model_base_path: Path) -> Journal | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["servers"] = tuple(data["servers"])
         data["moved"] = tuple((str(name), str(away)) for name, away in data["moved"])
-        journal = Journal(**data)
+        journal = _checked(Journal(**data))
     except FileNotFoundError:
         return None
     except (OSError, TypeError, ValueError, KeyError) as error:
@@ -69,6 +69,17 @@ def read_journal(model_base_path: Path) -> Journal | None:
         ) from error
     if journal.phase not in get_args(Phase):
         raise ReleaseError(f"{path} was written by another tendies ({journal.phase!r}); finish it with that one.")
+    return journal
+
+
+def _checked(journal: Journal) -> Journal:
+    """:raises TypeError: a disk or an editor has changed it."""
+    versions: tuple[object, ...] = (journal.version, journal.previous_version or 1)
+    texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
+    if not all(isinstance(version, int) for version in versions):
+        raise TypeError(f"the versions are {versions}")
+    if not all(isinstance(text, str) for text in (*texts, *journal.servers)):
+        raise TypeError(f"the texts are {texts}")
     return journal
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
+from tendies_ops.inference.provenance import add_provenance, read_provenance
 from tendies_ops.inference.replaying import replay
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
@@ -43,3 +44,9 @@ def test_another_picture_or_one_without_provenance_is_wrong_usage(bench: Bench, 
             replay(bench.output / "a.png", tmp_path / "other.png", client)
         with pytest.raises(UsageError, match="does not say what made it"):
             replay(tmp_path / "other.png", bench.input, client)
+
+
+def test_facts_in_any_letters_come_back_from_a_picture() -> None:
+    facts = {"model_name": "m", "input": "Küche/été 夏.png"}
+    for name in ("PNG", "JPEG"):
+        assert read_provenance(add_provenance(encoded(noise(1), name), facts)) == facts
