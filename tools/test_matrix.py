@@ -42,8 +42,8 @@ def oldest_airflow(pyproject: str) -> str:
 
 
 def needed_for_tests(pyproject: str) -> list[str]:
-    """What the tests need beside tendies itself, with their bounds: pytest, its plugins, hypothesis."""
-    return re.findall(r'"((?:hypothesis|pytest)[^"]*)"', pyproject)
+    """What the tests need beside tendies itself, with their bounds."""
+    return re.findall(r'"((?:apache-airflow-providers-openlineage|hypothesis|pytest)[^"]*)"', pyproject)
 
 
 def _installer(python: Path) -> list[str]:

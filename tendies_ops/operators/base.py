@@ -12,9 +12,11 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tendies_ops import errors
 from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+from tendies_ops.operators.lineage import Lineage, to_openlineage
 from tendies_ops.stop_flag import StopFlag
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -60,6 +62,7 @@ class TendiesOperator(BaseOperator):
         self.model_server_conn_id = model_server_conn_id
         self.servers = servers
         self._cancelled: threading.Event | None = None  # only while execute runs
+        self._lineage: Lineage | None = None  # what execute read and wrote
 
     def execute(self, context: Context) -> Any:
         """Run the work; raise if it was told to stop, whatever the work itself made of that."""
@@ -81,6 +84,10 @@ class TendiesOperator(BaseOperator):
         """Runs inside the signal handler: sets the flag, does no I/O."""
         if self._cancelled is not None:
             self._cancelled.set()
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
+        """The OpenLineage provider calls this by its name, in the task's process, after the end."""
+        return to_openlineage(self._lineage) if self._lineage else None
 
     def model_server(self) -> ModelServerConnection:
         """The connection, with this operator's own ``servers`` where it has some."""

@@ -12,7 +12,7 @@ from tendies_ops.files import digest_bytes
 from tendies_ops.hooks.arguments import optional, split_list
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.base import TendiesOperator
-from tendies_ops.operators.lineage import report_batch
+from tendies_ops.operators.lineage import lineage_of_batch
 from tendies_ops.operators.metrics import count_batch
 from tendies_ops.operators.progress import ProgressStore
 
@@ -111,7 +111,7 @@ class BatchInferenceOperator(TendiesOperator):
         """A run has ended: tell the asset's followers, the metrics and the lineage."""
         announce(context, self.outlets, "batch", summary)
         count_batch(summary)
-        report_batch(self.hook(), summary)
+        self._lineage = lineage_of_batch(summary)
         self.log.info(describe_outcome(summary))
         self.judge(summary, ok=ok)
         return summary

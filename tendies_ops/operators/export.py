@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
 from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.lineage import lineage_of_export
 from tendies_ops.spec import Manifest, ModelSpec, load_spec
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class ExportSavedModelOperator(TendiesOperator):
         )
         if arrived is not None:
             remember_taken(context, self.inlets, arrived)
-        return self._summary(result.saved_model_dir, result.manifest)
+        summary = self._summary(result.saved_model_dir, result.manifest)
+        self._lineage = lineage_of_export(summary)
+        return summary
 
     def _summary(self, saved_model_dir: Path, manifest: Manifest) -> dict[str, Any]:
         source = manifest.source

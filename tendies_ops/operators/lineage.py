@@ -1,42 +1,109 @@
 """
-What went in and what came out, for whoever collects lineage: the OpenLineage provider reads it, and so can others.
+What went into a task and what came out of it, for the OpenLineage provider where it is installed.
 
-Airflow's collector does nothing until a reader is installed, so this costs nothing where nobody asks.
+Its listener asks a task for this after the end. Airflow's own lineage collector is of no use here: on its way datasets
+are dropped whose scheme no installed provider knows, which are ours, and ``s3://`` without Amazon's provider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from airflow.sdk.lineage import get_hook_lineage_collector
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseHook
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import DatasetFacet, OutputDatasetFacet
 
 
-def report_batch(hook: BaseHook, summary: Mapping[str, Any]) -> None:
-    """Pictures and a model version went in, pictures came out."""
-    collector = get_hook_lineage_collector()
-    collector.add_input_asset(context=hook, uri=as_uri(summary["input"]))
-    collector.add_input_asset(context=hook, **_model(summary))
-    extra = {name: summary[name] for name in ("done", "skipped", "failed", "run_id")}
-    collector.add_output_asset(context=hook, uri=as_uri(summary["output"]), asset_extra=extra)
+@dataclass(frozen=True)
+class Data:
+    """Something that was read or written."""
+
+    uri: str
+    version: str = ""
+    files: int | None = None  #: how many were written
 
 
-def report_release(hook: BaseHook, summary: Mapping[str, Any]) -> None:
-    """A checkpoint went in, a model version came out."""
-    collector = get_hook_lineage_collector()
-    collector.add_input_asset(context=hook, uri=as_uri(summary["checkpoint"]))
-    collector.add_output_asset(context=hook, **_model(summary))
+@dataclass(frozen=True)
+class Lineage:
+    """Of one task that has run."""
+
+    inputs: tuple[Data, ...]
+    outputs: tuple[Data, ...]
 
 
-def _model(summary: Mapping[str, Any]) -> dict[str, Any]:
-    extra = {"version": summary["version"], "model_digest": summary["model_digest"]}
-    return {"uri": f"tendies://model/{summary['model_name']}", "asset_extra": extra}
+def lineage_of_export(summary: Mapping[str, Any]) -> Lineage:
+    """A checkpoint became a SavedModel."""
+    saved_model = Data(as_uri(summary["saved_model_dir"]), version=summary["model_digest"])
+    return Lineage((_checkpoint(summary),), (saved_model,))
+
+
+def lineage_of_release(summary: Mapping[str, Any]) -> Lineage:
+    """A checkpoint became a version that serves."""
+    return Lineage((_checkpoint(summary),), (_model(summary),))
+
+
+def lineage_of_batch(summary: Mapping[str, Any]) -> Lineage:
+    """Pictures and a version became pictures."""
+    results = Data(as_uri(summary["output"]), files=summary["done"])
+    return Lineage((Data(as_uri(summary["input"])), _model(summary)), (results,))
+
+
+def to_openlineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
+    """Called by the provider's listener alone, so the provider is there."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    return OperatorLineage(
+        inputs=[_to_input(data) for data in lineage.inputs], outputs=[_to_output(data) for data in lineage.outputs]
+    )
+
+
+def name_of(uri: str) -> tuple[str, str]:
+    """Namespace and name, as https://openlineage.io/docs/spec/naming has them."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return "file", unquote(parts.path)
+    if parts.scheme == "tendies":
+        return "tendies", f"{parts.netloc}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc}", parts.path.lstrip("/")
 
 
 def as_uri(path: str) -> str:
     """A path as ``file://``; what is a URL already stays as it is."""
     return path if "://" in path else Path(path).absolute().as_uri()
+
+
+def _checkpoint(summary: Mapping[str, Any]) -> Data:
+    return Data(as_uri(summary["checkpoint"]))
+
+
+def _model(summary: Mapping[str, Any]) -> Data:
+    return Data(f"tendies://model/{summary['model_name']}", version=str(summary["version"]))
+
+
+def _to_input(data: Data) -> InputDataset:
+    from openlineage.client.event_v2 import InputDataset
+
+    namespace, name = name_of(data.uri)
+    return InputDataset(namespace, name, facets=_facets(data))
+
+
+def _to_output(data: Data) -> OutputDataset:
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+    namespace, name = name_of(data.uri)
+    counts: dict[str, OutputDatasetFacet] = {}
+    if data.files is not None:
+        counts["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(fileCount=data.files)
+    return OutputDataset(namespace, name, counts, facets=_facets(data))
+
+
+def _facets(data: Data) -> dict[str, DatasetFacet]:
+    from openlineage.client.facet_v2 import dataset_version_dataset
+
+    return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(data.version)} if data.version else {}

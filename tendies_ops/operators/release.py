@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.base import TendiesOperator
-from tendies_ops.operators.service_change import counting_failures, tell_service_change
-from tendies_ops.spec import ReleaseSpec, read_manifest
+from tendies_ops.operators.service_change import ServiceChangeOperator
+from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
+from tendies_ops.triggers.leases import LeasesEndTrigger
+from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ReleaseModelVersionOperator(TendiesOperator):
+class ReleaseModelVersionOperator(ServiceChangeOperator):
     """
     Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
 
@@ -31,6 +34,8 @@ class ReleaseModelVersionOperator(TendiesOperator):
     :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
     :param approved_by: who has looked at the pictures, where the gate asks for a review. (templated)
     :param note: why; goes with the summary. (templated)
+    :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
+        triggerer must see the model base path. What comes after that wait is one transaction and stays on the worker.
     """
 
     template_fields: Sequence[str] = (
@@ -54,36 +59,66 @@ class ReleaseModelVersionOperator(TendiesOperator):
         python: str | None = None,
         approved_by: str = "",
         note: str = "",
+        deferrable: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(model_base_path=model_base_path, options=options, **kwargs)
         self.saved_model_dir = saved_model_dir
-        self.model_base_path = model_base_path
-        self.options = options
         self.rehearse = rehearse
         self.python = python
         self.approved_by = approved_by
         self.note = note
+        self.deferrable = deferrable
+        self._runs_end_unix_s: float | None = None  # until when batch runs are waited for
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Release, and say what serves now."""
         from tendies_ops.release import rehearse, release_model
 
         options = self.options or ReleaseSpec()
+        manifest = read_manifest(Path(self.saved_model_dir))
+        if self.deferrable:
+            options = self._wait_for_runs(options, manifest)
         trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None, cancelled=cancelled)
-        model_name = read_manifest(Path(self.saved_model_dir)).model_name
-        server = self.model_server()
-        with counting_failures(model_name):
-            report = release_model(
-                Path(self.saved_model_dir),
-                Path(self.base_path(self.model_base_path, model_name)),
-                server.servers,
-                options=options,
-                check_loads=trial if self.rehearse else None,
-                approved_by=self.approved_by,
-                cancelled=cancelled,
-                on_step=self.log.info,
-                headers=server.headers,
-                verify=server.verify,
+        return self.change_service(
+            context,
+            manifest.model_name,
+            partial(release_model, Path(self.saved_model_dir)),
+            note=self.note,
+            options=options,
+            check_loads=trial if self.rehearse else None,
+            approved_by=self.approved_by,
+            cancelled=cancelled,
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The triggerer has waited: release."""
+        self._runs_end_unix_s = float(event["deadline_unix_s"])
+        summary: dict[str, Any] = self.execute(context)
+        return summary
+
+    def _wait_for_runs(self, options: ReleaseSpec, manifest: Manifest) -> ReleaseSpec:
+        """
+        Hand over to the triggerer while batch runs use the version that serves.
+
+        :return: the options, with what is left of the time to wait.
+        """
+        from tendies_ops.publish.leases import leases_in_the_way
+
+        base = self.base_path(self.model_base_path, manifest.model_name)
+        until_s = self._runs_end_unix_s or time.time() + options.lease_wait_s
+        left_s = max(0.0, until_s - time.time())
+        by_label = options.model_config_file is not None  # then the version that is in use stays loaded
+        if left_s and not by_label and leases_in_the_way(Path(base), manifest.model_digest):
+            self.defer(
+                trigger=LeasesEndTrigger(
+                    model_base_path=base,
+                    model_digest=manifest.model_digest,
+                    deadline_unix_s=until_s,
+                    poll_interval_s=self.model_server().poll_interval_s,
+                ),
+                method_name="execute_complete",
+                # The trigger gives up by itself. This is for a triggerer that is gone.
+                timeout=timedelta(seconds=left_s + FIRST_LOOK_AFTER_S + 60),
             )
-        return tell_service_change(self, context, {**report.summary(), "note": self.note})
+        return options.model_copy(update={"lease_wait_s": left_s})

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.hooks.arguments import optional
-from tendies_ops.operators.base import TendiesOperator
-from tendies_ops.operators.service_change import counting_failures, tell_service_change
+from tendies_ops.operators.service_change import ServiceChangeOperator
 from tendies_ops.spec import ReleaseSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class RollbackModelVersionOperator(TendiesOperator):
+class RollbackModelVersionOperator(ServiceChangeOperator):
     """
     Put an earlier version back into service, with the same proof as a release.
 
@@ -50,29 +48,23 @@ class RollbackModelVersionOperator(TendiesOperator):
         options: ReleaseSpec | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(model_base_path=model_base_path, options=options, **kwargs)
         self.model_name = model_name
-        self.model_base_path = model_base_path
         self.to_version = to_version
         self.reason = reason
-        self.options = options
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Roll back, and say what serves now."""
         from tendies_ops.release import rollback_model
 
-        server = self.model_server()
-        with counting_failures(self.model_name):
-            report = rollback_model(
-                Path(self.base_path(self.model_base_path, self.model_name)),
-                server.servers,
-                model_name=self.model_name,
-                to_version=optional(self.to_version, int),
-                reason=self.reason,
-                options=self.options or ReleaseSpec(),
-                cancelled=cancelled,
-                on_step=self.log.info,
-                headers=server.headers,
-                verify=server.verify,
-            )
-        return tell_service_change(self, context, {**report.summary(), "note": self.reason})
+        return self.change_service(
+            context,
+            self.model_name,
+            rollback_model,
+            note=self.reason,
+            model_name=self.model_name,
+            to_version=optional(self.to_version, int),
+            reason=self.reason,
+            options=self.options or ReleaseSpec(),
+            cancelled=cancelled,
+        )

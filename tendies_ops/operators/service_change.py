@@ -1,34 +1,70 @@
-"""What happens when another version serves, or fails to: events, the asset's memory, metrics, lineage."""
+"""What a release and a rollback do alike: change what serves, and tell everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.operators.assets import announce, remember_deployed
-from tendies_ops.operators.lineage import report_release
+from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.lineage import lineage_of_release
 from tendies_ops.operators.metrics import count_failed_release, count_release
+from tendies_ops.spec import ReleaseSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from tendies_ops.operators.base import TendiesOperator
+    from tendies_ops.release import ReleaseReport
 
 
-def tell_service_change(operator: TendiesOperator, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
-    """Another version serves: tell the asset's followers, the metrics and the lineage."""
-    announce(context, operator.outlets, "model", summary)
-    remember_deployed(context, operator.outlets, summary)
-    count_release(summary)
-    report_release(operator.hook(), summary)
-    return summary
+class ServiceChangeOperator(TendiesOperator):
+    """
+    Base of the operators after which another version serves.
+
+    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
+    :param options: timeouts, tolerance and what else a release is told.
+    """
+
+    def __init__(
+        self, *, model_base_path: str | None = None, options: ReleaseSpec | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model_base_path = model_base_path
+        self.options = options
+
+    def change_service(
+        self, context: Context, model_name: str, change: Callable[..., ReleaseReport], /, *, note: str, **how: Any
+    ) -> dict[str, Any]:
+        """
+        Carry the change out, and tell the asset's followers, the metrics and the lineage what serves now.
+
+        :param change: ``release_model`` or ``rollback_model``, called with base path, servers and ``how``.
+        :param note: why; goes with the summary.
+        :return: the summary.
+        """
+        server = self.model_server()
+        with _counting_failures(model_name):
+            report = change(
+                Path(self.base_path(self.model_base_path, model_name)),
+                server.servers,
+                on_step=self.log.info,
+                headers=server.headers,
+                verify=server.verify,
+                **how,
+            )
+        summary = {**report.summary(), "note": note}
+        announce(context, self.outlets, "model", summary)
+        remember_deployed(context, self.outlets, summary)
+        count_release(summary)
+        self._lineage = lineage_of_release(summary)
+        return summary
 
 
 @contextmanager
-def counting_failures(model_name: str) -> Iterator[None]:
-    """Count what does not go through."""
+def _counting_failures(model_name: str) -> Iterator[None]:
     try:
         yield
     except TendiesError as error:

@@ -20,6 +20,7 @@ from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
 from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.spec.manifest import read_manifest
 
 _HEARTBEAT_S = 10.0
 #: A minute of silence, and one more because the hosts' clocks may differ: a lease is compared with this host's clock.
@@ -82,6 +83,18 @@ def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> li
     return [lease for lease in leases if lease is not None]
 
 
+def leases_in_the_way(model_base_path: Path, new_digest: str) -> list[Lease]:
+    """
+    Of the highest version, which a release would replace.
+
+    :param new_digest: of the content to be released: if the highest version has it already, nothing is in the way.
+    """
+    highest = max(list_version_dirs(model_base_path), key=lambda child: child.version, default=None)
+    if highest is None or _digest_of(highest.path) == new_digest:
+        return []
+    return [lease for lease in live_leases(model_base_path) if lease.version == highest.version]
+
+
 def remove_dead_leases(model_base_path: Path) -> None:
     """Clear away what killed runs left. Only for the holder of the lock."""
     alive = {lease.path for lease in live_leases(model_base_path)}
@@ -99,3 +112,10 @@ def _read(path: Path, now_s: float) -> Lease | None:
     except (OSError, KeyError, TypeError, ValueError):
         return None  # ended just now, or never whole
     return None if now_s - touched_s > EXPIRES_AFTER_S or lease.owner.is_known_dead() else lease
+
+
+def _digest_of(version_dir: Path) -> str:
+    try:
+        return read_manifest(version_dir).model_digest
+    except PublishError:
+        return ""

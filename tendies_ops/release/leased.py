@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tendies_ops.errors import PublishError, ReleaseError, StoppedError
-from tendies_ops.publish.leases import Lease, live_leases
-from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.spec.manifest import read_manifest
+from tendies_ops.errors import ReleaseError, StoppedError
+from tendies_ops.publish.leases import leases_in_the_way
 
 _POLL_S = 0.5
 
@@ -31,7 +29,7 @@ def wait_for_leases(
     :raises StoppedError: ``cancelled`` was set.
     """
     started_s = time.monotonic()
-    leases = [] if _highest_digest(model_base_path) == new_digest else _of_highest(model_base_path)
+    leases = leases_in_the_way(model_base_path, new_digest)
     if leases:
         note(f"Waiting up to {timeout_s:g} s for batch runs: {'; '.join(map(str, leases))}")
     while leases:
@@ -45,19 +43,6 @@ def wait_for_leases(
                 "The release was asked to stop while it was waiting for a batch run; nothing was changed."
             )
         time.sleep(min(_POLL_S, timeout_s))
-        leases = _of_highest(model_base_path)
+        leases = leases_in_the_way(model_base_path, new_digest)
         if not leases:
             note(f"The batch runs are done; waited {time.monotonic() - started_s:.0f} s.")
-
-
-def _of_highest(model_base_path: Path) -> list[Lease]:
-    highest = max((child.version for child in list_version_dirs(model_base_path)), default=None)
-    return [lease for lease in live_leases(model_base_path) if lease.version == highest]
-
-
-def _highest_digest(model_base_path: Path) -> str:
-    children = list_version_dirs(model_base_path)
-    try:
-        return read_manifest(children[-1].path).model_digest if children else ""
-    except PublishError:
-        return ""

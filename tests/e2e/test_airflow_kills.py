@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,215 +13,181 @@ import psutil
 import pytest
 
 from tests.support.airflow import LiveAirflow
-from tests.support.candidates import make_candidate, picture
-from tests.support.canned_server import Answer, Request
-from tests.support.watching_server import WatchingServer
+from tests.support.works_to_kill import Batch, Export, Release, Rollback, Shards, Wait, Work
 
 pytestmark = pytest.mark.timeout(900)  # on a machine that is busy
 
-_PICTURES = 60
-_DAGS = '''
-"""Tasks to kill, on Airflow."""
-from datetime import timedelta
-from airflow.sdk import DAG
-from tendies_ops.operators.batch import BatchInferenceOperator
-from tendies_ops.operators.release import ReleaseModelVersionOperator
-from tendies_ops.sensors.model_version import ModelVersionSensor
-from tendies_ops.spec import ReleaseSpec
-
-PLACE, URL = {place!r}, {url!r}
-
-def batch(task_id, **arguments):
-    return BatchInferenceOperator(
-        task_id=task_id, input_path=PLACE + "/pictures", output_path=PLACE + "/{{{{ dag.dag_id }}}}",
-        model_name="stripes", servers=URL, max_batch_size=1,
-        options={{"max_concurrency": 1}}, retry_delay=timedelta(seconds=1), **arguments)
-
-with DAG("kill_batch"):
-    batch("infer")
-with DAG("kill_batch_retry"):
-    batch("infer", retries=1)
-with DAG("kill_batch_timeout"):
-    batch("infer", execution_timeout=timedelta(seconds=6))
-with DAG("kill_release"):
-    ReleaseModelVersionOperator(
-        task_id="release", saved_model_dir=PLACE + "/slow", model_base_path=PLACE + "/models", servers=URL,
-        rehearse=False, options=ReleaseSpec(available_timeout_s=120, restore_timeout_s=20))
-with DAG("wait_deferred"):
-    ModelVersionSensor(
-        task_id="wait", model_name="stripes", version=50, servers=URL, deferrable=True, poke_interval=1, timeout=120)
-'''
+_DAGS = Path(__file__).with_name("dags_to_kill.py")
+_STOPS_WITHIN_S = 5.0
+_NOTICED_WITHIN_S = 40.0  # a task learns that it was marked or cleared at its next heartbeat
 
 
 @dataclass
-class Scene:
+class Victim:
+    """A run whose task is in the middle of its work."""
+
     airflow: LiveAirflow
-    server: WatchingServer
-    place: Path
+    work: Work
+    dag_id: str
+    run_id: str
+    process: psutil.Process | None  #: None: deferred
 
-    def start(self, dag_id: str, task_id: str = "infer") -> str:
-        run_id = self.airflow.trigger(dag_id)
-        self.airflow.wait_for_task(dag_id, run_id, task_id, "running", "deferred")
-        return run_id
+    @property
+    def path(self) -> str:
+        return f"/dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/{self.work.task_id}"
 
-    def start_batch(self, dag_id: str, *, done: int = 5) -> str:
-        """Start, and return once some pictures are done."""
-        run_id = self.start(dag_id)
-        self.airflow.wait(f"{done} pictures of {dag_id}", lambda: len(self.results(dag_id)) >= done, interval_s=0.1)
-        return run_id
+    def state(self) -> str:
+        return str(self.airflow.task(self.dag_id, self.run_id, self.work.task_id, self.work.map_index)["state"])
 
-    def results(self, dag_id: str) -> list[Path]:
-        return sorted((self.place / dag_id).glob("*.png"))
+    def states_of_tries(self) -> list[str]:
+        path = self.path if self.work.map_index < 0 else f"{self.path}/{self.work.map_index}"
+        return [str(found["state"]) for found in self.airflow.call("GET", f"{path}/tries")["task_instances"]]
 
-    def state(self, dag_id: str, run_id: str, task_id: str = "infer") -> str:
-        return str(self.airflow.task(dag_id, run_id, task_id)["state"])
+    def clear(self, *, only_failed: bool) -> None:
+        body = {"dry_run": False, "dag_run_id": self.run_id, "only_failed": only_failed, "reset_dag_runs": True}
+        if not only_failed:
+            body["task_ids"] = [
+                [self.work.task_id, self.work.map_index] if self.work.map_index >= 0 else self.work.task_id
+            ]
+        self.airflow.call("POST", f"/dags/{self.dag_id}/clearTaskInstances", body)
 
-    def mark_failed(self, dag_id: str, run_id: str, task_id: str = "infer") -> None:
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self.airflow.call("PATCH", path, {"new_state": "failed"})
+    def wait_until_dead(self, within_s: float) -> None:
+        if self.process is not None:
+            psutil.wait_procs([self.process], timeout=within_s)
+            assert not self.process.is_running(), f"{self.process} lives {within_s:g} s after it was told to stop"
 
-    def clear(self, dag_id: str, run_id: str) -> None:
-        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
-        self.airflow.call("POST", f"/dags/{dag_id}/clearTaskInstances", body)
-
-    def task_process(self, dag_id: str) -> psutil.Process:
-        """The process that runs the batch of ``dag_id``: it is the one that holds the ledger open."""
-        ledger = str(self.place / dag_id / ".tendies" / "ledger.jsonl")
-        found = [psutil.Process(pid) for pid in self.airflow.children() if ledger in _open_files(pid)]
-        assert len(found) == 1, found
-        return found[0]
-
-    def forget(self, dag_id: str) -> None:
-        """As if the batch of ``dag_id`` had never run."""
-        shutil.rmtree(self.place / dag_id, ignore_errors=True)
+    def wait_until_failed(self) -> None:
+        self.airflow.wait("the task to be failed", lambda: self.state() == "failed", _NOTICED_WITHIN_S)
 
 
-def _open_files(pid: int) -> list[str]:
-    try:
-        return [file.path for file in psutil.Process(pid).open_files()]
-    except psutil.Error:
-        return []
+# --- the ways --------------------------------------------------------------------------------------------------------
 
 
-class SlowServer(WatchingServer):
-    """Takes its time for each request, so that there is time to kill what waits for it."""
+def mark_failed(victim: Victim) -> None:
+    """As the button of the UI does."""
+    suffix = "" if victim.work.map_index < 0 else f"/{victim.work.map_index}"
+    victim.airflow.call("PATCH", f"{victim.path}{suffix}", {"new_state": "failed"})
+    victim.wait_until_dead(_NOTICED_WITHIN_S)
 
-    def _answer(self, request: Request) -> Answer:
-        if request.path.endswith(":predict"):
-            time.sleep(0.25)
-        return super()._answer(request)
+
+def clear(victim: Victim) -> None:
+    victim.clear(only_failed=False)
+    victim.wait_until_dead(_NOTICED_WITHIN_S)
+
+
+def end_worker(victim: Victim) -> None:
+    """SIGTERM to the worker's process, as when a host is shut down; it passes it on to its task."""
+    assert victim.process is not None
+    victim.process.parent().terminate()  # type: ignore[union-attr]  # it has one
+    victim.wait_until_dead(_STOPS_WITHIN_S)
+
+
+def kill_task(victim: Victim) -> None:
+    """SIGKILL, as when memory runs out."""
+    assert victim.process is not None
+    victim.process.kill()
+
+
+def restart_scheduler(victim: Victim) -> None:
+    victim.airflow.kill_and_restart("scheduler")
+
+
+def restart_triggerer(victim: Victim) -> None:
+    time.sleep(3)  # the trigger is at work
+    victim.airflow.kill_and_restart("triggerer")
+
+
+def time_out(victim: Victim) -> None:
+    """``execution_timeout`` of the task."""
+    victim.wait_until_dead(60)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to kill."""
+
+    kill: Callable[[Victim], None]
+    ends_the_try: bool = True  #: the task is failed then, and somebody clears it
+    asks: bool = True  #: the task is told and has time to stop
+
+
+_WAYS = {
+    "marked_failed": Way(mark_failed),
+    "cleared": Way(clear, ends_the_try=False),
+    "worker_ended": Way(end_worker),
+    "task_killed": Way(kill_task, asks=False),
+    "scheduler_restarted": Way(restart_scheduler, ends_the_try=False),
+    "timed_out": Way(time_out),
+    "triggerer_restarted": Way(restart_triggerer, ends_the_try=False),
+}
+_NEED_A_TRIGGER = {"triggerer_restarted"}
+_NEED_A_PROCESS = {
+    "worker_ended",
+    "task_killed",
+    "timed_out",
+}  # what is deferred has none, and its time goes on at once
+#: Every other cell is slow.
+_EVERYDAY = {
+    ("export", "worker_ended"),
+    ("release", "task_killed"),
+    ("rollback", "cleared"),
+    ("batch", "marked_failed"),
+    ("shards", "worker_ended"),
+}
+
+
+def _cells() -> Iterator[Any]:
+    for work, way in itertools.product((Export, Release, Rollback, Batch, Shards, Wait), _WAYS):
+        if way not in (_NEED_A_PROCESS if work is Wait else _NEED_A_TRIGGER):
+            marks = [] if (work.name, way) in _EVERYDAY else [pytest.mark.slow]
+            yield pytest.param(work, way, id=f"{work.name}-{way}", marks=marks)
+
+
+# --- the test --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def scene(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    place = tmp_path_factory.mktemp("kills")
-    (place / "models").mkdir()
-    (place / "pictures").mkdir()
-    for seed in range(_PICTURES):
-        (place / "pictures" / f"{seed:03d}.png").write_bytes(picture(seed))
-    make_candidate(place / "quick", by=1).rename(place / "models" / "1")
-    make_candidate(place / "slow", by=2, load_s=60.0)
-    with SlowServer(place / "models") as server:
-        server.wait_until_serving(1)
-        live_airflow.add_dag_file("kills.py", _DAGS.format(place=str(place), url=server.url))
-        for dag_id in ("kill_batch", "kill_batch_retry", "kill_batch_timeout", "kill_release", "wait_deferred"):
-            live_airflow.wait_for_dag(dag_id)
-        yield Scene(live_airflow, server, place)
+def airflow(live_airflow: LiveAirflow) -> LiveAirflow:
+    """The live Airflow, with the DAGs to kill."""
+    live_airflow.add_dag_file(_DAGS.name, _DAGS.read_text(encoding="utf-8"))
+    return live_airflow
 
 
-def test_a_batch_marked_failed_stops_soon_and_a_clear_does_the_rest(scene: Scene) -> None:
-    run_id = scene.start_batch("kill_batch")
-    scene.mark_failed("kill_batch", run_id)
-    time.sleep(6)  # the supervisor learns of it at its next heartbeat; then the task has five seconds
-    stopped_at = len(scene.results("kill_batch"))
-    time.sleep(2)
-
-    assert scene.state("kill_batch", run_id) == "failed"
-    assert len(scene.results("kill_batch")) == stopped_at < _PICTURES
-
-    asked = scene.server.predicts
-    scene.clear("kill_batch", run_id)
-    assert scene.airflow.wait_for_run("kill_batch", run_id) == "success"
-    summary = scene.airflow.xcom("kill_batch", run_id, "infer")
-    assert (summary["total"], summary["failed"]) == (_PICTURES, 0)
-    assert summary["skipped"] >= stopped_at - 1  # the last may have been written without its line in the ledger
-    assert scene.server.predicts - asked <= _PICTURES - stopped_at + 2
+def start(airflow: LiveAirflow, work: Work, way: str) -> Victim:
+    """Start the task, and return once it is in the middle of its work."""
+    dag_id = f"kill_{work.name}_in_time" if way == "timed_out" else f"kill_{work.name}"
+    airflow.wait_for_dag(dag_id)
+    run_id = airflow.trigger(dag_id, work.conf)
+    started = "deferred" if isinstance(work, Wait) else "running"
+    task = airflow.wait_for_task(dag_id, run_id, work.task_id, started, map_index=work.map_index)
+    airflow.wait("the task to be in the middle of its work", work.has_begun, interval_s=0.1)
+    return Victim(airflow, work, dag_id, run_id, _process_of(airflow, task["id"]) if started == "running" else None)
 
 
-def test_a_batch_cleared_while_it_runs_runs_again_and_ends_green(scene: Scene) -> None:
-    run_id = scene.start_batch("kill_batch_retry")
-    scene.clear("kill_batch_retry", run_id)
-
-    def again() -> dict[str, Any] | None:
-        task = scene.airflow.task("kill_batch_retry", run_id, "infer")
-        return task if task["state"] == "success" else None
-
-    task = scene.airflow.wait("the second try", again, 120)
-    assert task["try_number"] >= 2
-    assert scene.airflow.xcom("kill_batch_retry", run_id, "infer")["skipped"] >= 4
+def _process_of(airflow: LiveAirflow, task_instance_id: str) -> psutil.Process:
+    [pid] = airflow.children(f"airflow worker -- {task_instance_id}")
+    return psutil.Process(pid)
 
 
-def test_a_task_process_killed_with_sigkill_is_retried_and_goes_on(scene: Scene) -> None:
-    scene.forget("kill_batch_retry")
-    run_id = scene.start_batch("kill_batch_retry")
-    scene.task_process("kill_batch_retry").kill()
+@pytest.mark.parametrize(("kind", "way_name"), list(_cells()))
+def test_a_killed_task_tells_the_truth_and_goes_on_from_there(
+    airflow: LiveAirflow, tmp_path: Path, kind: type[Work], way_name: str
+) -> None:
+    way = _WAYS[way_name]
+    with kind(tmp_path) as work:
+        victim = start(airflow, work, way_name)
+        way.kill(victim)
+        if way.ends_the_try:
+            victim.wait_until_failed()
+            work.check_halted(asked=way.asks)
+        work.let_go()
+        if way.ends_the_try:
+            assert airflow.wait_for_run(victim.dag_id, victim.run_id) == "failed"
+            victim.clear(only_failed=True)
+        assert airflow.wait_for_run(victim.dag_id, victim.run_id, timeout_s=240) == "success"
 
-    assert scene.airflow.wait_for_run("kill_batch_retry", run_id) == "success"
-    summary = scene.airflow.xcom("kill_batch_retry", run_id, "infer")
-    assert (summary["total"], summary["failed"]) == (_PICTURES, 0)
-    assert summary["skipped"] >= 4
-
-
-def test_a_task_process_asked_to_end_is_never_green(scene: Scene) -> None:
-    scene.forget("kill_batch")
-    run_id = scene.start_batch("kill_batch")
-    scene.task_process("kill_batch").terminate()
-
-    assert scene.airflow.wait_for_run("kill_batch", run_id) == "failed"
-    assert len(scene.results("kill_batch")) < _PICTURES
-
-
-def test_execution_timeout_is_red_and_what_is_done_is_kept(scene: Scene) -> None:
-    run_id = scene.start("kill_batch_timeout")
-
-    assert scene.airflow.wait_for_run("kill_batch_timeout", run_id) == "failed"
-    done = len(scene.results("kill_batch_timeout"))
-    assert 0 < done < _PICTURES
-    time.sleep(2)
-    assert len(scene.results("kill_batch_timeout")) == done
-
-
-def test_a_release_killed_while_it_loads_leaves_the_version_before_in_service(scene: Scene) -> None:
-    run_id = scene.start("kill_release", "release")
-    scene.airflow.wait("version 2 to be seen by the server", lambda: 2 in scene.server.versions, interval_s=0.1)
-    scene.mark_failed("kill_release", run_id, "release")
-
-    scene.airflow.wait("version 2 to be withdrawn", lambda: not (scene.place / "models" / "2").exists(), 30)
-    scene.server.wait_until_serving(1, timeout_s=20)
-    assert scene.state("kill_release", run_id, "release") == "failed"
-
-
-@pytest.mark.slow  # Airflow notices a lost triggerer after most of a minute
-def test_a_deferred_wait_survives_a_triggerer_restart(scene: Scene) -> None:
-    run_id = scene.start("wait_deferred", "wait")
-    scene.airflow.wait_for_task("wait_deferred", run_id, "wait", "deferred")
-    time.sleep(3)
-    scene.airflow.kill_and_restart("triggerer")
-    make_candidate(scene.place / "fifty", by=3).rename(scene.place / "models" / "50")
-
-    assert scene.airflow.wait_for_run("wait_deferred", run_id) == "success"
-    assert scene.airflow.xcom("wait_deferred", run_id, "wait") == 50
-
-
-def test_a_scheduler_restart_while_a_batch_runs_loses_no_picture_and_does_none_twice(scene: Scene) -> None:
-    scene.forget("kill_batch_retry")
-    run_id = scene.start_batch("kill_batch_retry")
-    scene.airflow.kill_and_restart("scheduler")
-
-    assert scene.airflow.wait_for_run("kill_batch_retry", run_id, timeout_s=240) == "success"
-    summary = scene.airflow.xcom("kill_batch_retry", run_id, "infer")
-    assert (summary["total"], summary["failed"]) == (_PICTURES, 0)
-    lines = (scene.place / "kill_batch_retry" / ".tendies" / "ledger.jsonl").read_text().splitlines()
-    done = [record["input"] for record in map(json.loads, lines) if record["outcome"] == "done"]
-    assert sorted(done) == sorted(set(done))
-    assert len(done) == _PICTURES
+        *killed, last = victim.states_of_tries()
+        assert last == "success"
+        assert "success" not in killed
+        result_of = "batch.report" if kind is Shards else work.task_id
+        work.check_finished(airflow.xcom(victim.dag_id, victim.run_id, result_of))

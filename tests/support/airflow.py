@@ -175,7 +175,8 @@ class LiveAirflow:
         import psutil
 
         found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
+        started = [psutil.Process(process.pid) for process in (self.process, *self._restarted)]
+        for process in (child for parent in started for child in [parent, *parent.children(recursive=True)]):
             try:
                 line = " ".join(process.cmdline())
             except psutil.Error:

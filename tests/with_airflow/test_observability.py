@@ -1,4 +1,4 @@
-"""Metrics and lineage that tasks send."""
+"""Metrics that tasks send."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import lineage as airflow_lineage
-from airflow.sdk.lineage import HookLineageCollector
 from airflow.sdk.observability import stats
 
-from tendies_ops.operators import lineage
 from tendies_ops.operators.batch import BatchInferenceOperator
-from tendies_ops.operators.lineage import as_uri
 from tendies_ops.operators.metrics import METRICS
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.spec import ReleaseSpec
@@ -51,14 +47,6 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, tuple[float, 
         monkeypatch.setattr(stats, name, getattr(recorder, name))
     yield recorder.sent
     assert set(recorder.sent) <= set(METRICS)
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> HookLineageCollector:
-    """What Airflow uses when a reader, such as OpenLineage's, is installed."""
-    found = HookLineageCollector()
-    monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: found)
-    return found
 
 
 def run_batch(server: WatchingServer, tmp_path: Path) -> Any:
@@ -115,36 +103,3 @@ def test_a_release_that_fails_is_counted_with_its_reason(
 
     assert metrics["tendies.release.failed"] == (1.0, {"model": MODEL_NAME, "error": "LoadFailedError"})
     assert "tendies.release.released" not in metrics
-
-
-def test_a_batch_reports_what_it_read_and_wrote(
-    collector: HookLineageCollector, server: WatchingServer, tmp_path: Path
-) -> None:
-    run_batch(server, tmp_path)
-
-    found = collector.collected_assets
-    inputs = {info.asset.uri: info.asset.extra for info in found.inputs}
-    assert set(inputs) == {as_uri(str(tmp_path / "in")), f"tendies://model/{MODEL_NAME}"}
-    assert inputs[f"tendies://model/{MODEL_NAME}"]["version"] == 1
-    [output] = found.outputs
-    assert output.asset.uri == as_uri(str(tmp_path / "out"))
-    assert output.asset.extra["done"] == 3
-
-
-def test_a_release_reports_its_checkpoint_and_its_version(collector: HookLineageCollector, tmp_path: Path) -> None:
-    release(make_candidate(tmp_path / "good", step=7))
-
-    found = collector.collected_assets
-    assert [info.asset.uri.rpartition("/")[2] for info in found.inputs] == ["ckpt-7"]
-    assert [info.asset.uri for info in found.outputs] == [f"tendies://model/{MODEL_NAME}"]
-
-
-def test_without_a_reader_lineage_costs_nothing() -> None:
-    assert isinstance(airflow_lineage.get_hook_lineage_collector(), airflow_lineage.NoOpCollector)
-
-
-@pytest.mark.parametrize(
-    ("path", "uri"), [("/a/b c", "file:///a/b%20c"), ("s3://bucket/x", "s3://bucket/x"), ("gs://b/", "gs://b/")]
-)
-def test_paths_become_uris_and_uris_stay(path: str, uri: str) -> None:
-    assert as_uri(path) == uri

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 
+from tendies_ops.errors import ReleaseError
 from tendies_ops.operators.assets import model_asset
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.publish.leases import hold_lease
+from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.journal import read_journal
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
+from tendies_ops.triggers import leases
+from tendies_ops.triggers.leases import LeasesEndTrigger
 from tests.support.airflow_runs import connection_json, run_task
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.canned_server import Answer, Request, error_answer
@@ -120,3 +130,50 @@ def test_the_connection_s_token_goes_with_every_request_of_a_release(
         )
 
     assert ti.state == "success"
+
+
+def test_a_release_hands_the_wait_for_batch_runs_to_the_triggerer(
+    server: WatchingServer, server_connection: str, tmp_path: Path
+) -> None:
+    make_candidate(tmp_path / "first", by=10).rename(server.base / "1")
+    candidate = make_candidate(tmp_path / "second", by=20)
+
+    with hold_lease(server.base, 1, holder="run of the night"), pytest.raises(TaskDeferred) as deferred:
+        release(candidate, deferrable=True).execute({})  # type: ignore[typeddict-item]  # it asks nothing of it
+
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, LeasesEndTrigger)
+    assert trigger.model_base_path == str(server.base)
+    assert read_journal(server.base) is None  # and no lock is held: nothing has begun
+    assert [child.version for child in list_version_dirs(server.base)] == [1]
+
+
+def test_a_release_that_was_deferred_goes_through_once_the_runs_are_done(
+    server: WatchingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    value = connection_json(server.url, model_base_path=server.base, poll_interval_s=0.1)
+    monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", value)
+    monkeypatch.setattr(leases, "FIRST_LOOK_AFTER_S", 0.0)
+    make_candidate(tmp_path / "first", by=10).rename(server.base / "1")
+    candidate = make_candidate(tmp_path / "second", by=20)
+    running = ExitStack()
+    running.enter_context(hold_lease(server.base, 1, holder="run of the night"))
+    Timer(1.0, running.close).start()
+
+    ti = run_task("release_deferred", lambda: release(candidate, deferrable=True))
+
+    assert ti.state == "success"
+    assert server.serving() == [2]
+    assert not any("Waiting up to" in note for note in ti.xcom_pull(task_ids="release")["notes"])
+
+
+def test_a_release_that_has_waited_long_enough_is_red_and_has_changed_nothing(
+    server: WatchingServer, server_connection: str, tmp_path: Path
+) -> None:
+    make_candidate(tmp_path / "first", by=10).rename(server.base / "1")
+    task = release(make_candidate(tmp_path / "second", by=20), deferrable=True)
+
+    with hold_lease(server.base, 1, holder="run of the night"), pytest.raises(ReleaseError, match="run of the night"):
+        task.execute_complete({}, {"deadline_unix_s": time.time() - 1})  # type: ignore[typeddict-item]
+
+    assert [child.version for child in list_version_dirs(server.base)] == [1]

@@ -1,0 +1,51 @@
+"""
+Runs an export's, a release's and a batch's task in an Airflow of this process's own: for listeners that must be there
+before Airflow is imported.
+
+Run it: ``python -m tests.support.observed_tasks DIRECTORY``, with an environment that switches a listener on.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.support.airflow_home import use_own_airflow
+
+use_own_airflow()  # before anything imports airflow
+
+from tendies_ops.operators.batch import BatchInferenceOperator  # noqa: E402 - it imports airflow
+from tendies_ops.operators.release import ReleaseModelVersionOperator  # noqa: E402
+from tests.support.airflow_runs import run_task  # noqa: E402
+from tests.support.candidates import MODEL_NAME, make_candidate, picture  # noqa: E402
+from tests.support.watching_server import WatchingServer  # noqa: E402
+
+
+def main(place: Path) -> None:
+    for name in ("models", "in"):
+        (place / name).mkdir()
+    for seed in range(3):
+        (place / "in" / f"{seed}.png").write_bytes(picture(seed))
+    candidate = make_candidate(place / "candidate", step=7)
+    with WatchingServer(place / "models") as server:
+        shared = {"servers": server.url, "model_base_path": str(place / "models")}
+        run_task(
+            "observed_release",
+            lambda: ReleaseModelVersionOperator(
+                task_id="release", saved_model_dir=str(candidate), rehearse=False, **shared
+            ),
+        )
+        run_task(
+            "observed_batch",
+            lambda: BatchInferenceOperator(
+                task_id="infer",
+                input_path=str(place / "in"),
+                output_path=str(place / "out"),
+                model_name=MODEL_NAME,
+                **shared,
+            ),
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

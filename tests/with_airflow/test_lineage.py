@@ -1,0 +1,96 @@
+"""What the OpenLineage provider, the real one, emits for tasks that have run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tendies_ops.operators.lineage import as_uri, lineage_of_export, name_of, to_openlineage
+from tests.support.airflow_home import REPOSITORY
+from tests.support.candidates import MODEL_NAME
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a release and a batch have run, with the provider switched on."""
+    place = tmp_path_factory.mktemp("observed")
+    transport = {"type": "file", "log_file_path": str(place / "events.jsonl"), "append": True}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.observed_tasks", str(place)],
+        env={**os.environ, "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return place
+
+
+def last_event(place: Path, task: str) -> dict[str, Any]:
+    lines = (place / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [event for event in map(json.loads, lines) if event["job"]["name"] == task]
+    assert events, "the provider has emitted nothing"
+    found: dict[str, Any] = events[-1]
+    return found
+
+
+def datasets(found: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(dataset["namespace"], dataset["name"]): dataset for dataset in found}
+
+
+def test_a_release_is_a_checkpoint_that_became_a_version(place: Path) -> None:
+    event = last_event(place, "observed_release.release")
+
+    assert event["eventType"] == "COMPLETE"
+    [(namespace, name)] = datasets(event["inputs"])
+    assert (namespace, Path(name).name) == ("file", "ckpt-7")
+    model = datasets(event["outputs"])["tendies", f"model/{MODEL_NAME}"]
+    assert model["facets"]["version"]["datasetVersion"] == "1"
+
+
+def test_a_batch_is_pictures_and_a_version_that_became_pictures(place: Path) -> None:
+    event = last_event(place, "observed_batch.infer")
+
+    assert event["eventType"] == "COMPLETE"
+    inputs = datasets(event["inputs"])
+    assert set(inputs) == {("file", str(place / "in")), ("tendies", f"model/{MODEL_NAME}")}
+    assert inputs["tendies", f"model/{MODEL_NAME}"]["facets"]["version"]["datasetVersion"] == "1"
+    results = datasets(event["outputs"])["file", str(place / "out")]
+    assert results["outputFacets"]["outputStatistics"]["fileCount"] == 3
+
+
+def test_an_export_is_a_checkpoint_that_became_a_saved_model() -> None:
+    summary = {"checkpoint": "/train/ckpt-7", "saved_model_dir": "/models/.exports/a", "model_digest": "sha256:1"}
+
+    lineage = to_openlineage(lineage_of_export(summary))
+
+    assert [(data.namespace, data.name) for data in lineage.inputs] == [("file", "/train/ckpt-7")]
+    [saved_model] = lineage.outputs
+    assert (saved_model.name, saved_model.facets["version"].datasetVersion) == ("/models/.exports/a", "sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("file:///a/b%20c", ("file", "/a/b c")),
+        ("s3://bucket/night/in", ("s3://bucket", "night/in")),
+        ("tendies://model/stripes", ("tendies", "model/stripes")),
+    ],
+)
+def test_datasets_are_named_as_other_tools_name_them(uri: str, name: tuple[str, str]) -> None:
+    assert name_of(uri) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"), [("/a/b c", "file:///a/b%20c"), ("s3://bucket/x", "s3://bucket/x"), ("gs://b/", "gs://b/")]
+)
+def test_paths_become_uris_and_uris_stay(path: str, uri: str) -> None:
+    assert as_uri(path) == uri
