@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from tendies_ops import errors
 from tendies_ops.errors import ExportError, StoppedError, TendiesError, UsageError
 from tendies_ops.export.live import compare_with_server
 from tendies_ops.export.preflight import check_inputs
-from tendies_ops.files import sync_directory, sync_tree
+from tendies_ops.export.staging import put_in_place, staging_beside
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
 
 _POLL_INTERVAL_S = 0.1
@@ -87,21 +85,17 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     check_inputs(spec)
     output_dir = output_dir.absolute()
     _require_replaceable(output_dir)
-    staging = _make_staging(output_dir)
-    job = {
-        "action": "export",
-        "directory": str(staging),
-        "spec": spec.model_dump(mode="json"),
-        "explain": explain,
-    }
-    try:
+    with staging_beside(output_dir) as staging:
+        job = {
+            "action": "export",
+            "directory": str(staging),
+            "spec": spec.model_dump(mode="json"),
+            "explain": explain,
+        }
         _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:
             compare_with_server(staging, server_url)
-        sync_tree(staging)
-        _put_in_place(staging, output_dir)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        put_in_place(staging, output_dir)
     return ExportResult(output_dir, read_manifest(output_dir))
 
 
@@ -125,29 +119,6 @@ def _require_replaceable(output_dir: Path) -> None:
             )
     elif output_dir.exists() or output_dir.is_symlink():
         raise UsageError(f"{output_dir} is not a directory. Give a directory that does not exist yet.")
-
-
-def _make_staging(output_dir: Path) -> Path:
-    staging = output_dir.with_name(f".{output_dir.name[:100]}.{uuid.uuid4().hex}.part")
-    try:
-        output_dir.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
-    except OSError as error:
-        raise UsageError(f"Nothing can be written to {output_dir.parent}: {error.strerror}.") from error
-    return staging
-
-
-def _put_in_place(staging: Path, output_dir: Path) -> None:
-    old = staging.with_suffix(".old")
-    try:
-        if output_dir.is_dir() and any(output_dir.iterdir()):
-            output_dir.rename(old)
-        staging.rename(output_dir)
-        sync_directory(output_dir.parent)
-    except OSError as error:
-        raise ExportError(f"The export cannot be moved to {output_dir}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _run_child(job: dict[str, Any], python: str | None, limits: _Limits) -> dict[str, Any]:

@@ -137,9 +137,17 @@ class Ledger:
         return len(self._newest)
 
     def close(self) -> None:
-        """Make it durable and close it."""
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
+        """
+        Make it durable and close it.
+
+        :raises OutputFolderError: the disk does not say that it has it.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise OutputFolderError(f"The ledger {self._path} cannot be synced: {error.strerror}.") from error
+        finally:
+            os.close(self._descriptor)
 
     def newest(self, path: str) -> dict[str, Any] | None:
         """The last record of an input."""

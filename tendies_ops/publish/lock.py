@@ -214,5 +214,5 @@ def _release(lock: BasePathLock) -> None:
         with lock.path.open("r+b") as stream:
             stream.write(_RELEASED)
             stream.truncate()
-    except FileNotFoundError:
-        pass  # taken over long ago
+    except OSError:
+        pass  # taken over long ago; or the disk is gone, and waiters will see that this process is, too

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +48,27 @@ def publish_version(
     """
     manifest = read_manifest(saved_model_dir)
     base = ensure_base_path(model_base_path)
-    with lock_base_path(
-        base, purpose=f"publish of {manifest.model_name}", timeout_s=lock_timeout_s, cancelled=cancelled
-    ) as lock:
+    purpose = f"publish of {manifest.model_name}"
+    with (
+        _disk_errors_in_words(base),
+        lock_base_path(base, purpose=purpose, timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
+    ):
         remove_leftovers(base)
         if same := find_same_content(base, manifest):
             return same
         staging = prepare_version(saved_model_dir, base, manifest, check_loads=check_loads, cancelled=cancelled)
         return make_visible(staging, base, version=unused_version(base), manifest=manifest, lock=lock)
+
+
+@contextlib.contextmanager
+def _disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"{model_base_path} cannot be written: {error.strerror} ({error.filename or 'while it was synced'}). Mend "
+            "that and run the same again: if the version is there already, it is found."
+        ) from error
 
 
 def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVersion | None:
