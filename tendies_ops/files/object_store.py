@@ -100,6 +100,32 @@ class ObjectStore:
             self._folders.add(folder)
         _retry(lambda: self.files.pipe_file(at, data))
 
+    def create(self, path: str, data: bytes) -> None:
+        """
+        Write a whole object that is not there yet.
+
+        :raises FileExistsError: it is there. A store that cannot tell both in one request may overwrite what another
+            program has written a moment ago.
+        """
+        at = self._at(path)
+        _retry(lambda: self.files.makedirs(posixpath.dirname(at), exist_ok=True))
+        try:
+            self.files.pipe_file(at, data, mode="create")
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError, ValueError):
+            if _retry(lambda: self.files.exists(at)):
+                raise FileExistsError(f"{self.url}/{path} is there already") from None
+            self.write(path, data)
+
+    def names_now(self, folder: str) -> list[str]:
+        """Names of what lies directly in a folder at this moment, sorted; empty where there is no such folder."""
+        self.files.invalidate_cache(self._at(folder))
+        try:
+            return sorted(self.entries_in(folder))
+        except FileNotFoundError:
+            return []
+
     def remove(self, path: str) -> None:
         """Remove an object; one that is gone already is no matter."""
         with contextlib.suppress(FileNotFoundError):

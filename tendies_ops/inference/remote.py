@@ -2,8 +2,7 @@
 Pictures and results behind an fsspec URL: ``s3://``, ``gs://``, ``memory://`` and the rest.
 
 An object store cannot append, so the ledger is kept on this machine while a run lasts and goes up in segments every few
-seconds: a crash costs those seconds. Nothing there can be locked either: two runs that write to one place at the same
-time both do the work, and lose none of it.
+seconds: a crash costs those seconds. Nothing there can be locked either; see ``remote_lease``.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.inference.ledger_segments import LedgerSegments
 from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.remote_lease import RemoteLease
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -93,6 +93,8 @@ class RemoteOutput:
         self._store = ObjectStore(url)
         self.url = self._store.url
         self._segments = LedgerSegments(self._store, run_id)
+        self._run_id = run_id
+        self._lease: RemoteLease | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="tendies-")
         self.state = Path(self._folder.name)
         self._sent_bytes = 0
@@ -102,11 +104,22 @@ class RemoteOutput:
     @contextlib.contextmanager
     def locked(self, shard: tuple[int, int] | None = None) -> Iterator[None]:
         """
-        Fetch the ledger's segments before, send what is left after.
+        Keep other runs out; fetch the ledger's segments before, send what is left after.
 
         :param shard: others do theirs at the same time, so the segments are left as they are.
+        :raises LockHeldError: another run writes here.
         :raises OutputFolderError: the ledger cannot be read.
         """
+        try:
+            self._lease = RemoteLease(self._store, self._run_id, shard)
+            with self._lease.held(), self._with_ledger(shard):
+                yield
+        finally:
+            self._store.close()
+            self._folder.cleanup()
+
+    @contextlib.contextmanager
+    def _with_ledger(self, shard: tuple[int, int] | None) -> Iterator[None]:
         ledger = self.state / LEDGER_NAME
         try:
             self._segments.fetch(ledger, compact=shard is None)
@@ -117,8 +130,6 @@ class RemoteOutput:
             yield
         finally:
             self._send_segment()
-            self._store.close()
-            self._folder.cleanup()
 
     def place(self, path: Path) -> str:
         """Where a file of the state lies for everybody; the ledger is a folder of segments there."""
@@ -160,7 +171,13 @@ class RemoteOutput:
             self._store.remove(path)
 
     def keep_up(self) -> None:
-        """Send new lines of the ledger, when it is time."""
+        """
+        Send new lines of the ledger, when it is time.
+
+        :raises LockHeldError: another run has begun to write here.
+        """
+        if self._lease is not None:
+            self._lease.check()
         if time.monotonic() - self._sent_s >= _SEGMENT_EVERY_S:
             self._send_segment()
 

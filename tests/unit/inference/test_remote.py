@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
 import pytest
 
-from tendies_ops.errors import InputFolderError, UsageError
+from tendies_ops.errors import InputFolderError, LockHeldError, UsageError
 from tendies_ops.files.object_store import ObjectStore
+from tendies_ops.inference import remote_lease
 from tendies_ops.inference.ledger_segments import LedgerSegments
+from tendies_ops.inference.remote_lease import RemoteLease
 from tendies_ops.inference.sharding import finish_shards, plan_shards
 from tests.support.batch_bench import Bench
+from tests.support.canned_server import Request
 from tests.support.sample_pictures import folder_of_pngs, inverted, png
 
 
@@ -77,7 +80,7 @@ def test_shards_into_a_bucket_have_segments_of_their_own_and_one_report(
         bucket.pipe_file(f"/in/{number:02}.png", png(number))
     bucket.pipe_file("/in/broken.png", png(1)[:40])
     urls = {"input": "memory://in", "output": "memory://out"}
-    plan = plan_shards(bench.options(**urls), max_shards=3, pictures_per_shard=4)
+    plan = plan_shards(bench.options(**urls), max_shards=3, pictures_per_shard=5)
     runs = [bench.run(**urls, shard=(index, plan.shards), run_id=f"s{index}") for index in range(plan.shards)]
     report = finish_shards(bench.options(**urls, run_id="whole"), plan, [run.summary() for run in runs])
     assert (plan.shards, report.done, report.failed) == (3, 12, 1)
@@ -102,11 +105,67 @@ def test_many_segments_are_put_together_and_none_is_lost(bench: Bench, bucket: f
     assert {line["outcome"] for line in lines} == {"done"}
 
 
-def test_two_runs_at_once_lose_nothing(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+@pytest.fixture
+def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("_BEAT_EVERY_S", 0.02), ("_LEFT_AFTER_S", 0.2), ("_LOOK_EVERY_S", 0.03)):
+        monkeypatch.setattr(remote_lease, name, seconds)
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_a_second_run_at_once_is_kept_out_and_nothing_is_done_twice(
+    bench: Bench, bucket: fsspec.AbstractFileSystem
+) -> None:
     for number in range(30):
         bucket.pipe_file(f"/in/{number:02}.png", png(number))
     urls = {"input": "memory://in", "output": "memory://out"}
-    with ThreadPoolExecutor(2) as pool:
-        reports = [run.result() for run in [pool.submit(bench.run, **urls, run_id=name) for name in ("a", "b")]]
-    assert all(report.done + report.skipped == 30 for report in reports)
+    refused: list[Exception] = []
+
+    def second(_: Request) -> None:
+        if not refused:
+            with pytest.raises(LockHeldError, match="Batch run first on ") as caught:
+                bench.run(**urls, run_id="second")
+            refused.append(caught.value)
+
+    bench.model.fault = second  # type: ignore[assignment]  # it never returns another answer
+    assert bench.run(**urls, run_id="first").done == 30
+    assert len(refused) == 1
+    assert len(bench.model.predicted) == 30
+    assert bucket.ls("/out/.tendies/leases") == []
     assert bench.run(**urls).skipped == 30
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_the_lease_of_a_killed_run_is_taken_away_after_a_while(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+    bucket.pipe_file("/in/a.png", png(1))
+    bucket.pipe_file("/out/.tendies/leases/run.json", b'{"holder": "killed", "host": "h", "token": "t", "beat": 7}')
+    bucket.pipe_file("/out/.tendies/leases/shard-3.json", b"torn")
+    assert bench.run(input="memory://in", output="memory://out").done == 1
+    assert bucket.ls("/out/.tendies/leases") == []
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_a_run_whose_lease_another_has_taken_ends(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+    for number in range(8):
+        bucket.pipe_file(f"/in/{number:02}.png", png(number))
+    other = b'{"holder": "other", "host": "elsewhere", "token": "o", "beat": 1}'
+
+    def taken(_: Request) -> None:
+        bucket.pipe_file("/out/.tendies/leases/run.json", other)
+        time.sleep(0.1)
+
+    bench.model.fault = taken  # type: ignore[assignment]
+    with pytest.raises(LockHeldError, match="Batch run other on elsewhere"):
+        bench.run(input="memory://in", output="memory://out", max_batch_size=1, max_concurrency=1)
+    assert bucket.cat_file("/out/.tendies/leases/run.json") == other
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_shards_stand_beside_each_other_but_not_beside_a_whole_run(bucket: fsspec.AbstractFileSystem) -> None:
+    store = ObjectStore("memory://out")
+    with RemoteLease(store, "s0", (0, 2)).held(), RemoteLease(store, "s1", (1, 2)).held():
+        for refused in (RemoteLease(store, "whole"), RemoteLease(store, "again", (1, 2))):
+            with pytest.raises(LockHeldError, match="Batch run s"), refused.held():
+                pass
+    with RemoteLease(store, "whole").held(), pytest.raises(LockHeldError), RemoteLease(store, "s0", (0, 2)).held():
+        pass
+    assert bucket.ls("/out/.tendies/leases") == []
