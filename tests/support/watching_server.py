@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.publish.versions import list_version_dirs
-from tests.support.candidates import MODEL_NAME, answer_to
+from tests.support.candidates import MODEL_NAME, answer_to, make_candidate, picture
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:predict")
@@ -232,3 +232,14 @@ class WatchingServer:
 def _entry(number: int, version: Version) -> dict[str, Any]:
     code, _, message = version.error.partition(": ") if version.error else ("OK", "", "")
     return {"version": str(number), "state": version.state, "status": {"error_code": code, "error_message": message}}
+
+
+def pictures_to_shift(server: WatchingServer, folder: Path, count: int) -> Path:
+    """Put ``count`` pictures into a new folder; the server then serves a model that adds ten to every value of them."""
+    make_candidate(folder.parent / "candidate", by=10).rename(server.base / "1")
+    server.wait_until_serving(1)
+    folder.mkdir()
+    digits = len(str(count - 1))
+    for seed in range(count):
+        (folder / f"{seed:0{digits}d}.png").write_bytes(picture(seed))
+    return folder

@@ -14,22 +14,15 @@ from tendies_ops.operators.assets import batch_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.progress import ProgressStore, describe_progress
 from tests.support.airflow_runs import run_task, task_state
-from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
-from tests.support.watching_server import WatchingServer
+from tests.support.candidates import MODEL_NAME, picture, shift
+from tests.support.watching_server import WatchingServer, pictures_to_shift
 
 pytestmark = pytest.mark.usefixtures("server_connection")
 
 
 @pytest.fixture
 def pictures(server: WatchingServer, tmp_path: Path) -> Path:
-    """Six pictures, and a server that adds ten to every value of them."""
-    make_candidate(tmp_path / "candidate", by=10).rename(server.base / "1")
-    server.wait_until_serving(1)
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for seed in range(6):
-        (folder / f"{seed}.png").write_bytes(picture(seed))
-    return folder
+    return pictures_to_shift(server, tmp_path / "pictures", 6)
 
 
 def batch(pictures: Path, **arguments: Any) -> BatchInferenceOperator:

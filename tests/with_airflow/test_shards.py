@@ -14,21 +14,15 @@ from tendies_ops.operators.assets import batch_asset
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.spec import ModelSpec
 from tests.support.airflow_home import run_dag
-from tests.support.candidates import MODEL_NAME, make_candidate, picture
-from tests.support.watching_server import WatchingServer
+from tests.support.candidates import MODEL_NAME, picture
+from tests.support.watching_server import WatchingServer, pictures_to_shift
 
 pytestmark = pytest.mark.usefixtures("server_connection")
 
 
 @pytest.fixture
 def pictures(server: WatchingServer, tmp_path: Path) -> Path:
-    make_candidate(tmp_path / "candidate", by=10).rename(server.base / "1")
-    server.wait_until_serving(1)
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for seed in range(20):
-        (folder / f"{seed:02d}.png").write_bytes(picture(seed))
-    return folder
+    return pictures_to_shift(server, tmp_path / "pictures", 20)
 
 
 def run_group(dag_id: str, pictures: Path, **arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tendies_ops.reports import write_contact_sheet
 from tests.support.sample_pictures import encoded, png
@@ -35,3 +35,16 @@ def _where(image: Image.Image, like: object) -> list[tuple[int, int]]:
     pixels = image.convert("RGB").load()
     assert pixels is not None
     return [(x, y) for x in range(image.width) for y in range(image.height) if like(*pixels[x, y])]  # type: ignore[operator]
+
+
+def test_numbers_stand_beside_the_picture_as_lines(tmp_path: Path) -> None:
+    plain = Image.open(write_contact_sheet([(png(1), "", "a")], tmp_path / "plain.png", cell_size=100))
+    sheet = Image.open(
+        write_contact_sheet([(png(1), "cat  0.9\ndog  0.1", "a")], tmp_path / "sheet.png", cell_size=100)
+    )
+    written = ImageChops.difference(plain, sheet).getbbox()
+    assert written is not None
+    left, top, right, bottom = written
+    assert left >= 100 + 12
+    assert right <= sheet.width - 12
+    assert 20 < bottom - top < 40
