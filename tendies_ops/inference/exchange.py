@@ -95,6 +95,7 @@ class Exchange:
             "options_digest": stamp.options_digest,
             "options": options.digested(),
             "tendies": __version__,
+            **answers.facts(),
         }
         self._results = ResultMaker(answers, options, facts)
 

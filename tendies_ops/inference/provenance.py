@@ -36,8 +36,11 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
 
 def read_provenance(picture: bytes) -> dict[str, Any] | None:
-    """What :func:`add_provenance` wrote; None when there is nothing of the kind."""
+    """What :func:`add_provenance` wrote, or what a JSON result says; None when there is nothing of the kind."""
     try:
+        if picture.startswith(b"{"):
+            facts = orjson.loads(picture).get(KEYWORD)
+            return facts if isinstance(facts, dict) and "model_name" in facts else None
         with Image.open(io.BytesIO(picture)) as image:
             text = image.info.get(KEYWORD) or image.getexif().get(_USER_COMMENT, "")
         facts = orjson.loads(text.removeprefix(KEYWORD + " "))

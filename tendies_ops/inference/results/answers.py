@@ -47,6 +47,17 @@ class Answers:
         """The outputs that are whole files."""
         return tuple(name for name in self.outputs if name.endswith("_bytes"))
 
+    def facts(self) -> dict[str, Any]:
+        """What must be written into a result so that it can be made again; nothing where it is one picture."""
+        if self.kind == "picture":
+            return {}
+        return {"outputs": self.outputs, **({"labels": self.labels} if self.kind == "detection" else {})}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Answers:
+        """The reverse of :meth:`facts`."""
+        return cls(tuple(facts.get("outputs", ())), tuple(facts.get("labels", ())))
+
     def row(self, value: Any) -> dict[str, Any]:
         """
         One entry of ``predictions``, by output.

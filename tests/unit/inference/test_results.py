@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
 from tendies_ops.inference import pacing
 from tendies_ops.inference.provenance import read_provenance
+from tendies_ops.inference.replaying import replay
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
 
@@ -225,3 +227,24 @@ def test_class_numbers_are_never_mixed(make_bench: Make) -> None:
         bench.add("a.png", png(1, (90, 50)))
         bench.run(size=(32, 32), size_policy=policy, class_pixels=True, restore_size=True)
         assert set(np.unique(np.asarray(decoded(bench.outputs()["a.png"])))) == {3, 200}
+
+
+def test_every_kind_of_result_can_be_made_again(make_bench: Make) -> None:
+    def two(data: bytes) -> dict[str, Any]:
+        return {"mask_bytes": encoded(noise(9)), "style_bytes": inverted(data), "mood": 0.5}
+
+    square = with_square((64, 48), (20, 10, 30, 20))
+    for name, transform, outputs in (
+        ("detector", red_square, DETECTOR),
+        ("classifier", brightness, CLASSIFIER),
+        ("both", two, {"mask_bytes": [-1], "style_bytes": [-1], "mood": [-1]}),
+    ):
+        bench = make_bench(name, transform=transform, outputs=outputs)
+        bench.add("deep/a.png", square)
+        bench.run(provenance=True)
+        with ModelServerClient(bench.server.url) as client:
+            for made in bench.outputs():
+                assert replay(bench.output / made, bench.input, client).verdict == "exact", made
+            bench.model.transform = lambda data: {"classes": ["dark", "bright"], "scores": [0.501, 0.5]}
+            if name == "classifier":
+                assert replay(bench.output / "deep/a.json", bench.input, client).verdict == "different"
