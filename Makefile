@@ -5,6 +5,7 @@ PYTHON ?=
 ONCE ?=
 PORT ?=
 MODEL_SERVER_PORT ?=
+MINUTES ?= 40
 PYTEST_OPTIONS ?=
 WORKERS ?= 2
 
@@ -12,10 +13,10 @@ export PYTHON
 PY := .venv/bin/python
 # Two at a time, the long ones first.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
-TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/unit
+TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/faults tests/fuzz tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo check test test-all test-matrix bench docs lock clean
+.PHONY: help setup setup-dev demo check test test-all test-matrix test-cluster test-faults test-fuzz soak bench docs lock clean
 
 help: ## this list
 	@printf 'tendies: release and batch inference for TensorFlow Model Server, in Apache Airflow.\n\n'
@@ -42,6 +43,18 @@ test-all: setup-dev ## every test
 
 test-matrix: setup-dev ## the Airflow tests again, on the oldest Airflow that tendies takes
 	@$(PY) -m tools.test_matrix -m "not slow" $(PYTEST_OPTIONS)
+
+test-cluster: setup-dev ## a batch on Celery workers, PostgreSQL, Redis and three Model Servers, while all of them break
+	@$(PY) -m pytest tests/cluster -s $(PYTEST_OPTIONS)
+
+test-faults: setup-dev ## what is promised when things go wrong: every fault on every operation (docs/explanation/faults.md)
+	@$(PYTEST) tests/faults $(PYTEST_OPTIONS)
+
+test-fuzz: setup-dev ## search long for input that makes a reader stumble
+	@$(PY) -m pytest tests/fuzz --hypothesis-profile=deep --timeout=3600 $(PYTEST_OPTIONS)
+
+soak: setup-dev ## a day of releases, batches and faults, squeezed into MINUTES=40
+	@$(PY) -m tests.soak --minutes $(MINUTES)
 
 bench: setup-dev ## measure what bench/README.md promises
 	@$(PY) -m bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 from functools import partial
@@ -64,8 +65,8 @@ def release_command(  # noqa: PLR0913  # one for each option
     base = model_base_path or options.model_base_path
     if base is None:
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
-    with stop_on_signals() as cancelled, tempfile.TemporaryDirectory(prefix="tendies-export-") as scratch:
-        saved_model_dir = spec_or_dir if spec is None else _export(spec, Path(scratch) / "saved_model", cancelled)
+    with stop_on_signals() as cancelled, contextlib.ExitStack() as stack:
+        saved_model_dir = spec_or_dir if spec is None else _export(spec, stack, cancelled)
         report = release_model(
             saved_model_dir,
             base,
@@ -113,11 +114,13 @@ def _options(options: ReleaseSpec, **changes: Any) -> ReleaseSpec:
     return options.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
-def _export(spec: ModelSpec, output_dir: Path, cancelled: threading.Event) -> Path:
+def _export(spec: ModelSpec, stack: contextlib.ExitStack, cancelled: threading.Event) -> Path:
+    """Into a folder that goes with the stack."""
     from tendies_ops.export import export_model
 
     _say(f"Exporting {spec.model_name}")
-    return export_model(spec, output_dir, cancelled=cancelled).saved_model_dir
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="tendies-export-"))
+    return export_model(spec, Path(scratch) / "saved_model", cancelled=cancelled).saved_model_dir
 
 
 def _say(words: str) -> None:

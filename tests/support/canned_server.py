@@ -33,7 +33,7 @@ class Answer:
     delay_s: float = 0.0
     cut_after_bytes: int | None = None  #: close the connection after so many bytes of the whole answer; 0: at once
     reset: bool = False  #: where it is cut, with a reset instead of an orderly end
-    bytes_per_second: float | None = None  #: one byte at a time, no faster than this
+    bytes_per_second: float | None = None  #: of the body, one byte at a time
     raw: bytes | None = None  #: send exactly this instead, and close
 
     def on_the_wire(self) -> bytes:
@@ -125,10 +125,12 @@ def _send(connection: socket.socket, answer: Answer) -> None:
     data = answer.on_the_wire()[: answer.cut_after_bytes]
     if answer.bytes_per_second is None:
         connection.sendall(data)
-    else:
-        for at in range(len(data)):
-            connection.sendall(data[at : at + 1])
-            time.sleep(1 / answer.bytes_per_second)
+        return
+    head, blank_line, body = data.partition(b"\r\n\r\n")
+    connection.sendall(head + blank_line)
+    for at in range(len(body)):
+        connection.sendall(body[at : at + 1])
+        time.sleep(1 / answer.bytes_per_second)
 
 
 def _shut(connection: socket.socket) -> None:

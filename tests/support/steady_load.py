@@ -26,6 +26,7 @@ class SteadyLoad:
         self._thread = threading.Thread(target=self._run)
         self.answered = 0
         self.failures: list[str] = []
+        self.failed_at_s: list[float] = []  #: of each failure, time.monotonic()
         self.pictures: dict[bytes, float] = {}  #: every different answer -> when it came last, time.monotonic()
 
     def __enter__(self) -> SteadyLoad:
@@ -43,12 +44,16 @@ class SteadyLoad:
                 connection.request("POST", self._path, self._body)
                 response = connection.getresponse()
                 body = response.read()
-            except OSError as error:
-                self.failures.append(repr(error))
+            except (OSError, http.client.HTTPException) as error:
+                self._fail(repr(error))
                 connection.close()
                 continue
             if response.status != 200:
-                self.failures.append(f"{response.status} {body[:300]!r}")
+                self._fail(f"{response.status} {body[:300]!r}")
                 continue
             self.answered += 1
             self.pictures[base64.b64decode(json.loads(body)["predictions"][0]["b64"])] = time.monotonic()
+
+    def _fail(self, words: str) -> None:
+        self.failures.append(words)
+        self.failed_at_s.append(time.monotonic())
