@@ -14,6 +14,7 @@ import orjson
 
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
+from tendies_ops.inference.ledger import STATE_FOLDER
 from tendies_ops.inference.report import BatchReport
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import (
@@ -55,9 +56,14 @@ class RunFiles:
             return self._place_tables(table)
 
     def join_tables(self, tables: Sequence[Path]) -> dict[str, str]:
-        """Make one table of those of shards; what is returned is as for :meth:`write_table`."""
+        """
+        Make one table of those of shards; what is returned is as for :meth:`write_table`.
+
+        :param tables: where they were placed, each in the folder of its run.
+        """
+        of_runs = (f"{STATE_FOLDER}/runs/{table.parent.name}/{table.name}" for table in tables)
         with _told_as_output_trouble(self.folder):
-            return self._place_tables(join_tables(tables, self.folder / TABLE_NAME))
+            return self._place_tables(join_tables(map(self._target.read, of_runs), self.folder / TABLE_NAME))
 
     def save(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +75,17 @@ def write_table(
     return path
 
 
-def join_tables(tables: Sequence[Path], path: Path) -> Path | None:
+def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
     """One table of those of shards; None when there are none."""
-    if not tables:
+    all_of_them = iter(tables)
+    first = next(all_of_them, None)
+    if first is None:
         return None
     with path.open("wb") as stream:
-        for number, table in enumerate(tables):
-            with table.open("rb") as part:
-                header = part.readline()
-                stream.writelines([header] if number == 0 else [])
-                stream.writelines(part)
+        stream.write(first)
+        for table in all_of_them:
+            _, _, rows = table.partition(b"\n")  # the first line is the header again
+            stream.write(rows)
     return path
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from tendies_ops.errors import UsageError
 from tendies_ops.inference import pacing
 from tendies_ops.inference.provenance import read_provenance
 from tendies_ops.inference.replaying import replay
+from tendies_ops.inference.sharding import finish_shards, plan_shards
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
 
@@ -158,6 +160,22 @@ def test_scores_are_on_the_contact_sheet_and_the_page_links_the_table(classifier
     right = sheet.crop((12 + 220 + 6, 12, 12 + 2 * 220 + 6, 12 + 220))  # of the first pair
     assert len(right.getcolors() or []) > 5
     assert 'href="scores.csv"' in Path(report.paths["html"]).read_text()
+
+
+@pytest.mark.parametrize("place", ["folder", "memory://shard-scores"])
+def test_shards_make_one_table(classifier: Bench, place: str) -> None:
+    output = str(classifier.output) if place == "folder" else place
+    for number in range(9):
+        classifier.add(f"more/{number}.png", encoded(Image.new("L", (8, 8), 20 * number)))
+    plan = plan_shards(classifier.options(output=output), max_shards=3, pictures_per_shard=4)
+    told = {"output": output, "allow_empty": True}
+    runs = [classifier.run(**told, shard=(index, plan.shards), run_id=f"s{index}") for index in range(plan.shards)]
+    options = classifier.options(output=output, run_id="whole")
+    report = finish_shards(options, plan, [one.summary() for one in runs])
+    text = fsspec.open(report.paths["scores"], "rt").open().read()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert (plan.shards, report.done, len(rows)) == (3, 12, 12)
+    assert len({row["input"] for row in rows}) == 12
 
 
 def test_a_failed_picture_has_no_row(classifier: Bench) -> None:
