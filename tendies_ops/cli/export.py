@@ -30,7 +30,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     from tendies_ops.export import export_model
 
     result = export_model(
-        _with_rewrites(load_spec(spec), optimize),
+        with_rewrites(load_spec(spec), optimize),
         output,
         checkpoint=checkpoint,
         python=python,
@@ -48,7 +48,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     return 0
 
 
-def _with_rewrites(spec: ModelSpec, wanted: str | None) -> ModelSpec:
+def with_rewrites(spec: ModelSpec, wanted: str | None) -> ModelSpec:
     """
     Let the command line override ``optimize.rewrites``; the spec's limits stay.
 

@@ -94,6 +94,8 @@ class VariantEntry(_Part):
     psnr_db: float | None = None  #: the least of all golden images; None: no difference at all
     ssim: float | None = None  #: the least
     max_abs: float | None = None  #: the largest, of 255
+    seam: float | None = None  #: the largest mean step of a whole row or column that float32 has not, of 255
+    levels: float | None = None  #: the least share of float32's different pixel values that is left
     sheet: str | None = None  #: float32, this and their difference side by side; relative to the version directory
 
 

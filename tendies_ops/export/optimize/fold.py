@@ -120,7 +120,7 @@ def _tensors_of(name: str, users: dict[str, list[tuple[Any, int]]]) -> Iterator[
     yield from (tensor for tensor in users if node_of(tensor) == name)
 
 
-def _constant_nodes(graph: NetworkGraph) -> set[str]:
+def _constant_nodes(graph: NetworkGraph) -> dict[str, None]:
     """Name the nodes that depend on nothing but constants. Control inputs count: a guard may look at the picture."""
     fed = {node_of(tensor) for tensor in graph.inputs.values()}
     known: dict[str, bool] = {}
@@ -143,7 +143,7 @@ def _constant_nodes(graph: NetworkGraph) -> set[str]:
                 and all(known[tensor] for tensor in before)
                 and not _draws_lots(node.op)
             )
-    return {name for name, is_constant in known.items() if is_constant}
+    return {name: None for name, is_constant in known.items() if is_constant}  # in an order: a set's differs each run
 
 
 def _draws_lots(operation: str) -> bool:

@@ -45,9 +45,10 @@ class NetworkGraph:
         return [short(name) for name in node.input if not name.startswith("^")]
 
     def users(self) -> dict[str, list[tuple[Any, int]]]:
-        """For each tensor, the nodes that compute with it and at which input. Answers of the network do not count."""
+        """For each tensor, the nodes that are needed and compute with it, and at which input; outputs do not count."""
         found: dict[str, list[tuple[Any, int]]] = {}
-        for node in self.nodes.values():
+        needed = set(self._needed())
+        for node in (node for name, node in self.nodes.items() if name in needed):
             for position, name in enumerate(node.input):
                 if not name.startswith("^"):
                     found.setdefault(short(name), []).append((node, position))
@@ -123,8 +124,10 @@ class NetworkGraph:
         import tensorflow as tf
 
         needed = set(self._needed())
-        graph_def = tf.compat.v1.GraphDef(versions=self._versions, library=self._library)
+        graph_def = tf.compat.v1.GraphDef(versions=self._versions)
         graph_def.node.extend(node for name, node in self.nodes.items() if name in needed)
+        if any(_calls_function(node) for node in graph_def.node):
+            graph_def.library.CopyFrom(self._library)
         outputs = {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in self.outputs.items()}
         return FrozenNetwork(graph_def, self.inputs, outputs)
 
@@ -145,6 +148,10 @@ class NetworkGraph:
             number += 1
             unique = f"{name}_{number}"
         return unique
+
+
+def _calls_function(node: Any) -> bool:
+    return any(value.HasField("func") or value.list.func for value in node.attr.values())
 
 
 def _copy(node: Any) -> Any:

@@ -101,6 +101,9 @@ def _in_dtype(graph: NetworkGraph, node: Any, inputs: list[str], dtype: tf.DType
 def _cast(graph: NetworkGraph, name: str, tensor: str, dtype: tf.DType) -> str:
     import tensorflow as tf
 
+    for cast in graph.of_kind("Cast"):
+        if short(cast.input[0]) == short(tensor) and dtype_number(cast, "DstT") == dtype.as_datatype_enum:
+            return str(cast.name)
     source = tf.float32 if dtype != tf.float32 else tf.as_dtype(dtype_number(graph.producer(tensor)))
     return graph.add("Cast", name, [tensor], SrcT=source, DstT=dtype)
 

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
 from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.optimize.host import Host
-from tendies_ops.export.optimize.trial_server import TrialServer, trial_server
+from tendies_ops.export.optimize.trial_server import trial_server
 from tendies_ops.spec import ModelSpec
 
 _LEAST_ROUNDS = 3
 _MOST_ROUNDS = 15
 #: A request of the batch client takes seconds at most where it may choose; one that takes longer measures no better.
 _REQUEST_S = 1.5
+_LEAST_REQUESTS = 12
 #: Made golden images are small; a photograph is not.
 _PHOTO_SIDE = 256
 
@@ -67,18 +69,21 @@ def pictures_to_send(golden: Sequence[GoldenImage], spec: ModelSpec) -> tuple[by
     return (buffer.getvalue(),)
 
 
-def find_load(model_base_path: Path, files: tuple[bytes, ...], host: Host, *, max_batch_size: int) -> Load:
+def find_load(
+    model_base_path: Path, files: tuple[bytes, ...], host: Host, *, max_batch_size: int, budget_s: float = 20.0
+) -> Load:
     """
     Choose the batch size as the batch client does: as many as its spec says, fewer where a request would take long.
 
     :param model_base_path: of float32.
+    :param budget_s: how long a variant is measured: a request must fit into it several times.
     """
     with trial_server(model_base_path, host) as server:
         server.predict(files[:1])
         started_s = time.perf_counter()
         server.predict(files[:1])
         elapsed_s = time.perf_counter() - started_s
-    affordable = int(_REQUEST_S / elapsed_s)
+    affordable = int(min(_REQUEST_S, budget_s / _LEAST_REQUESTS) / elapsed_s)
     return Load(files, max(1, min(max_batch_size, affordable)), host.cpus)
 
 
@@ -91,17 +96,17 @@ def compare_speed(float32: Path, variant: Path, load: Load, host: Host, *, budge
     :raises ExportError: a server does not start.
     :raises ModelServerError: a request fails.
     """
-    rounds: list[tuple[_Round, _Round]] = []
+    rounds: list[tuple[Round, Round]] = []
     with trial_server(float32, host) as first, trial_server(variant, host) as second:
         for server in (first, second):
-            _one_round(server, load)  # the first requests pay for what is prepared once
+            one_round(server, load)  # the first requests pay for what is prepared once
         deadline_s = time.monotonic() + budget_s
         while len(rounds) < _MOST_ROUNDS and (len(rounds) < _LEAST_ROUNDS or time.monotonic() < deadline_s):
             if len(rounds) % 2:
-                later = _one_round(second, load)
-                rounds.append((_one_round(first, load), later))
+                later = one_round(second, load)
+                rounds.append((one_round(first, load), later))
             else:
-                rounds.append((_one_round(first, load), _one_round(second, load)))
+                rounds.append((one_round(first, load), one_round(second, load)))
         memory = first.memory_bytes, second.memory_bytes
     ratios = [after.images_per_second / before.images_per_second for before, after in rounds]
     return Comparison(
@@ -112,12 +117,21 @@ def compare_speed(float32: Path, variant: Path, load: Load, host: Host, *, budge
 
 
 @dataclass(frozen=True)
-class _Round:
+class Round:
+    """What one burst of requests did."""
+
     images_per_second: float
     request_s: tuple[float, ...]
 
 
-def _one_round(server: TrialServer, load: Load) -> _Round:
+class Predictor(Protocol):
+    """What answers requests: a server, or a model in this process."""
+
+    def predict(self, files: Sequence[bytes]) -> Sequence[bytes]:
+        """Answer one request."""
+
+
+def one_round(server: Predictor, load: Load) -> Round:
     """Send two requests for each place in flight."""
 
     def timed(files: list[bytes]) -> float:
@@ -129,10 +143,10 @@ def _one_round(server: TrialServer, load: Load) -> _Round:
     started_s = time.perf_counter()
     with ThreadPoolExecutor(load.in_flight) as senders:
         request_s = tuple(senders.map(timed, requests))
-    return _Round(len(requests) * load.batch_size / (time.perf_counter() - started_s), request_s)
+    return Round(len(requests) * load.batch_size / (time.perf_counter() - started_s), request_s)
 
 
-def _median(rounds: Sequence[_Round], memory_bytes: int) -> Speed:
+def _median(rounds: Sequence[Round], memory_bytes: int) -> Speed:
     times_s = [seconds for one in rounds for seconds in one.request_s]
     return Speed(
         statistics.median(one.images_per_second for one in rounds), 1000 * statistics.median(times_s), memory_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +125,8 @@ class _Workshop:
             passed=not why_not,
             why_not=why_not,
             size_bytes=(directory / _SAVED_MODEL).stat().st_size,
-            psnr_db=price.psnr_db if price else None,
-            ssim=price.ssim if price else None,
-            max_abs=price.max_abs if price else None,
             sheet=self._draw(variant, answers) if price else None,
+            **(asdict(price) if price else {}),
         )
 
     def _judge(self, answers: Answers) -> tuple[PixelPrice | None, str]:
@@ -151,7 +149,8 @@ class _Workshop:
         (plain / "1").mkdir(parents=True)
         shutil.copyfile(self._draft.directory / _SAVED_MODEL, plain / "1" / _SAVED_MODEL)
         files = pictures_to_send(self._draft.golden, spec)
-        load = find_load(plain, files, self._host, max_batch_size=spec.batch.max_batch_size)
+        budget_s = spec.optimize.seconds_per_variant
+        load = find_load(plain, files, self._host, max_batch_size=spec.batch.max_batch_size, budget_s=budget_s)
         self._say(f"Measuring with {load.in_flight} requests of {load.batch_size} pictures at a time")
         reference = VariantEntry(
             name=FLOAT32, passed=True, size_bytes=(plain / "1" / _SAVED_MODEL).stat().st_size, ssim=1.0, max_abs=0.0
@@ -161,9 +160,7 @@ class _Workshop:
             if not entry.passed:
                 measured.append(entry)
                 continue
-            comparison = compare_speed(
-                plain, self.folder / entry.name, load, self._host, budget_s=spec.optimize.seconds_per_variant
-            )
+            comparison = compare_speed(plain, self.folder / entry.name, load, self._host, budget_s=budget_s)
             measured[0] = _with_speed(reference, comparison.float32, 1.0)
             measured.append(_with_speed(entry, comparison.variant, comparison.speedup))
         return measured, load

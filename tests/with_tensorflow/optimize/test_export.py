@@ -1,0 +1,110 @@
+"""``optimize:`` from the spec to the served version."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tendies_ops.compare import compare_images
+from tendies_ops.errors import ParityError, StoppedError
+from tendies_ops.export import check_loads, export_model
+from tendies_ops.spec import ModelSpec, OptimizeSpec, load_spec, read_manifest
+from tendies_ops.spec.manifest import verify_files
+from tests.support.model_server import start_model_server
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "models"
+ALL_BY_NAME = ("fold", "affine", "bfloat16", "int8_weights")
+TENDIES = Path(sys.executable).with_name("tendies")
+
+
+def stripes(**optimize: object) -> ModelSpec:
+    spec = load_spec(EXAMPLES / "noise_to_stripes.yaml")
+    return spec.model_copy(update={"optimize": OptimizeSpec.model_validate(optimize)})
+
+
+@pytest.fixture(scope="module")
+def optimized(tmp_path_factory):
+    """The demo's network under every rewrite that a CPU can be asked for."""
+    directory = tmp_path_factory.mktemp("optimized") / "models" / "1"
+    return export_model(stripes(rewrites=ALL_BY_NAME), directory)
+
+
+def test_the_manifest_says_what_was_done_and_what_it_costs(optimized) -> None:
+    taken = optimized.manifest.optimization
+    (variant,) = taken.variants
+
+    assert taken.chosen == variant.name == "fold+affine+bfloat16+int8_weights"
+    assert variant.psnr_db > 35
+    assert variant.ssim > 0.98
+    assert variant.size_bytes == (optimized.saved_model_dir / "saved_model.pb").stat().st_size < 800_000
+    assert variant.sheet in optimized.manifest.files
+    verify_files(optimized.saved_model_dir, optimized.manifest)
+    assert not (optimized.saved_model_dir / "variants").exists()
+
+
+def test_tensorflow_and_the_embedded_server_load_it_and_give_what_was_promised(optimized) -> None:
+    check_loads(optimized.saved_model_dir)
+    directory, golden = optimized.saved_model_dir, optimized.manifest.golden
+    base_path = directory.parent
+    with start_model_server("--model_name=m", f"--model_base_path={base_path}") as server:
+        from tendies_ops.client import ModelServerClient
+
+        with ModelServerClient(server.url) as client:
+            answers = client.predict_files("m", [(directory / entry.input).read_bytes() for entry in golden])
+    for entry, answer in zip(golden, answers, strict=True):
+        promised = (directory / entry.outputs["output_bytes"]).read_bytes()
+        assert compare_images(promised, answer).max_abs <= 2
+
+
+def test_another_process_writes_the_same_digest(optimized, tmp_path) -> None:
+    command = [TENDIES, "export", EXAMPLES / "noise_to_stripes.yaml", "--output", tmp_path / "again"]
+    environment = {**os.environ, "PYTHONHASHSEED": "4"}
+    subprocess.run([*command, "--optimize", ",".join(ALL_BY_NAME)], check=True, capture_output=True, env=environment)
+
+    assert read_manifest(tmp_path / "again").model_digest == optimized.manifest.model_digest
+
+
+def test_auto_measures_through_the_server_and_prints_the_table(tmp_path) -> None:
+    lines: list[str] = []
+    result = export_model(stripes(rewrites="auto", seconds_per_variant=0.1), tmp_path / "auto", on_line=lines.append)
+    taken = result.manifest.optimization
+    by_name = {variant.name: variant for variant in taken.variants}
+
+    assert taken.wanted == "auto"
+    assert taken.chosen in by_name
+    assert taken.why in lines
+    assert (taken.batch_size or 0) >= 1
+    assert [line.split()[0] for line in lines if line.split()[0] in by_name] == list(by_name)
+    for variant in by_name.values():
+        assert variant.images_per_second > 0
+        assert variant.memory_bytes > 50e6
+    assert by_name["float32"].speedup == 1.0
+    assert not any("images_per_second" in name for name in result.manifest.files), "no figure in what is digested"
+    verify_files(result.saved_model_dir, result.manifest)
+
+
+def test_a_rewrite_by_name_that_the_gate_refuses_writes_nothing(tmp_path) -> None:
+    with pytest.raises(ParityError, match=r"PSNR .* is below 90"):
+        export_model(stripes(rewrites=("bfloat16",), min_psnr_db=90.0), tmp_path / "refused")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_stop_while_servers_are_measured_leaves_no_server_and_no_file(tmp_path) -> None:
+    stop = threading.Event()
+
+    def on_line(line: str) -> None:
+        if line.startswith("Measuring"):
+            stop.set()
+
+    with pytest.raises(StoppedError):
+        export_model(stripes(rewrites="auto"), tmp_path / "stopped", cancelled=stop, on_line=on_line)
+    assert list(tmp_path.iterdir()) == []
+    commands = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    assert not any(str(tmp_path) in command for command in commands)
