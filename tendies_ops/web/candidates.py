@@ -16,6 +16,7 @@ from tendies_ops.web.release_view import GateRow, ReleaseFacts
 from tendies_ops.web.safety import confine
 
 _EXPORTS = ".exports"  #: below the model base path, see ExportSavedModelOperator
+_RELEASE_DAG = re.compile(r"tendies_release_.+?[.](?=[a-z_]+__[0-9])")  # Airflow's own ids are ``manual__<time>``
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}")
 
 
@@ -25,6 +26,11 @@ class Candidate:
 
     name: str
     directory: Path
+
+    @property
+    def label(self) -> str:
+        """Its DAG run without the DAG: what tells one candidate of a model from another."""
+        return _RELEASE_DAG.sub("", self.name.removesuffix(REJECTED_SUFFIX))
 
     @property
     def rejected(self) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import PurePosixPath
 
+from tendies_ops.inference.ledger import exact_path
 from tendies_ops.web.ledger_index import LedgerIndex, Query
+from tendies_ops.web.remote_files import RemoteFiles
 from tendies_ops.web.run_pictures import picture_path
 from tendies_ops.web.runs_view import Run
 from tendies_ops.web.safety import OutsideError
@@ -18,7 +21,7 @@ def ledger_lines(index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
     yield from index.raw_lines(wanted)
 
 
-def zip_of_results(run: Run, index: LedgerIndex, wanted: Query) -> Iterator[bytes]:
+def zip_of_results(run: Run, index: LedgerIndex, wanted: Query, remote: RemoteFiles) -> Iterator[bytes]:
     """
     A ZIP of the results, under their own names below the output folder, stored as they are.
 
@@ -29,10 +32,11 @@ def zip_of_results(run: Run, index: LedgerIndex, wanted: Query) -> Iterator[byte
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for line in index.lines(wanted):
             try:
-                path = picture_path(run, line, "after")
+                path = picture_path(run, line, "after", remote)
             except OutsideError:
                 continue
-            archive.write(path, path.relative_to(run.output.resolve()).as_posix().encode("utf-8", "replace").decode())
+            name = exact_path(line.record, "output") or path.name
+            archive.write(path, PurePosixPath(name).as_posix().encode("utf-8", "replace").decode())
             yield buffer.taken()
     yield buffer.taken()
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tendies_ops.errors import SpecError
+from tendies_ops.files.object_store import is_remote
 from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.web.mirrors import Mirror
 
 #: Names the specs that have DAGs, one path a line (see ``dag_factory``).
 INDEX_NAME = "index.txt"
@@ -43,6 +45,7 @@ class KnownModel:
 
     spec: ModelSpec
     location: Location
+    mirror: Mirror | None = None  #: of an output in an object store
 
     @property
     def name(self) -> str:
@@ -71,8 +74,8 @@ class KnownModel:
 
     @property
     def output(self) -> Path | None:
-        """The folder of its results, where that is a folder of this machine."""
-        return local_path(self.spec.batch.output)
+        """The folder of its results; for an object store the copy of what its runs keep there."""
+        return self.mirror.folder if self.mirror else local_path(self.spec.batch.output)
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,12 @@ class Catalogue:
 class Catalogues:
     """Reads the specs again only when one of them changed."""
 
-    def __init__(self, specs_dir: Path, locate: Locate = locate_by_spec) -> None:
+    def __init__(
+        self, specs_dir: Path, locate: Locate = locate_by_spec, mirror_of: Callable[[str], Mirror] | None = None
+    ) -> None:
         self._specs_dir = specs_dir
         self._locate = locate
+        self._mirror_of = mirror_of
         self._lock = threading.Lock()
         self._seen: tuple[tuple[str, int, int], ...] | None = None
         self._specs: tuple[list[ModelSpec], list[str]] = ([], [])
@@ -105,8 +111,12 @@ class Catalogues:
                 self._specs = _read_specs(self._specs_dir)
                 self._seen = seen
             specs, problems = self._specs
-        models = tuple(KnownModel(spec, self._locate(spec)) for spec in specs)
+        models = tuple(KnownModel(spec, self._locate(spec), self._mirror(spec)) for spec in specs)
         return Catalogue(models, tuple(problems))
+
+    def _mirror(self, spec: ModelSpec) -> Mirror | None:
+        output = spec.batch.output
+        return self._mirror_of(output) if output and is_remote(output) and self._mirror_of else None
 
 
 def local_path(folder: str | None) -> Path | None:

@@ -102,7 +102,7 @@ class PictureCache:
         with self._lock:
             self._written_bytes += len(data)
             if self._written_bytes >= self._max_bytes:
-                self._written_bytes = _forget_oldest(self._directory, keep_bytes=self._max_bytes // 2)
+                self._written_bytes = forget_oldest(self._directory, keep_bytes=self._max_bytes // 2)
 
 
 def _cache_name(path: Path, side: int) -> str:
@@ -112,7 +112,12 @@ def _cache_name(path: Path, side: int) -> str:
     return f"{name[:2]}/{name}.webp"
 
 
-def _forget_oldest(directory: Path, *, keep_bytes: int) -> int:
+def forget_oldest(directory: Path, *, keep_bytes: int) -> int:
+    """
+    Remove files, oldest first, until those that stay are small enough.
+
+    :return: bytes of those that stay.
+    """
     files = []
     for folder, _, names in os.walk(directory):
         for name in names:

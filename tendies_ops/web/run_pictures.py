@@ -10,6 +10,7 @@ from typing import Literal
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine
+from tendies_ops.web.remote_files import RemoteFiles
 from tendies_ops.web.runs_view import Run
 from tendies_ops.web.safety import OutsideError, confine
 
@@ -24,14 +25,17 @@ class Hit:
     line: LedgerLine
 
 
-def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"]) -> Path:
+def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], remote: RemoteFiles) -> Path:
     """
-    The file on one side of a picture.
+    The file on one side of a picture; of one in an object store, a copy.
 
     :raises OutsideError: it is not there, not told, or outside of the run's input or output folder.
     """
-    relative = exact_path(line.record, "input" if side == "before" else "output")
-    root = run.input if side == "before" else run.output
+    name = "input" if side == "before" else "output"
+    relative = exact_path(line.record, name)
+    root, url = (run.input, run.input_url) if side == "before" else (run.output, run.output_url)
+    if relative and url:
+        return remote.fetch(url, relative, str(line.record.get(f"{name}_digest")))
     if not relative or root is None:
         raise OutsideError(side)
     return confine(root, relative)
@@ -45,6 +49,8 @@ def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: st
         if model.output is None or model.output in outputs:
             continue
         outputs.add(model.output)
+        if model.mirror is not None:
+            model.mirror.refresh()
         ledger = model.output / STATE_FOLDER / LEDGER_NAME
         if not ledger.is_file():
             continue

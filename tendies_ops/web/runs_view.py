@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import orjson
 
+from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.web.known import KnownModel, local_path
+from tendies_ops.web.safety import RUN_ID
 
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
-#: No separator and no leading dot: it is a directory's name and part of addresses.
-RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
 SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
 #: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
 #: sums up. Ids of DAG runs hold dots themselves.
@@ -48,6 +48,13 @@ class Run:
     facts: dict[str, Any]  #: of report.json, or of progress.json while there is none
     state: RunState
     changed_at: datetime  #: when it last wrote a word
+    output_url: str | None = None  #: where its results lie, if that is an object store
+
+    @property
+    def input_url(self) -> str | None:
+        """Where its pictures lie, if that is an object store and the one that the spec names."""
+        usual = self.usual_input
+        return usual if usual and is_remote(usual) and self.facts.get("input", usual) == usual else None
 
     def number(self, name: str) -> float:
         """A number among the facts; 0 where it is not told."""
@@ -222,18 +229,23 @@ class _Place:
     run_id: str
     directory: str
     changed_ns: int
+    output_url: str | None
 
 
 def _places(model: KnownModel) -> list[_Place]:
     if model.output is None:
         return []
+    if model.mirror is not None:
+        model.mirror.refresh()
+    output_url = model.mirror.url if model.mirror else None
     found = []
     try:
         with os.scandir(model.output / STATE_FOLDER / "runs") as entries:
             for entry in entries:
                 if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                     changed_ns = entry.stat().st_mtime_ns
-                    found.append(_Place(model.name, model.spec.batch.input, entry.name, entry.path, changed_ns))
+                    usual_input = model.spec.batch.input
+                    found.append(_Place(model.name, usual_input, entry.name, entry.path, changed_ns, output_url))
     except OSError:
         return []
     return found
@@ -254,7 +266,8 @@ def _read(place: _Place) -> Run:
 
 
 def _run(place: _Place, facts: dict[str, Any], state: RunState, changed_at: datetime) -> Run:
-    return Run(place.model_name, place.run_id, Path(place.directory), place.usual_input, facts, state, changed_at)
+    directory = Path(place.directory)
+    return Run(place.model_name, place.run_id, directory, place.usual_input, facts, state, changed_at, place.output_url)
 
 
 @lru_cache(maxsize=4096)  # time and size are part of the key: what changes is read again

@@ -7,6 +7,7 @@ One place for each rule: which files may leave the machine (:func:`confine`), wh
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import MutableHeaders
@@ -26,6 +27,9 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+#: A run's id: a directory's name and part of addresses, so it has no separator and no leading dot.
+RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
 
 
 class OutsideError(Exception):

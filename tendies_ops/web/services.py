@@ -11,8 +11,10 @@ from fastapi import Depends, HTTPException, Request
 from tendies_ops.web.auth import Person, PersonDep
 from tendies_ops.web.known import Catalogue, Catalogues, KnownModel, Locate
 from tendies_ops.web.ledger_index import LedgerIndexes
+from tendies_ops.web.mirrors import Mirrors
 from tendies_ops.web.models_view import ModelPicture, read_model
 from tendies_ops.web.pictures import PictureCache
+from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
 from tendies_ops.web.server_states import ServerStates
 from tendies_ops.web.settings import WebSettings
 
@@ -21,7 +23,10 @@ class Services:
     """The caches; nothing in them is more than a copy of what lies in files or what servers say."""
 
     def __init__(self, settings: WebSettings, locate: Locate) -> None:
-        self.catalogues = Catalogues(settings.specs_dir, locate)
+        stores = ObjectStores()
+        mirrors = Mirrors(settings.cache_dir / "mirrors", stores)
+        self.catalogues = Catalogues(settings.specs_dir, locate, mirrors.of)
+        self.remote_files = RemoteFiles(settings.cache_dir / "objects", stores)
         self.states = ServerStates(timeout_s=settings.server_timeout_s)
         self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=settings.max_cache_bytes)
         self.ledgers = LedgerIndexes(settings.cache_dir / "ledgers")

@@ -115,3 +115,13 @@ def browsers(stage: Stage) -> Iterator[Browsers]:
     pictures = os.environ.get("TENDIES_SCREENSHOTS")
     with Browsers(stage.airflow, Path(pictures) if pictures else None) as opened:
         yield opened
+
+
+def run_path(stage: Stage) -> str:
+    (found,) = (stage.output / ".tendies" / "runs").glob(f"{stage.batch_dag}.{stage.first_run}.infer.*")
+    return f"runs/{MODEL}/{found.name}"
+
+
+def in_frame(page: Any) -> Any:
+    """Our page inside Airflow's."""
+    return page.frame_locator("iframe")

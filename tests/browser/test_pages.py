@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-from typing import Any
 
 import pytest
 
-from tests.browser.conftest import MODEL, Stage
+from tests.browser.conftest import MODEL, Stage, in_frame, run_path
 from tests.support.browser import Browsers
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def run_path(stage: Stage) -> str:
-    (found,) = (stage.output / ".tendies" / "runs").glob(f"{stage.batch_dag}.{stage.first_run}.infer.*")
-    return f"runs/{MODEL}/{found.name}"
-
-
-def in_frame(page: Any) -> Any:
-    """Our page inside Airflow's."""
-    return page.frame_locator("iframe")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -174,42 +162,6 @@ def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, 
     frame.get_by_text("Serving version 1").first.wait_for()
     frame.get_by_text("too bright for the coast").first.wait_for()
     browsers.keep(page, "rolled-back")
-    page.context.close()
-
-
-def test_a_reviewer_approves_with_the_pictures_in_view(stage: Stage, browsers: Browsers) -> None:
-    """Airflow's answers are written here, in its own shape: a real approval would need a real export first."""
-    dag_run = "manual__2026-11-22T03:00:00+00:00"
-    exports = stage.base_path / ".exports" / f"tendies_release_{MODEL}.manual__2026-11-22T03_00_00_00_00"
-    shutil.copytree(stage.base_path.parents[1] / "candidate-1", exports)
-    task = {"dag_run_id": dag_run, "task_id": "approve", "map_index": -1}
-    detail: dict[str, Any] = {
-        "subject": "Release the new version?",
-        "body": "step 3000",
-        "options": ["Approve", "Reject"],
-    }
-    detail["task_instance"] = task
-    sent: list[Any] = []
-
-    def answer(route: Any) -> None:
-        if route.request.method == "PATCH":
-            sent.append((route.request.url, route.request.post_data_json))
-        route.fulfill(json={"hitl_details": [detail], "total_entries": 1})
-
-    page = browsers.page("user")
-    page.route("**/api/v2/dags/**/hitlDetails**", answer)
-    page.goto(browsers.framed(f"models/{MODEL}"))
-    frame = in_frame(page)
-    frame.get_by_text("Release the new version?").wait_for()
-    frame.locator("[data-pictures] .compare.slider").first.wait_for()
-    browsers.keep(page, "approval")
-    frame.get_by_role("button", name="Approve").click()
-    assert sent == [], "it asks before it acts"
-    frame.get_by_role("button", name="Approve: press again to confirm").click()
-    frame.get_by_text("Approve: noted.").wait_for()
-    ((url, body),) = sent
-    assert url.endswith("/taskInstances/approve/-1/hitlDetails")
-    assert body == {"chosen_options": ["Approve"], "params_input": {}}
     page.context.close()
 
 

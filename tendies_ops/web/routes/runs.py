@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -113,7 +114,7 @@ def run_ledger(services: ServicesDep, run: RunDep, wanted: WantedDep) -> Streami
 @router.get("/runs/{model_name}/{run_id}/pictures.zip")
 def run_pictures(services: ServicesDep, run: RunDep, wanted: WantedDep) -> StreamingResponse:
     """The results of the pictures in view, as the run wrote them."""
-    parts = downloads.zip_of_results(run, services.ledgers.of(run.ledger), wanted)
+    parts = downloads.zip_of_results(run, services.ledgers.of(run.ledger), wanted, services.remote_files)
     return _download(parts, "application/zip", f"{run.run_id}-pictures.zip")
 
 
@@ -144,10 +145,11 @@ def picture_page(
 
 
 @router.get("/runs/{model_name}/{run_id}/pictures/{row}/original")
-def picture_original(run: RunDep, line: LineDep) -> FileResponse:
+def picture_original(services: ServicesDep, run: RunDep, line: LineDep) -> FileResponse:
     """The result's own bytes, to be saved and never to be shown: a browser must not make a page of them."""
-    path = picture_path(run, line, "after")
-    return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+    path = picture_path(run, line, "after", services.remote_files)
+    name = PurePosixPath(line.record["output"]).name
+    return FileResponse(path, filename=name, media_type="application/octet-stream")
 
 
 @router.get("/runs/{model_name}/{run_id}/pictures/{row}/{side}")
@@ -155,7 +157,7 @@ def picture(
     services: ServicesDep, run: RunDep, line: LineDep, side: Literal["before", "after"], size: Size = "thumb"
 ) -> Response:
     """One picture, drawn anew."""
-    return picture_answer(services.pictures, picture_path(run, line, side), size)
+    return picture_answer(services.pictures, picture_path(run, line, side, services.remote_files), size)
 
 
 @router.get("/pictures")

@@ -233,6 +233,7 @@ def test_candidates_are_exports_that_are_whole(world: WebWorld) -> None:
     (world.base_path / ".exports" / ".hidden").mkdir()
     (candidate,) = list_candidates(model_of(world))
     assert (candidate.name, candidate.rejected) == (name, False)
+    assert candidate.label == "manual__2026-11-22T03_00_00_00_00"
     assert golden_path(candidate.directory, 1, "after").name == "1.out.png"
     review = read_review(model_of(world), read_manifest(candidate.directory))
     assert review is not None
