@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release.probe import server_pid
 from tendies_ops.release.transaction import Transaction
+from tendies_ops.spec.idle_window import IdleWindow
 
 _NAME = "memory.json"
 #: Weights are read into memory once, and once more while they are restored.
@@ -48,7 +50,7 @@ def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
     Before anything is changed. Replicas on other machines cannot be looked at and are not judged.
 
     :return: whether the version before has to be unloaded first.
-    :raises ReleaseError: it does not fit, and the spec says ``memory: refuse``.
+    :raises ReleaseError: it does not fit, and the spec says ``memory: refuse``, or names hours that it is not now.
     """
     need_bytes = tree_size_bytes(saved_model_dir) * read_factor(tx.base)
     pids = {server: server_pid(server) for server in tx.fleet.servers}
@@ -62,8 +64,20 @@ def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
             f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or choose "
             "`memory: unload_first` (nobody is served meanwhile) or `memory: load_anyway` in the spec."
         )
+    if tx.options.memory == "unload_first" and tx.options.idle_window is not None:
+        _require_idle_hours(IdleWindow.parse(tx.options.idle_window), words)
     tx.note(f"Memory is short: {words}; going on because the spec says `memory: {tx.options.memory}`.")
     return tx.options.memory == "unload_first"
+
+
+def _require_idle_hours(window: IdleWindow, words: str) -> None:
+    now = datetime.now(timezone.utc)
+    if not window.contains(now):
+        raise ReleaseError(
+            f"Old and new version do not fit into memory together: {words}. Unloading first leaves nobody served for a "
+            f"while, and the spec's idle window begins at {window.next_start(now):%Y-%m-%d %H:%M %Z}. Nothing was "
+            "changed; run the same again then."
+        )
 
 
 def free_bytes(pid: int) -> float:

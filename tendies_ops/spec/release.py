@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.idle_window import IdleWindow
 
 
 class GateSpec(SpecPart):
@@ -44,6 +45,10 @@ class ReleaseSpec(SpecPart):
     memory: Literal["refuse", "unload_first", "load_anyway"] = Field(
         "refuse", description="what to do when old and new version do not fit into the free memory of a replica's host"
     )
+    idle_window: str | None = Field(
+        None,
+        description="when `memory: unload_first` may leave a gap, such as `02:00-04:00 Europe/Berlin`; else any time",
+    )
     lease_wait_s: NonNegativeFloat = Field(
         600.0, description="how long to wait for batch runs that are using the version that serves"
     )
@@ -51,3 +56,10 @@ class ReleaseSpec(SpecPart):
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
     keep_versions: PositiveInt = 5
+
+    @field_validator("idle_window")
+    @classmethod
+    def _is_a_window(cls, text: str | None) -> str | None:
+        if text is not None:
+            IdleWindow.parse(text)
+        return text

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,33 @@ def test_unloading_first_leaves_a_gap_and_then_serves_with_the_old_one_to_go_bac
     assert any("Unloaded what served first" in note for note in report.notes)
     assert available_versions(server.url) == [2]
     assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2"]
+
+
+def window(*, hours_from_now: int) -> str:
+    """Two hours long, around ``hours_from_now``."""
+    middle = datetime.now(timezone.utc) + timedelta(hours=hours_from_now)
+    return f"{middle - timedelta(hours=1):%H:%M}-{middle + timedelta(hours=1):%H:%M} UTC"
+
+
+@pytest.mark.usefixtures("huge")
+def test_unloading_first_outside_the_idle_window_changes_nothing_and_says_when_it_begins(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    options = UNLOAD_FIRST.model_copy(update={"idle_window": window(hours_from_now=6)})
+
+    with pytest.raises(ReleaseError, match=r"idle window begins at \d{4}-.* UTC. Nothing was changed"):
+        release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=options)
+
+    assert server.loads == [1]
+
+
+@pytest.mark.usefixtures("huge")
+def test_unloading_first_in_the_idle_window_is_done(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    options = UNLOAD_FIRST.model_copy(update={"idle_window": window(hours_from_now=0)})
+
+    release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=options)
+
+    assert available_versions(server.url) == [2]
 
 
 @pytest.mark.usefixtures("huge")
