@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults import checker
-from tests.faults.faults import Injection
+from tests.faults.injection import Injection
 from tests.faults.launching import Ended
 from tests.faults.operations import Operation
 from tests.faults.world import World

@@ -18,7 +18,7 @@ from tests.faults.world import World, make_world
 
 ROWS = read_matrix()
 Template = Callable[[int], Path]
-_EVERYDAY_POINTS = 2
+_EVERYDAY_POINTS = 1
 _POINTS = 6
 _POINTS_WITH_TENSORFLOW = 3
 
