@@ -70,6 +70,7 @@ def release_dag(spec: ModelSpec) -> DAG:
             task_id="release",
             rehearse=spec.airflow.rehearse and not asks_a_person,  # the review has rehearsed it
             approved_by=_APPROVED_BY if asks_a_person else "",
+            deferrable=spec.airflow.deferrable,
             outlets=[model_asset(spec.model_name)],
             **_candidate_arguments(spec),
         )

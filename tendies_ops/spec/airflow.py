@@ -23,11 +23,16 @@ class AirflowSpec(SpecPart):
         None, description="directory whose new checkpoints are released by themselves; the triggerer must see it"
     )
     watch_interval_s: PositiveFloat = 10.0
-    shards: PositiveInt = Field(1, description="split a batch into at most so many tasks, on any worker")
+    shards: PositiveInt = Field(
+        1, description="split a batch into tasks, of which at most so many run at a time, on any worker"
+    )
     pool: str | None = Field(None, description="Airflow pool that holds back tasks which use the server")
     python: str | None = Field(None, description="interpreter that has TensorFlow; default Airflow's own")
     rehearse: bool = Field(True, description="let a version prove itself in a child process before it is published")
     export_timeout_s: PositiveFloat = 1800.0
+    deferrable: bool = Field(
+        False, description="a release waits for batch runs in the triggerer, which must see the model base path"
+    )
     deadline_s: PositiveFloat | None = Field(
         None, description="a batch run that has not ended so long after it was queued is reported as late"
     )
