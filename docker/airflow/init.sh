@@ -19,11 +19,8 @@ prepare_models() {
     done
 }
 
+# Somebody of that name who is there already stays, with the password that they have by now.
 add_administrator() {
-    if airflow users list --output plain | awk '{print $2}' | grep -Fxq "$ADMIN_USER"; then
-        airflow users reset-password --username "$ADMIN_USER" --password "$ADMIN_PASSWORD"
-        return
-    fi
     airflow users create --username "$ADMIN_USER" --password "$ADMIN_PASSWORD" --role Admin \
         --firstname Airflow --lastname Administrator --email "$ADMIN_USER@localhost"
 }

@@ -58,6 +58,7 @@ class BatchOptions:
     :param on_version_gone: what to do when the version goes away that served when the run began: stop, or start over as
         a run with the newest version, which does the pictures of the old one again: results are never of two.
     :param shard: do only the part ``(index, count)`` of the pictures, while others do theirs; ``index`` from 0.
+    :param shard_slots: how many shards run at a time: of more than that, the later ones are smaller. All must agree.
     :param sample: do so many pictures only, spread over the folder as it is listed.
     """
 
@@ -98,6 +99,7 @@ class BatchOptions:
     dry_run: bool = False
     sample: int | None = None
     shard: tuple[int, int] | None = None
+    shard_slots: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     verify: bool | str = True
     run_id: str = field(

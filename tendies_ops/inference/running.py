@@ -33,7 +33,8 @@ from tendies_ops.inference.servers import (
     pin_version,
     version_lease,
 )
-from tendies_ops.inference.sharding import ShardLedger, belongs_to_shard, merge_shard_ledgers
+from tendies_ops.inference.shard_shares import belongs_to_shard
+from tendies_ops.inference.sharding import ShardLedger, merge_shard_ledgers
 from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
 from tendies_ops.spec import Manifest
@@ -174,7 +175,8 @@ class _Run:
         options = self._options
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
         found = self._source.find(keep, leave_out=options.output)
-        mine = (one for one in found if options.shard is None or belongs_to_shard(one.path, *options.shard))
+        shard, slots = options.shard, options.shard_slots
+        mine = (one for one in found if shard is None or belongs_to_shard(one.path, *shard, slots))
         if options.sample is None:
             return mine
         return _sampled(mine, options.sample)

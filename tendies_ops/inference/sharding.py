@@ -1,7 +1,7 @@
 """
 One batch as several runs side by side, on one machine or many, over disjoint parts of the same folder.
 
-A picture belongs to the shard that its path says, so nobody has to hand out lists. Each shard appends to a ledger of
+Which pictures are a shard's is in ``shard_shares.py``. Each shard appends to a ledger of
 its own, for two hosts must not append to one file over a network, and looks into the common one for what was done
 before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of
 shards left does that first. In an object store every writer has segments of its own anyway (``ledger_segments.py``).
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,8 @@ from tendies_ops.inference.servers import open_replicas, pin_version
 from tendies_ops.inference.storage import Input, Output, open_folders
 
 _SHARD_LEDGERS = "ledger.shard-*.jsonl"
+_SHARDS_A_SLOT = 6  # one worker of three times the others' slowness then costs at most an eighth of the time
+_MOST_SHARDS = 1024  # as many tasks as Airflow maps by default
 _FAILURES_KEPT = 1000
 _SAMPLES = 24
 _LINES_AT_ONCE = 1000
@@ -46,11 +47,7 @@ class ShardPlan:
     pictures: int
     size_bytes: int
     shards: int
-
-
-def belongs_to_shard(path: str, index: int, count: int) -> bool:
-    """Whether a picture is one of shard ``index`` of ``count``."""
-    return zlib.crc32(path.encode("utf-8", "surrogateescape")) % count == index
+    slots: int | None = None  #: how many of them run at a time; None: all
 
 
 def plan_shards(
@@ -59,7 +56,9 @@ def plan_shards(
     """
     List the folder once and decide on how many shards it is worth.
 
-    :param max_shards: at most so many.
+    A folder that is worth more shards than run at a time has up to six times as many, the later ones small.
+
+    :param max_shards: run at a time, at most.
     :param pictures_per_shard: fewer than this are not split.
     :param bytes_per_shard: nor are fewer bytes than this.
     :raises InputFolderError: the folder cannot be read.
@@ -72,8 +71,9 @@ def plan_shards(
         keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
         sizes = [found.size_bytes for found in source.find(keep, leave_out=options.output)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
-    shards = 1 if options.sample else min(wanted, max_shards)  # a sample is of the whole folder
-    return ShardPlan(version, len(sizes), sum(sizes), shards)
+    wanted = 1 if options.sample else max(1, min(wanted, len(sizes)))  # a sample is of the whole folder
+    shards = wanted if wanted <= max_shards else min(wanted, _SHARDS_A_SLOT * max_shards, _MOST_SHARDS)
+    return ShardPlan(version, len(sizes), sum(sizes), shards, max_shards)
 
 
 class ShardLedger(Ledger):

@@ -21,9 +21,9 @@ class PlanShardsOperator(BatchInferenceOperator):
     """
     List the folder, pin the version, decide on the shards.
 
-    Returns (XCom) a list of ``{"index", "count", "version", "pictures", "size_bytes"}``, one for each shard.
+    Returns (XCom) a list of ``{"index", "count", "slots", "version", "pictures", "size_bytes"}``, one for each shard.
 
-    :param max_shards: at most so many.
+    :param max_shards: run at a time, at most; a large folder has up to six times as many shards, the later ones small.
     :param pictures_per_shard: fewer than this are not split.
     :param bytes_per_shard: nor are fewer bytes than this.
     """
@@ -53,7 +53,12 @@ class PlanShardsOperator(BatchInferenceOperator):
             plan.shards,
             plan.version,
         )
-        common = {"version": plan.version, "pictures": plan.pictures, "size_bytes": plan.size_bytes}
+        common = {
+            "slots": plan.slots,
+            "version": plan.version,
+            "pictures": plan.pictures,
+            "size_bytes": plan.size_bytes,
+        }
         return [{"index": index, "count": plan.shards, **common} for index in range(plan.shards)]
 
 
@@ -75,7 +80,10 @@ class BatchShardOperator(BatchInferenceOperator):
         shard = self.shard
         whole = super().batch_options(run_id)
         return whole.replaced(
-            shard=(int(shard["index"]), int(shard["count"])), version=int(shard["version"]), allow_empty=True
+            shard=(int(shard["index"]), int(shard["count"])),
+            shard_slots=shard["slots"],
+            version=int(shard["version"]),
+            allow_empty=True,
         )
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
@@ -133,7 +141,8 @@ def batch_inference_group(
     A shard that fails costs its own pictures only; cleared, it goes on from its own ledger. All workers must see the
     same input and output.
 
-    :param shards: at most so many tasks; small folders are not split.
+    :param shards: so many tasks at a time, at most; small folders are not split, large ones into up to six times as
+        many, the later ones smaller, so that workers which are done early have something to take.
     :param pictures_per_shard: fewer than this are not split.
     :param bytes_per_shard: nor are fewer bytes than this.
     :param outlets: ``tendies://batch/`` assets of the report, which says once what became of the whole.
@@ -155,6 +164,7 @@ def batch_inference_group(
         )
         done = BatchShardOperator.partial(
             task_id="infer",
+            max_active_tis_per_dagrun=shards,
             map_index_template="shard {{ task.shard['index'] + 1 }} of {{ task.shard['count'] }}",
             **of_all,
         ).expand(shard=plan.output)

@@ -95,7 +95,7 @@ class Installation:
     def stop(self) -> None:
         """End everything that was started."""
         for process in (*self.airflow.values(), *self.model_servers, self.redis):
-            process.stop(timeout_s=5.0)
+            process.kill()  # nobody is interested in how they would end
         if self.postgres is not None:
             self.postgres.stop()
         for link in self.links:

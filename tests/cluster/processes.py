@@ -55,7 +55,8 @@ class Process:
 
     def kill(self) -> int:
         """SIGKILL for it and everything below it, as when its machine is gone; how many processes that were."""
-        assert self.running is not None
+        if self.running is None or self.running.poll() is not None:
+            return 0
         family = self._family()
         _kill_all(family)
         self.running.wait()

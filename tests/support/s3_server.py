@@ -28,7 +28,13 @@ import requests
 from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
-_ERRORS = {"503 Slow Down": b"SlowDown", "500 Internal Server Error": b"InternalError"}
+#: The failures that come and go.
+PASSING = ("503 Slow Down", "500 Internal Server Error", "cut", "cut late")
+_ERRORS = {
+    "503 Slow Down": b"SlowDown",
+    "500 Internal Server Error": b"InternalError",
+    "403 Forbidden": b"AccessDenied",
+}
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,23 @@ class S3:
     url: str
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What s3fs is told to find it."""
-        return {"endpoint_url": self.url, "key": "key", "secret": "secret"}
+    def environment(self) -> dict[str, str]:
+        """By which every S3 client finds it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
 
     def counts(self) -> dict[str, int]:
         """Requests so far, by method, and failures, by kind."""
         counted: dict[str, int] = requests.get(f"{self.url}/tendies-counts", timeout=10).json()
         return counted
+
+    def refuse_writing(self) -> None:
+        """From now on, whoever writes has no right to."""
+        requests.get(f"{self.url}/tendies-behave", params={"refuse": "PUT"}, timeout=10).raise_for_status()
 
     def behave(self, *, latency_s: float, failing: float) -> None:
         """From now on, be so slow and so faulty."""
@@ -90,6 +105,7 @@ class Faulty:
         self._lock = threading.Lock()
         self._random = random.Random(7)
         self._latency_s = self._failing = 0.0
+        self._refused = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/tendies-"):
@@ -97,8 +113,10 @@ class Faulty:
         time.sleep(self._latency_s)
         with self._lock:
             self._counts[environ["REQUEST_METHOD"]] += 1
-            fate = self._random.choice([*_ERRORS, "cut", "cut late"]) if self._random.random() < self._failing else ""
+            fate = self._random.choice(PASSING) if self._random.random() < self._failing else ""
             self._counts[fate] += 1
+        if environ["REQUEST_METHOD"] == self._refused:
+            fate = "403 Forbidden"
         if fate in _ERRORS:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             body = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>try again</Message></Error>" % _ERRORS[fate]
@@ -112,7 +130,8 @@ class Faulty:
     def _control(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/tendies-behave":
             told = dict(pair.split("=") for pair in environ["QUERY_STRING"].split("&"))
-            self._latency_s, self._failing = float(told["latency_s"]), float(told["failing"])
+            self._latency_s, self._failing = float(told.get("latency_s", 0)), float(told.get("failing", 0))
+            self._refused = told.get("refuse", "")
         body = json.dumps(self._counts).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]

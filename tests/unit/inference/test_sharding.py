@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.simulation import makespan
+
 from tendies_ops.errors import BatchError, LockHeldError, UsageError
+from tendies_ops.inference.shard_shares import belongs_to_shard, shard_shares
 from tendies_ops.inference.sharding import (
     ShardPlan,
-    belongs_to_shard,
     finish_shards,
     merge_shard_ledgers,
     plan_shards,
@@ -44,6 +46,26 @@ def test_every_picture_belongs_to_one_shard_and_the_shards_are_about_even() -> N
 
     assert sum(sizes) == len(paths)
     assert min(sizes) > 600
+
+
+def test_of_more_shards_than_run_at_a_time_the_later_ones_are_smaller_and_none_is_lost() -> None:
+    paths = [f"folder/{number}.jpg" for number in range(3000)]
+
+    sizes = [sum(belongs_to_shard(path, index, 16, 4) for path in paths) for index in range(16)]
+
+    assert sum(sizes) == len(paths)
+    assert sizes[0] > 5 * sizes[-1]
+    assert sum(shard_shares(16, 4)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("slots", [2, 4, 16])
+def test_one_slow_worker_does_not_hold_the_run(slots: int) -> None:
+    """A worker that takes three times as long, against the best that its help could make of it."""
+    seconds_each = [30.0, *[10.0] * (slots - 1)]
+    best = 1 / sum(1 / seconds for seconds in seconds_each)
+
+    assert makespan(shard_shares(6 * slots, slots), seconds_each) < 1.125 * best
+    assert makespan(shard_shares(slots, slots), seconds_each) > 1.9 * best
 
 
 def test_shards_side_by_side_do_every_picture_once(bench: Bench) -> None:
@@ -124,7 +146,8 @@ def test_a_small_folder_is_not_split_and_a_large_one_never_beyond_the_limit(benc
 
     assert plan_shards(bench.options(), max_shards=8).shards == 1
     assert plan_shards(bench.options(), max_shards=8, pictures_per_shard=5).shards == 4
-    assert plan_shards(bench.options(), max_shards=8, bytes_per_shard=1).shards == 8
+    assert plan_shards(bench.options(), max_shards=8, bytes_per_shard=1).shards == 20
+    assert plan_shards(bench.options(), max_shards=2, bytes_per_shard=1).shards == 12
     assert plan_shards(bench.options(), max_shards=8).pictures == 20
 
 
