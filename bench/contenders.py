@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,27 +16,53 @@ from pathlib import Path
 import psutil
 
 from bench.environments import ENVIRONMENTS, environment_python
-from bench.workloads import Workload
+from bench.workloads import MODEL_NAME, PATH, Workload
+from tendies_ops.rest_api.predict import parse_files_answer, predict_body
 
 PEERS = Path(__file__).parent / "peers"
 LOGS = ENVIRONMENTS / "logs"
-CONNECTIONS = 2
 START_TIMEOUT_S = 180.0
+LIMITS = {"signature": "TensorFlow in process", "session": "TensorFlow in process, as a session"}
+TITLES = {"fastapi": "FastAPI", "kserve": "KServe", "bentoml": "BentoML", "litserve": "LitServe", "ray": "Ray Serve"}
+
+
+@dataclass
+class Child:
+    """A child process that answers lines of its standard input with lines of JSON."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, *words: object) -> tuple[int, float]:
+        """Send one line; images and seconds come back."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError("A child of the bench ended; see .bench/logs/.")
+        images, seconds = json.loads(answer)
+        return images, seconds
 
 
 @dataclass
 class Contender:
-    """Something that turns pictures into pictures."""
+    """
+    Something that turns pictures into pictures.
+
+    :param lanes: requests under way at a time: connections of the client, or threads in process.
+    """
 
     name: str
     title: str
     process: subprocess.Popen[str]
     workload: Workload
+    lanes: int
     started_s: float = field(default_factory=time.monotonic, kw_only=True)
     seconds_to_first_picture: float = field(default=0.0, kw_only=True)
 
-    def measure(self, seconds: float) -> float:
-        """Let it work and tell the images per second."""
+    def work(self, seconds: float) -> tuple[int, float]:
+        """Let it work; tell the images, and the seconds that it took."""
         raise NotImplementedError
 
     def memory_mb(self) -> float:
@@ -48,6 +72,10 @@ class Contender:
     def cpu_s(self) -> float:
         """Tell the CPU seconds that it and its children have used."""
         return sum(times.user + times.system for times in (process.cpu_times() for process in self._family()))
+
+    def client_cpu_s(self) -> float:
+        """Tell the CPU seconds that its client has used."""
+        return 0.0
 
     def is_ready(self) -> None:
         """Note that the first picture came back."""
@@ -71,103 +99,89 @@ class Contender:
 class InProcess(Contender):
     """The limit."""
 
-    def measure(self, seconds: float) -> float:
+    def work(self, seconds: float) -> tuple[int, float]:
         """Ask the child over its pipe."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{seconds} {CONNECTIONS} {self.workload.batch_size}\n")
-        self.process.stdin.flush()
-        return float(json.loads(self.process.stdout.readline()))
+        return Child(self.process).ask(seconds, self.lanes, self.workload.batch_size)
 
 
 @dataclass
 class Server(Contender):
-    """One behind HTTP, driven over as many connections as there are cores."""
+    """One behind HTTP, driven by the client's process."""
 
     port: int
-    path: str
+    client: Child
 
-    def measure(self, seconds: float) -> float:
-        """Post the same request again and again on each connection."""
-        body = request_body(self.workload)
-        done = [0] * CONNECTIONS
-        started_s = time.perf_counter()
+    def work(self, seconds: float) -> tuple[int, float]:
+        """Have the same request posted again and again on each connection."""
+        return self.client.ask(self.port, seconds, self.lanes)
 
-        def work(index: int) -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-            while time.perf_counter() - started_s < seconds:
-                post(connection, self.path, body)
-                done[index] += self.workload.batch_size
-            connection.close()
-
-        workers = [threading.Thread(target=work, args=(index,)) for index in range(CONNECTIONS)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        if not all(done):
-            raise RuntimeError(f"{self.title} failed a request; see .bench/logs/.")
-        return sum(done) / (time.perf_counter() - started_s)
+    def client_cpu_s(self) -> float:
+        """Tell the CPU seconds that the client has used."""
+        times = psutil.Process(self.client.process.pid).cpu_times()
+        return times.user + times.system
 
     def wait_until_ready(self) -> None:
         """Post one request until it is answered rightly."""
         deadline_s = time.monotonic() + START_TIMEOUT_S
-        body = request_body(self.workload)
         while True:
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-                answer = json.loads(post(connection, self.path, body))
-            except (OSError, http.client.HTTPException, RuntimeError) as error:
+                files = self._first_pictures()
+            except (OSError, http.client.HTTPException, ConnectionError) as error:
                 if time.monotonic() > deadline_s or self.process.poll() is not None:
                     raise RuntimeError(f"{self.title} did not start; see .bench/logs/.") from error
                 time.sleep(0.3)
                 continue
-            finally:
-                connection.close()
-            files = [base64.b64decode(item["b64"]) for item in answer["predictions"]]
-            if len(files) != self.workload.batch_size or not files[0].startswith(b"\x89PNG"):
-                raise RuntimeError(f"{self.title} answers {len(files)} files that are not what was asked for.")
+            if not files[0].startswith(b"\x89PNG"):
+                raise RuntimeError(f"{self.title} answers files that are not what was asked for.")
             return
+
+    def _first_pictures(self) -> list[bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("POST", PATH, request_body(self.workload), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ConnectionError(f"HTTP {response.status}: {answer[:200]!r}")
+        return parse_files_answer(answer, self.workload.batch_size)
 
 
 def request_body(workload: Workload) -> bytes:
     """Make the body that Model Server takes."""
-    instance = {"b64": base64.b64encode(workload.picture).decode("ascii")}
-    return json.dumps({"instances": [instance] * workload.batch_size}).encode("ascii")
+    return predict_body([workload.picture] * workload.batch_size)
 
 
-def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> bytes:
+def start_contenders(stack: ExitStack, workload: Workload, peers: tuple[str, ...], *, lanes: int) -> list[Contender]:
     """
-    Post and read the whole answer.
-
-    :raises RuntimeError: the status is not 200.
-    """
-    connection.request("POST", path, body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    answer = response.read()
-    if response.status != 200:
-        raise RuntimeError(f"HTTP {response.status}: {answer[:200]!r}")
-    return answer
-
-
-def start_contenders(stack: ExitStack, workload: Workload, peers: tuple[str, ...]) -> list[Contender]:
-    """
-    Start the limit, ourselves and the peers, in this order, each after the one before is ready.
+    Start the limits, ourselves and the peers, in this order, each after the one before is ready.
 
     :param stack: stops them.
+    :param lanes: requests under way at a time.
+    :return: a peer that does not start is named and left out.
     """
-    return [
-        _start_in_process(stack, workload),
-        _start_tendies(stack, workload),
-        *(_start_peer(stack, workload, name) for name in peers),
-    ]
-
-
-def _start_in_process(stack: ExitStack, workload: Workload) -> Contender:
     picture = workload.model_base_path / "picture"
     picture.write_bytes(workload.picture)
-    process = _start("in_process", [sys.executable, str(PEERS / "in_process.py"), str(picture)], workload, answers=True)
-    contender = InProcess("in_process", "TensorFlow in process", process, workload)
+    client = _start_client(stack, workload, picture)
+    limits = [_start_in_process(stack, workload, way, picture, lanes) for way in LIMITS]
+    ours = _start_server(stack, workload, "tendies", client, lanes)
+    started = [_start_peer(stack, workload, name, client, lanes) for name in peers]
+    return [*limits, ours, *filter(None, started)]
+
+
+def _start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
+    command = [sys.executable, "-m", "bench.load_client", str(picture), str(workload.batch_size)]
+    process = _start("client", command, workload, answers=True)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    return Child(process)
+
+
+def _start_in_process(stack: ExitStack, workload: Workload, way: str, picture: Path, lanes: int) -> Contender:
+    command = [sys.executable, str(PEERS / "in_process.py"), str(picture), way]
+    process = _start(f"in_process_{way}", command, workload, answers=True)
+    contender = InProcess(way, LIMITS[way], process, workload, lanes)
     stack.callback(contender.stop)
     assert process.stdout is not None
     if process.stdout.readline().strip() != "ready":
@@ -176,34 +190,37 @@ def _start_in_process(stack: ExitStack, workload: Workload) -> Contender:
     return contender
 
 
-def _start_tendies(stack: ExitStack, workload: Workload) -> Contender:
+def _start_server(stack: ExitStack, workload: Workload, name: str, client: Child, lanes: int) -> Contender:
     port = _free_port()
-    command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
-    command += [f"--model_name={workload.name}", f"--model_base_path={workload.model_base_path}"]
-    command += ["--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=2"]
-    path = f"/v1/models/{workload.name}:predict"
-    server = Server("tendies", "tendies serve", _start("tendies", command, workload), workload, port, path)
-    return _ready(stack, server)
-
-
-def _start_peer(stack: ExitStack, workload: Workload, name: str) -> Contender:
-    port, python = _free_port(), environment_python(name)
-    command = [str(python), str(PEERS / f"{name}_server.py"), str(port)]
-    if name == "bentoml":
-        module = f"{name}_server:Style"
-        command = [str(python.with_name("bentoml")), "serve", module, "--working-dir", str(PEERS)]
-        command += ["--host", "127.0.0.1", "--port", str(port)]
-    titles = {"fastapi": "FastAPI", "kserve": "KServe", "bentoml": "BentoML", "litserve": "LitServe"}
-    path = "/v1/models/style:predict" if name == "kserve" else "/predict"
-    server = Server(name, titles.get(name, name), _start(name, command, workload), workload, port, path)
-    return _ready(stack, server)
-
-
-def _ready(stack: ExitStack, server: Server) -> Server:
+    command = _tendies_command(workload, port) if name == "tendies" else _peer_command(name, port)
+    process = _start(name, command, workload)
+    server = Server(name, TITLES.get(name, "tendies serve"), process, workload, lanes, port, client)
     stack.callback(server.stop)
     server.wait_until_ready()
     server.is_ready()
     return server
+
+
+def _start_peer(stack: ExitStack, workload: Workload, name: str, client: Child, lanes: int) -> Contender | None:
+    try:
+        return _start_server(stack, workload, name, client, lanes)
+    except RuntimeError as error:
+        print(f"{error} It is left out.", file=sys.stderr, flush=True)
+        return None
+
+
+def _tendies_command(workload: Workload, port: int) -> list[str]:
+    command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
+    command += [f"--model_name={MODEL_NAME}", f"--model_base_path={workload.model_base_path}"]
+    return [*command, "--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=2"]
+
+
+def _peer_command(name: str, port: int) -> list[str]:
+    python = environment_python(name)
+    if name != "bentoml":
+        return [str(python), str(PEERS / f"{name}_server.py"), str(port)]
+    command = [str(python.with_name("bentoml")), "serve", f"{name}_server:Style", "--working-dir", str(PEERS)]
+    return [*command, "--host", "127.0.0.1", "--port", str(port)]
 
 
 def _start(name: str, command: list[str], workload: Workload, *, answers: bool = False) -> subprocess.Popen[str]:
@@ -213,7 +230,7 @@ def _start(name: str, command: list[str], workload: Workload, *, answers: bool =
     :param answers: its standard output is a pipe to us instead.
     """
     environment = {**os.environ, "BENCH_SAVED_MODEL": str(workload.saved_model_dir), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environment |= {"BENTOML_DO_NOT_TRACK": "True"}
+    environment |= {"BENTOML_DO_NOT_TRACK": "True", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("w", encoding="utf-8") as log:
         return subprocess.Popen(

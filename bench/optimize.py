@@ -4,6 +4,7 @@ What optimised versions bring and what they cost, network by network: all varian
     python -m bench.optimize                  every network that is there
     python -m bench.optimize brush_strokes    one
     python -m bench.optimize --export         only make what is measured, below .bench/optimize/
+    python -m bench.optimize --table          the table of docs/explanation/optimised-versions.md, from the last results
 
 The reference is TensorFlow in this process with the plain float32 export: two requests at a time, one thread an
 operation. Every variant answers through the embedded Model Server, float32 too. Prices are those of the manifests: on
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from bench.optimize_networks import NETWORKS, Network, export_variants, golden_files
-from bench.results import Row, as_table, merge_result
+from bench.results import RESULTS, Row, as_table, merge_result, read_rows
 from tendies_ops.export.optimize.host import this_host
 from tendies_ops.export.optimize.measuring import Load, Predictor, Round, find_load, one_round
 from tendies_ops.export.optimize.trial_server import trial_server
@@ -131,12 +132,39 @@ def _entry(model_base_path: Path) -> VariantEntry | None:
     return optimization.variants[0] if optimization and optimization.variants else None
 
 
+def table(rows: Sequence[Row]) -> str:
+    """Lay out speed, size and price of every variant in Markdown."""
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
+    for row in rows:
+        network, variant = row.what.split(", ")
+        more = row.more or {}
+        price = ["", "", ""]  # float32 itself
+        if "ssim" in more:
+            psnr = "same" if more["psnr_db"] is None else f"{more['psnr_db']:.1f}"
+            price = [psnr, f"{more['ssim']:.4f}", f"{more['max_abs']:.0f}"]
+        figures = [f"{row.value:.2f}", f"{row.ratio:.2f}", f"{more['speedup_over_served_float32']:.2f}"]
+        sizes = [f"{more[key]:.{digits}f}" for key, digits in _SIZES.items()]
+        lines.append(f"| {' | '.join([network, variant, *figures, *sizes, *price])} |")
+    return "\n".join(lines)
+
+
+_COLUMNS = (
+    "network", "variant", "images/s", "over float32 in process", "over float32 served", "ms a request", "memory MB",
+    "file MB", "PSNR dB", "SSIM", "max of 255",
+)  # fmt: skip
+_SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
+
+
 def main() -> None:
     """Export, measure, write the rows."""
     parser = argparse.ArgumentParser(prog="python -m bench.optimize", description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
     parser.add_argument("--export", action="store_true", help="make the variants, measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the last results, measure nothing")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(read_rows(RESULTS / "optimize.json")))
+        return
     unknown = sorted(set(arguments.networks) - set(NETWORKS))
     if unknown:
         sys.exit(f"There is no network {unknown[0]}; there are {', '.join(NETWORKS)}.")

@@ -8,10 +8,12 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("tensorflow", "numpy", "requests", "pybase64", "orjson", "pillow", "apache-airflow")
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,46 @@ def write_result(name: str, rows: Sequence[Row], **more: Any) -> Path:
     result = {
         "name": name,
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": {"cpus": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()},
+        "machine": describe_machine(),
         "rows": [asdict(row) for row in rows],
         **more,
     }
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def merge_result(name: str, rows: Sequence[Row], **more: Any) -> Path:
+    """Write these rows, and keep the others of the last result: for a bench that measures a part at a time."""
+    path = RESULTS / f"{name}.json"
+    measured = {(row.what, row.unit) for row in rows}
+    before = read_rows(path) if path.is_file() else []
+    return write_result(name, [*(row for row in before if (row.what, row.unit) not in measured), *rows], **more)
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures were measured on and with."""
+    return {
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {package: found for package in PACKAGES if (found := _version_of(package))},
+    }
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def read_rows(path: Path) -> list[Row]:

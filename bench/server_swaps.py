@@ -28,6 +28,8 @@ from bench.workloads import Workload, make_workloads
 
 CLIENTS = 4
 
+Span = tuple[float, float]  # when something began and ended, by the monotonic clock
+
 
 @dataclass
 class Load:
@@ -63,7 +65,7 @@ class Load:
             if response.status != 200:
                 self.failures.append(f"{response.status}: {answer[:200]!r}")
 
-    def p99_ms(self, spans: list[tuple[float, float]]) -> float:
+    def p99_ms(self, spans: list[Span]) -> float:
         """Of the requests sent in any of these spans."""
         found = sorted(took for asked, took in self.times if any(start <= asked < end for start, end in spans))
         return found[int(0.99 * (len(found) - 1))] * 1e3
@@ -100,15 +102,43 @@ def _states(port: int) -> dict[int, str]:
     return {int(entry["version"]): entry["state"] for entry in answer["model_version_status"]}
 
 
-def swap_up(base_path: Path, port: int, model: Path, version: int) -> tuple[float, float]:
-    """Publish a version and wait until it has replaced the one before; when that began and ended."""
+def swap_up(base_path: Path, port: int, model: Path, version: int, *, replaces: int) -> Span:
+    """Publish a version and wait until it has replaced the one before."""
     staging = base_path / f".{version}"
     staging.symlink_to(model)
     began_s = time.monotonic()
     staging.rename(base_path / str(version))
-    while _states(port).get(version - 1) != "END":
+    return began_s, _wait_for_end(port, replaces)
+
+
+def withdraw(base_path: Path, port: int, version: int) -> Span:
+    """Take a version away and wait until the one before has replaced it."""
+    began_s = time.monotonic()
+    (base_path / str(version)).unlink()
+    return began_s, _wait_for_end(port, version)
+
+
+def _wait_for_end(port: int, version: int) -> float:
+    while _states(port).get(version) != "END":
         time.sleep(0.05)
-    return began_s, time.monotonic()
+    return time.monotonic()
+
+
+def swap_and_withdraw(
+    base_path: Path, port: int, model: Path, *, swaps: int, withdrawals: int
+) -> tuple[list[Span], list[Span]]:
+    """Publish version after version, and take some of them away again at once; the spans of both."""
+    ups: list[Span] = []
+    downs: list[Span] = []
+    every = max(1, swaps // max(1, withdrawals))
+    serving = 1
+    for version in range(2, swaps + 2):
+        ups.append(swap_up(base_path, port, model, version, replaces=serving))
+        if len(ups) % every == 0 and len(downs) < withdrawals:
+            downs.append(withdraw(base_path, port, version))
+        else:
+            serving = version
+    return ups, downs
 
 
 @contextmanager
@@ -122,7 +152,7 @@ def busy_neighbour() -> Iterator[None]:
         process.wait()
 
 
-def measure(workload: Workload, *, swaps: int, seconds: float) -> list[Row]:
+def measure(workload: Workload, *, swaps: int, withdrawals: int, seconds: float) -> list[Row]:
     """Steady, beside a neighbour, and while swapping, one after the other."""
     body = request_body(workload)
     with tempfile.TemporaryDirectory() as place, server(_first_version(workload, Path(place))) as (port, start_s):
@@ -131,14 +161,17 @@ def measure(workload: Workload, *, swaps: int, seconds: float) -> list[Row]:
             steady = _for(seconds)
             with busy_neighbour():
                 crowded = _for(seconds)
-            spans = [swap_up(Path(place), port, workload.saved_model_dir, version) for version in range(2, swaps + 2)]
-        swapping, beside, alone = load.p99_ms(spans), load.p99_ms([crowded]), load.p99_ms([steady])
-        took = statistics.median(end - start for start, end in spans)
+            ups, downs = swap_and_withdraw(
+                Path(place), port, workload.saved_model_dir, swaps=swaps, withdrawals=withdrawals
+            )
+        swapping, beside, alone = load.p99_ms(ups + downs), load.p99_ms([crowded]), load.p99_ms([steady])
+        took = statistics.median(end - start for start, end in ups)
         failed = f"{len(load.failures)} of {len(load.times)} requests failed"
     print(f"{workload.title}: p99 {alone:.1f} ms alone, {beside:.1f} beside another, {swapping:.1f} in swaps; {failed}")
     return [
         Row(f"p99 while swapping, {workload.title}", round(swapping, 1), "ms", "the same load beside a busy neighbour",
-            round(beside, 1), round(swapping / beside, 2), "<= 1.5", {"alone_ms": round(alone, 1), "swaps": swaps}),
+            round(beside, 1), round(swapping / beside, 2), "<= 1.5",
+            {"alone_ms": round(alone, 1), "swaps": len(ups), "withdrawals": len(downs)}),
         Row("failed requests", len(load.failures), "requests", f"{len(load.times)} sent", promise="0"),
         Row("publish to the old version's end", round(took, 2), "s"),
         _start_row(workload, start_s),
@@ -175,11 +208,12 @@ def _start_row(workload: Workload, start_s: float) -> Row:
 def main() -> None:
     """Read the command line, measure, write ``bench/results/server_swaps.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--swaps", type=int, default=20)
+    parser.add_argument("--swaps", type=int, default=50)
+    parser.add_argument("--withdrawals", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each steady phase")
     arguments = parser.parse_args()
     (workload,) = make_workloads(("nothing",))
-    rows = measure(workload, swaps=arguments.swaps, seconds=arguments.seconds)
+    rows = measure(workload, swaps=arguments.swaps, withdrawals=arguments.withdrawals, seconds=arguments.seconds)
     print(f"Wrote {write_result('server_swaps', rows, clients=CLIENTS)}")
 
 

@@ -11,6 +11,8 @@ from PIL import Image
 from bench.environments import ENVIRONMENTS
 
 CHECKOUT = Path(__file__).parents[1]
+MODEL_NAME = "style"
+PATH = f"/v1/models/{MODEL_NAME}:predict"  #: every peer answers there too, so that one client drives them all
 
 
 @dataclass(frozen=True)

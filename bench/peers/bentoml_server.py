@@ -22,7 +22,7 @@ class Style:
     def __init__(self) -> None:
         self.predict_files = load_model()
 
-    @bentoml.api(route="/predict")
+    @bentoml.api(route="/v1/models/style:predict")
     def predict(self, instances: list[dict[str, str]]) -> dict[str, Any]:
         """Run them."""
         return answer_of(self.predict_files(files_of({"instances": instances})))

@@ -24,7 +24,7 @@ def _answer(body: bytes) -> bytes:
     return orjson.dumps(answer_of(predict(files_of(orjson.loads(body)))))
 
 
-@app.post("/predict")
+@app.post("/v1/models/style:predict")
 async def predict_files(request: Request) -> Response:
     """Do all of it in a thread, so that two requests are under way at a time."""
     body = await request.body()

@@ -35,5 +35,7 @@ class StyleAPI(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(StyleAPI(), accelerator="cpu", workers_per_device=2, timeout=120)
+    server = litserve.LitServer(
+        StyleAPI(api_path="/v1/models/style:predict"), accelerator="cpu", workers_per_device=2, timeout=120
+    )
     server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", generate_client_file=False)

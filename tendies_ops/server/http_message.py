@@ -7,7 +7,9 @@ evhttp_send_page_), and recorded exchanges.
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -194,9 +196,14 @@ def _length_lines(request: Request | None, response: Response, version: tuple[in
     kept = request is not None and request.asks_keep_alive
     lines = []
     if version[1] >= 1:
-        lines.append("Date: " + formatdate(usegmt=True))
+        lines.append(_date_line(int(time.time())))
     elif kept:
         lines.append("Connection: keep-alive")
     if (version[1] >= 1 or kept) and (request is None or request.method != "HEAD"):
         lines.append(f"Content-Length: {len(response.body)}")
     return lines
+
+
+@functools.lru_cache(maxsize=1)
+def _date_line(now_s: int) -> str:
+    return "Date: " + formatdate(now_s, usegmt=True)

@@ -9,10 +9,12 @@ Source: libevent 2.1.12 http.c, and recorded exchanges.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from typing import Final
 
+from tendies_ops.server.body_buffers import BodyBuffers
 from tendies_ops.server.http_message import Request, Response, html_error, parse_head, response_head
 
 _READ_SIZE_BYTES: Final = 1 << 16
@@ -30,11 +32,13 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     :param handler: gets each request and a function to answer it with, on the loop's thread, now or later.
     :param connections: holds every open connection.
+    :param buffers: where bodies are received; the handler keeps none of them once it has answered.
     """
 
-    def __init__(self, handler: Handler, connections: set[HttpProtocol]) -> None:
+    def __init__(self, handler: Handler, connections: set[HttpProtocol], buffers: BodyBuffers) -> None:
         self._handler = handler
         self._connections = connections
+        self._buffers = buffers
         self._transport: asyncio.Transport | None = None
         self._read_buffer = bytearray(_READ_SIZE_BYTES)
         self._ahead = bytearray()  # received, not yet looked at
@@ -144,7 +148,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def _take_body(self) -> None:
         """What has come of the body already, and room for the rest."""
         have = min(self._length, len(self._ahead))
-        self._body = bytearray(max(have, min(self._length, _FIRST_BODY_BYTES)))
+        self._body = self._buffers.take(max(have, min(self._length, _FIRST_BODY_BYTES)))
         self._body[:have] = self._ahead[:have]
         del self._ahead[:have]
         self._received = have
@@ -191,6 +195,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def _answer(self, request: Request, response: Response) -> None:
         self._write(response_head(request, response), response.body)
+        self._buffers.give(request.body)
         self._busy = False
         if self._transport is None:
             return
@@ -220,9 +225,21 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _write(self, *parts: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(b"".join(parts))
+    def _write(self, head: bytes, body: bytes = b"") -> None:
+        """Send both at once, the body without a copy as far as the system takes it right now."""
+        transport = self._transport
+        if transport is None:
+            return
+        sent = 0
+        if body and not transport.get_write_buffer_size() and not transport.is_closing():
+            try:
+                sent = os.writev(transport.get_extra_info("socket").fileno(), (head, body))
+            except OSError:
+                sent = 0  # the transport meets it again, and knows what it means
+        if sent < len(head):
+            transport.write(head[sent:] + body)
+        elif sent < len(head) + len(body):
+            transport.write(memoryview(body)[sent - len(head) :])
 
 
 def _head_end(data: bytearray, start: int) -> tuple[int, int]:

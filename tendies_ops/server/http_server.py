@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tendies_ops.server.body_buffers import BodyBuffers
 from tendies_ops.server.http_message import Request, Response, html_error
 from tendies_ops.server.http_protocol import HttpProtocol, Respond
 from tendies_ops.server.metrics import Metrics
@@ -56,6 +57,7 @@ class HttpServer:
         self._ready = ready
         self._pool = ThreadPoolExecutor(max(1, settings.num_threads - 1), thread_name_prefix="rest")
         self._connections: set[HttpProtocol] = set()
+        self._buffers = BodyBuffers()
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
@@ -69,7 +71,7 @@ class HttpServer:
         """
         self._loop = asyncio.get_running_loop()
         self._server = await self._loop.create_server(
-            lambda: HttpProtocol(self._handle, self._connections), host, port, backlog=1024
+            lambda: HttpProtocol(self._handle, self._connections, self._buffers), host, port, backlog=1024
         )
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
@@ -108,7 +110,6 @@ class HttpServer:
 
     def _work(self, request: Request, respond: Respond) -> None:
         response = self._response(request)
-        request.body = b""
         assert self._loop is not None
         self._loop.call_soon_threadsafe(respond, response)
 

@@ -6,7 +6,7 @@ Source: tensorflow/serving util/json_tensor.cc, MakeJsonFromTensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +19,10 @@ from tendies_ops.server.tensors import DTYPES, NUMBER_OF, DType, OpaqueTensor, S
 
 _BYTES_SUFFIX: Final = "_bytes"
 _UNWRITABLE: Final = ("half", "uint16", "complex64", "complex128")
+# A row answer of nothing but files.
+_FILES_HEAD: Final = b'{\n    "predictions": [{\n            "b64": "'
+_BETWEEN_FILES: Final = b'"\n        }, {\n            "b64": "'
+_FILES_TAIL: Final = b'"\n        }\n    ]\n}'
 
 
 def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
@@ -28,6 +32,8 @@ def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
     :raises StatusError: an output has no first dimension, or they differ in it, or JSON has no such type.
     """
     batch_size = _batch_size(outputs)
+    if (files := _only_files(outputs)) is not None:
+        return answer_files(files)
     writer = PrettyWriter()
     writer.start(b"{")
     writer.value(b'"predictions"')
@@ -42,6 +48,24 @@ def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
     writer.end()
     writer.end()
     return b"".join(writer.parts)
+
+
+def _only_files(outputs: Mapping[str, Tensor]) -> Sequence[bytes] | None:
+    """The values of a lone vector of bytes that has any; else None."""
+    if len(outputs) != 1:
+        return None
+    ((name, tensor),) = outputs.items()
+    if not isinstance(tensor, StringTensor) or not name.endswith(_BYTES_SUFFIX) or len(tensor.shape) != 1:
+        return None
+    return tensor.values or None
+
+
+def answer_files(files: Sequence[bytes]) -> bytes:
+    """The row answer of one output of bytes: what pictures come back in, so they are copied once only."""
+    texts = [pybase64.b64encode(file) for file in files]
+    texts[0] = _FILES_HEAD + texts[0]
+    texts[-1] += _FILES_TAIL
+    return _BETWEEN_FILES.join(texts)
 
 
 def answer_columns(outputs: Mapping[str, Tensor]) -> bytes:
