@@ -23,7 +23,7 @@ _RELEASE = """\
 Exports the checkpoint, publishes it below `{base_path}`, waits up to {timeout_s:g} s until every replica serves it, and
 compares what the replicas answer with the pictures that the export promised (at most {tolerance:g} of 255 apart).
 If any of that fails, the version is taken back and the one before serves.
-
+{review}
 Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 
 {contract}
@@ -71,10 +71,28 @@ def release_docs(spec: ModelSpec) -> str:
         base_path=spec.release.model_base_path or "the connection's model base path",
         timeout_s=spec.release.available_timeout_s,
         tolerance=spec.release.tolerance,
+        review=_REVIEW if spec.release.gate.review else "",
         contract=_contract(spec),
     )
 
 
+_REVIEW = """
+Before it is published, a person looks at its pictures beside those of the version that serves, and says yes or no: on
+the model's page, or under *Required Actions* of the task `approve`.
+"""
+_NOT_WATCHED,
+        base_path=spec.release.model_base_path or "the connection's model base path",
+        timeout_s=spec.release.available_timeout_s,
+        tolerance=spec.release.tolerance,
+        review=_REVIEW if spec.release.gate.review else "",
+        contract=_contract(spec),
+    )
+
+
+_REVIEW = """
+Before it is published, a person looks at its pictures beside those of the version that serves, and says yes or no on the
+model's page, or under *Required Actions* of the task `approve`.
+"""
 _NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."
 
 

@@ -22,10 +22,12 @@ MODEL = "stripes"
 
 
 class LeisurelyServer(WatchingServer):
-    """Takes its time over each picture, so that a run can be watched."""
+    """Takes its time over each request, so that a run can be watched."""
+
+    pause_s = 0.04
 
     def _predict(self, *arguments: Any) -> Any:
-        time.sleep(0.04)
+        time.sleep(self.pause_s)
         return super()._predict(*arguments)
 
 
@@ -34,7 +36,7 @@ class Stage:
     """What the browser looks at."""
 
     airflow: LiveAirflow
-    server: WatchingServer
+    server: LeisurelyServer
     input: Path
     output: Path
     base_path: Path

@@ -97,9 +97,11 @@ def sharded_run(stage: Stage) -> Iterator[str]:
     )
     dag_id = f"tendies_batch_{SHARDED}"
     stage.airflow.wait_for_dag(dag_id)
-    stage.server.model_name, was = SHARDED, stage.server.model_name
+    server = stage.server
+    was = server.model_name, server.pause_s
+    server.model_name, server.pause_s = SHARDED, 0.5
     yield stage.airflow.trigger(dag_id)
-    stage.server.model_name = was
+    server.model_name, server.pause_s = was
 
 
 def test_shards_move_one_by_one_and_as_a_sum_without_reloading(

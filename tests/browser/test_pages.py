@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,26 +13,45 @@ from tests.support.browser import Browsers
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+def pages(stage: Stage) -> dict[str, str]:
+    """Every page -> what it says."""
+    run = run_path(stage)
+    return {
+        "models": "Which model serves where",
+        f"models/{MODEL}": "Versions and replicas",
+        f"models/{MODEL}/versions/2": "What it was made from",
+        f"models/{MODEL}/compare?a=1&b=2": "What differs",
+        "runs": "newest first",
+        run: "Skipped, unchanged",
+        f"{run}?outcome=failed": "Damaged",
+        f"{run}/pictures/1": "In the ledger",
+        "pictures?q=walk-0003": "walk-0003",
+        f"airflow/run?dag_id={stage.batch_dag}&run_id=none": "has not begun",
+    }
+
+
+@pytest.fixture
+def run_under_way(stage: Stage) -> Iterator[str]:
+    """A batch that takes its time; its DAG run."""
+    stage.add_pictures(len(list(stage.input.rglob("*.jpg"))) + 1000, 60)
+    usual_s, stage.server.pause_s = stage.server.pause_s, 1.0
+    run_id = stage.airflow.trigger(stage.batch_dag)
+    stage.airflow.wait_for_task(stage.batch_dag, run_id, "infer", "running")
+    yield run_id
+    stage.server.pause_s = usual_s
+    assert stage.airflow.wait_for_run(stage.batch_dag, run_id) == "success"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("role", ["viewer", "user", "op"])
-def test_every_page_opens_in_airflow_for_every_role_in_light_and_dark(
-    role: str, theme: str, stage: Stage, browsers: Browsers
+def test_every_page_opens_in_airflow_for_every_role_in_light_and_dark_while_a_batch_runs(
+    role: str, theme: str, stage: Stage, run_under_way: str, browsers: Browsers
 ) -> None:
     page = browsers.page(role, theme)
-    run = run_path(stage)
-    for number, (path, words) in enumerate(
-        {
-            "models": "Which model serves where",
-            f"models/{MODEL}": "Versions and replicas",
-            f"models/{MODEL}/versions/2": "What it was made from",
-            f"models/{MODEL}/compare?a=1&b=2": "What differs",
-            "runs": "newest first",
-            run: "Skipped, unchanged",
-            f"{run}?outcome=failed": "Damaged",
-            f"{run}/pictures/1": "In the ledger",
-            "pictures?q=walk-0003": "walk-0003",
-        }.items()
-    ):
+    page.goto(f"{stage.airflow.url}/dags/{stage.batch_dag}/runs/{run_under_way}/plugin/tendies_run")
+    in_frame(page).get_by_text("running", exact=True).wait_for()
+    browsers.keep(page, f"{role}-{theme}-running")
+    for number, (path, words) in enumerate(pages(stage).items()):
         page.goto(browsers.framed(path))
         in_frame(page).get_by_text(words).first.wait_for()
         browsers.keep(page, f"{role}-{theme}-{number}")
@@ -53,6 +73,9 @@ def test_pages_fit_a_phone(stage: Stage, browsers: Browsers) -> None:
 
 def test_without_scripts_pages_still_show_their_data(stage: Stage, browsers: Browsers) -> None:
     page = browsers.page("viewer", scripts=False)
+    for path, words in pages(stage).items():
+        page.goto(browsers.own(path))
+        assert page.get_by_text(words).first.is_visible(), path
     page.goto(browsers.own(f"models/{MODEL}"))
     assert "AVAILABLE" in page.content()
     page.goto(browsers.own(f"{run_path(stage)}?outcome=failed"))

@@ -23,10 +23,14 @@ for (const button of document.querySelectorAll("[data-zoom]")) {
   });
 }
 
-// A picture that cannot be shown says so instead of leaving a broken frame.
+// A picture that cannot be shown gives way to the words behind it; some have failed before this script ran.
+const removeBroken = (image) => { if (image.closest(".thumb, .single")) image.remove(); };
 document.addEventListener("error", (event) => {
-  if (event.target instanceof HTMLImageElement && event.target.closest(".thumb")) event.target.remove();
+  if (event.target instanceof HTMLImageElement) removeBroken(event.target);
 }, true);
+for (const image of document.images) {
+  if (image.complete && image.currentSrc && image.naturalWidth === 0) removeBroken(image);
+}
 
 // Arrow keys and j/k walk through a gallery, unless a field or the slider has the keys.
 document.addEventListener("keydown", (event) => {
