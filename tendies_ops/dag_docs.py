@@ -80,19 +80,6 @@ _REVIEW = """
 Before it is published, a person looks at its pictures beside those of the version that serves, and says yes or no: on
 the model's page, or under *Required Actions* of the task `approve`.
 """
-_NOT_WATCHED,
-        base_path=spec.release.model_base_path or "the connection's model base path",
-        timeout_s=spec.release.available_timeout_s,
-        tolerance=spec.release.tolerance,
-        review=_REVIEW if spec.release.gate.review else "",
-        contract=_contract(spec),
-    )
-
-
-_REVIEW = """
-Before it is published, a person looks at its pictures beside those of the version that serves, and says yes or no on the
-model's page, or under *Required Actions* of the task `approve`.
-"""
 _NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."
 
 
