@@ -144,7 +144,7 @@ def review_markdown(candidate: Path, manifest: Manifest, found: Mapping[str, Any
     version = found["live_version"]
     lines = [
         f"Exported from {_verbatim(source.checkpoint)}" + (f", step {source.step}." if source.step else "."),
-        f"Version {version} serves now." if version else "Nothing serves yet that it could be held against.",
+        f"Version {version} serves now." if version else "No version serves that it could be held against.",
         _verbatim(note) if note else "",
         f"[See the pictures large, and decide there]({page_address(page)})",
         *_measures(found["images"]),

@@ -136,8 +136,9 @@ class Run:
 
     @property
     def input(self) -> Path | None:
-        """The folder of its pictures, where that is one of this machine."""
-        return local_path(self.facts.get("input") or self.usual_input)
+        """The folder of its pictures, where that is one of this machine. A report in a bucket does not choose it."""
+        told = self.facts.get("input") or self.usual_input
+        return None if self.output_url and told != self.usual_input else local_path(told)
 
     @property
     def output(self) -> Path:

@@ -58,7 +58,7 @@ def test_a_first_release_shows_before_and_after(server: WatchingServer, tmp_path
     ti = run_task("review_first", lambda: review(candidate))
 
     text = ti.xcom_pull(task_ids="review")["markdown"]
-    assert "Nothing serves yet" in text
+    assert "No version serves" in text
     assert f"/tendies/models/{MODEL_NAME}/candidates/first/golden/0/before" in text
     assert "/live/" not in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import uuid
 import zipfile
@@ -161,9 +162,11 @@ def test_a_store_that_is_away_shows_what_was_seen_before(bucket: Bucket, monkeyp
     assert bucket.run().done == 3
 
 
-def test_an_input_that_no_spec_names_is_not_opened(bucket: Bucket) -> None:
+@pytest.mark.parametrize("told", ["memory://elsewhere", "/etc", "file:///etc"])
+def test_a_report_in_a_bucket_does_not_choose_where_pictures_are_read(bucket: Bucket, told: str) -> None:
     bucket.add_run(RUN)
     run = bucket.run()
-    elsewhere = Run(**{**vars(run), "facts": {**run.facts, "input": "memory://elsewhere"}})
+    elsewhere = dataclasses.replace(run, facts={**run.facts, "input": told})
 
-    assert (run.input_url, elsewhere.input_url) == (bucket.input, None)
+    assert (run.input_url, run.input) == (bucket.input, None)
+    assert (elsewhere.input_url, elsewhere.input) == (None, None)
