@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.results import RESULTS, as_table, read_rows
+from bench.results import PUBLISHED, RESULTS, as_table, read_rows
 
 HERE = Path(__file__).parent
 
@@ -39,17 +40,28 @@ def run_bench(name: str) -> bool:
     return status == 0
 
 
+def publish(names: list[str]) -> None:
+    """Copy what was measured last to ``bench/published/``, which is committed."""
+    PUBLISHED.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(RESULTS / f"{name}.json", PUBLISHED)
+
+
 def main() -> int:
     """Read the command line, run, print the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(benches())}; all if none is named")
     parser.add_argument("--show", action="store_true", help="print what was measured before, run nothing")
+    parser.add_argument(
+        "--publish", nargs="+", metavar="NAME", default=[], help="copy its last result to bench/published/"
+    )
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(benches()))
     if unknown:
         parser.error(f"there is no bench {unknown[0]}; there are {', '.join(benches())}")
+    publish(arguments.publish)
     names = arguments.names or benches()
-    failed = [] if arguments.show else [name for name in names if not run_bench(name)]
+    failed = [] if arguments.show or arguments.publish else [name for name in names if not run_bench(name)]
     for name in names:
         path = RESULTS / f"{name}.json"
         if path.is_file():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PUBLISHED = RESULTS.parent / "published"  #: committed: the figures that the documentation tells
 PACKAGES = ("tensorflow", "numpy", "requests", "pybase64", "orjson", "pillow", "apache-airflow")
 
 
