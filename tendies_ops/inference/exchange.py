@@ -166,7 +166,15 @@ class Exchange:
         digest = digest_bytes(data)
         if todo.step == "compare" and digest == todo.known_digest:
             output, *further = todo.known_outputs
-            outcome = Outcome(todo.found, "skipped", input_digest=digest, output=output, further_outputs=tuple(further))
+            outcome = Outcome(
+                todo.found,
+                "skipped",
+                input_digest=digest,
+                output=output,
+                output_digest=todo.known_output_digest,
+                output_modified_ns=todo.known_output_ns,
+                further_outputs=tuple(further),
+            )
             result.settled.append((outcome, todo.attempt))
             return
         prepared = prepare(data, self._prepare_options)
@@ -197,8 +205,7 @@ class Exchange:
     def _finish(self, picture: Picture, answers: Sequence[Any], batch_size: int) -> Outcome:
         try:
             files = self._results.make(picture, answers, functools.partial(self._reopen, picture))
-            for file in files:
-                self._target.write(file.path, file.data)
+            written_ns = [self._target.write(file.path, file.data) for file in files]
         except PictureError as error:
             return _failed(picture.found, error, picture.input_digest)
         outputs = [file.path for file in files]
@@ -211,6 +218,7 @@ class Exchange:
             input_digest=picture.input_digest,
             output=outputs[0],
             output_digest=digest_bytes(files[0].data),
+            output_modified_ns=written_ns[0],
             milliseconds=picture.milliseconds,
             batch_size=batch_size,
             further_outputs=tuple(outputs[1:]),

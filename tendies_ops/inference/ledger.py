@@ -48,6 +48,7 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
         "reason": outcome.reason or None,
         "output": outcome.output or None,
         "output_digest": outcome.output_digest or None,
+        "output_modified_ns": outcome.output_modified_ns or None,
         "model_name": stamp.model_name,
         "version": stamp.version,
         "model_digest": stamp.model_digest,

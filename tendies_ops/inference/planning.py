@@ -26,6 +26,8 @@ class Todo:
     known_outputs: tuple[str, ...] = ()  #: its result by the ledger
     kind: FailureKind | None = None
     reason: str = ""
+    known_output_digest: str = ""
+    known_output_ns: int = 0  #: when the file of that result was written
 
     @property
     def settled(self) -> Outcome | None:
@@ -57,10 +59,24 @@ class Plan:
         unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
         if record["outcome"] == "failed":
             return self._after_failure(found, record, attempt, unchanged=unchanged)
-        if not (outputs and all(map(self._output.size_of, outputs))):
+        if not self._results_are_there(record, outputs):
             return Todo(found, "do", attempt, known_outputs=outputs)
         step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
-        return Todo(found, step, attempt, record["input_digest"] or "", outputs)
+        return Todo(
+            found,
+            step,
+            attempt,
+            record["input_digest"] or "",
+            outputs,
+            known_output_digest=record["output_digest"] or "",
+            known_output_ns=record.get("output_modified_ns") or 0,
+        )
+
+    def _results_are_there(self, record: dict[str, Any], outputs: tuple[str, ...]) -> bool:
+        if not outputs or not all(map(self._output.size_of, outputs[1:])):
+            return False
+        written_ns = record.get("output_modified_ns")
+        return self._output.holds(outputs[0], modified_ns=written_ns, digest=record["output_digest"])
 
     def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
         if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:

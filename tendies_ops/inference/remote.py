@@ -146,6 +146,11 @@ class RemoteOutput:
             self._sizes[folder] = self._sizes_in(folder)
         return self._sizes[folder].get(name)
 
+    def holds(self, path: str, *, modified_ns: int | None, digest: str | None) -> bool:
+        """Whether a result is there. Stores tell times of their own, so nothing more is asked."""
+        del modified_ns, digest
+        return bool(self.size_of(path))
+
     def read(self, path: str) -> bytes:
         """A result."""
         return self._store.read(path)
@@ -154,16 +159,18 @@ class RemoteOutput:
         """Make and write several results at once: waiting for the store is most of the work."""
         return self._store.map(function, items)
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes) -> int:
         """
         Write a whole object, which such stores show whole or not at all.
 
+        :return: 0: its modification time is not asked for.
         :raises OutputFolderError: it cannot be written.
         """
         try:
             self._store.write(path, data)
         except OSError as error:
             raise OutputFolderError(f"{self.url}/{path} cannot be written: {error}. What is done is kept.") from error
+        return 0
 
     def remove(self, path: str) -> None:
         """Remove a result that another name has replaced."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tendies_ops.errors import InputFolderError, LockHeldError, OutputFolderError, UsageError
+from tendies_ops.files import digest_bytes
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.finding import find_files
 from tendies_ops.inference.globs import PathFilter
@@ -114,10 +115,26 @@ class LocalOutput:
         except OSError:
             return None
 
-    def write(self, path: str, data: bytes) -> None:
+    def holds(self, path: str, *, modified_ns: int | None, digest: str | None) -> bool:
+        """
+        Whether a result is there as it was written: another run may have replaced it and been killed before it said so.
+
+        :param modified_ns: of the file when it was written; if it is another now, the content decides. None: not known.
+        :param digest: of the content.
+        """
+        try:
+            found = os.stat(self._prefix + path)  # noqa: PTH116 # str paths in a hot loop
+            if not modified_ns or found.st_mtime_ns == modified_ns:
+                return found.st_size > 0
+            return digest_bytes(self.read(path)) == digest
+        except OSError:
+            return False
+
+    def write(self, path: str, data: bytes) -> int:
         """
         Put a whole result in place by a rename.
 
+        :return: its modification time, in nanoseconds.
         :raises PictureError: this name cannot be written.
         :raises OutputFolderError: nothing can be written.
         """
@@ -131,6 +148,7 @@ class LocalOutput:
             finally:
                 os.close(descriptor)
             os.rename(part, target)  # noqa: PTH104 # str paths in a hot loop
+            return os.stat(target).st_mtime_ns  # noqa: PTH116
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(part)  # noqa: PTH108

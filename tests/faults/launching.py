@@ -111,6 +111,8 @@ class Launcher:
         """:param program: ``tendies`` or ``server``."""
         number = next(self._numbers)
         output = str(self._folder / f"{number:04}-{program}")
+        for suffix in (".out", ".err"):  # it may be killed before it has made them
+            Path(output + suffix).touch()
         job = {"start": number, "program": program, "argv": list(argv), "faults": list(faults), "output": output}
         started = self._started[number] = threading.Event()
         assert self._process.stdin is not None

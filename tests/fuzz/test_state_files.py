@@ -35,6 +35,9 @@ class Nothing:
     def size_of(self, path: str) -> int | None:
         return None
 
+    def holds(self, path: str, **_: object) -> bool:
+        return False
+
 
 def json_lines(*documents: Any) -> bytes:
     return b"".join(json.dumps(document).encode() + b"\n" for document in documents)

@@ -28,6 +28,7 @@ from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inve
 
 LEDGER_FIELDS = {
     *("input", "input_digest", "size_bytes", "modified_ns", "outcome", "kind", "reason", "output", "output_digest"),
+    "output_modified_ns",
     *("model_name", "version", "model_digest", "options_digest", "attempt", "milliseconds", "batch_size", "run_id"),
 }
 
@@ -380,3 +381,14 @@ def test_requests_pass_headers_on(bench: Bench) -> None:
     bench.add("a.png", png(1))
     bench.run(headers=(("Authorization", "Bearer x"),))
     assert seen == ["Bearer x"]
+
+
+def test_a_result_that_a_killed_run_has_replaced_is_not_taken_for_the_one_in_the_ledger(bench: Bench) -> None:
+    for seed in range(3):
+        bench.add(f"{seed}.png", png(seed))
+    bench.run()
+    (bench.output / "1.png").write_bytes(png(99))  # the other version's answer; its ledger line was never written
+    (bench.output / "2.png").write_bytes(inverted(png(2)))  # somebody's copy of the same
+    report = bench.run()
+    assert counts(report) == (3, 1, 2, 0)
+    assert bench.outputs()["1.png"] == inverted(png(1))
