@@ -24,17 +24,7 @@ def commit_release(
     manifest, version = candidate.manifest, candidate.published.version
     source = manifest.source
     if not candidate.committed_before:
-        record = HistoryRecord(
-            "released",
-            version,
-            f"approved by {approved_by}" if approved_by else "",
-            manifest.model_name,
-            manifest.model_digest,
-            source.checkpoint,
-            source.step,
-            tx.fleet.servers,
-        )
-        append_history(tx.base, record)
+        _write_history(tx, candidate, f"approved by {approved_by}" if approved_by else "")
     bring_back(tx)
     close_journal(tx.base)
     remember_factor(tx.base, tree_size_bytes(candidate.published.path), evidence.swap["memory_mb"])
@@ -58,6 +48,21 @@ def commit_release(
         gate=tx.gate,
     )
     return replace(report, report_path=str(write_report(tx.base, version, report.summary())))
+
+
+def _write_history(tx: Transaction, candidate: Candidate, reason: str) -> None:
+    manifest = candidate.manifest
+    record = HistoryRecord(
+        "released",
+        candidate.published.version,
+        reason,
+        manifest.model_name,
+        manifest.model_digest,
+        manifest.source.checkpoint,
+        manifest.source.step,
+        tx.fleet.servers,
+    )
+    append_history(tx.base, record)
 
 
 def _remove_old(tx: Transaction) -> None:

@@ -97,8 +97,9 @@ class Fleet:
         """
         started_s = time.monotonic()
         settled = threading.Event()
-
-        def watch(server: str) -> WaitOutcome:
+        stops = [settled] if cancelled is None else [settled, cancelled]
+        futures = {}
+        for server in self.servers:
             wait = VersionWait(
                 version,
                 started_s=started_s,
@@ -108,19 +109,20 @@ class Fleet:
             )
             if server in answered_before:
                 wait.answered_before(started_s)
-            while True:
-                outcome = self._look(server, wait)
-                if outcome.final or settled.is_set() or (cancelled is not None and cancelled.is_set()):
-                    return outcome
-                settled.wait(_POLL_S)
-
-        futures = {self._pool.submit(watch, server): server for server in self.servers}
+            futures[self._pool.submit(self._watch, server, wait, stops)] = server
         outcomes: dict[str, WaitOutcome] = {}
         for future in as_completed(futures):
             outcomes[futures[future]] = future.result()
             if settle_on_failure and future.result().kind != "serving":
                 settled.set()
         return {server: outcomes[server] for server in self.servers}
+
+    def _watch(self, server: str, wait: VersionWait, stops: Sequence[threading.Event]) -> WaitOutcome:
+        while True:
+            outcome = self._look(server, wait)
+            if outcome.final or any(stop.is_set() for stop in stops):
+                return outcome
+            stops[0].wait(_POLL_S)
 
     def _look(self, server: str, wait: VersionWait) -> WaitOutcome:
         answer = self._statuses_or_error(server)

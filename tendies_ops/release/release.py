@@ -15,11 +15,9 @@ from pathlib import Path
 
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
 from tendies_ops.publish.leases import remove_dead_leases
-from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release.attempt import prove_or_undo
 from tendies_ops.release.candidate import find_candidate, publish_candidate
 from tendies_ops.release.commit import commit_release
-from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.gate import ask_live_version, open_gate
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.memory import check_memory
@@ -28,8 +26,7 @@ from tendies_ops.release.probe import SwapProbe
 from tendies_ops.release.prove import read_golden
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport
-from tendies_ops.release.swap import make_swap
-from tendies_ops.release.transaction import Say, Transaction, disk_errors_in_words
+from tendies_ops.release.transaction import Say, Terms, Transaction, open_transaction
 from tendies_ops.spec.manifest import Manifest, read_manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -68,18 +65,11 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     manifest = read_manifest(saved_model_dir)
     check_promises(saved_model_dir, manifest)
     options = options or ReleaseSpec()
-    say: Say = on_step or (lambda _: None)
     base = ensure_base_path(model_base_path)
     if options.model_config_file is None:  # before the lock is taken: a rollback must not wait for a run
-        _wait_for_runs(base, manifest, options, say, cancelled)
-    purpose = f"release of {manifest.model_name}"
-    with (
-        disk_errors_in_words(base),
-        Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet,
-        lock_base_path(base, purpose=purpose, timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
-    ):
-        tx = Transaction(base, fleet, lock, options, say, cancelled)
-        tx.swap = make_swap(options.model_config_file, manifest.model_name)
+        _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
+    terms = Terms(options, cancelled, on_step, lock_timeout_s, headers, verify)
+    with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
         return _run(tx, saved_model_dir, check_loads, approved_by)
 
 

@@ -16,15 +16,12 @@ from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
-from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.move_back import carry_out_rollback
 from tendies_ops.release.preflight import look_at_fleet
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
-from tendies_ops.release.swap import make_swap
-from tendies_ops.release.transaction import Transaction, disk_errors_in_words
+from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.release.versions import find_model_name
 from tendies_ops.release.withdraw import whole_versions_below
 from tendies_ops.spec.manifest import read_manifest, verify_files
@@ -55,28 +52,27 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     :raises UsageError: that version is not there, or is not below the one that serves.
     :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
     """
-    started_s = time.monotonic()
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
     base = ensure_base_path(model_base_path)
     name = model_name or find_model_name(base)
     if name is None:
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
-    with (
-        disk_errors_in_words(base),
-        Fleet(servers, name, headers=headers, verify=verify) as fleet,
-        lock_base_path(base, purpose=f"rollback of {name}", timeout_s=lock_timeout_s, cancelled=cancelled) as lock,
-    ):
-        tx = Transaction(base, fleet, lock, options or ReleaseSpec(), on_step or (lambda _: None), cancelled)
-        tx.swap = make_swap(tx.options.model_config_file, name)
-        remove_leftovers(base)
-        took_back = recover(tx)
-        current = tx.swap.live_version(tx.base, look_at_fleet(tx))
-        if took_back and to_version is None and current is not None:
-            report = _roll_back_to(tx, current, current, reason, started_s)
-            return replace(report, state="rolled_back")  # the killed run was what to go back from
-        target = _choose_target(tx, current, to_version)
-        return _roll_back_to(tx, target, current, reason, started_s)
+    terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, headers, verify)
+    with open_transaction(base, servers, name, terms, purpose=f"rollback of {name}") as tx:
+        return _run(tx, to_version, reason)
+
+
+def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
+    started_s = time.monotonic()
+    remove_leftovers(tx.base)
+    took_back = recover(tx)
+    current = tx.swap.live_version(tx.base, look_at_fleet(tx))
+    if took_back and to_version is None and current is not None:
+        report = _roll_back_to(tx, current, current, reason, started_s)
+        return replace(report, state="rolled_back")  # the killed run was what to go back from
+    target = _choose_target(tx, current, to_version)
+    return _roll_back_to(tx, target, current, reason, started_s)
 
 
 def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import ReleaseError, StoppedError
-from tendies_ops.publish.lock import BasePathLock
+from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, enter_phase, write_journal
-from tendies_ops.release.swap import DirectorySwap, Swap
+from tendies_ops.release.swap import DirectorySwap, Swap, make_swap
 from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -94,3 +94,35 @@ class Transaction:
         """
         if self.cancelled is not None and self.cancelled.is_set():
             raise StoppedError(f"The release of {self.fleet.model_name} was asked to stop")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a release and a rollback are told alike."""
+
+    options: ReleaseSpec
+    cancelled: threading.Event | None
+    on_step: Say | None
+    lock_timeout_s: float  #: how long to wait for another release or publisher
+    headers: Mapping[str, str] | None
+    verify: bool | str
+
+
+@contextlib.contextmanager
+def open_transaction(
+    model_base_path: Path, servers: Sequence[str], model_name: str, terms: Terms, *, purpose: str
+) -> Iterator[Transaction]:
+    """
+    Take the lock of the base path, and be ready to talk to every replica.
+
+    :param purpose: what for, for whoever waits for the lock.
+    :raises LockHeldError: somebody else had it all the time.
+    """
+    options, cancelled, say = terms.options, terms.cancelled, terms.on_step or (lambda _: None)
+    with (
+        disk_errors_in_words(model_base_path),
+        Fleet(servers, model_name, headers=terms.headers, verify=terms.verify) as fleet,
+        lock_base_path(model_base_path, purpose=purpose, timeout_s=terms.lock_timeout_s, cancelled=cancelled) as lock,
+    ):
+        swap = make_swap(options.model_config_file, model_name)
+        yield Transaction(model_base_path, fleet, lock, options, say, cancelled, swap=swap)

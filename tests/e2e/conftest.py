@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.airflow import LiveAirflow, start_airflow
+from tests.support.release_fixtures import base
+
+__all__ = ["base"]
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,11 @@ def live_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirfl
     live = start_airflow(tmp_path_factory.mktemp("live_airflow"))
     yield live
     live.stop()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """Where a script that is killed makes what it needs."""
+    path = tmp_path / "scratch"
+    path.mkdir()
+    return path

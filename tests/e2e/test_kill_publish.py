@@ -9,10 +9,9 @@ import pytest
 
 from tendies_ops.errors import PublishError
 from tendies_ops.publish import list_version_dirs, publish_version
-from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.spec.manifest import read_manifest, verify_files
 from tests.support.candidates import make_candidate
-from tests.support.killing import kill_at_random
+from tests.support.killing import kill_at_random, leftovers
 
 SCRIPT = Path(__file__).with_name("killed_publish.py")
 
@@ -66,11 +65,9 @@ def _inode(path: Path) -> int | None:
     "rounds",
     [pytest.param(60, id="60"), pytest.param(1000, id="1000", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
-def test_no_reader_ever_meets_half_a_version_and_no_leftovers_stay(tmp_path: Path, rounds: int) -> None:
-    base, scratch = tmp_path / "base", tmp_path / "scratch"
-    base.mkdir()
-    scratch.mkdir()
-
+def test_no_reader_ever_meets_half_a_version_and_no_leftovers_stay(
+    tmp_path: Path, base: Path, scratch: Path, rounds: int
+) -> None:
     with Reader(base) as reader:
         count = kill_at_random(SCRIPT, str(base), str(scratch), rounds=rounds, seed=rounds, timeout_s=1100)
         last = publish_version(make_candidate(tmp_path / "last", by=201), base)
@@ -80,6 +77,5 @@ def test_no_reader_ever_meets_half_a_version_and_no_leftovers_stay(tmp_path: Pat
     assert count.killed > rounds / 2, "the kills came too late to mean anything"
     assert last.created
     assert last.version == max(reader.loaded | {last.version: ""}), "a number below one that was seen before"
-    assert [p.name for p in base.iterdir() if p.name.startswith(".tendies-")] == []
-    assert [p.name for p in (base / STATE_DIRECTORY).iterdir() if p.suffix == ".part"] == []
+    assert leftovers(base) == []
     assert len(reader.loaded) > rounds / 10, "the reader saw too few versions to mean anything"

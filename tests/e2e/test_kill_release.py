@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.publish.history import read_history
-from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.release import list_versions, release_model
-from tendies_ops.release.journal import read_journal
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
-from tests.support.killing import kill_at_random
+from tests.support.killing import kill_at_random, leftovers
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
@@ -24,10 +22,9 @@ OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_
     "rounds",
     [pytest.param(40, id="40"), pytest.param(500, id="500", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
-def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(tmp_path: Path, rounds: int) -> None:
-    base, scratch = tmp_path / "base", tmp_path / "scratch"
-    base.mkdir()
-    scratch.mkdir()
+def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(
+    tmp_path: Path, base: Path, scratch: Path, rounds: int
+) -> None:
     with WatchingServer(base) as server:
         release_model(make_candidate(tmp_path / "first", by=1), base, [server.url], options=OPTIONS)
         with SteadyLoad(server.url, MODEL_NAME, picture(77)) as load:
@@ -41,9 +38,7 @@ def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(tmp_path: P
     assert load.answered > rounds
     assert set(load.pictures) <= {shift(picture(77), by) for by in range(256)}
     assert (last.state, serving) == ("released", [last.version])
-    assert read_journal(base) is None
-    assert [p.name for p in base.iterdir() if p.name.startswith(".tendies-")] == []
-    assert [p.name for p in (base / STATE_DIRECTORY).iterdir() if p.suffix == ".part"] == []
+    assert leftovers(base) == []
     assert_history_tells_what_is_there(base)
 
 

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.release.journal import read_journal
+
 
 @dataclass(frozen=True)
 class KillCount:
@@ -88,3 +91,11 @@ def _run(work: Callable[[], None], kill_after_s: float | None) -> tuple[int, flo
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return status, time.monotonic() - started_s
+
+
+def leftovers(base: Path) -> list[str]:
+    """What killed publishes and releases have left in a base path: staging, tickets of locks, an open journal."""
+    state = base / STATE_DIRECTORY
+    halves = [path.name for path in base.iterdir() if path.name.startswith(".tendies-")]
+    parts = [path.name for path in state.iterdir() if path.suffix == ".part"]
+    return [*halves, *parts, *(["an open journal"] if read_journal(base) else [])]

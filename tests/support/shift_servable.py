@@ -18,37 +18,24 @@ from typing import Any
 from tendies_ops.server.main import run
 from tendies_ops.server.saved_model_loader import require_saved_model
 from tendies_ops.server.servable import Servable
-from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
-from tendies_ops.server.tensors import STRING, StringTensor, Tensor
 from tests.support.candidates import answer_to
+from tests.support.file_servable import FileServable
 
 
-class ShiftServable:
+class ShiftServable(FileServable):
     """Shifts every pixel by what its ``fake.json`` says."""
 
     def __init__(self, behaviour: Mapping[str, Any]) -> None:
         self._behaviour = behaviour
-        any_size = (Dimension(-1),)
-        self.signatures: Mapping[str, Signature] = {
-            "serving_default": Signature(
-                "serving_default",
-                inputs={"input_bytes": TensorInfo("serving_default_input_bytes:0", STRING, any_size)},
-                outputs={"output_bytes": TensorInfo("StatefulPartitionedCall:0", STRING, any_size)},
-                method_name="tensorflow/serving/predict",
-            )
-        }
 
-    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
-        files = inputs["input_bytes"]
-        assert isinstance(files, StringTensor)
+    def before_answers(self) -> None:
         time.sleep(self._behaviour.get("answer_s", 0.0))
         if "answer_error" in self._behaviour:
             raise StatusError("INVALID_ARGUMENT", self._behaviour["answer_error"])
-        return {"output_bytes": StringTensor(files.shape, [answer_to(file, self._behaviour) for file in files.values])}
 
-    def close(self) -> None:
-        """Nothing to give back."""
+    def answer(self, file: bytes) -> bytes:
+        return answer_to(file, self._behaviour)
 
 
 class ShiftLoader:

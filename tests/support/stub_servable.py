@@ -11,7 +11,6 @@ A version directory needs a ``saved_model.pb`` (any content) or a ``stub.json``.
      "run_error": {"code": "INVALID_ARGUMENT", "message": "..."},                all fail
      "refuse_prefix": "text"}                                requests with such a file fail, as for a bad picture
 
-Signature: serving_default, input_bytes string [N] -> output_bytes string [N].
 Run it: ``python -m tests.support.stub_servable --rest_api_port=... --model_name=... --model_base_path=...``
 """
 
@@ -29,43 +28,27 @@ from tendies_ops.server.main import run
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.saved_model_loader import require_saved_model
 from tendies_ops.server.servable import Servable
-from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
-from tendies_ops.server.tensors import STRING, StringTensor, Tensor
+from tests.support.file_servable import FileServable
 
 
-class StubServable:
+class StubServable(FileServable):
     """Answers as its version directory says."""
 
     def __init__(self, version_dir: Path, behaviour: Mapping[str, Any]) -> None:
         self._behaviour = behaviour
         file_name = behaviour.get("answer_file")
         self._answer = (version_dir / file_name).read_bytes() if file_name else None
-        any_size = (Dimension(-1),)
-        self.signatures: Mapping[str, Signature] = {
-            "serving_default": Signature(
-                "serving_default",
-                inputs={"input_bytes": TensorInfo("serving_default_input_bytes:0", STRING, any_size)},
-                outputs={"output_bytes": TensorInfo("StatefulPartitionedCall:0", STRING, any_size)},
-                method_name="tensorflow/serving/predict",
-            )
-        }
 
-    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
+    def before_answers(self) -> None:
         time.sleep(self._behaviour.get("latency_seconds", 0.0))
         _raise_if_told(self._behaviour.get("run_error"))
-        files = inputs["input_bytes"]
-        assert isinstance(files, StringTensor)
-        return {"output_bytes": StringTensor(files.shape, [self._answer_to(file) for file in files.values])}
 
-    def _answer_to(self, file: bytes) -> bytes:
+    def answer(self, file: bytes) -> bytes:
         refused = self._behaviour.get("refuse_prefix")
         if refused is not None and file.startswith(refused.encode()):
             raise StatusError("INVALID_ARGUMENT", "Unknown image file format. One of JPEG, PNG, GIF, BMP required.")
         return self._answer if self._answer is not None else file + self._behaviour.get("append", "").encode()
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 class StubLoader:

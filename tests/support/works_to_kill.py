@@ -18,14 +18,13 @@ import yaml
 from PIL import Image
 
 from tendies_ops.publish.history import read_history
-from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.journal import read_journal
 from tendies_ops.spec import load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
 from tests.support.airflow_home import REPOSITORY
 from tests.support.candidates import make_candidate, picture
 from tests.support.held_server import HeldServer
+from tests.support.killing import leftovers
 
 
 class Work:
@@ -148,7 +147,7 @@ class Release(Work):
     def check_halted(self, *, asked: bool) -> None:
         assert self.server.serving() == [1]
         if asked:
-            self.check_nothing_is_under_way()
+            assert leftovers(self.models) == []
             assert [child.version for child in list_version_dirs(self.models)] == [1]
 
     def check_finished(self, result: Any) -> None:
@@ -158,12 +157,7 @@ class Release(Work):
         assert self.server.serving() == [result["version"]]
         there = [child.path for child in list_version_dirs(self.models)]
         assert [read_manifest(path).model_digest for path in there].count(digest) == 1
-        self.check_nothing_is_under_way()
-
-    def check_nothing_is_under_way(self) -> None:
-        assert read_journal(self.models) is None
-        assert [path.name for path in self.models.iterdir() if path.name.startswith(".tendies-")] == []
-        assert [path.name for path in (self.models / STATE_DIRECTORY).iterdir() if path.suffix == ".part"] == []
+        assert leftovers(self.models) == []
 
 
 class Rollback(Release):
@@ -178,7 +172,7 @@ class Rollback(Release):
     def check_halted(self, *, asked: bool) -> None:
         assert self.server.serving() == [3]
         if asked:
-            self.check_nothing_is_under_way()
+            assert leftovers(self.models) == []
             assert [child.version for child in list_version_dirs(self.models)] == [1, 2, 3]
 
     def check_finished(self, result: Any) -> None:
@@ -187,7 +181,7 @@ class Rollback(Release):
         assert [child.version for child in list_version_dirs(self.models)] == [1, 2]
         told = [(record.event, record.version) for record in read_history(self.models)]
         assert told == [("withdrawn", 3), ("rolled_back", 2)]
-        self.check_nothing_is_under_way()
+        assert leftovers(self.models) == []
 
 
 class Batch(Work):
