@@ -122,7 +122,7 @@ class Batches:
                 notes.broke(5, [f"{name} was done with {record['model_digest'][:20]}, and predicted once more"])
         if ended.status == 0:
             notes.broke(2, self._reconciled(newest))
-        self._compare_pixels(newest)
+            self._compare_pixels(newest)  # a killed run may have written a result and not said so; the next one sees it
 
     def _reconciled(self, newest: dict[str, Any]) -> list[str]:
         wrong = [f"{path.name} has no outcome" for path in self.pictures.iterdir() if path.name not in newest]

@@ -25,7 +25,7 @@ class Look:
     memory_mb: float
     handles: int
     threads: int
-    base_mb: float
+    base_mb: float  #: without history and reports, which are kept on purpose
     base_files: int
     temporary: int  #: what commands have left in the temporary folder
 
@@ -70,7 +70,7 @@ class Watcher:
 
 def _tree(folder: Path) -> tuple[int, int]:
     size_bytes = files = 0
-    for path in folder.rglob("*"):
+    for path in (path for child in folder.iterdir() if child.name != ".tendies" for path in child.rglob("*")):
         with contextlib.suppress(FileNotFoundError):  # removed just now
             size_bytes += path.lstat().st_size
             files += 1
