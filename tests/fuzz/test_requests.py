@@ -13,7 +13,7 @@ from tendies_ops.inference.isolating import after_failure, after_refusal
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.packing import Packer, Part, Picture, Request
-from tendies_ops.inference.sharding import belongs_to_shard
+from tendies_ops.inference.shard_shares import belongs_to_shard
 
 SIZES = st.tuples(st.integers(1, 64), st.integers(1, 64))
 PARTS = st.lists(st.tuples(st.integers(0, 50), SIZES, st.integers(1, 3)), max_size=40)
