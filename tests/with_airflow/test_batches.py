@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,23 @@ def test_progress_is_kept_where_the_ui_shows_it(pictures: Path) -> None:
     assert progress["model_name"] == MODEL_NAME
     assert progress["fingerprint"].startswith("sha256:")
     assert progress["run_id"] == ti.xcom_pull(task_ids="infer")["run_id"]
+
+
+def test_the_state_store_is_asked_from_the_task_s_own_thread(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's channel to the supervisor is one of requests and answers: two threads would get each other's."""
+    threads: set[str] = set()
+    monkeypatch.setattr(ProgressStore, "tell", lambda *_: threads.add(threading.current_thread().name))
+
+    assert run_task("batch_threads", lambda: batch(pictures)).state == "success"
+    assert threads == {threading.current_thread().name}
+
+
+def test_the_fingerprint_tells_other_work_apart(pictures: Path) -> None:
+    """Airflow keeps a task's state when it is cleared, and it may be cleared with another configuration."""
+    one = run_task("batch_print_one", lambda: batch(pictures))
+    other = run_task("batch_print_two", lambda: batch(pictures, options={"output_format": "jpeg"}))
+
+    assert task_state(one, "progress")["fingerprint"] != task_state(other, "progress")["fingerprint"]
 
 
 def test_further_options_are_passed_on_and_a_wrong_word_is_named(pictures: Path) -> None:

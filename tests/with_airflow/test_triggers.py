@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 from airflow.sdk.module_loading import import_string
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from tendies_ops.triggers import model_version
+from tendies_ops.publish.leases import hold_lease
+from tendies_ops.triggers import leases, model_version
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY
+from tendies_ops.triggers.leases import LeasesEndTrigger
 from tendies_ops.triggers.model_version import ModelVersionTrigger
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.watching_server import WatchingServer
@@ -117,9 +122,17 @@ def test_an_event_says_what_has_arrived(tmp_path: Path) -> None:
     assert payload == {"checkpoint": prefix, "step": 5, "size_bytes": 14, "mtime_ns": 1000 * 10**9}
 
 
+def test_the_watchers_of_two_models_over_one_directory_stay_apart() -> None:
+    """Airflow gives triggers with equal arguments one row, and their state store then raises ValueError."""
+    one, other = (CheckpointTrigger(directory="/train", model_name=name) for name in ("day", "night"))
+
+    assert one.serialize() != other.serialize()
+
+
 @pytest.fixture
 def no_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_version, "FIRST_LOOK_AFTER_S", 0.0)
+    for module in (leases, model_version):
+        monkeypatch.setattr(module, "FIRST_LOOK_AFTER_S", 0.0)
 
 
 def wait_for(server: WatchingServer, **arguments: Any) -> Any:
@@ -160,5 +173,48 @@ def test_the_wait_ends_at_its_deadline_with_what_was_seen_last(server: WatchingS
     assert server.url in event["words"]
 
 
-def test_no_event_comes_so_soon_that_airflow_would_fail_the_task() -> None:
-    assert model_version.FIRST_LOOK_AFTER_S >= 10
+def test_no_event_comes_so_soon_that_airflow_would_fail_the_task(
+    monkeypatch: pytest.MonkeyPatch, server: WatchingServer
+) -> None:
+    async def first_pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    pauses: list[float] = []
+    monkeypatch.setattr(asyncio, "sleep", first_pause)
+    wait_for(server, version=2, deadline_unix_s=0.0)
+    wait_for_leases(server.base, deadline_unix_s=0.0)
+
+    assert pauses == [10.0, 10.0]
+
+
+def wait_for_leases(base: Path, *, deadline_unix_s: float) -> Any:
+    trigger = LeasesEndTrigger(
+        model_base_path=str(base), model_digest="sha256:new", deadline_unix_s=deadline_unix_s, poll_interval_s=0.05
+    )
+    return asyncio.run(next_event(made_again(trigger).run()))
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_a_wait_for_batch_runs_ends_with_the_last_of_them(server: WatchingServer, tmp_path: Path) -> None:
+    make_candidate(tmp_path / "c").rename(server.base / "1")
+    runs = ExitStack()
+    runs.enter_context(hold_lease(server.base, 1, holder="run of the night"))
+    Timer(0.3, runs.close).start()
+    deadline_unix_s = time.time() + 10
+
+    event = wait_for_leases(server.base, deadline_unix_s=deadline_unix_s)
+
+    assert event == {"words": "", "deadline_unix_s": deadline_unix_s}
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_a_wait_for_batch_runs_ends_at_its_deadline_and_names_them(server: WatchingServer, tmp_path: Path) -> None:
+    make_candidate(tmp_path / "c").rename(server.base / "1")
+
+    with hold_lease(server.base, 1, holder="run of the night"):
+        assert "run of the night" in wait_for_leases(server.base, deadline_unix_s=0.0)["words"]
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_a_triggerer_that_cannot_see_the_directory_leaves_the_wait_to_the_worker(tmp_path: Path) -> None:
+    assert wait_for_leases(tmp_path / "of another host", deadline_unix_s=time.time() + 10)["words"] == ""
