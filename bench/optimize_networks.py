@@ -1,14 +1,15 @@
-"""The networks that :mod:`bench.optimize` measures, and their variants, exported once below ``.bench/optimize/``."""
+"""The networks that :mod:`bench.optimize` measures, and their variants, made below ``.bench/optimize/``."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from bench.environments import ENVIRONMENTS
-from tendies_ops.spec import ModelSpec, OptimizeSpec, load_spec
+from tendies_ops.spec import ModelSpec, load_spec
 from tendies_ops.spec.optimize import RewriteName
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -20,12 +21,10 @@ _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 VARIANTS: dict[str, tuple[RewriteName, ...]] = {
     "float32": (),
     "fold": ("fold",),
-    "fold+affine": ("fold", "affine"),
-    "bfloat16": ("fold", "affine", "bfloat16"),
-    "bfloat16+int8_weights": ("fold", "affine", "bfloat16", "int8_weights"),
+    "fold+affine+reflect_pad": ("fold", "affine", "reflect_pad"),
+    "bfloat16": ("fold", "affine", "bfloat16", "reflect_pad"),
+    "bfloat16+int8_weights": ("fold", "affine", "bfloat16", "reflect_pad", "int8_weights"),
 }
-#: The price is written down, not judged.
-_NO_LIMITS = {"min_psnr_db": 1e-3, "min_ssim": -1.0, "max_seam": 255.0, "min_levels": 0.0}
 
 
 @dataclass(frozen=True)
@@ -71,25 +70,27 @@ def golden_files(network: Network) -> tuple[Path, ...]:
     return tuple(_write_photo(name, folder) for name in _PHOTOS)
 
 
-def export_variants(network: Network) -> dict[str, Path]:
+def make_variants(network: Network) -> dict[str, Path]:
     """
-    Export what is not there yet.
+    Write every variant as version 1 of a model of its own.
 
-    :return: variant -> model base path; one whose rewrites this network has no use for is left out.
+    :return: variant -> model base path.
     """
-    from tendies_ops.export import export_model
+    from tendies_ops.export.completion import complete_contract
+    from tendies_ops.export.contract.signature import Plan, build_serving_graph
+    from tendies_ops.export.optimize.variants import make_variant
+    from tendies_ops.export.savedmodel_files import write_saved_model
+    from tendies_ops.export.sources.detect import open_source
 
-    folder = ENVIRONMENTS / "optimize" / network.name
-    golden = golden_files(network)
+    spec = network.spec
+    source = open_source(spec.source, spec.contract)
+    inputs, contract, frozen = source.inputs, complete_contract(spec.contract, source), source.freeze()
     found = {}
     for name, rewrites in VARIANTS.items():
-        base_path = folder / name
-        if not (base_path / "1" / "saved_model.pb").is_file():
-            base_path.mkdir(parents=True, exist_ok=True)
-            wanted = OptimizeSpec.model_validate({"rewrites": rewrites or "none", **_NO_LIMITS})
-            spec = network.spec.model_copy(update={"golden": golden, "optimize": wanted})
-            export_model(spec, base_path / "1", on_line=print)
-        found[name] = base_path
+        variant = make_variant(frozen, rewrites)
+        found[name] = ENVIRONMENTS / "optimize" / network.name / name
+        shutil.rmtree(found[name], ignore_errors=True)
+        write_saved_model(build_serving_graph(Plan(variant.network, inputs, contract)), found[name] / "1")
     return found
 
 

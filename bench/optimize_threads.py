@@ -10,7 +10,7 @@ import contextlib
 import statistics
 import sys
 
-from bench.optimize_networks import NETWORKS, export_variants, golden_files
+from bench.optimize_networks import NETWORKS, golden_files, make_variants
 from bench.results import Row, as_table, merge_result
 from tendies_ops.export.optimize.host import this_host
 from tendies_ops.export.optimize.measuring import Load, find_load, one_round
@@ -27,7 +27,7 @@ def thread_flags(intra: int, inter: int) -> list[str]:
 def measure(name: str, variant: str) -> list[Row]:
     """Measure with a request in flight for each CPU, and with one alone."""
     host = this_host()
-    base_path = export_variants(NETWORKS[name])[variant]
+    base_path = make_variants(NETWORKS[name])[variant]
     files = (golden_files(NETWORKS[name])[0].read_bytes(),)
     found = find_load(base_path, files, host, max_batch_size=4)
     settings = {

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from tendies_ops.spec.base import SpecPart
 
-RewriteName = Literal["fold", "affine", "bfloat16", "float16", "int8_weights"]
+RewriteName = Literal["fold", "affine", "bfloat16", "float16", "reflect_pad", "int8_weights"]
 #: Every rewrite, in the order in which they are applied.
 REWRITE_NAMES: tuple[RewriteName, ...] = get_args(RewriteName)
 Wanted = Literal["none", "auto"] | tuple[RewriteName, ...]

@@ -1,4 +1,4 @@
-"""Where a version's golden pictures lie."""
+"""Where a version's golden pictures lie, and the contact sheets of its optimised variants."""
 
 from __future__ import annotations
 
@@ -41,3 +41,23 @@ def golden_path(directory: Path | None, index: int, side: str) -> Path:
     if not pictures:
         raise OutsideError("no picture among the outputs")
     return confine(directory, pictures[0])
+
+
+def sheet_path(directory: Path | None, index: int) -> Path:
+    """
+    The contact sheet of one variant that the export of a version tried.
+
+    :param index: its place in the manifest, from 0.
+    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    """
+    if directory is None or index < 0:
+        raise OutsideError(str(index))
+    try:
+        optimization = read_manifest(directory).optimization
+    except PublishError as error:
+        raise OutsideError(str(index)) from error
+    sheets = [variant.sheet for variant in optimization.variants] if optimization else []
+    sheet = sheets[index] if index < len(sheets) else None
+    if sheet is None:
+        raise OutsideError(str(index))
+    return confine(directory, sheet)

@@ -51,19 +51,20 @@ def server_flags(host: Host) -> list[str]:
 
 
 @contextmanager
-def trial_server(model_base_path: Path, host: Host) -> Iterator[TrialServer]:
+def trial_server(model_base_path: Path, host: Host, *, flags: Sequence[str] = ()) -> Iterator[TrialServer]:
     """
     Start a server on 127.0.0.1 and wait until it serves.
 
     It stays in the process group of the export, which is killed as one.
 
     :param model_base_path: holds the version directory ``1``.
+    :param flags: of the server, after those of :func:`server_flags`.
     :raises ExportError: it does not start or does not load the variant; with its last words.
     """
     port = _free_port()
     log_path = model_base_path.with_suffix(".log")
     command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
-    command += [f"--model_name={_MODEL_NAME}", f"--model_base_path={model_base_path}", *server_flags(host)]
+    command += [f"--model_name={_MODEL_NAME}", f"--model_base_path={model_base_path}", *server_flags(host), *flags]
     environment = dict(os.environ)
     if host.gpus:
         environment.pop("CUDA_VISIBLE_DEVICES", None)  # the export hides them from its own proof

@@ -11,6 +11,7 @@ from tendies_ops.export.optimize.fold import fold
 from tendies_ops.export.optimize.half_precision import bfloat16, float16
 from tendies_ops.export.optimize.host import Host
 from tendies_ops.export.optimize.int8_weights import int8_weights
+from tendies_ops.export.optimize.reflect_pad import reflect_pad
 from tendies_ops.export.optimize.rewrite import NotApplicableError, Rewrite
 from tendies_ops.spec.optimize import REWRITE_NAMES, RewriteName
 
@@ -20,6 +21,7 @@ REWRITES: dict[RewriteName, Rewrite] = {
     "affine": Rewrite(affine, exact=True),
     "bfloat16": Rewrite(bfloat16, exact=False, lacks=Host.lacks_for_bfloat16),
     "float16": Rewrite(float16, exact=False, lacks=Host.lacks_for_float16),
+    "reflect_pad": Rewrite(reflect_pad, exact=True),
     "int8_weights": Rewrite(int8_weights, exact=False),
 }
 
@@ -75,13 +77,13 @@ def variants_to_try(network: FrozenNetwork, host: Host, *, only_exact: bool = Fa
     :return: variants, no two alike, and why others are not among them.
     """
     lacking = {name: rewrite.lacks(host) for name, rewrite in REWRITES.items()}
-    wanted: list[tuple[RewriteName, ...]] = [("fold",), ("fold", "affine")]
+    wanted: list[tuple[RewriteName, ...]] = [("fold",), ("fold", "affine", "reflect_pad")]
     reasons: list[str] = []
     for name in ("bfloat16", "float16") if not only_exact else ():
         if lacking[name]:
             reasons.append(f"{name}: {lacking[name]}")
         else:
-            wanted.append(("fold", "affine", name))
+            wanted.append(("fold", "affine", name, "reflect_pad"))
     found: dict[str, Variant] = {}
     for names in wanted:
         variant = make_variant(network, names)

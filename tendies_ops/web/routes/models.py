@@ -11,10 +11,10 @@ from tendies_ops.web import models_view, runs_view
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
 from tendies_ops.web.candidates import list_candidates
 from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import version_path
+from tendies_ops.web.golden import sheet_path, version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import GoldenDep
+from tendies_ops.web.picture_answer import GoldenDep, Size, picture_answer
 from tendies_ops.web.release_view import read_release
 from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
 
@@ -96,6 +96,12 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
 def golden_picture(services: ServicesDep, model: ModelDep, version: int, wanted: GoldenDep) -> Response:
     """One golden picture, drawn anew."""
     return wanted.answer(services, version_path(model, version))
+
+
+@router.get("/models/{model_name}/versions/{version}/variants/{index}")
+def variant_sheet(services: ServicesDep, model: ModelDep, version: int, index: int, size: Size = "full") -> Response:
+    """Float32, one optimised variant and their difference, drawn anew."""
+    return picture_answer(services.pictures, sheet_path(version_path(model, version), index), size)
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

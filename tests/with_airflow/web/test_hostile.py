@@ -26,6 +26,7 @@ TARGETS = ("secret.txt", "etc/passwd", "specs/brush.yaml", ".tendies/ledger.json
 PLACES = (
     "/static/x/{}", "/static/{}/tendies.css", "/models/{}", "/models/brush/versions/{}",
     "/models/brush/versions/2/golden/0/{}", "/models/brush/versions/2/golden/{}/after", "/runs/{}/x",
+    "/models/brush/versions/2/variants/{}",
     "/models/brush/candidates/{}", "/models/brush/candidates/{}/golden/0/after",
     "/runs/brush/{}", f"/runs/brush/{RUN}/{{}}", f"/runs/brush/{RUN}/pictures/{{}}",
     f"/runs/brush/{RUN}/pictures/1/{{}}", f"/runs/brush/{RUN}/pictures/{{}}/after",
@@ -173,9 +174,10 @@ def test_a_manifest_that_names_files_outside_gives_nothing(world: WebWorld, clie
     for name in ("../../secret.txt", "/etc/passwd", "../../../secret.txt", "saved_model.pb\0"):
         manifest = orjson.loads(original)
         manifest["golden"][0] |= {"input": name, "outputs": {"output_bytes": name}}
+        manifest["optimization"]["variants"][0]["sheet"] = name
         path.write_bytes(orjson.dumps(manifest))
-        for side in ("before", "after"):
-            assert clients["admin"].get(f"/tendies/models/brush/versions/1/golden/0/{side}").status_code == 404
+        for picture in ("golden/0/before", "golden/0/after", "variants/0"):
+            assert clients["admin"].get(f"/tendies/models/brush/versions/1/{picture}").status_code == 404
     path.write_bytes(original)
 
 

@@ -23,6 +23,7 @@ ROUTES: dict[str, tuple[str, int]] = {
     "/models/{model_name}/compare": ("/models/brush/compare?a=1&b=2", 200),
     "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
     "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
+    "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
     "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
     "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
     "/models/{model_name}/candidates/{name}/golden/{index}/{side}": (

@@ -12,6 +12,7 @@ from tendies_ops.export.optimize.fold import fold
 from tendies_ops.export.optimize.half_precision import bfloat16, float16
 from tendies_ops.export.optimize.host import Host
 from tendies_ops.export.optimize.int8_weights import int8_weights
+from tendies_ops.export.optimize.reflect_pad import reflect_pad
 from tendies_ops.export.optimize.rewrite import NotApplicableError
 from tendies_ops.export.optimize.variants import make_variant, variants_to_try
 from tendies_ops.spec import REWRITE_NAMES
@@ -60,7 +61,7 @@ def test_fold_puts_functions_in_the_place_of_their_calls() -> None:
     assert np.array_equal(run(network), run(folded))
 
 
-@pytest.mark.parametrize("rewrite", [fold, affine, bfloat16, int8_weights])
+@pytest.mark.parametrize("rewrite", [fold, affine, bfloat16, reflect_pad, int8_weights])
 def test_control_flow_is_left_alone_with_a_word(rewrite) -> None:
     with pytest.raises(NotApplicableError, match="control flow"):
         rewrite(built(repeated))
@@ -122,6 +123,28 @@ def test_a_reflected_border_is_moved_in_half_the_bytes() -> None:
     assert set(dtypes(halved, "MirrorPad")) == {BFLOAT16}
 
 
+@pytest.mark.parametrize("borders", [((1, 1), (1, 1)), ((3, 3), (3, 3)), ((0, 2), (1, 0)), ((0, 0), (4, 1))])
+def test_a_reflected_border_of_joined_slices_has_the_same_pixels(borders) -> None:
+    import tensorflow as tf
+
+    network = built(lambda image: tf.pad(image, [(0, 0), *borders, (0, 0)], "REFLECT"))
+    joined = reflect_pad(network)
+
+    assert "MirrorPad" not in operations(joined)
+    assert np.array_equal(run(network), run(joined))
+
+
+def test_other_borders_are_left_to_tensorflow() -> None:
+    import tensorflow as tf
+
+    for borders, mode in (
+        ([(0, 0), (1, 1), (1, 1), (0, 0)], "SYMMETRIC"),
+        ([(0, 0), (9, 9), (0, 0), (0, 0)], "REFLECT"),
+    ):
+        with pytest.raises(NotApplicableError, match="reflected borders"):
+            reflect_pad(built(lambda image, b=borders, m=mode: tf.pad(image, b, m)))
+
+
 def test_a_network_of_one_convolution_has_nothing_but_a_last_one() -> None:
     with pytest.raises(NotApplicableError, match="besides its last"):
         bfloat16(built(_one))
@@ -167,8 +190,8 @@ def test_auto_tries_half_precision_only_where_the_host_is_fast_with_it() -> None
     old, _ = variants_to_try(network, Host("Old CPU", 2, frozenset()))
     new, reasons = variants_to_try(network, Host("New CPU", 2, frozenset({"avx512_bf16"})))
 
-    assert [variant.name for variant in old] == ["fold", "fold+affine"]
-    assert [variant.name for variant in new] == ["fold", "fold+affine", "fold+affine+bfloat16"]
+    assert [variant.name for variant in old] == ["fold", "fold+affine+reflect_pad"]
+    assert [variant.name for variant in new][2:] == ["fold+affine+bfloat16+reflect_pad"]
     assert reasons == ["float16: float16 is fast on GPUs only, and this machine has none"]
 
 
