@@ -44,7 +44,7 @@ def read_provenance(picture: bytes) -> dict[str, Any] | None:
         with Image.open(io.BytesIO(picture)) as image:
             text = image.info.get(KEYWORD) or image.getexif().get(_USER_COMMENT, "")
         facts = orjson.loads(text.removeprefix(KEYWORD + " "))
-    except (OSError, ValueError, AttributeError, SyntaxError):
+    except (OSError, ValueError, AttributeError, SyntaxError, Image.DecompressionBombError):
         return None
     return facts if isinstance(facts, dict) and "model_name" in facts else None
 

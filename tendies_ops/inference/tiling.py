@@ -52,10 +52,10 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
     :param hard: go from tile to tile in one step, for values that have nothing in between.
     """
     weights = _step if hard else ramp
-    scale_y, scale_x = answers[0].height / plan.tile[0], answers[0].width / plan.tile[1]
-    tops = [round(top * scale_y) for top in plan.tops]
-    lefts = [round(left * scale_x) for left in plan.lefts]
-    height, width = round(plan.size[0] * scale_y), round(plan.size[1] * scale_x)
+    answered = answers[0].height, answers[0].width
+    tops = [_scaled(top, answered[0], plan.tile[0]) for top in plan.tops]
+    lefts = [_scaled(left, answered[1], plan.tile[1]) for left in plan.lefts]
+    height, width = (_scaled(plan.size[axis], answered[axis], plan.tile[axis]) for axis in (0, 1))
     canvas: npt.NDArray[Any] | None = None
     pending: Pixels | None = None  # the strip whose lower edge is still to be blended
     for row, top in enumerate(tops):
@@ -85,6 +85,15 @@ def ramp(length: int) -> Pixels:
 def _step(length: int) -> Pixels:
     """The earlier tile up to the middle, then the later one."""
     return (np.arange(length) >= length // 2).astype(np.float32)
+
+
+def _scaled(position: int, answer: int, tile: int) -> int:
+    """
+    Where an input pixel lies in the answer, rounded half up in whole numbers.
+
+    So a tile's end is its beginning plus the answer's length, whatever the ratio; ``round`` would miss it by one.
+    """
+    return (2 * position * answer + tile) // (2 * tile)
 
 
 def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:

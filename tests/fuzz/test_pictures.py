@@ -71,6 +71,7 @@ def test_any_answer_is_finished_or_a_bad_output(data: st.DataObject) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=9))
 @example([(1, 1), (1, 2)])
+@example([(1, 3)])
 def test_tiles_of_any_sizes_are_put_together_or_are_a_bad_output(sizes: list[tuple[int, int]]) -> None:
     tiles = prepare(encoded(noise(1, (20, 20))), SMALL.replaced(size_policy="tile"))
     answers = [encoded(noise(n, sizes[n % len(sizes)])) for n in range(len(tiles.parts))]
@@ -81,6 +82,7 @@ def test_tiles_of_any_sizes_are_put_together_or_are_a_bad_output(sizes: list[tup
 
 
 @given(st.binary(max_size=80) | st.sampled_from(list(WHOLE.values())).flatmap(mutated))
+@example(WHOLE["PNG", "1"][:16] + b"\x00\x01\x00\x00\x00\x01\x00\x00" + WHOLE["PNG", "1"][24:])  # a bomb
 def test_any_bytes_carry_provenance_or_none(data: bytes) -> None:
     identify(data[:20])
     read_provenance(data)

@@ -175,3 +175,11 @@ def test_the_tiles_of_a_large_picture_need_little_memory_to_blend() -> None:
     plan = plan_tiles((256, 4096), (256, 256), 64)
     tiles = cut_tiles(gradient(4096, 256), plan)
     assert blend_tiles(plan, tiles).size == (4096, 256)
+
+
+@pytest.mark.parametrize("side", [5, 15, 20, 3])
+def test_a_model_that_halves_or_doubles_or_triples_tiles_of_ten_still_fills_the_picture(side: int) -> None:
+    for width in range(10, 60):
+        sized = bring_to_size(gradient(width, 23), SizeRule((10, 10), "tile", 3))
+        whole = sized.restore([part.resize((side, side)) for part in sized.parts])
+        assert abs(whole.width - width * side / 10) <= 0.5
