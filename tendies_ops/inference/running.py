@@ -28,7 +28,6 @@ from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import (
     find_answers,
     find_manifest,
-    first_well,
     open_replicas,
     pin_version,
     version_lease,
@@ -88,7 +87,7 @@ class _Setting:
 
 def _run_version(options: BatchOptions, version: int, setting: _Setting) -> BatchReport:
     manifest = find_manifest(options, version)
-    answers = find_answers(first_well(setting.replicas), options, version, manifest)
+    answers = find_answers(setting.replicas, options, version, manifest)
     options = _with_contract(options, manifest, answers)
     digest = manifest.model_digest if manifest else None
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)

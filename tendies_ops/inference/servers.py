@@ -95,11 +95,6 @@ def _common(available: dict[Replica, set[int]], options: BatchOptions) -> set[in
     return common
 
 
-def first_well(replicas: Sequence[Replica]) -> Replica:
-    """A server that is not left out, to ask it about the model."""
-    return next((replica for replica in replicas if replica.health.in_rotation), replicas[0])
-
-
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
     """The manifest of the pinned version, where its directory can be seen and has one."""
     if options.model_base_path is None:
@@ -111,16 +106,16 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
         return None
 
 
-def find_answers(replica: Replica, options: BatchOptions, version: int, manifest: Manifest | None) -> Answers:
-    """What the pinned version answers: by its manifest, else by the server's metadata; unknown where it tells none."""
+def find_answers(
+    replicas: Sequence[Replica], options: BatchOptions, version: int, manifest: Manifest | None
+) -> Answers:
+    """What the pinned version answers: by its manifest, else by a server's metadata; unknown where none tells it."""
     if manifest is not None:
         return describe_answers(manifest, {})
-    try:
-        return describe_answers(None, replica.client.metadata(options.model_name, version))
-    except VersionGoneError:
-        raise
-    except ModelServerError:
-        return Answers()
+    for replica in sorted(replicas, key=lambda replica: not replica.health.in_rotation):
+        with contextlib.suppress(ModelServerError):  # away at this moment, or behind a proxy: the next one may tell
+            return describe_answers(None, replica.client.metadata(options.model_name, version))
+    return Answers()
 
 
 @contextlib.contextmanager
