@@ -40,6 +40,11 @@ def release(**limits: Any) -> None:
     )
 
 
+def waiting_release(**limits: Any) -> None:
+    """Task ``work``, deferred."""
+    release(deferrable=True, **limits)
+
+
 def rollback(**limits: Any) -> None:
     """Task ``work``."""
     RollbackModelVersionOperator(task_id="work", model_name="stripes", options=OPTIONS, **MODEL, **limits)
@@ -69,7 +74,15 @@ def wait(**limits: Any) -> None:
     )
 
 
-for make, limit_s in ((export, 40), (release, 8), (rollback, 8), (batch, 8), (shards, 8), (wait, 8)):
+for make, limit_s in (
+    (export, 40),
+    (release, 8),
+    (waiting_release, 60),
+    (rollback, 8),
+    (batch, 8),
+    (shards, 8),
+    (wait, 8),
+):
     with DAG(f"kill_{make.__name__}"):
         make()
     with DAG(f"kill_{make.__name__}_in_time"):

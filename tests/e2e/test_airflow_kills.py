@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.support.airflow import LiveAirflow
-from tests.support.works_to_kill import Batch, Export, Release, Rollback, Shards, Wait, Work
+from tests.support.works_to_kill import Batch, Export, Release, Rollback, Shards, Wait, WaitingRelease, Work
 
 pytestmark = pytest.mark.timeout(900)  # on a machine that is busy
 
@@ -137,8 +137,8 @@ _EVERYDAY = {
 
 
 def _cells() -> Iterator[Any]:
-    for work, way in itertools.product((Export, Release, Rollback, Batch, Shards, Wait), _WAYS):
-        if way not in (_NEED_A_PROCESS if work is Wait else _NEED_A_TRIGGER):
+    for work, way in itertools.product((Export, Release, WaitingRelease, Rollback, Batch, Shards, Wait), _WAYS):
+        if way not in (_NEED_A_PROCESS if work.deferred else _NEED_A_TRIGGER):
             marks = [] if (work.name, way) in _EVERYDAY else [pytest.mark.slow]
             yield pytest.param(work, way, id=f"{work.name}-{way}", marks=marks)
 
@@ -158,10 +158,10 @@ def start(airflow: LiveAirflow, work: Work, way: str) -> Victim:
     dag_id = f"kill_{work.name}_in_time" if way == "timed_out" else f"kill_{work.name}"
     airflow.wait_for_dag(dag_id)
     run_id = airflow.trigger(dag_id, work.conf)
-    started = "deferred" if isinstance(work, Wait) else "running"
+    started = "deferred" if work.deferred else "running"
     task = airflow.wait_for_task(dag_id, run_id, work.task_id, started, map_index=work.map_index)
     airflow.wait("the task to be in the middle of its work", work.has_begun, interval_s=0.1)
-    return Victim(airflow, work, dag_id, run_id, _process_of(airflow, task["id"]) if started == "running" else None)
+    return Victim(airflow, work, dag_id, run_id, None if work.deferred else _process_of(airflow, task["id"]))
 
 
 def _process_of(airflow: LiveAirflow, task_instance_id: str) -> psutil.Process:

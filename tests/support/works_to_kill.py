@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ import yaml
 from PIL import Image
 
 from tendies_ops.publish.history import read_history
+from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.spec import load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
@@ -37,6 +39,7 @@ class Work:
     name: ClassVar[str]
     task_id: ClassVar[str] = "work"
     map_index: ClassVar[int] = -1
+    deferred: ClassVar[bool] = False  #: it waits in the triggerer, and has no process
     held: ClassVar[tuple[int, ...]] = ()  #: versions whose loading lasts
     predict_s: ClassVar[float] = 0.0
     serves_first: ClassVar[tuple[int, ...]] = (1,)
@@ -160,6 +163,26 @@ class Release(Work):
         assert leftovers(self.models) == []
 
 
+class WaitingRelease(Release):
+    """A batch run uses version 1, and the release waits for its end in the triggerer."""
+
+    name = "waiting_release"
+    deferred = True
+    held = ()
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._runs = ExitStack()
+        self._runs.enter_context(hold_lease(self.models, 1, holder="run of the night"))
+
+    def has_begun(self) -> bool:
+        return True
+
+    def let_go(self) -> None:
+        super().let_go()
+        self._runs.close()
+
+
 class Rollback(Release):
     """Version 3 serves, and version 2 is loading again: going on must not end at version 1."""
 
@@ -229,6 +252,7 @@ class Wait(Work):
     """Waits in the triggerer for a version that is not there."""
 
     name = "wait"
+    deferred = True
 
     def has_begun(self) -> bool:
         return True
