@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
-from tendies_ops.publish import publish_version
+from tendies_ops.files.object_store import is_remote
+from tendies_ops.publish import PublishedVersion, publish_version
+from tendies_ops.publish.object_store import StoredVersion, publish_to_store
 
 
 def publish_command(
     saved_model_dir: Annotated[
         Path, typer.Argument(metavar="DIR", help="SavedModel directory that `tendies export` made.")
     ],
-    model_base_path: Annotated[Path, typer.Option(help="The directory that Model Server watches.")],
+    model_base_path: Annotated[str, typer.Option(help="The directory that Model Server watches, or an fsspec URL.")],
     check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
     lock_timeout_s: Annotated[float, typer.Option(help="How long to wait for another publisher.")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -23,29 +25,31 @@ def publish_command(
     """
     Publish a SavedModel as the next version, by one rename, and print the version.
 
-    Nothing waits for a server here and nothing is proved; `tendies release` does that.
+    Nothing waits for a server here and nothing is proved; `tendies release` does that. In an object store, which has no
+    rename, a version becomes visible when the model config file names it.
 
     Example: tendies publish build/brush_strokes --model-base-path /models/brush_strokes
     """
     from tendies_ops.export import check_loads
 
-    published = publish_version(
-        saved_model_dir,
-        model_base_path,
-        check_loads=check_loads if check else None,
-        lock_timeout_s=lock_timeout_s,
-    )
-    if as_json:
-        print_json(
-            {
-                "version": published.version,
-                "path": str(published.path),
-                "model_digest": published.model_digest,
-                "created": published.created,
-            }
-        )
-    elif published.created:
-        console.print(f"Published version {published.version}: {published.path}", markup=False)
+    check_once = check_loads if check else None
+    published: PublishedVersion | StoredVersion
+    if is_remote(model_base_path):
+        published = publish_to_store(saved_model_dir, model_base_path, check_loads=check_once)
     else:
-        console.print(f"Version {published.version} has this content already: {published.path}", markup=False)
+        published = publish_version(
+            saved_model_dir, Path(model_base_path), check_loads=check_once, lock_timeout_s=lock_timeout_s
+        )
+    _tell(published, as_json=as_json)
     return EXIT_DONE
+
+
+def _tell(published: PublishedVersion | StoredVersion, *, as_json: bool) -> None:
+    where = published.url if isinstance(published, StoredVersion) else str(published.path)
+    if as_json:
+        facts = {"version": published.version, "path": where}
+        print_json({**facts, "model_digest": published.model_digest, "created": published.created})
+    elif published.created:
+        console.print(f"Published version {published.version}: {where}", markup=False)
+    else:
+        console.print(f"Version {published.version} has this content already: {where}", markup=False)

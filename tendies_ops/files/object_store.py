@@ -93,12 +93,8 @@ class ObjectStore:
 
     def write(self, path: str, data: bytes) -> None:
         """Write a whole object, which such stores show whole or not at all."""
-        at = self._at(path)
-        folder = posixpath.dirname(at)
-        if folder not in self._folders:
-            _retry(lambda: self.files.makedirs(folder, exist_ok=True))
-            self._folders.add(folder)
-        _retry(lambda: self.files.pipe_file(at, data))
+        self._make_folder(path)
+        _retry(lambda: self.files.pipe_file(self._at(path), data))
 
     def create(self, path: str, data: bytes) -> None:
         """
@@ -108,7 +104,7 @@ class ObjectStore:
             program has written a moment ago.
         """
         at = self._at(path)
-        _retry(lambda: self.files.makedirs(posixpath.dirname(at), exist_ok=True))
+        self._make_folder(path)
         try:
             self.files.pipe_file(at, data, mode="create")
         except FileExistsError:
@@ -134,6 +130,12 @@ class ObjectStore:
     def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
         """Call ``function``, which waits for this store, for all items at once; results in order."""
         return self._pool.map(function, items)
+
+    def _make_folder(self, path: str) -> None:
+        folder = posixpath.dirname(self._at(path))
+        if folder not in self._folders:
+            _retry(lambda: self.files.makedirs(folder, exist_ok=True))
+            self._folders.add(folder)
 
     def _read_now(self, path: str) -> bytes:
         data: bytes = _retry(lambda: self.files.cat_file(self._at(path)))
