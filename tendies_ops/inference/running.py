@@ -119,14 +119,14 @@ class _Run:
         self._source, self._target = setting.source, setting.target
         self._files = RunFiles(self._target, options.run_id)
         self._learned = LearnedFile(self._target.state / "learned.json", stamp.model_name, stamp.version)
-        self._results = ResultList()
-        self._tally = Tally(results=self._results if answers.kind == "values" else None)
+        self._tally = Tally(results=ResultList(self._target.state) if answers.kind == "values" else None)
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_s = time.monotonic()
 
     def execute(self) -> BatchReport:
         with contextlib.ExitStack() as stack:
-            stack.callback(self._results.close)
+            if self._tally.results is not None:
+                stack.callback(self._tally.results.close)
             ledger = self._open_ledger()
             stack.callback(ledger.close)
             plan = Plan(ledger, self._stamp, self._target, retry_failed=self._options.retry_failed)
@@ -197,9 +197,8 @@ class _Run:
 
     def _write_tables(self) -> dict[str, str]:
         """The run's numbers in one table, and where it lies; empty where its results are pictures."""
-        if self._answers.kind != "values":
-            return {}
-        return self._files.write_table(self._results, self._answers)
+        results = self._tally.results
+        return {} if results is None else self._files.write_table(results, self._answers)
 
     def _report(self, *, to_do: int = 0, speed: float = 0.0) -> BatchReport:
         tally, stamp, options = self._tally, self._stamp, self._options

@@ -7,6 +7,7 @@ table is whole also after a kill, and needs no memory.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from tendies_ops.errors import OutputFolderError
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.results.answers import Answers
 
@@ -25,19 +27,29 @@ _MOST_COLUMNS = 4096
 
 
 class ResultList:
-    """Which pictures have a JSON file, on disk, while a run lasts."""
+    """
+    Which pictures have a JSON file, on disk, while a run lasts.
 
-    def __init__(self) -> None:
-        self._lines = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the list
-        self.count = 0
+    :param folder: where it is kept.
+    :raises OutputFolderError: that cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with self._told():
+            self._lines = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 # closed with the list
 
     def add(self, outcome: Outcome) -> None:
-        """Note a picture that has a result."""
+        """
+        Note a picture that has a result.
+
+        :raises OutputFolderError: the disk is full.
+        """
         path = next((path for path in outcome.outputs if path.endswith(".json")), None)
         if path is not None:
             names = [os.fsencode(name).hex() for name in (outcome.found.path, path)]
-            self._lines.write(orjson.dumps(names) + b"\n")
-            self.count += 1
+            with self._told():
+                self._lines.write(orjson.dumps(names) + b"\n")
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Each picture, with its JSON file, in the order of :meth:`add`."""
@@ -48,7 +60,16 @@ class ResultList:
 
     def close(self) -> None:
         """Forget them."""
-        self._lines.close()
+        with contextlib.suppress(OSError):
+            self._lines.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            words = f"{self._folder} cannot be written: {error.strerror}. What is done is kept."
+            raise OutputFolderError(words) from error
 
 
 def write_table(
