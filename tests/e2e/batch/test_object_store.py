@@ -109,7 +109,7 @@ def test_pictures_through_a_slow_and_failing_store(
         assert contents[f"{bucket}/out/{_name(number)}"] == inverted(png(number % _KINDS_OF_PICTURE))
     records = [json.loads(line) for name in written if "/ledger/" in name for line in files.cat_file(name).splitlines()]
     assert set(Counter(record["input"] for record in records if record).values()) == {1}
-    assert times_faster > 3, "the promise is 10 (bench/object_store.py); here the server has no core of its own"
+    assert times_faster > 3, "the promise is 10 (bench/cluster_object_store.py); here the server has no core of its own"
     assert run(bucket, url).skipped == pictures
 
 
