@@ -14,6 +14,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_TESTS = ("tests/unit/triggers", "tests/with_airflow", "tests/e2e/test_airflow_kills.py")
 
 
 def main() -> int:
@@ -28,8 +29,7 @@ def main() -> int:
         venv.create(environment, with_pip=True)
     packages = [f"apache-airflow=={version}", *needed_for_tests(pyproject), "-e", str(ROOT)]
     subprocess.run([*_installer(python), "install", "--quiet", *packages], check=True)
-    tests = [str(ROOT / "tests" / "with_airflow"), str(ROOT / "tests" / "unit" / "triggers")]
-    return subprocess.run([str(python), "-m", "pytest", *tests, *sys.argv[1:]], cwd=ROOT, check=False).returncode
+    return subprocess.run([str(python), "-m", "pytest", *_TESTS, *sys.argv[1:]], cwd=ROOT, check=False).returncode
 
 
 def oldest_airflow(pyproject: str) -> str:

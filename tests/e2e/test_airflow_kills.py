@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,16 @@ _NEED_A_PROCESS = {
     "task_killed",
     "timed_out",
 }  # what is deferred has none, and its time goes on at once
+#: The environment of the oldest Airflow has none.
+_NEEDS_TENSORFLOW = pytest.mark.skipif(find_spec("tensorflow") is None, reason="there is no TensorFlow here")
 #: Every other cell is slow.
 _EVERYDAY = {
     ("export", "worker_ended"),
     ("release", "task_killed"),
     ("rollback", "cleared"),
-    ("batch", "marked_failed"),
-    ("shards", "worker_ended"),
+    ("batch", "worker_ended"),
+    ("shards", "task_killed"),
+    ("wait", "marked_failed"),
 }
 
 
@@ -140,6 +144,7 @@ def _cells() -> Iterator[Any]:
     for work, way in itertools.product((Export, Release, WaitingRelease, Rollback, Batch, Shards, Wait), _WAYS):
         if way not in (_NEED_A_PROCESS if work.deferred else _NEED_A_TRIGGER):
             marks = [] if (work.name, way) in _EVERYDAY else [pytest.mark.slow]
+            marks += [_NEEDS_TENSORFLOW] if work is Export else []
             yield pytest.param(work, way, id=f"{work.name}-{way}", marks=marks)
 
 
