@@ -50,8 +50,8 @@ test-cluster: setup-dev ## a batch on Celery workers, PostgreSQL, Redis and thre
 test-faults: setup-dev ## what is promised when things go wrong: every fault on every operation (docs/explanation/faults.md)
 	@$(PYTEST) tests/faults $(PYTEST_OPTIONS)
 
-test-fuzz: setup-dev ## search long for input that makes a reader stumble
-	@$(PY) -m pytest tests/fuzz --hypothesis-profile=deep --timeout=3600 $(PYTEST_OPTIONS)
+test-fuzz: setup-dev ## search some ten minutes for input that makes a reader stumble
+	@$(PYTEST) tests/fuzz --hypothesis-profile=deep --timeout=3600 $(PYTEST_OPTIONS)
 
 soak: setup-dev ## a day of releases, batches and faults, squeezed into MINUTES=40
 	@$(PY) -m tests.soak --minutes $(MINUTES)

@@ -20,7 +20,7 @@ ROWS = read_matrix()
 Template = Callable[[int], Path]
 _EVERYDAY_POINTS = 1
 _EVERYDAY_POINT = 5  # in the middle of things, and nothing has to be counted first
-_POINTS = 6
+_POINTS = 4
 _POINTS_WITH_TENSORFLOW = 3
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 settings.register_profile("everyday", max_examples=15, deadline=None, suppress_health_check=_QUIET)
-settings.register_profile("deep", max_examples=20_000, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile("deep", max_examples=4_000, deadline=None, suppress_health_check=_QUIET)
 
 
 def pytest_configure(config: pytest.Config) -> None:
