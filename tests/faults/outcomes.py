@@ -70,15 +70,23 @@ class Case:
         return wrong + checker.words(self.ended.out, self.ended.err)
 
     def some_good_version_serves(self) -> list[str]:
-        """One alone, of those that are there, and it keeps its promises."""
-        world, deadline_s = self.world, time.monotonic() + _SETTLE_S
-        found = _serving_or_why_not(world)
-        while not (isinstance(found, list) and len(found) == 1 and found[0] in checker.versions(world.base)):
+        """One alone, and it keeps its promises, as soon as a swap that may be under way is over."""
+        deadline_s = time.monotonic() + _SETTLE_S
+        while wrong := self._wrong_with_what_serves():
             if time.monotonic() > deadline_s:
-                return [f"{world.server.url} serves {found}"]
+                return wrong
             time.sleep(0.02)
-            found = _serving_or_why_not(world)
-        return checker.promises(world.server.url, world.base, found[0])
+        return []
+
+    def _wrong_with_what_serves(self) -> list[str]:
+        world = self.world
+        found = _serving_or_why_not(world)
+        if not (isinstance(found, list) and len(found) == 1 and found[0] in checker.versions(world.base)):
+            return [f"{world.server.url} serves {found}"]
+        try:
+            return checker.promises(world.server.url, world.base, found[0])
+        except OSError as error:
+            return [f"{world.server.url} serves {found} and answers {error}"]
 
 
 def _serving_or_why_not(world: World) -> list[int] | OSError:
