@@ -122,11 +122,8 @@ _WAYS = {
     "triggerer_restarted": Way(restart_triggerer, ends_the_try=False),
 }
 _NEED_A_TRIGGER = {"triggerer_restarted"}
-_NEED_A_PROCESS = {
-    "worker_ended",
-    "task_killed",
-    "timed_out",
-}  # what is deferred has none, and its time goes on at once
+#: What is deferred has none; and its time to work begins when the trigger has fired.
+_NEED_A_PROCESS = {"worker_ended", "task_killed", "timed_out"}
 #: The environment of the oldest Airflow has none.
 _NEEDS_TENSORFLOW = pytest.mark.skipif(find_spec("tensorflow") is None, reason="there is no TensorFlow here")
 #: Every other cell is slow.
