@@ -53,9 +53,12 @@ def pin_version(replicas: Sequence[Replica], options: BatchOptions) -> int:
             f"{lacking[0].client.base_url} does not serve version {version} of {options.model_name}; "
             f"it serves {_listed(available[lacking[0]])}."
         )
-    for replica in lacking:
-        words = f"{replica.client.base_url} serves {_listed(available[replica])} instead of version {version}"
-        replica.health.on_trouble(VersionGoneError(words), time.monotonic())
+    for replica, versions in available.items():
+        if version in versions:
+            replica.health.on_look(None, time.monotonic())  # it may have been left out for lack of another version
+        else:
+            words = f"{replica.client.base_url} serves {_listed(versions)} instead of version {version}"
+            replica.health.on_trouble(VersionGoneError(words), time.monotonic())
     return version
 
 
