@@ -36,8 +36,8 @@ def _why_no_postgres() -> str | None:
     return None if shutil.which("redis-server") else "no Redis: apt-get install redis-server"
 
 
-#: How the reasons of skips end where a test takes a right away which root cannot lose.
-_SKIPS_FOR_ROOT = ("root reads everything')", "root writes everywhere')")
+#: How the reasons of skips end where a test takes a right away which root cannot lose, or needs one that only root has.
+_SKIPS_FOR_RIGHTS = ("root reads everything')", "root writes everywhere')", "no file system can be mounted here')")
 #: mark -> why a test that carries it cannot run here, or None.
 _NEEDS = {"shared_data": _why_no_shared_data, "browser": _why_no_browser, "postgres": _why_no_postgres}
 
@@ -87,9 +87,9 @@ def _unexpected_skips(config: pytest.Config) -> list[pytest.TestReport]:
 
 
 def _cannot_be_helped(report: pytest.TestReport) -> bool:
-    """No package mends it: root cannot lose a right, and the shared data comes with no package."""
+    """No package mends it: neither rights nor the shared data come with one."""
     lacks_data = "shared_data" in report.keywords and not SHARED_DATA.is_dir()
-    return lacks_data or str(report.longrepr).endswith(_SKIPS_FOR_ROOT)
+    return lacks_data or str(report.longrepr).endswith(_SKIPS_FOR_RIGHTS)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def no_inodes(world: World, operation: Operation, point: int) -> Injection:
     def mount(options: str) -> None:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False)
         if done.returncode != 0:
-            pytest.skip(f"no file system can be mounted here: {done.stderr.decode().strip()}")
+            pytest.skip(f"{done.stderr.decode().strip()}: no file system can be mounted here")
 
     def before() -> None:
         aside = shutil.copytree(place, world.folder / "aside") if place.exists() else None
