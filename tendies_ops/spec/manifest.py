@@ -109,6 +109,7 @@ class OptimizationEntry(_Part):
     batch_size: int | None = None  #: pictures in a request
     requests_in_flight: int | None = None
     variants: tuple[VariantEntry, ...] = ()
+    not_tried: tuple[str, ...] = ()  #: rewrites that this network or host has no use for, each with the reason
 
 
 class Manifest(_Part):

@@ -76,14 +76,14 @@ class _Workshop:
     def __init__(self, draft: Draft, host: Host, answer_golden: AnswerGolden, say: Say) -> None:
         self.folder = draft.directory / "variants"
         self._draft, self._host, self._answer_golden, self._say = draft, host, answer_golden, say
+        self._not_tried: tuple[str, ...] = ()
 
     def take_named(self) -> OptimizationEntry:
         """Apply the rewrites that were asked for, whatever they bring."""
         wanted = self._draft.spec.optimize.rewrites
         names = () if isinstance(wanted, str) else wanted
         variant = make_variant(self._draft.network, names)
-        for reason in variant.left_out:
-            self._say(f"Left out {reason}")
+        self._leave_out(variant.left_out)
         entry = self._make(variant)
         if entry.why_not:
             raise ParityError(
@@ -98,8 +98,7 @@ class _Workshop:
         if self._draft.spec.contract.extra_inputs:
             return self._finish(FLOAT32, "Kept float32: requests of models with further inputs are not measured.", [])
         variants, reasons = variants_to_try(self._draft.network, self._host, only_exact=not self._draft.makes_pictures)
-        for reason in reasons:
-            self._say(f"Not tried: {reason}")
+        self._leave_out(reasons)
         if not variants:
             return self._finish(FLOAT32, f"Kept float32: {'; '.join(reasons)}.", [])
         entries = [self._make(variant) for variant in variants]
@@ -111,6 +110,11 @@ class _Workshop:
         for line in as_table(entries):
             self._say(line)
         return self._finish(chosen, why, entries, load)
+
+    def _leave_out(self, reasons: Sequence[str]) -> None:
+        self._not_tried = tuple(reasons)
+        for reason in reasons:
+            self._say(f"Not tried: {reason}")
 
     def _make(self, variant: Variant) -> VariantEntry:
         """Write a variant, load it again, and compare its answers with those of float32."""
@@ -179,6 +183,7 @@ class _Workshop:
             batch_size=load.batch_size if load else None,
             requests_in_flight=load.in_flight if load else None,
             variants=tuple(entries),
+            not_tried=self._not_tried,
         )
 
 
