@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -63,3 +65,26 @@ def test_a_length_that_lies_costs_no_memory(server: RunningServer) -> None:
     head = b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 9000000000000000000\r\n\r\n{"
     assert conversation(server, head) == b""
     assert b"200 OK" in conversation(server, b"GET /readyz HTTP/1.1\r\n\r\n")
+
+
+def test_a_slow_reader_gets_the_whole_answer_and_the_next(server: RunningServer) -> None:
+    text = b"QUJD" * 2_000_000
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(post(b'{"instances":[{"b64":"' + text + b'"}]}'))
+        time.sleep(0.2)  # the server has filled the socket by now, and waits
+        connection.sendall(post(b'{"instances":["x"]}'))
+        connection.shutdown(socket.SHUT_WR)
+        answers = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    assert answers.count(text) == 1
+    assert answers.endswith(b'"b64": "eCE="\n        }\n    ]\n}')
+
+
+def test_bodies_of_many_sizes_do_not_mix(server: RunningServer) -> None:
+    sizes = [900_000, 3, 500_000, 700_000, 1_200_000, 30, 899_998]
+    bodies = [post(b'{"instances":["' + b"%d" % size + b"x" * size + b'"]}') for size in sizes]
+    answers = conversation(server, *bodies)
+    found = [base64.b64decode(part.split(b'"')[0]) for part in answers.split(b'"b64": "')[1:]]
+    assert found == [b"%d" % size + b"x" * size + b"!" for size in sizes]
