@@ -110,12 +110,13 @@ class Fleet:
             if server in answered_before:
                 wait.answered_before(started_s)
             futures[self._pool.submit(self._watch, server, wait, stops)] = server
-        outcomes: dict[str, WaitOutcome] = {}
-        for future in as_completed(futures):
-            outcomes[futures[future]] = future.result()
-            if settle_on_failure and future.result().kind != "serving":
-                settled.set()
-        return {server: outcomes[server] for server in self.servers}
+        try:
+            for future in as_completed(futures):
+                if settle_on_failure and future.result().kind != "serving":
+                    settled.set()
+        finally:
+            settled.set()  # an exception of a signal handler, such as a task's timeout, ends the watching as well
+        return {server: future.result() for future, server in futures.items()}
 
     def _watch(self, server: str, wait: VersionWait, stops: Sequence[threading.Event]) -> WaitOutcome:
         while True:

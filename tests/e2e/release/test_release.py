@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,30 @@ def test_the_last_version_that_can_serve_is_not_withdrawn(tmp_path: Path, base: 
         )
 
     assert server.serving() == [2]
+
+
+class OutOfTimeError(BaseException):
+    """As Airflow raises it in the middle of whatever a task does when its ``execution_timeout`` is over."""
+
+
+def test_an_exception_out_of_nowhere_takes_the_version_back_at_once(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    def out_of_time(*_: object) -> None:
+        raise OutOfTimeError
+
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+    slow = make_candidate(tmp_path / "b", by=20, load_s=60.0)
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    started_s = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        with pytest.raises(OutOfTimeError):
+            release_model(slow, base, [server.url], options=QUICK)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert time.monotonic() - started_s < 8.0, "the undoing waited for a deadline that nobody cares about any more"
+    assert server.serving() == [1]
+    assert versions_in(base) == [1]
