@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.client_cost import BATCH, FORKING, make_case, plain_answer, serve
 from bench.results import Row, as_table, write_result
+from tendies_ops.files import digest_bytes
 from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp, make_record
 from tendies_ops.inference.outcomes import Found, Outcome
@@ -76,7 +77,7 @@ def planned(work: Path, url: str, count: int) -> dict[str, object]:
     (work / "out" / ".tendies").mkdir(parents=True)
     (work / "one").write_bytes(b"x")
     many_names(work / "one", work / "in", count)
-    modified_ns = (work / "one").stat().st_mtime_ns
+    modified_ns, digest = (work / "one").stat().st_mtime_ns, digest_bytes(b"x")
     options = options_for(work, url)
     ledger = Ledger(work / "out" / ".tendies" / LEDGER_NAME)
     stamp = RunStamp("earlier", "m", 1, None, options.digest)
@@ -84,8 +85,10 @@ def planned(work: Path, url: str, count: int) -> dict[str, object]:
         names = [f"{at // PER_FOLDER:05}/{n:04}" for n in range(min(PER_FOLDER, count - at))]
         found = [Found(f"{name}.png", 1, modified_ns, name) for name in names]
         done = [
-            Outcome(f, "done", None, "", "sha256:" + "0" * 64, f"{f.output_stem}.png", "sha256:" + "1" * 64, 1.0, 32)
-            for f in found
+            Outcome(
+                one, "done", input_digest=digest, output=one.path, output_digest=digest, output_modified_ns=modified_ns
+            )
+            for one in found
         ]
         ledger.append(make_record(outcome, stamp, 1) for outcome in done)
     ledger.close()

@@ -16,7 +16,8 @@ Clients
     tendies      ModelServerClient, and a file's bytes in one read and one write
     tendies_run  a whole `run_batch`: digests, ledger, renames, plan, report, back-off, all of it
 
-Two processes of `tendies` share the work in `tendies_2`, as two processes of `best` do in `best_2`.
+Two processes of `tendies` share the work in `tendies_2`, as two of `best` do in `best_2`; two threads with one
+client do in `tendies_threads`, which pays where answers are large.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import functools
 import http.client
 import json
 import multiprocessing
@@ -35,6 +37,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +181,21 @@ def http_client(url: str, source: str, names: list[str], target: str) -> None:
             write_file(f"{target}/{name}.png", decode(answer[start:at]))
 
 
+def tendies_batch(client: ModelServerClient, source: str, target: str, batch: list[str]) -> None:
+    answers = client.predict_files("m", [read_file(f"{source}/{name}") for name in batch], version=1)
+    for name, answer in zip(batch, answers, strict=True):
+        write_file(f"{target}/{name}.png", answer)
+
+
 def tendies(url: str, source: str, names: list[str], target: str) -> None:
     with ModelServerClient(url) as client:
         for batch in batches(names):
-            answers = client.predict_files("m", [read_file(f"{source}/{name}") for name in batch], version=1)
-            for name, answer in zip(batch, answers, strict=True):
-                write_file(f"{target}/{name}.png", answer)
+            tendies_batch(client, source, target, batch)
+
+
+def tendies_threads(url: str, source: str, names: list[str], target: str) -> None:
+    with ModelServerClient(url) as client, ThreadPoolExecutor(2) as pool:
+        list(pool.map(functools.partial(tendies_batch, client, source, target), batches(names)))
 
 
 def tendies_run(url: str, source: str, names: list[str], target: str) -> None:
@@ -211,7 +223,8 @@ def in_two(client: Callable[[str, str, list[str], str], None]) -> Callable[[str,
 
 CLIENTS = {
     "y2018": y2018, "session": session, "best": best, "http_client": http_client, "tendies": tendies,
-    "best_2": in_two(best), "tendies_2": in_two(tendies), "tendies_run": tendies_run,
+    "tendies_threads": tendies_threads, "best_2": in_two(best), "tendies_2": in_two(tendies),
+    "tendies_run": tendies_run,
 }  # fmt: skip
 SLOW = {"y2018": 20, "session": 4, "tendies_run": 1}  # these do so many times fewer pictures a round
 
@@ -283,7 +296,8 @@ def summarised(seconds: dict[str, list[float]]) -> dict[str, object]:
     rates = {name: round(1 / statistics.median(values), 1) for name, values in seconds.items()}
     pairs = [
         ("tendies", "best"), ("tendies_2", "best_2"), ("tendies_run", "best"),
-        ("tendies", "y2018"), ("tendies_2", "y2018"), ("tendies_run", "y2018"),
+        ("best", "y2018"), ("tendies", "y2018"), ("tendies_threads", "y2018"), ("tendies_2", "y2018"),
+        ("tendies_run", "y2018"),
     ]  # fmt: skip
     return {
         "images_per_second": rates,
