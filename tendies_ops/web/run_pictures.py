@@ -41,6 +41,18 @@ def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], r
     return confine(root, relative)
 
 
+def was_written_anew(run: Run, line: LedgerLine) -> bool:
+    """Whether a later run has replaced the result, so that the file is not what this line tells of."""
+    written_ns = line.record.get("output_modified_ns")
+    relative = exact_path(line.record, "output")
+    if not relative or not isinstance(written_ns, int) or run.output_url:
+        return False
+    try:
+        return confine(run.output, relative).stat().st_mtime_ns != written_ns
+    except (OutsideError, OSError):
+        return False
+
+
 def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: str) -> list[Hit]:
     """The newest pictures of every model whose path holds ``text``."""
     hits = []

@@ -17,7 +17,7 @@ from tendies_ops.web.ledger_index import Query as LedgerQuery
 from tendies_ops.web.pages import render
 from tendies_ops.web.picture_answer import Size, picture_answer
 from tendies_ops.web.run_page import gallery_values, run_values
-from tendies_ops.web.run_pictures import find_pictures, picture_path
+from tendies_ops.web.run_pictures import find_pictures, picture_path, was_written_anew
 from tendies_ops.web.runs_view import Run, RunState
 from tendies_ops.web.safety import confine
 from tendies_ops.web.services import ModelDep, ServicesDep, VisibleDep
@@ -141,7 +141,16 @@ def picture_page(
 ) -> HTMLResponse:
     """One picture: large, with its line of the ledger and the version that made it."""
     before, after = services.ledgers.of(run.ledger).neighbours(wanted, line.row)
-    return render(request, "picture.html", **run_values(run), line=line, before=before, after=after, wanted=wanted)
+    return render(
+        request,
+        "picture.html",
+        **run_values(run),
+        line=line,
+        before=before,
+        after=after,
+        wanted=wanted,
+        written_anew=was_written_anew(run, line),
+    )
 
 
 @router.get("/runs/{model_name}/{run_id}/pictures/{row}/original")

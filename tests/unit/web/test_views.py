@@ -13,8 +13,10 @@ from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progr
 from tendies_ops.web.compare_view import compare_versions
 from tendies_ops.web.golden import golden_path
 from tendies_ops.web.known import Catalogues, KnownModel, Location
+from tendies_ops.web.ledger_index import LedgerLine
 from tendies_ops.web.models_view import ModelPicture, read_model
 from tendies_ops.web.release_view import read_release
+from tendies_ops.web.run_pictures import was_written_anew
 from tendies_ops.web.runs_view import find_run, list_runs, runs_of_task
 from tendies_ops.web.server_states import ReplicaState, ServerStates
 from tests.support.web_world import (
@@ -277,3 +279,15 @@ def test_a_run_knows_its_dag_run_by_its_name(world: WebWorld, run_id: str, label
     assert run is not None
     assert run.label == label
     assert (run.task.dag_run_id if run.task else None) == dag_run_id
+
+
+def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(world: WebWorld) -> None:
+    add_run(world, "first", done=1, failed=0)
+    run = find_run(model_of(world), "first")
+    assert run is not None
+    output = "coast/walk-000000.png"
+    stands = {"output": output, "output_modified_ns": (world.output / output).stat().st_mtime_ns}
+
+    assert not was_written_anew(run, LedgerLine(1, stands))
+    assert not was_written_anew(run, LedgerLine(1, {"output": output}))
+    assert was_written_anew(run, LedgerLine(1, {**stands, "output_modified_ns": stands["output_modified_ns"] - 1}))
