@@ -182,7 +182,6 @@ def test_a_byte_now_and_then_is_no_answer() -> None:
         client.predict_files("m", [b"a"])
 
 
-
 def test_nobody_there_is_said_plainly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from bench.simulation import makespan
-
 from tendies_ops.errors import BatchError, LockHeldError, UsageError
 from tendies_ops.inference.shard_shares import belongs_to_shard, shard_shares
 from tendies_ops.inference.sharding import (
