@@ -19,16 +19,16 @@ from bench.results import Row, as_table, write_result
 
 SECONDS_A_MONTH = 30 * 86400
 #: Images a second of one core of the Model Server (docs/explanation/scale.md says where they were measured).
-MODELS = {"almost nothing 64x64": 957.0, "photo style 256x256": 7.7, "CycleGAN 256x256": 1.65}
+MODELS = {"almost nothing 64x64": 2360.0, "photo style 256x256": 12.8, "CycleGAN 256x256": 1.88}
 
 
 @dataclass(frozen=True)
 class Measured:
     """What one of each thing does on the machine that the benches ran on."""
 
-    client_cpu_s: float = 0.00035  #: of a worker, a picture: read, digest, post, cut, write, ledger line
-    plan_cpu_s: float = 0.000025  #: to list one picture and find it in the ledger as done
-    ledger_bytes: float = 620.0  #: of one line
+    client_cpu_s: float = 0.0007  #: of a worker, a picture of 256x256: 1,436 a CPU second in `bench.client_cost`
+    plan_cpu_s: float = 0.000032  #: to list a picture and find it in the ledger as done: `bench.batch_scale`
+    ledger_bytes: float = 750.0  #: of one line
     list_page: int = 1000  #: names that an object store gives at a time
     store_request_s: float = 0.05  #: latency of an object store
     store_requests_at_once: int = 64  #: of one worker process
