@@ -118,9 +118,13 @@ def write_parquet(table: Path) -> Path | None:
     except ImportError:
         return None
     path = table.with_suffix(".parquet")
-    with arrow_csv.open_csv(table) as batches, parquet.ParquetWriter(path, batches.schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+    try:
+        with arrow_csv.open_csv(table) as batches, parquet.ParquetWriter(path, batches.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    except ValueError:  # a column that begins with numbers and goes on with words: the CSV file has it all
+        path.unlink(missing_ok=True)
+        return None
     return path
 
 
