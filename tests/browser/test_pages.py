@@ -33,7 +33,7 @@ def pages(stage: Stage) -> dict[str, str]:
 @pytest.fixture
 def run_under_way(stage: Stage) -> Iterator[str]:
     """A batch that takes its time; its DAG run."""
-    stage.add_pictures(len(list(stage.input.rglob("*.jpg"))) + 1000, 60)
+    stage.add_pictures(len(list(stage.input.rglob("*.jpg"))) + 1000, 300)  # minutes of work, until the pause is over
     usual_s, stage.server.pause_s = stage.server.pause_s, 1.0
     run_id = stage.airflow.trigger(stage.batch_dag)
     stage.airflow.wait_for_task(stage.batch_dag, run_id, "infer", "running")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.web_world import WebWorld, scene
 from tests.with_airflow.web.clients import Clients
-from tests.with_airflow.web.conftest import RUN
+from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
 SECRET = b"the secret that must not get out"
 CLIMBS = (
@@ -28,6 +28,7 @@ PLACES = (
     "/models/brush/versions/2/golden/0/{}", "/models/brush/versions/2/golden/{}/after", "/runs/{}/x",
     "/models/brush/versions/2/variants/{}",
     "/models/brush/candidates/{}", "/models/brush/candidates/{}/golden/0/after",
+    "/models/brush/candidates/{}/live/0", f"/models/brush/candidates/{CANDIDATE}/live/{{}}",
     "/runs/brush/{}", f"/runs/brush/{RUN}/{{}}", f"/runs/brush/{RUN}/pictures/{{}}",
     f"/runs/brush/{RUN}/pictures/1/{{}}", f"/runs/brush/{RUN}/pictures/{{}}/after",
 )  # fmt: skip
@@ -166,6 +167,16 @@ def test_a_ledger_that_names_files_outside_gives_nothing(world: WebWorld, client
             assert clients["admin"].get(url).status_code == 404, (name, side)
     archive = clients["admin"].get("/tendies/runs/brush/hostile-paths/pictures.zip").content
     assert archive.startswith(b"PK\x05\x06"), "an archive without a file"
+
+
+def test_a_live_picture_that_is_a_link_leads_nowhere(world: WebWorld, clients: Clients) -> None:
+    (review,) = (world.base_path / ".tendies" / "releases").glob("review-*")
+    outside = world.root / "outside.png"
+    scene(1).save(outside)
+    (review / "live-7.png").symlink_to(outside)
+
+    assert clients["admin"].get(f"/tendies/models/brush/candidates/{CANDIDATE}/live/1").status_code == 200
+    assert clients["admin"].get(f"/tendies/models/brush/candidates/{CANDIDATE}/live/7").status_code == 404
 
 
 def test_a_manifest_that_names_files_outside_gives_nothing(world: WebWorld, clients: Clients) -> None:
