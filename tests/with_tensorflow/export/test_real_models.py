@@ -73,3 +73,38 @@ def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(expor
     for row, file in enumerate(files):
         assert np.allclose(exported.send(file)["detection_scores"][0], answer["detection_scores"][row], atol=1e-4)
     assert max(entry.max_abs for entry in exported.manifest.parity) <= 1e-4
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """A portrait that scikit-image brings: a face, and an arm, 512 x 512."""
+    from skimage import data
+
+    return data.astronaut()
+
+
+def bare_detections(shared_data, pixels):
+    """What the source computes for one picture with nothing of ours around it."""
+    import tensorflow as tf
+
+    source = tf.saved_model.load(str(shared_data / "models/detector-handtrack-ssd-savedmodel/1"))
+    answer = source.signatures["serving_default"](tf.constant(pixels[None]))
+    return {name: answer[name].numpy()[0] for name in ("detection_boxes", "detection_scores", "detection_classes")}
+
+
+def test_a_detector_finds_the_face_where_the_bare_graph_finds_it(export_here, shared_data, astronaut):
+    answer = export_here("handtrack").send(png(astronaut))
+    bare = bare_detections(shared_data, astronaut)
+    labels = export_here("handtrack").manifest.contract.output.labels
+    best = answer["detection_scores"][0].argmax()
+    top, left, bottom, right = answer["detection_boxes"][0, best]
+
+    assert labels[int(answer["detection_classes"][0, best]) - 1] == "face"
+    assert answer["detection_scores"][0, best] > 0.9
+    eyes = (0.21, 0.43)  # of the height, of the width
+    assert top < eyes[0] < bottom
+    assert left < eyes[1] < right
+    assert bottom - top < 0.4
+    for name in ("detection_boxes", "detection_scores"):
+        assert np.abs(answer[name][0] - bare[name]).max() <= 1e-4
+    assert np.array_equal(answer["detection_classes"][0], np.rint(bare["detection_classes"]))
