@@ -16,7 +16,7 @@ from tendies_ops.export.optimize.host import this_host
 from tendies_ops.export.optimize.measuring import Load, find_load, one_round
 from tendies_ops.export.optimize.trial_server import trial_server
 
-ROUNDS = 4
+ROUNDS = 3
 DEFAULT = "the server's defaults"
 
 
