@@ -3,7 +3,7 @@ TensorFlow's C library, called through ctypes: the only module that touches Tens
 
 The ``tensorflow`` package carries the library that tensorflow_model_server is built from. Calling it directly loads a
 SavedModel with the same C++ code as the real server (hence the same errors, to the letter), needs neither the seconds
-nor the memory of ``import tensorflow``, and releases the interpreter lock in every call.
+nor the memory of ``import tensorflow``, and releases the interpreter lock while graphs load and run.
 Source: tensorflow/c/c_api.h, tf_tensor.h, tf_tstring.h of the package's ``include`` directory.
 """
 
@@ -71,10 +71,18 @@ _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "TF_StringGetDataPointer": (_P, [_P]),
     "TF_StringGetSize": (_SIZE, [_P]),
 }
-# Below the cost of giving the interpreter lock away and taking it back.
-_SHORT_CALLS: Final = frozenset(
-    name for name in _FUNCTIONS if name.startswith(("TF_String", "TF_Tensor", "TF_NumDims", "TF_Dim"))
-) - {"TF_StringCopy"}
+# These may take long or wait for others. All the rest costs less than to give the interpreter lock away and to queue
+# for it again, behind every other request.
+_LONG_CALLS: Final = frozenset(
+    {
+        "TF_LoadSessionFromSavedModel",
+        "TF_SessionRun",
+        "TF_CloseSession",
+        "TF_DeleteSession",
+        "TF_DeleteGraph",
+        "TF_GraphOperationByName",
+    }
+)
 
 
 def package_dir() -> Path:
@@ -110,7 +118,7 @@ def library() -> Any:
     holding = ctypes.PyDLL(str(main))
     functions = _Functions()
     for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(holding if name in _SHORT_CALLS else releasing, name)
+        function = getattr(releasing if name in _LONG_CALLS else holding, name)
         function.restype, function.argtypes = result, arguments
         setattr(functions, name, function)
     return functions
