@@ -37,7 +37,7 @@ try:
     runpy.run_module("tendies_ops.export.child", run_name="__main__", alter_sys=True)
 except ModuleNotFoundError as error:
     sys.exit(f"{sys.executable} has no module {error.name}; an export needs "
-             "tensorflow, numpy, pillow, pydantic, pyyaml there")
+             "tensorflow, numpy, orjson, pillow, psutil, pybase64, pydantic, pyyaml there")
 """
 
 
