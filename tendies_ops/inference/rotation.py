@@ -121,7 +121,8 @@ class Rotation:
         silent_s = now_s - self._last_good_s
         if silent_s > self._sick_deadline_s:
             raise ServerSickError(
-                f"No server has answered for {silent_s:.0f} s; the last said: {error}. No picture is to blame. "
+                f"No server has answered for {silent_s:.0f} s; the last said: {str(error).rstrip('.')}. "
+                "No picture is to blame. "
                 "What is done is kept; run it again when the server is well."
             ) from error
 
