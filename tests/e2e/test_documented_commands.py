@@ -1,13 +1,15 @@
-"""The commands of the README and of the tutorial, run one after the other as they stand there."""
+"""The commands of the README, the tutorial and the road of the notebook, run in order as they stand there."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.how_to import blocks_of, in_another_terminal, run_block
+from tests.support.how_to import blocks_of, in_another_terminal, run_block, write_named_files
+from tests.support.pixels import pixels_of
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,8 +25,10 @@ def checkout(tmp_path: Path) -> Path:
 def run_page(page: Path, checkout: Path) -> list[str]:
     """Run every block of a page and return what each wrote."""
     written = []
+    ports = {8501: free_port()}
+    write_named_files(page, checkout, ports)
     with contextlib.ExitStack() as terminals:
-        for block in blocks_of(page, {8501: free_port()}):
+        for block in blocks_of(page, ports):
             if block.in_background:
                 terminals.enter_context(in_another_terminal(block, checkout))
             else:
@@ -55,3 +59,21 @@ def test_the_tutorial_does_what_it_says(checkout: Path) -> None:
     assert "broken.png" in broken
     assert "Version 2 of noise_to_stripes is released." in second
     assert "Version 1 of noise_to_stripes serves again." in back
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends one of its pictures with curl")
+def test_the_road_of_the_notebook_of_2018_does_what_it_says(checkout: Path) -> None:
+    export, release, _, _, batches = run_page(
+        REPOSITORY / "docs" / "explanation" / "from-the-2018-notebook.md", checkout
+    )
+    assert "network input              float32 [1, 64, 64, 3]  min -0.937255" in export
+    assert "largest difference to the source on 4 golden images: 0 of 255" in export
+    assert "Version 1 of noise_to_stripes is released." in release
+    assert "64 done, 0 skipped, 0 failed" in batches
+    assert "0 done, 64 skipped, 0 failed" in batches
+    answers = sorted((checkout / "answers").iterdir())
+    assert len(answers) == 32
+    assert (checkout / "one.png").read_bytes() == answers[0].read_bytes()
+    for answer in answers:
+        assert (pixels_of(answer.read_bytes()) == pixels_of((checkout / "results" / answer.name).read_bytes())).all()

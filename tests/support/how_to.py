@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
+_NAMED_FILE = re.compile(r"```(?:python|yaml)\n# (?P<name>\S+\.\w+)\n(?P<text>.*?)```", re.DOTALL)
 _BLOCK = re.compile(r"(?:<!-- (?P<notes>[^\n]*) -->\n)?```bash\n(?P<commands>.*?)```", re.DOTALL)
 
 
@@ -32,10 +33,20 @@ def blocks_of(page: Path, ports: Mapping[int, int]) -> list[Block]:
 
     :param ports: port in the page -> a free one, which is all that is changed.
     """
+    return [_block(match) for match in _BLOCK.finditer(_text_of(page, ports))]
+
+
+def write_named_files(page: Path, directory: Path, ports: Mapping[int, int]) -> None:
+    """Write the blocks whose first line is a comment with a file's name, as a reader would."""
+    for match in _NAMED_FILE.finditer(_text_of(page, ports)):
+        (directory / match["name"]).write_text(match["text"], encoding="utf-8")
+
+
+def _text_of(page: Path, ports: Mapping[int, int]) -> str:
     text = page.read_text(encoding="utf-8")
     for written, free in ports.items():
         text = text.replace(f"localhost:{written}", f"localhost:{free}").replace(f"={written} ", f"={free} ")
-    return [_block(match) for match in _BLOCK.finditer(text)]
+    return text
 
 
 def _block(match: re.Match[str]) -> Block:
