@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.how_to import blocks_of, in_another_terminal, run_block, write_named_files
+from tests.support.how_to import blocks_of, in_another_terminal, needs_curl, run_block, write_named_files
 from tests.support.pixels import pixels_of
 from tests.support.ports import free_port
 
@@ -62,7 +61,7 @@ def test_the_tutorial_does_what_it_says(checkout: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends one of its pictures with curl")
+@needs_curl
 def test_the_road_of_the_notebook_of_2018_does_what_it_says(checkout: Path) -> None:
     export, release, _, _, batches = run_page(
         REPOSITORY / "docs" / "explanation" / "from-the-2018-notebook.md", checkout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[2]
+import pytest
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl: apt-get install curl")
 _NAMED_FILE = re.compile(r"```(?:python|yaml)\n# (?P<name>\S+\.\w+)\n(?P<text>.*?)```", re.DOTALL)
 _BLOCK = re.compile(r"(?:<!-- (?P<notes>[^\n]*) -->\n)?```bash\n(?P<commands>.*?)```", re.DOTALL)
 
@@ -29,11 +32,12 @@ class Block:
 
 def blocks_of(page: Path, ports: Mapping[int, int]) -> list[Block]:
     """
-    The ``bash`` blocks of a page, in order.
+    The ``bash`` blocks of a page, in order, without those of which the page says why they are not run.
 
     :param ports: port in the page -> a free one, which is all that is changed.
     """
-    return [_block(match) for match in _BLOCK.finditer(_text_of(page, ports))]
+    matches = _BLOCK.finditer(_text_of(page, ports))
+    return [_block(match) for match in matches if "not run" not in (match["notes"] or "")]
 
 
 def write_named_files(page: Path, directory: Path, ports: Mapping[int, int]) -> None:
