@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from tendies_ops.cli.main import app
 from tendies_ops.server.flags import parse_flags
+from tendies_ops.spec import ModelSpec
 from tests.support.doc_blocks import REPOSITORY, FencedBlock, commands, fenced_blocks
 
 #: page and language -> the test that runs its blocks.
@@ -31,6 +33,7 @@ RUN_BY = {
 }
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PYTHON = fenced_blocks("python")
+YAML = fenced_blocks("yaml")
 TENDIES = [(page, found) for page, found in commands("tendies") if re.fullmatch(r"[a-z]+", found[0])]
 
 
@@ -52,6 +55,12 @@ def test_the_test_that_runs_a_page_names_it(page: str, test: str) -> None:
 def test_what_a_python_block_imports_is_there(block: FencedBlock) -> None:
     missing = [name for name in imports_of(block.code) if not can_be_imported(name)]
     assert missing == []
+
+
+@pytest.mark.parametrize("block", YAML, ids=str)
+def test_a_part_of_a_spec_on_a_page_is_one_that_a_spec_may_have(block: FencedBlock) -> None:
+    part = yaml.safe_load(block.code)
+    ModelSpec.model_validate({"model_name": "m", "source": {"checkpoint": "c"}, **part})
 
 
 @pytest.mark.parametrize(("page", "arguments"), TENDIES, ids=lambda value: value if isinstance(value, str) else None)
