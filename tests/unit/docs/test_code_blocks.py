@@ -27,6 +27,7 @@ RUN_BY = {
     ("docs/how-to/release.md", "bash"): "tests/e2e/release/test_how_to.py",
     ("docs/how-to/roll-back.md", "bash"): "tests/e2e/release/test_how_to.py",
     ("docs/how-to/serve.md", "bash"): "tests/e2e/release/test_how_to.py",
+    ("docs/reference/batch.md", "python"): "tests/unit/inference/test_from_python.py",
     ("docs/how-to/bring-your-own-model.md", "python"): "tests/with_tensorflow/export/test_how_to.py",
     ("docs/how-to/schedule-a-batch.md", "python"): "tests/with_airflow/test_guides.py",
     ("docs/how-to/redeploy-on-checkpoint.md", "python"): "tests/with_airflow/test_guides.py",
