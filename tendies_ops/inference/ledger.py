@@ -93,8 +93,12 @@ def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
 def _is_record(record: dict[str, Any]) -> bool:
     """Whether a line that names an input is one of ours: all that a later run asks it for is there."""
     exact_outputs(record)
-    texts = (record[name] or "" for name in ("input_digest", "kind", "reason", "model_digest", "options_digest"))
-    numbers = (record.get(name) for name in ("size_bytes", "modified_ns", "version", "attempt"))
+    names = ("input_digest", "output_digest", "kind", "reason", "model_digest", "options_digest")
+    texts = (record[name] or "" for name in names)
+    numbers = (
+        *map(record.get, ("size_bytes", "modified_ns", "version", "attempt")),
+        record.get("output_modified_ns") or 0,
+    )
     return (
         record.get("outcome") in {"done", "skipped", "failed"}
         and isinstance(record.get("model_name"), str)

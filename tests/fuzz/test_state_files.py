@@ -60,6 +60,8 @@ def json_lines(*documents: Any) -> bytes:
 @example([b'"a.png"\n'], False)
 @example([json_lines({**RECORD, "attempt": "1"})], True)
 @example([json_lines({name: value for name, value in RECORD.items() if name != "model_digest"})], False)
+@example([json_lines({name: value for name, value in RECORD.items() if name != "output_digest"})], False)
+@example([json_lines({**RECORD, "output_modified_ns": "1"})], False)
 def test_any_ledger_is_read_and_written_on(folder: Path, lines: list[bytes], retry_failed: bool) -> None:
     path = folder / "ledger.jsonl"
     path.write_bytes(b"".join(lines))

@@ -30,6 +30,8 @@ from tests.support.ports import free_port
 _ROOT = Path(__file__).parents[2]
 #: The failures that come and go.
 PASSING = ("503 Slow Down", "500 Internal Server Error", "cut", "cut late")
+#: The count of most requests under way at once since the server was last told how to behave.
+AT_ONCE = "at once"
 _ERRORS = {
     "503 Slow Down": b"SlowDown",
     "500 Internal Server Error": b"InternalError",
@@ -106,10 +108,21 @@ class Faulty:
         self._random = random.Random(7)
         self._latency_s = self._failing = 0.0
         self._refused = ""
+        self._under_way = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/tendies-"):
             return self._control(environ, start_response)
+        with self._lock:
+            self._under_way += 1
+            self._counts[AT_ONCE] = max(self._counts[AT_ONCE], self._under_way)
+        try:
+            return self._serve(environ, start_response)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         time.sleep(self._latency_s)
         with self._lock:
             self._counts[environ["REQUEST_METHOD"]] += 1
@@ -132,6 +145,7 @@ class Faulty:
             told = dict(pair.split("=") for pair in environ["QUERY_STRING"].split("&"))
             self._latency_s, self._failing = float(told.get("latency_s", 0)), float(told.get("failing", 0))
             self._refused = told.get("refuse", "")
+            self._counts[AT_ONCE] = 0
         body = json.dumps(self._counts).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]

@@ -16,7 +16,7 @@ from tendies_ops.errors import OutputFolderError
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference import BatchOptions, BatchReport, remote_lease, run_batch
 from tests.support.canned_server import CannedModel, CannedServer
-from tests.support.s3_server import PASSING, S3, s3_server
+from tests.support.s3_server import AT_ONCE, PASSING, S3, s3_server
 from tests.support.sample_pictures import inverted, png
 
 _KINDS_OF_PICTURE = 20
@@ -98,7 +98,7 @@ def test_pictures_through_a_slow_and_failing_store(
     times_faster = alone_s * pictures / took_s
     print(f"{took_s:.1f} s, {times_faster:.1f} times as fast as one at a time ({alone_s:.3f} s each); {counts}")
     assert (report.done, report.failed) == (pictures, 0)
-    assert sum(counts[kind] for kind in PASSING) >= pictures // 100
+    assert sum(counts.get(kind, 0) for kind in PASSING) >= pictures // 100
     assert len(canned.predicted) == pictures, "something was predicted twice"
     files = s3fs.S3FileSystem()
     written = files.find(f"{bucket}/out")
@@ -109,7 +109,7 @@ def test_pictures_through_a_slow_and_failing_store(
         assert contents[f"{bucket}/out/{_name(number)}"] == inverted(png(number % _KINDS_OF_PICTURE))
     records = [json.loads(line) for name in written if "/ledger/" in name for line in files.cat_file(name).splitlines()]
     assert set(Counter(record["input"] for record in records if record).values()) == {1}
-    assert times_faster > 3, "the promise is 10 (bench/cluster_object_store.py); here the server has no core of its own"
+    assert counts[AT_ONCE] >= 8, "how much faster that is, bench/cluster_object_store.py measures"
     assert run(bucket, url).skipped == pictures
 
 
