@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from bench.charts import write_charts
+from bench.readme import write_headline
 from bench.results import PUBLISHED, RESULTS, as_table, read_rows
 
 HERE = Path(__file__).parent
@@ -41,10 +43,17 @@ def run_bench(name: str) -> bool:
 
 
 def publish(names: list[str]) -> None:
-    """Copy what was measured last to ``bench/published/``, which is committed."""
+    """Copy what was measured last to ``bench/published/``, which is committed; draw and tell it."""
     PUBLISHED.mkdir(exist_ok=True)
     for name in names:
         shutil.copy(RESULTS / f"{name}.json", PUBLISHED)
+    tell()
+
+
+def tell() -> None:
+    """Make the charts and the head of ``bench/README.md`` again from ``bench/published/``."""
+    write_charts()
+    write_headline()
 
 
 def main() -> int:
@@ -55,11 +64,16 @@ def main() -> int:
     parser.add_argument(
         "--publish", nargs="+", metavar="NAME", default=[], help="copy its last result to bench/published/"
     )
+    parser.add_argument("--tell", action="store_true", help="make charts and the README's head again, run nothing")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(benches()))
     if unknown:
         parser.error(f"there is no bench {unknown[0]}; there are {', '.join(benches())}")
-    publish(arguments.publish)
+    if arguments.publish:
+        publish(arguments.publish)
+    if arguments.tell:
+        tell()
+        return 0
     names = arguments.names or benches()
     failed = [] if arguments.show or arguments.publish else [name for name in names if not run_bench(name)]
     for name in names:

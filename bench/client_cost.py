@@ -226,6 +226,11 @@ CLIENTS = {
     "tendies_threads": tendies_threads, "best_2": in_two(best), "tendies_2": in_two(tendies),
     "tendies_run": tendies_run,
 }  # fmt: skip
+TITLES = {
+    "y2018": "the 2018 client", "best": "the fastest with requests", "best_2": "the fastest, two processes",
+    "tendies": "ModelServerClient", "tendies_threads": "ModelServerClient, two threads",
+    "tendies_2": "ModelServerClient, two processes", "tendies_run": "a whole run_batch",
+}  # fmt: skip
 SLOW = {"y2018": 20, "session": 4, "tendies_run": 1}  # these do so many times fewer pictures a round
 
 
@@ -313,7 +318,8 @@ def rows_of(result: dict[str, dict[str, Any]]) -> list[Row]:
             for pair, ratio in measured[clock]["ratios"].items():
                 ours, theirs = pair.split(" / ")
                 promise = PROMISED.get((case, ours, theirs), "")
-                rows.append(Row(f"{ours}, {case}", rates[ours], unit, theirs, rates[theirs], ratio, promise))
+                what = f"{TITLES[ours]}, {case}"
+                rows.append(Row(what, rates[ours], unit, TITLES[theirs], rates[theirs], ratio, promise))
     return rows
 
 

@@ -90,7 +90,7 @@ def count_images(port: int, batch: list[bytes], seconds: float, connections: int
     return sum(done), time.perf_counter() - started_s
 
 
-def main() -> None:
+def serve() -> None:
     """Serve the bench over the standard streams; arguments: the picture's file, how many of it make a request."""
     batch = [Path(sys.argv[1]).read_bytes()] * int(sys.argv[2])
     for line in sys.stdin:
@@ -99,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

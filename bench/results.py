@@ -27,7 +27,7 @@ class Row:
     :param unit: such as ``images/s``.
     :param compared_with: what stands in ``reference``, measured in the same rounds.
     :param ratio: ``value / reference``, the median of the rounds' ratios; None where there is nothing to compare.
-    :param promise: what the project promises for the ratio, such as ``>= 0.98``.
+    :param promise: what the project promises for the ratio, such as ``>= 0.98``, or with the unit for the value.
     """
 
     what: str

@@ -1,0 +1,70 @@
+"""The head of ``bench/README.md``: every published promise beside what was measured, and the charts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.charts import chart_path, is_worth_a_chart
+from bench.promises import Promise, read_promise
+from bench.results import PUBLISHED, Row, read_rows
+
+README = Path(__file__).parent / "README.md"
+BEGIN = "<!-- made by `python -m bench --tell` from published/ -->"
+END = "<!-- end of what is made -->"
+
+
+def headline(published: Path = PUBLISHED) -> str:
+    """
+    Lay out the promises of all published results, met or short, then their charts.
+
+    :return: Markdown, without the markers.
+    """
+    results = {path.stem: read_rows(path) for path in sorted(published.glob("*.json"))}
+    promised = [
+        (name, row, promise) for name, rows in results.items() for row in rows if (promise := read_promise(row))
+    ]
+    met = sum(promise.is_kept for _, _, promise in promised)
+    lines = [
+        f"{met} of {len(promised)} promises are met; the others are short:",
+        "",
+        "| bench | what | compared with | measured | promised | |",
+        "|---|---|---|---|---|---|",
+        *(_line(name, row, promise) for name, row, promise in promised),
+        "",
+        "A figure without a unit is a ratio: what is measured to what it is compared with. In the charts a dark line",
+        "is the promised limit; green bars keep it, orange ones are short of it, nothing is promised for the grey ones.",
+    ]
+    return "\n".join(lines + [_picture(name) for name, rows in results.items() if is_worth_a_chart(rows)])
+
+
+def _line(name: str, row: Row, promise: Promise) -> str:
+    outcome = "met" if promise.is_kept else "**short**"
+    if promise.of_ratio:
+        cells = [f"`{name}`", f"{row.what}, {row.unit}", row.compared_with, f"{row.ratio:.3g}", row.promise, outcome]
+    else:
+        cells = [f"`{name}`", row.what, "", f"{row.value:,.3g} {row.unit}", row.promise, outcome]
+    return f"| {' | '.join(cells)} |"
+
+
+def _picture(name: str) -> str:
+    return f"\n![The ratios of {name}]({os.path.relpath(chart_path(name), README.parent)})"
+
+
+def split(text: str) -> tuple[str, str, str]:
+    """
+    Part a page into what stands before the made text, the made text, and what stands after it.
+
+    :raises ValueError: for a page without the markers.
+    """
+    before, begin, rest = text.partition(f"{BEGIN}\n\n")
+    made, end, after = rest.partition(f"\n\n{END}")
+    if not begin or not end:
+        raise ValueError(f"The page lacks the line {BEGIN} or {END}.")
+    return before + begin, made, end + after
+
+
+def write_headline(readme: Path = README, published: Path = PUBLISHED) -> None:
+    """Make the head again, and leave the rest of the page as it is."""
+    before, _, after = split(readme.read_text(encoding="utf-8"))
+    readme.write_text(before + headline(published) + after, encoding="utf-8")
