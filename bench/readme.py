@@ -33,7 +33,7 @@ def headline(published: Path = PUBLISHED) -> str:
         *(_line(name, row, promise) for name, row, promise in promised),
         "",
         "A figure without a unit is a ratio: what is measured to what it is compared with. In the charts a dark line",
-        "is the promised limit; green bars keep it, orange ones are short of it, nothing is promised for the grey ones.",
+        "is the promised limit; green bars keep it, orange ones are short of it, grey ones have none.",
     ]
     return "\n".join(lines + [_picture(name) for name, rows in results.items() if is_worth_a_chart(rows)])
 
