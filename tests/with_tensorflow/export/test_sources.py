@@ -53,8 +53,8 @@ def small_spec(small, source, contract=CONTRACT, **more):
     return ModelSpec.model_validate({"model_name": "small", "source": source, "contract": contract, **more})
 
 
-def by_hand(pixels):
-    """The network in NumPy, from file to file."""
+def by_hand_values(pixels):
+    """The network in NumPy: what it gives for a picture, -1..1."""
     x = np.pad(pixels.astype(np.float64) / 127.5 - 1, [(1, 1), (1, 1), (0, 0)])
     height, width = pixels.shape[:2]
     out = sum(
@@ -62,7 +62,12 @@ def by_hand(pixels):
         for row in range(3)
         for column in range(3)
     )
-    return np.clip(np.rint((np.tanh(out + OFFSET) + 1) * 127.5), 0, 255)
+    return np.tanh(out + OFFSET)
+
+
+def by_hand(pixels):
+    """The same from file to file."""
+    return np.clip(np.rint((by_hand_values(pixels) + 1) * 127.5), 0, 255)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
