@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.service_change import ServiceChangeOperator
+from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
 from tendies_ops.triggers.leases import LeasesEndTrigger
 from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S
@@ -19,74 +19,44 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ReleaseModelVersionOperator(ServiceChangeOperator):
+class ReleaseModelVersionOperator(CandidateOperator):
     """
     Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
 
     Returns (XCom) the release's summary: ``model_name``, ``version``, ``previous_version``, ``model_digest``,
     ``state``, ``servers``, ``seconds_to_available``. The same goes to the event of each ``tendies://model/`` outlet.
 
-    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
-    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param options: how to release: timeouts, tolerance, gate, how many versions to keep.
-    :param rehearse: before anything becomes visible, serve the version in a child process and let it prove itself;
-        needs TensorFlow, ten seconds or so.
-    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
+    Takes the candidate as :class:`CandidateOperator` does.
+
     :param approved_by: who has looked at the pictures, where the gate asks for a review. (templated)
-    :param note: why; goes with the summary. (templated)
     :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
         triggerer must see the model base path. What comes after that wait is one transaction and stays on the worker.
     """
 
-    template_fields: Sequence[str] = (
-        "saved_model_dir",
-        "model_base_path",
-        "python",
-        "approved_by",
-        "note",
-        "model_server_conn_id",
-        "servers",
-    )
+    template_fields: Sequence[str] = (*CandidateOperator.template_fields, "approved_by")
     ui_color = "#e8f4ea"
 
-    def __init__(
-        self,
-        *,
-        saved_model_dir: str,
-        model_base_path: str | None = None,
-        options: ReleaseSpec | None = None,
-        rehearse: bool = True,
-        python: str | None = None,
-        approved_by: str = "",
-        note: str = "",
-        deferrable: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(model_base_path=model_base_path, options=options, **kwargs)
-        self.saved_model_dir = saved_model_dir
-        self.rehearse = rehearse
-        self.python = python
+    def __init__(self, *, approved_by: str = "", deferrable: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.approved_by = approved_by
-        self.note = note
         self.deferrable = deferrable
         self._runs_end_unix_s: float | None = None  # until when batch runs are waited for
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Release, and say what serves now."""
-        from tendies_ops.release import rehearse, release_model
+        from tendies_ops.release import release_model
 
         options = self.options or ReleaseSpec()
         manifest = read_manifest(Path(self.saved_model_dir))
         if self.deferrable:
             options = self._wait_for_runs(options, manifest)
-        trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None, cancelled=cancelled)
         return self.change_service(
             context,
             manifest.model_name,
             partial(release_model, Path(self.saved_model_dir)),
             note=self.note,
             options=options,
-            check_loads=trial if self.rehearse else None,
+            check_loads=self.rehearsal(options, cancelled),
             approved_by=self.approved_by,
             cancelled=cancelled,
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from airflow.sdk import Param
 
 from tendies_ops.errors import ReleaseError
 from tendies_ops.links import page_address, picture_address
-from tendies_ops.operators.base import TendiesOperator
+from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.spec import ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _REASON = Param(
 )
 
 
-class ReviewModelVersionOperator(TendiesOperator):
+class ReviewModelVersionOperator(CandidateOperator):
     """
     Try a candidate, and lay what it makes of the golden images beside what the live version answers.
 
@@ -36,53 +35,20 @@ class ReviewModelVersionOperator(TendiesOperator):
     Returns (XCom) ``model_name``, ``model_digest``, ``model_base_path``, ``live_version``, ``images``, ``breaches``,
     ``contact_sheet`` and ``markdown``: what ApproveReleaseOperator shows.
 
-    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
-    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param options: how it will be released: the gate's limits, tolerance.
-    :param rehearse: first serve it in a child process and let it prove itself; needs TensorFlow.
-    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
-    :param note: why it was made; shown to the person. (templated)
+    Takes the candidate as :class:`CandidateOperator` does. ``options`` hold the gate's limits.
     """
 
-    template_fields: Sequence[str] = (
-        "saved_model_dir",
-        "model_base_path",
-        "python",
-        "note",
-        "model_server_conn_id",
-        "servers",
-    )
     ui_color = "#fdf3dc"
-
-    def __init__(
-        self,
-        *,
-        saved_model_dir: str,
-        model_base_path: str | None = None,
-        options: ReleaseSpec | None = None,
-        rehearse: bool = True,
-        python: str | None = None,
-        note: str = "",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.saved_model_dir = saved_model_dir
-        self.model_base_path = model_base_path
-        self.options = options
-        self.rehearse = rehearse
-        self.python = python
-        self.note = note
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Try it, compare, and write down what a person will want to see."""
-        from tendies_ops.release import rehearse, review_model
+        from tendies_ops.release import review_model
 
         options = self.options or ReleaseSpec()
         candidate = Path(self.saved_model_dir)
         manifest = read_manifest(candidate)
-        if self.rehearse:
-            trial = partial(rehearse, tolerance=options.tolerance, python=self.python or None, cancelled=cancelled)
-            trial(candidate)
+        if rehearse := self.rehearsal(options, cancelled):
+            rehearse(candidate)
         server = self.model_server()
         base_path = self.base_path(self.model_base_path, manifest.model_name)
         found = review_model(

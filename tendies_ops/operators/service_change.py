@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class ServiceChangeOperator(TendiesOperator):
     """
-    Base of the operators after which another version serves.
+    Base of the operators after which another version serves, or that try one which will.
 
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
     :param options: timeouts, tolerance and what else a release is told.

@@ -13,6 +13,7 @@ from tendies_ops.operators.batch import BatchInferenceOperator, run_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from tendies_ops.inference import BatchOptions
 
@@ -162,21 +163,27 @@ def batch_inference_group(
             bytes_per_shard=bytes_per_shard,
             **of_all,
         )
-        done = BatchShardOperator.partial(
-            task_id="infer",
-            max_active_tis_per_dagrun=shards,
-            map_index_template="shard {{ task.shard['index'] + 1 }} of {{ task.shard['count'] }}",
-            **of_all,
-        ).expand(shard=plan.output)
-        report = FinishShardsOperator(
-            task_id="report",
-            trigger_rule=TriggerRule.ALL_DONE,
-            plan_task_id=plan.task_id,
-            shard_task_id=done.task_id,
-            max_failed=max_failed,
-            allow_empty=allow_empty,
-            outlets=list(outlets),
-            **of_all,
-        )
-        done >> report
+        infer = _infer(plan, at_a_time=shards, **of_all)
+        infer >> _report(plan, infer, max_failed=max_failed, allow_empty=allow_empty, outlets=list(outlets), **of_all)
     return group
+
+
+def _infer(plan: PlanShardsOperator, *, at_a_time: int, **of_all: Any) -> MappedOperator:
+    """One task for each shard of the plan."""
+    return BatchShardOperator.partial(
+        task_id="infer",
+        max_active_tis_per_dagrun=at_a_time,
+        map_index_template="shard {{ task.shard['index'] + 1 }} of {{ task.shard['count'] }}",
+        **of_all,
+    ).expand(shard=plan.output)
+
+
+def _report(plan: PlanShardsOperator, infer: MappedOperator, **of_report: Any) -> FinishShardsOperator:
+    """What sums up, whatever became of the shards."""
+    return FinishShardsOperator(
+        task_id="report",
+        trigger_rule=TriggerRule.ALL_DONE,
+        plan_task_id=plan.task_id,
+        shard_task_id=infer.task_id,
+        **of_report,
+    )
