@@ -9,11 +9,11 @@ resident set of any process that took part.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,27 +94,27 @@ def measure(folder: Path) -> list[tuple[Cost, Cost]]:
     return pairs
 
 
+FIGURES: dict[tuple[str, str, str], Callable[[Cost], float]] = {
+    ("elapsed", "s", "<= 2.5"): lambda cost: cost.elapsed_s,
+    ("processor time", "s", ""): lambda cost: cost.cpu_s,
+    ("peak memory", "GB", "below 1.6 GB"): lambda cost: cost.peak_bytes / 1e9,
+}
+
+
 def main() -> None:
     """Measure and write the rows."""
     with tempfile.TemporaryDirectory() as folder:
         pairs = measure(Path(folder))
-    rows = []
-    for what, unit, read, promise in (
-        ("export, elapsed", "s", lambda cost: cost.elapsed_s, "<= 2.5"),
-        ("export, processor time", "s", lambda cost: cost.cpu_s, ""),
-        ("export, peak memory", "GB", lambda cost: cost.peak_bytes / 1e9, "below 1.6 GB"),
-    ):
-        rows.append(
-            Row(
-                what=what,
-                value=statistics.median(read(export) for export, _ in pairs),
-                unit=unit,
-                compared_with="restore and tf.saved_model.save",
-                reference=statistics.median(read(plain) for _, plain in pairs),
-                ratio=statistics.median(read(export) / read(plain) for export, plain in pairs),
-                promise=promise,
-            )
+    rows = [
+        Row.of_rounds(
+            f"export, {what}",
+            unit,
+            [(read(export), read(plain)) for export, plain in pairs],
+            compared_with="restore and tf.saved_model.save",
+            promise=promise,
         )
+        for (what, unit, promise), read in FIGURES.items()
+    ]
     write_result("export_cost", rows, rounds=ROUNDS)
     print(as_table(rows))
 

@@ -66,6 +66,10 @@ class Measured:
     memory_bytes: dict[str, int]
     prices: dict[str, PixelPrice]
 
+    def rates(self, name: str, reference: str) -> list[tuple[float, float]]:
+        """Images per second of both, round by round."""
+        return [(one[name].images_per_second, one[reference].images_per_second) for one in self.rounds]
+
 
 def measure(network: Network, variants: dict[str, Path]) -> Measured:
     """
@@ -100,40 +104,31 @@ def measure(network: Network, variants: dict[str, Path]) -> Measured:
 def rows_of(network: Network, variants: dict[str, Path]) -> list[Row]:
     """One row a variant, with its price."""
     measured = measure(network, variants)
-    rounds, load = measured.rounds, measured.load
     plain = next(iter(variants))
-    rows = []
-    for name, path in variants.items():
-        rates = [one[name].images_per_second for one in rounds]
-        limit = [one[IN_PROCESS].images_per_second for one in rounds]
-        served = [one[plain].images_per_second for one in rounds]
-        times_s = [seconds for one in rounds for seconds in one[name].request_s]
-        more: dict[str, Any] = {
-            "speedup_over_served_float32": _ratio(rates, served),
-            "milliseconds_a_request": 1000 * statistics.median(times_s),
-            "batch_size": load.batch_size,
-            "requests_in_flight": load.in_flight,
-            "memory_mb": measured.memory_bytes[name] / 1e6,
-            "file_mb": (path / "1" / "saved_model.pb").stat().st_size / 1e6,
-            **asdict(measured.prices[name]),
-        }
-        rows.append(
-            Row(
-                what=f"{network.name}, {name}",
-                value=statistics.median(rates),
-                unit="images/s",
-                compared_with=IN_PROCESS,
-                reference=statistics.median(limit),
-                ratio=_ratio(rates, limit),
-                promise=network.promises.get(name, ""),
-                more=more,
-            )
+    return [
+        Row.of_rounds(
+            f"{network.name}, {name}",
+            "images/s",
+            measured.rates(name, IN_PROCESS),
+            compared_with=IN_PROCESS,
+            promise=network.promises.get(name, ""),
+            more=_figures(measured, name, path, plain=plain),
         )
-    return rows
+        for name, path in variants.items()
+    ]
 
 
-def _ratio(rates: Sequence[float], references: Sequence[float]) -> float:
-    return statistics.median(rate / reference for rate, reference in zip(rates, references, strict=True))
+def _figures(measured: Measured, name: str, base_path: Path, *, plain: str) -> dict[str, Any]:
+    load = measured.load
+    return {
+        "speedup_over_served_float32": statistics.median(own / served for own, served in measured.rates(name, plain)),
+        "milliseconds_a_request": 1000 * statistics.median(s for one in measured.rounds for s in one[name].request_s),
+        "batch_size": load.batch_size,
+        "requests_in_flight": load.in_flight,
+        "memory_mb": measured.memory_bytes[name] / 1e6,
+        "file_mb": (base_path / "1" / "saved_model.pb").stat().st_size / 1e6,
+        **asdict(measured.prices[name]),
+    }
 
 
 def table(rows: Sequence[Row]) -> str:

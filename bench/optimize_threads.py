@@ -7,7 +7,6 @@ Which threads a server of style networks should have: the same variant under sev
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 
 from bench.optimize_networks import NETWORKS, golden_files, make_variants
@@ -36,7 +35,7 @@ def measure(name: str, variant: str) -> list[Row]:
         f"intra {host.cpus}, inter 1": thread_flags(host.cpus, 1),
         "intra 1, inter 1": thread_flags(1, 1),
     }
-    rows = []
+    rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         servers = {key: stack.enter_context(trial_server(base_path, host, flags=f)) for key, f in settings.items()}
         for in_flight in (host.cpus, 1):
@@ -44,19 +43,15 @@ def measure(name: str, variant: str) -> list[Row]:
             for server in servers.values():
                 one_round(server, load)
             rounds = [{key: one_round(server, load) for key, server in servers.items()} for _ in range(ROUNDS)]
-            for key in settings:
-                rates = [one[key].images_per_second for one in rounds]
-                defaults = [one[DEFAULT].images_per_second for one in rounds]
-                rows.append(
-                    Row(
-                        what=f"{name} {variant}, {in_flight} x {load.batch_size} pictures in flight, {key}",
-                        value=statistics.median(rates),
-                        unit="images/s",
-                        compared_with=DEFAULT,
-                        reference=statistics.median(defaults),
-                        ratio=statistics.median(a / b for a, b in zip(rates, defaults, strict=True)),
-                    )
+            rows += [
+                Row.of_rounds(
+                    f"{name} {variant}, {in_flight} x {load.batch_size} pictures in flight, {key}",
+                    "images/s",
+                    [(one[key].images_per_second, one[DEFAULT].images_per_second) for one in rounds],
+                    compared_with=DEFAULT,
                 )
+                for key in settings
+            ]
     return rows
 
 

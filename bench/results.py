@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -38,6 +39,23 @@ class Row:
     ratio: float | None = None
     promise: str = ""
     more: dict[str, Any] | None = None
+
+    @classmethod
+    def of_rounds(cls, what: str, unit: str, rounds: Sequence[tuple[float, float]], **words: Any) -> Row:
+        """
+        Sum up rounds in which two took turns.
+
+        :param rounds: of each round what was measured, and what its reference reached.
+        :param words: ``compared_with``, ``promise``, ``more``.
+        """
+        return cls(
+            what=what,
+            value=statistics.median(value for value, _ in rounds),
+            unit=unit,
+            reference=statistics.median(reference for _, reference in rounds),
+            ratio=statistics.median(value / reference for value, reference in rounds),
+            **words,
+        )
 
 
 def write_result(name: str, rows: Sequence[Row], **more: Any) -> Path:

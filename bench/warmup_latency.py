@@ -63,23 +63,18 @@ def main() -> None:
         for _ in range(ROUNDS):
             pairs.append((first_and_settled_ms(base, warmup=True), first_and_settled_ms(base, warmup=False)))
             print(pairs[-1], flush=True)
-    cold = statistics.median(without[0] for _, without in pairs)
     rows = [
-        Row(
-            what="first answer, with warm-up records",
-            value=statistics.median(warm[0] for warm, _ in pairs),
-            unit="ms",
+        Row.of_rounds(
+            "first answer, with warm-up records",
+            "ms",
+            [(warm[0], without[0]) for warm, without in pairs],
             compared_with="without them",
-            reference=cold,
-            ratio=statistics.median(warm[0] / without[0] for warm, without in pairs),
         ),
-        Row(
-            what="later answers",
-            value=statistics.median(warm[1] for warm, _ in pairs),
-            unit="ms",
+        Row.of_rounds(
+            "later answers",
+            "ms",
+            [(warm[1], without[0]) for warm, without in pairs],
             compared_with="first answer without warm-up records",
-            reference=cold,
-            ratio=statistics.median(warm[1] / without[0] for warm, without in pairs),
         ),
     ]
     write_result("warmup_latency", rows, rounds=ROUNDS)

@@ -19,6 +19,12 @@ def test_rows_come_back_as_they_were_written() -> None:
     assert read_rows(write_result("some_bench", rows, rounds=3)) == rows
 
 
+def test_a_row_of_rounds_has_the_medians_and_the_median_of_the_ratios() -> None:
+    row = Row.of_rounds("a server", "images/s", [(10.0, 20.0), (30.0, 30.0), (80.0, 100.0)], compared_with="no server")
+
+    assert row == Row("a server", 30.0, "images/s", "no server", reference=30.0, ratio=0.8)
+
+
 def test_the_table_shows_each_figure_with_its_reference_and_promise() -> None:
     table = as_table(
         [Row("a server", 1234.5, "images/s", "no server", 2000.0, 0.617, ">= 0.5"), Row("parse", 0.2, "s")]
