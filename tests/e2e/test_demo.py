@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 def start_demo(place: Path, **environment: str) -> subprocess.Popen[str]:
     """Start what ``make demo ONCE=1`` starts, on ports of its own."""
-    chosen = {"ONCE": "1", "PORT": str(free_port()), "MODEL_SERVER_PORT": str(_two_free_ports()), **environment}
+    chosen = {"ONCE": "1", "PORT": str(free_port()), "MODEL_SERVER_PORT": str(free_port(2)), **environment}
     return subprocess.Popen(
         [sys.executable, "-m", "examples.demo", "--directory", str(place)],
         cwd=REPOSITORY,
@@ -42,15 +42,6 @@ def start_demo(place: Path, **environment: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def _two_free_ports() -> int:
-    """Every model gets a port, one after the other."""
-    while True:
-        first = free_port()
-        with socket.socket() as second:
-            if second.connect_ex(("127.0.0.1", first + 1)) != 0 and first < 65000:
-                return first
 
 
 def read_until(demo: subprocess.Popen[str], words: str) -> list[str]:
@@ -153,7 +144,7 @@ def test_the_death_of_make_ends_the_demo_too(place: Path) -> None:
     make = subprocess.Popen(
         [sys.executable, "-c", script, "--directory", str(place)],
         cwd=REPOSITORY,
-        env={**os.environ, "PORT": str(free_port()), "MODEL_SERVER_PORT": str(_two_free_ports())},
+        env={**os.environ, "PORT": str(free_port()), "MODEL_SERVER_PORT": str(free_port(2))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

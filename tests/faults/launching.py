@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 Fault = dict[str, Any]

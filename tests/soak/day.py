@@ -16,7 +16,8 @@ from tests.soak.models import MODEL_NAME, make_models
 from tests.soak.releases import Releases
 from tests.soak.watching import Watcher
 from tests.support.candidates import picture
-from tests.support.model_server import RunningServer, free_port, start_model_server
+from tests.support.model_server import RunningServer, start_model_server
+from tests.support.ports import free_port
 from tests.support.steady_load import SteadyLoad
 
 SIMULATED_MINUTE_S = 40 * 60 / (24 * 60)

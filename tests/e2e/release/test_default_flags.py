@@ -16,7 +16,8 @@ from tendies_ops.release import release_model
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
-from tests.support.model_server import RunningServer, free_port
+from tests.support.model_server import RunningServer
+from tests.support.ports import free_port
 from tests.support.shift_server import start_shift_server
 from tests.support.steady_load import SteadyLoad
 

@@ -14,8 +14,8 @@ import requests
 from tendies_ops.publish import publish_version
 from tests.support.candidates import write_manifest
 from tests.support.how_to import blocks_of, in_another_terminal, needs_curl, run_block
-from tests.support.model_server import free_port
 from tests.support.pixels import png, random_pixels
+from tests.support.ports import free_port
 from tests.support.real_shift import make_export
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"

@@ -18,7 +18,7 @@ from tendies_ops.release.rehearsal import rehearse
 from tendies_ops.spec import ReleaseSpec
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
-from tests.support.model_server import free_port
+from tests.support.ports import free_port
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
