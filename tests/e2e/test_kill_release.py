@@ -33,7 +33,7 @@ def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(
         serving = server.serving()
 
     assert count.failed == 0, count.words
-    assert count.killed > rounds / 3, "the kills came too late to mean anything"
+    assert count.killed > rounds / 2, "the kills came too late to mean anything"
     assert load.failures == []
     assert load.answered > rounds
     assert set(load.pictures) <= {shift(picture(77), by) for by in range(256)}

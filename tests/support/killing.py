@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import signal
+import statistics
 import subprocess
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,11 +26,13 @@ from pathlib import Path
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.release.journal import read_journal
 
+_SPARED_EVERY = 8  #: one round in so many is left alone, to see how long the work takes by now
+
 
 @dataclass(frozen=True)
 class KillCount:
     rounds: int
-    killed: int  #: the others were faster than the signal
+    killed: int  #: the others were spared, or faster than the signal
     failed: int  #: ended by themselves with an error
     words: str  #: what was written on stderr, its end
 
@@ -39,7 +44,7 @@ def kill_at_random(
     Run ``script`` (which calls :func:`main`) in a process of its own.
 
     :param arguments: for its ``work``.
-    :param share: how many of the rounds are killed; the others run to their end.
+    :param share: how many of the rounds are to be killed; the others run to their end.
     """
     done = subprocess.run(
         [sys.executable, str(script), str(rounds), str(seed), str(share), *arguments],
@@ -60,21 +65,22 @@ def main(work: Callable[[int, list[str]], None]) -> None:
     """
     rounds, seed, share, arguments = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
     random.seed(seed)
-    longest_s = 0.0
-    for warm_up in (-1, -2, -3):
-        longest_s = max(longest_s, _run(partial(work, warm_up, arguments), None)[1])
+    whole_s = deque((_run(partial(work, warm_up, arguments), None)[1] for warm_up in (-1, -2, -3)), maxlen=5)
     counts = {"rounds": rounds, "killed": 0, "failed": 0}
     for number in range(rounds):
-        kill_after_s = random.uniform(0, 1.1 * longest_s) if random.random() < share else None
+        spared = (number + 1) % _SPARED_EVERY == 0 or random.random() >= share
+        kill_after_s = None if spared else random.uniform(0, 1.1 * statistics.median(whole_s))
         status, took_s = _run(partial(work, number, arguments), kill_after_s)
         killed = os.WIFSIGNALED(status)
         counts["killed"] += killed
         counts["failed"] += not killed and status != 0
-        longest_s = longest_s if killed else 0.5 * longest_s + 0.5 * took_s  # a busy machine changes its pace
+        if not killed:
+            whole_s.append(took_s)  # the machine is busy now and idle then
     print(json.dumps(counts))
 
 
 def _run(work: Callable[[], None], kill_after_s: float | None) -> tuple[int, float]:
+    """The status of a child that did the work, and how long it lived."""
     started_s = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -86,11 +92,18 @@ def _run(work: Callable[[], None], kill_after_s: float | None) -> tuple[int, flo
             traceback.print_exc()
         finally:
             os._exit(status)
-    if kill_after_s is not None:
-        time.sleep(kill_after_s)
+    if not _ends_within(child, kill_after_s):
         os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return status, time.monotonic() - started_s
+    lived_s = time.monotonic() - started_s
+    return os.waitpid(child, 0)[1], lived_s
+
+
+def _ends_within(child: int, timeout_s: float | None) -> bool:
+    descriptor = os.pidfd_open(child)
+    try:
+        return bool(select.select([descriptor], [], [], timeout_s)[0])
+    finally:
+        os.close(descriptor)
 
 
 def leftovers(base: Path) -> list[str]:
