@@ -87,7 +87,6 @@ def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),  # the one that Airflow makes is too short for SHA-512
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a slot is held this long after its task has ended
         "TENDIES_SPECS_DIR": str(place.specs),
     }

@@ -19,14 +19,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def airflow_environment(home: Path) -> dict[str, str]:
-    """The environment of an Airflow that lives in ``home``: SQLite, no examples, no telemetry, our dags and plugins."""
+    """The environment of an Airflow that lives in ``home``: SQLite, no examples, our dags and plugins."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": "[]",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for tests only, which is long enough to please the library" * 2,
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     }
