@@ -23,6 +23,12 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 _AT_ONCE = 64
+#: Options by which a store's own library takes that many: s3fs alone keeps ten connections. It would also ask for the
+#: size of every object before it reads one, to read large ones in pieces; many objects at once do as well.
+_STORE_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"max_concurrency": 1, "config_kwargs": {"max_pool_connections": _AT_ONCE}}
+}
+_FLAT = frozenset({"s3", "gs", "abfs"})  # a folder is only the start of names: making one costs a request for nothing
 _TRIES = 5
 _LONGEST_PAUSE_S = 5.0
 #: What the same request again cannot mend.
@@ -47,11 +53,12 @@ class ObjectStore:
         self.url = url.rstrip("/")
         self.files, root = _open(url)
         self.root = root.rstrip("/")
+        self._protocols = {self.files.protocol} if isinstance(self.files.protocol, str) else set(self.files.protocol)
         self.files.invalidate_cache()  # listings are remembered by the process; others write there too
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tendies-store")
         self._lock = threading.Lock()
-        self._read_ahead: dict[str, Future[bytes]] = {}
         self._folders: set[str] = set()
+        self._read_ahead: dict[str, Future[bytes]] = {}
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -133,7 +140,7 @@ class ObjectStore:
 
     def _make_folder(self, path: str) -> None:
         folder = posixpath.dirname(self._at(path))
-        if folder not in self._folders:
+        if folder not in self._folders and _FLAT.isdisjoint(self._protocols):
             _retry(lambda: self.files.makedirs(folder, exist_ok=True))
             self._folders.add(folder)
 
@@ -157,8 +164,19 @@ def _retry(request: Callable[[], Any]) -> Any:
 
 def _open(url: str) -> tuple[Any, str]:
     try:
-        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]  # fsspec ships no types
+        return fsspec.core.url_to_fs(url, **_options_for(url))  # type: ignore[no-any-return]  # fsspec ships no types
     except ImportError as error:
         raise UsageError(f"{url} needs a package that is not installed: {error}.") from error
     except ValueError as error:
         raise UsageError(f"{url} is not a place that fsspec knows: {error}.") from error
+
+
+def _options_for(url: str) -> dict[str, Any]:
+    """What is set here for this kind of store, unless fsspec's own configuration says otherwise."""
+    protocol = url.partition("://")[0]
+    configured = fsspec.config.conf.get(protocol, {})
+    options = {}
+    for name, value in _STORE_OPTIONS.get(protocol, {}).items():
+        told = configured.get(name)
+        options[name] = {**value, **(told or {})} if isinstance(value, dict) else value if told is None else told
+    return options

@@ -1,9 +1,10 @@
 """
 The run's own thread: it decides everything, the workers only do what blocks.
 
-    listing ─► plan ─► chunks ─► (workers: read, prepare) ─► packer ─► requests ─► (workers: ask, write) ─► ledger
-                                                              ▲            │
-                                                              └── split ───┘ retry, prove, blame
+    listing ─► plan ─► chunks ─► (workers: read, prepare) ─► packer ─► requests ─► (workers: ask) ─┐
+                                                              ▲                                    │
+                        ledger ◄─ (workers: write) ◄──────────┼─────────────── answers ◄───────────┤
+                                                              └── split ◄─ retry, prove, blame ◄───┘
 
 Nothing here is shared between threads but the queue of events, so nothing is locked.
 """
@@ -67,7 +68,8 @@ class Coordinator:
         self._ledger, self._cancelled = ledger, cancelled
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._intake = Intake(exchange, self._events)
-        self._senders = Workers((options.max_concurrency + 1) * len(replicas), self._events, "send")
+        self._most_under_way = options.max_concurrency * len(replicas)
+        self._senders = Workers(self._most_under_way + len(replicas), self._events, "send")
         self._rotation = Rotation(
             replicas,
             options.model_name,
@@ -79,7 +81,7 @@ class Coordinator:
         self._limits = RequestLimits(self._packer, options, learned, same_size=exchange.answers.same_size)
         self._rotation.start_with(min(options.max_concurrency, max(1, learned.concurrency // 2)))
         self._ready: deque[Request] = deque()
-        self._finishing = 0
+        self._finishing = 0  # requests that are answered and not yet written
         self._successes = 0
 
     @property
@@ -145,7 +147,7 @@ class Coordinator:
     def _dispatch(self) -> None:
         now_s = time.monotonic()
         self._rotation.look_around(now_s)
-        while self._ready:
+        while self._ready and self.in_flight + self._finishing < self._most_under_way:
             replica = self._rotation.choose(now_s)
             if replica is None:
                 return
@@ -182,7 +184,7 @@ class Coordinator:
                 self._take_error(event, event.error)
         elif isinstance(event, Finished):
             self._finishing -= 1
-            self._conclude([(event.outcome, event.picture)])
+            self._conclude(event.outcomes)
         elif isinstance(event, Looked):
             self._rotation.on_look(event, time.monotonic())
         else:
@@ -203,15 +205,14 @@ class Coordinator:
         self.tally.answered += 1
         self.tally.answered_ms += event.milliseconds
         self._limits.on_answer(request, event.milliseconds)
-        for part, answer in zip(request.parts, event.answers, strict=True):
-            picture = part.picture
-            if len(picture.answers) > 1 and not picture.over:
-                picture.answers[part.index] = answer
-                picture.milliseconds += event.milliseconds / len(request.parts)
-                if picture.complete:
-                    self._finishing += 1
-                    self._senders.submit(functools.partial(self._exchange.finish, picture))
-        self._conclude(event.outcomes)
+        self._finish(event)
+
+    def _finish(self, event: Answered) -> None:
+        """Have the pictures written that are complete now."""
+        complete = event.request.hand_over(event.answers, event.milliseconds)
+        if complete:
+            self._finishing += 1
+            self._senders.submit(functools.partial(self._exchange.finish, complete))
 
     def _take_error(self, event: Answered, error: ModelServerError) -> None:
         if isinstance(error, WrongContractError):
@@ -272,7 +273,8 @@ class Coordinator:
                 return
             if isinstance(event, Answered):
                 event.replica.pacer.in_flight -= 1
-                self._conclude(event.outcomes)
+                if event.error is None:
+                    self._finish(event)
             elif isinstance(event, Finished):
                 self._finishing -= 1
-                self._conclude([(event.outcome, event.picture)])
+                self._conclude(event.outcomes)

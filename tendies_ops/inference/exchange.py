@@ -64,16 +64,14 @@ class Answered:
     proof_failed: bool = False  #: the harmless request before it failed, and the request was not sent
     proved: bool = False
     answers: list[Any] = field(default_factory=list)  #: whole files, or outputs by name
-    outcomes: list[tuple[Outcome, Picture]] = field(default_factory=list)  #: of pictures of one part
     milliseconds: float = 0.0
 
 
 @dataclass(slots=True)
 class Finished:
-    """A picture of several parts has its outcome."""
+    """Some pictures whose parts were all answered have their outcomes."""
 
-    outcome: Outcome
-    picture: Picture
+    outcomes: list[tuple[Outcome, Picture]]
 
 
 class Exchange:
@@ -99,10 +97,13 @@ class Exchange:
         }
         self._results = ResultMaker(answers, options, facts)
 
+    def read_ahead(self, chunk: Sequence[Todo]) -> None:
+        """Begin to read some files, where reading is waiting; they must be prepared next."""
+        self._source.read_ahead(todo.found.path for todo in chunk if self._is_read_whole(todo.found))
+
     def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
         """Read and prepare some files."""
         result = PreparedChunk(number, reserved_bytes)
-        self._source.read_ahead(todo.found.path for todo in chunk if self._is_read_whole(todo.found))
         for todo in chunk:
             try:
                 self._prepare_one(todo, result)
@@ -114,7 +115,7 @@ class Exchange:
         return result
 
     def ask(self, replica: Replica, request: Request) -> Answered:
-        """Send one request; write what is complete."""
+        """Send one request."""
         result = Answered(replica, request)
         started_s = time.perf_counter()
         try:
@@ -127,17 +128,12 @@ class Exchange:
             result.error = error
             return result
         result.milliseconds = (time.perf_counter() - started_s) * 1e3
-        pairs = zip(request.parts, result.answers, strict=True)
-        whole = [(part.picture, answer) for part, answer in pairs if len(part.picture.answers) == 1]
-        for picture, _ in whole:
-            picture.milliseconds = result.milliseconds
-        outcomes = self._target.map(lambda pair: self._finish(pair[0], [pair[1]], len(request.parts)), whole)
-        result.outcomes = [(outcome, picture) for outcome, (picture, _) in zip(outcomes, whole, strict=True)]
         return result
 
-    def finish(self, picture: Picture) -> Finished:
-        """Put a picture of several parts together and write it."""
-        return Finished(self._finish(picture, picture.answers, len(picture.answers)), picture)
+    def finish(self, pictures: Sequence[Picture]) -> Finished:
+        """Make and write the results of pictures whose parts are all answered."""
+        outcomes = self._target.map(self._finish, pictures)
+        return Finished(list(zip(outcomes, pictures, strict=True)))
 
     def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[Any]:
         client, stamp = replica.client, self.stamp
@@ -202,9 +198,9 @@ class Exchange:
         too_large = found.size_bytes > self.options.max_file_bytes
         return not (found.problem or too_large or says_it_is_no_picture(found.path))
 
-    def _finish(self, picture: Picture, answers: Sequence[Any], batch_size: int) -> Outcome:
+    def _finish(self, picture: Picture) -> Outcome:
         try:
-            files = self._results.make(picture, answers, functools.partial(self._reopen, picture))
+            files = self._results.make(picture, picture.answers, functools.partial(self._reopen, picture))
             written_ns = [self._target.write(file.path, file.data) for file in files]
         except PictureError as error:
             return _failed(picture.found, error, picture.input_digest)
@@ -220,7 +216,7 @@ class Exchange:
             output_digest=digest_bytes(files[0].data),
             output_modified_ns=written_ns[0],
             milliseconds=picture.milliseconds,
-            batch_size=batch_size,
+            batch_size=picture.batch_size,
             further_outputs=tuple(outputs[1:]),
         )
 

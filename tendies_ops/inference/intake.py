@@ -63,6 +63,7 @@ class Intake:
             return
         reserved_bytes = _HELD_PER_FILE_BYTE * sum(todo.found.size_bytes for todo in chunk)
         self.held_bytes += reserved_bytes
+        self._exchange.read_ahead(chunk)
         self._workers.submit(functools.partial(self._exchange.prepare_chunk, self._started, chunk, reserved_bytes))
         self._started += 1
 

@@ -27,12 +27,20 @@ class Picture:
     replaces: tuple[str, ...] = ()  #: results of an earlier run
     windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in it
     over: bool = False  #: it has its outcome
-    milliseconds: float = 0.0
+    milliseconds: float = 0.0  #: of the request that answered it, or its parts' shares of theirs
+    batch_size: int = 0  #: parts in the request that answered it, or its own where they are several
 
     @property
     def complete(self) -> bool:
         """Whether every part is answered."""
         return all(answer is not None for answer in self.answers)
+
+    def take(self, index: int, answer: Any, milliseconds: float, batch_size: int) -> None:
+        """Keep the answer to one part, of a request with so many parts that took so long."""
+        self.answers[index] = answer
+        alone = len(self.answers) == 1
+        self.milliseconds += milliseconds if alone else milliseconds / batch_size
+        self.batch_size = batch_size if alone else len(self.answers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +78,22 @@ class Request:
     def of_one_size(self) -> bool:
         """Whether all parts have the same height and width."""
         return all(part.size == self.parts[0].size for part in self.parts)
+
+    def hand_over(self, answers: Sequence[Any], milliseconds: float) -> list[Picture]:
+        """
+        Give each answer to its picture.
+
+        :param milliseconds: that the request took.
+        :return: the pictures that have all their answers now.
+        """
+        complete = []
+        for part, answer in zip(self.parts, answers, strict=True):
+            picture = part.picture
+            if not picture.over:
+                picture.take(part.index, answer, milliseconds, len(self.parts))
+                if picture.complete:
+                    complete.append(picture)
+        return complete
 
     def cut(self, size: int) -> list[Request]:
         """Requests of at most ``size`` parts."""

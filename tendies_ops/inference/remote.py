@@ -65,6 +65,10 @@ class RemoteInput:
         """The first bytes of an object."""
         return self._store.read_start(path, _HEADER_BYTES)
 
+    def close(self) -> None:
+        """Begin no more reads."""
+        self._store.close()
+
     def _walk(self, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
         entries = self._store.entries_in(below)
         stems = output_stems(entries)
@@ -190,8 +194,10 @@ class RemoteOutput:
 
     def publish(self, folder: Path) -> None:
         """Send every file of a folder of the state."""
-        for path in sorted(folder.iterdir()):
-            self.write(posixpath.join(STATE_FOLDER, path.relative_to(self.state).as_posix()), path.read_bytes())
+        list(self.map(self._publish_file, sorted(folder.iterdir())))
+
+    def _publish_file(self, path: Path) -> None:
+        self.write(posixpath.join(STATE_FOLDER, path.relative_to(self.state).as_posix()), path.read_bytes())
 
     def _sizes_in(self, folder: str) -> dict[str, int]:
         try:

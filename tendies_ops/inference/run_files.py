@@ -52,7 +52,7 @@ class RunFiles:
         :raises OutputFolderError: it cannot be written.
         """
         with _told_as_output_trouble(self.folder):
-            table = write_table(results, self._target.read, answers, self.folder / TABLE_NAME)
+            table = write_table(results, self._target, answers, self.folder / TABLE_NAME)
             return self._place_tables(table)
 
     def join_tables(self, tables: Sequence[Path]) -> dict[str, str]:
@@ -61,9 +61,11 @@ class RunFiles:
 
         :param tables: where they were placed, each in the folder of its run.
         """
-        of_runs = (f"{STATE_FOLDER}/runs/{table.parent.name}/{table.name}" for table in tables)
+        of_runs = [f"{STATE_FOLDER}/runs/{table.parent.name}/{table.name}" for table in tables]
         with _told_as_output_trouble(self.folder):
-            return self._place_tables(join_tables(map(self._target.read, of_runs), self.folder / TABLE_NAME))
+            return self._place_tables(
+                join_tables(self._target.map(self._target.read, of_runs), self.folder / TABLE_NAME)
+            )
 
     def save(
         self,
@@ -107,7 +109,9 @@ class RunFiles:
         with contextlib.suppress(
             OSError, ValueError, KeyError
         ):  # somebody moved a picture meanwhile: a sheet is not worth a failed run
-            pairs = [(source.read(before), self._shown(after), before) for before, after in samples]
+            source.read_ahead(before for before, _ in samples)
+            shown = self._target.map(self._shown, [after for _, after in samples])
+            pairs = [(source.read(before), after, before) for (before, _), after in zip(samples, shown, strict=True)]
             write_contact_sheet(pairs, self.folder / "contact_sheet.png")
 
     def _shown(self, path: str) -> bytes | str:

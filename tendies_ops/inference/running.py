@@ -64,7 +64,7 @@ def run_batch(
     """
     source, target = open_folders(options.input, options.output, options.run_id)
     cancelled = cancelled or threading.Event()
-    with open_replicas(options) as replicas, target.locked(options.shard):
+    with contextlib.closing(source), open_replicas(options) as replicas, target.locked(options.shard):
         setting = _Setting(source, target, replicas, cancelled, on_progress)
         while True:
             version = pin_version(replicas, options)

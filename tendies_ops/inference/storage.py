@@ -58,6 +58,9 @@ class LocalInput:
         with open(os.path.join(self.root, path), "rb") as stream:  # noqa: PTH123 # str paths in a hot loop
             return stream.read(64)
 
+    def close(self) -> None:
+        """Nothing: no file is held open."""
+
 
 class LocalOutput:
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -20,10 +22,12 @@ import orjson
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.results.answers import Answers
+from tendies_ops.inference.storage import Output
 
 TABLE_NAME = "scores.csv"
 _SCORES, _CLASSES = "scores", "classes"  # of `tendies export`; with several outputs `<name>_scores`, `<name>_classes`
 _MOST_COLUMNS = 4096
+_READ_TOGETHER = 64
 
 
 class ResultList:
@@ -72,18 +76,16 @@ class ResultList:
             raise OutputFolderError(words) from error
 
 
-def write_table(
-    results: Iterable[tuple[str, str]], read: Callable[[str], bytes], answers: Answers, path: Path
-) -> Path | None:
+def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Answers, path: Path) -> Path | None:
     """
     Write the table.
 
     :param results: picture and JSON file of each row.
-    :param read: gives a file of the output folder; raises OSError.
+    :param output: where the JSON files are.
     :param path: of the CSV file.
     :return: ``path``; None when the answers hold no number that fits into a column.
     """
-    documents = ((picture, _read_outputs(read, name)) for picture, name in results)
+    documents = _read_documents(results, output)
     first = next(((picture, outputs) for picture, outputs in documents if outputs), None)
     columns = _columns(first[1], answers) if first is not None else []
     if first is None or not 0 < len(columns) <= _MOST_COLUMNS:
@@ -140,6 +142,14 @@ def describe_outputs(outputs: dict[str, Any]) -> str:
         elif not name.endswith(_CLASSES):
             lines.append(f"{name}  {str(value)[:60]}")
     return "\n".join(lines)
+
+
+def _read_documents(results: Iterable[tuple[str, str]], output: Output) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each picture with its outputs; as many are read at a time as the storage gives at once."""
+    left = iter(results)
+    while block := list(itertools.islice(left, _READ_TOGETHER)):
+        documents = output.map(functools.partial(_read_outputs, output.read), [name for _, name in block])
+        yield from zip((picture for picture, _ in block), documents, strict=True)
 
 
 def _read_outputs(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
