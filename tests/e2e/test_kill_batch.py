@@ -19,20 +19,12 @@ from typing import Any
 import pytest
 
 from tendies_ops.inference import BatchOptions, run_batch
-from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
+from tests.support.canned_server import Answer, CannedModel, CannedServer, Request
 from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inverted, png
+from tests.support.sick_answers import SICK_ANSWERS
 
 SCRIPT = Path(__file__).with_name("killed_batch.py")
 BATCH, CONCURRENCY = 4, 2
-FAULTS = [
-    error_answer(503, "The batch scheduling queue is full"),
-    error_answer(504, "Timed out waiting for notification"),
-    error_answer(500, "internal"),
-    Answer(body=b"<html>garbage</html>"),
-    Answer(raw=b"\x00garbage"),
-    Answer(cut_after_bytes=0),
-    Answer(body=b'{"predictions": [{"b64": "' + b"A" * 900, cut_after_bytes=500),
-]
 
 
 class FlakyModel(CannedModel):
@@ -46,7 +38,7 @@ class FlakyModel(CannedModel):
 
     def _misbehave(self, _: Request) -> Answer | None:
         threading.Event().wait(self._latency_s)
-        return self._dice.choice(FAULTS) if self._dice.random() < 0.1 else None
+        return self._dice.choice(SICK_ANSWERS) if self._dice.random() < 0.1 else None
 
 
 def transform(data: bytes, version: int | None) -> bytes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.airflow_home import REPOSITORY
+from tests.support.dag_process import run_script
 from tests.support.specs import write_specs
 
 # Prints, for each DAG file, the clocks that code below our folders reads while the file runs: directly, or through a
@@ -45,16 +43,7 @@ json.dump(answers, sys.stdout)
 
 def clocks_read(dag_files: Sequence[Path], specs: Path, ours: Sequence[Path]) -> list[list[str]]:
     arguments = [json.dumps([str(path) for path in paths]) for paths in (dag_files, ours)]
-    done = subprocess.run(
-        [sys.executable, "-c", _WATCH, *arguments],
-        env={**os.environ, "TENDIES_SPECS_DIR": str(specs)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers: list[list[str]] = json.loads(done.stdout.splitlines()[-1])
+    answers: list[list[str]] = json.loads(run_script(_WATCH, *arguments, specs=specs)[-1])
     return answers
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.airflow_home import REPOSITORY
+from tests.support.dag_process import run_script
 from tests.support.specs import write_specs
 
 _DAG_FILES = ("tendies_release.py", "tendies_batch.py", "tendies_rollback.py")
@@ -47,16 +45,8 @@ json.dump({"seconds": seconds, "modules": sorted(set(sys.modules) - before), "to
 def parse(dag_file: str, specs: Path, tmp_path: Path) -> dict[str, Any]:
     bare = tmp_path / "bare.py"
     bare.write_text(_BARE_DAG)
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(bare), str(REPOSITORY / "dags" / dag_file)],
-        env={**os.environ, "TENDIES_SPECS_DIR": str(specs)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = run_script(_MEASURE, bare, REPOSITORY / "dags" / dag_file, specs=specs)
+    result: dict[str, Any] = json.loads(printed[-1])
     return result
 
 
@@ -130,12 +120,11 @@ def test_a_dag_file_is_the_same_every_time(two_specs: Path) -> None:
         "    dags = [DagSerialization.to_dict(value) for value in found.values() if isinstance(value, DAG)]\n"
         "    print(json.dumps(dags, default=str))"
     )
-    command = [sys.executable, "-c", script, *(str(REPOSITORY / "dags" / dag_file) for dag_file in _DAG_FILES)]
+    dag_files = [REPOSITORY / "dags" / dag_file for dag_file in _DAG_FILES]
 
     def serialized(seed: str) -> list[Any]:
-        environment = {**os.environ, "TENDIES_SPECS_DIR": str(two_specs), "PYTHONHASHSEED": seed}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        printed = run_script(script, *dag_files, specs=two_specs, hash_seed=seed)
+        return [json.loads(line) for line in printed if line.startswith("[")]
 
     first = serialized("1")
     assert len(first) == len(_DAG_FILES)

@@ -19,26 +19,16 @@ from tendies_ops.operators.metrics import METRICS
 from tendies_ops.operators.progress import ProgressStore
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ReviewModelVersionOperator
-from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.provider import CONNECTION_FIELDS
 from tendies_ops.release import ReleaseReport
-from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import AirflowSpec, ModelSpec
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY
 from tests.support.airflow_home import REPOSITORY
-from tests.with_airflow.test_operators import own_arguments
+from tests.with_airflow.test_operators import OPERATORS, own_arguments
 
 TEXT = (REPOSITORY / "docs" / "reference" / "airflow.md").read_text(encoding="utf-8")
-OPERATORS: list[type[BaseOperator]] = [
-    ExportSavedModelOperator,
-    ReviewModelVersionOperator,
-    ReleaseModelVersionOperator,
-    RollbackModelVersionOperator,
-    BatchInferenceOperator,
-    ModelVersionSensor,
-]
 SHARED = {"model_server_conn_id", "servers"}
 
 

@@ -29,19 +29,9 @@ from tests.support.canned_server import (
     sent_files,
 )
 from tests.support.sample_pictures import folder_of_pngs, inverted, png
+from tests.support.sick_answers import SICK_ANSWERS
 
-FAULTS = [
-    error_answer(503, "The batch scheduling queue to which this task was submitted is full"),
-    error_answer(504, "Timed out waiting for notification"),
-    error_answer(500, "internal"),
-    error_answer(429, "Run() timeout exceeded while waiting in batching queue"),
-    Answer(body=b"<html>proxy says hello</html>"),
-    Answer(raw=b"\x16\x03\x01garbage\r\n"),
-    Answer(cut_after_bytes=0),
-    Answer(body=predictions_answer([b"x" * 4000]).body, cut_after_bytes=2000),
-    Answer(body=b'{"predictions": []}'),
-    predictions_answer([b"no picture"] * 8),
-]
+FAULTS = [*SICK_ANSWERS, Answer(body=b'{"predictions": []}'), predictions_answer([b"no picture"] * 8)]
 
 
 @pytest.fixture(autouse=True)
