@@ -129,7 +129,7 @@ class Coordinator:
             elif not self._intake.under_way and not self._ready:
                 self._send_what_is_begun()
             self._dispatch()
-            self._handle_events(wait=not self._has_room())
+            self._handle_events(wait=self._busy() and not self._has_room())
             yield
 
     def _has_room(self) -> bool:
