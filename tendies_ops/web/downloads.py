@@ -8,7 +8,8 @@ from io import BytesIO
 from pathlib import PurePosixPath
 
 from tendies_ops.inference.ledger import exact_path
-from tendies_ops.web.ledger_index import LedgerIndex, Query
+from tendies_ops.web.ledger_index import LedgerIndex
+from tendies_ops.web.ledger_places import Query
 from tendies_ops.web.remote_files import RemoteFiles
 from tendies_ops.web.run_pictures import picture_path
 from tendies_ops.web.runs_view import Run

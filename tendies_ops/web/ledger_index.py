@@ -11,16 +11,17 @@ import hashlib
 import sqlite3
 import threading
 import time
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from tendies_ops.web.ledger_intake import SCHEMA, take_in_chunk
+from tendies_ops.web.ledger_places import Place, Query, chunk_of, matches, place_of, slice_of
 
 #: A search counts so many pictures and no more.
 MAX_FOUND = 2000
@@ -45,33 +46,6 @@ class LedgerPage:
     lines: tuple[LedgerLine, ...]
     total: int  #: how many match; for a search at most ``MAX_FOUND``
     more: bool  #: the search found more than it counted
-
-
-@dataclass(frozen=True)
-class Query:
-    """Which lines."""
-
-    run_ids: tuple[str, ...] | None = None  #: absent: of every run
-    outcome: str = ""
-    kind: str = ""
-    text: str = ""  #: anywhere in the picture's path, whatever the case
-
-    def where(self) -> tuple[str, tuple[str, ...]]:
-        """For SQL; the text is not part of it."""
-        given = {column: value for column, value in (("outcome", self.outcome), ("kind", self.kind)) if value}
-        words = [f"{column} = ?" for column in given]
-        if self.run_ids is not None:
-            words.append(f"run_id IN ({', '.join('?' * len(self.run_ids))})")
-        return " AND ".join(["1", *words]), (*given.values(), *(self.run_ids or ()))
-
-
-@dataclass(frozen=True, order=True)
-class _Place:
-    """Where one line lies."""
-
-    row: int
-    start: int
-    length: int
 
 
 class LedgerIndexes:
@@ -133,31 +107,30 @@ class LedgerIndex:
         """Some lines, in the order of the ledger."""
         with self._connection() as connection:
             if query.text:
-                found = _first(_matches(connection, query), MAX_FOUND + 1)
+                found = list(islice(matches(connection, query), MAX_FOUND + 1))
                 total, places = min(len(found), MAX_FOUND), found[offset : offset + limit]
                 return LedgerPage(tuple(self._read(places)), total, len(found) > MAX_FOUND)
-            total, places = _slice(connection, query, offset, limit)
+            total, places = slice_of(connection, query, offset, limit)
         return LedgerPage(tuple(self._read(places)), total, more=False)
 
     def newest(self, text: str, *, limit: int) -> list[LedgerLine]:
         """Lines of every run whose path holds ``text``, newest first."""
         with self._connection() as connection:
-            places = _first(_matches(connection, Query(text=text), backwards=True), limit)
+            places = list(islice(matches(connection, Query(text=text), backwards=True), limit))
         return list(self._read(places))
 
     def line(self, row: int) -> LedgerLine | None:
         """One line, of whichever run."""
         with self._connection() as connection:
-            chunk = _chunk_of(connection, row)
-            places = [place for place in _places(connection, chunk, Query()) if place.row == row]
-        return next(self._read(places), None)
+            place = place_of(connection, row)
+        return next(self._read([place]), None) if place else None
 
     def neighbours(self, query: Query, row: int) -> tuple[int | None, int | None]:
         """The rows before and after ``row`` among those that match."""
         with self._connection() as connection:
-            chunk = _chunk_of(connection, row)
-            back = _matches(connection, query, start=chunk, backwards=True)
-            on = _matches(connection, query, start=chunk)
+            chunk = chunk_of(connection, row)
+            back = matches(connection, query, start=chunk, backwards=True)
+            on = matches(connection, query, start=chunk)
             before = next((place.row for place in back if place.row < row), None)
             after = next((place.row for place in on if place.row > row), None)
         return before, after
@@ -173,13 +146,13 @@ class LedgerIndex:
 
     def _raw(self, query: Query) -> Iterator[tuple[int, bytes]]:
         with self._connection() as connection:
-            yield from self._read_raw(_matches(connection, query))
+            yield from self._read_raw(matches(connection, query))
 
-    def _read(self, places: Sequence[_Place]) -> Iterator[LedgerLine]:
+    def _read(self, places: Sequence[Place]) -> Iterator[LedgerLine]:
         for row, line in self._read_raw(places):
             yield LedgerLine(row, _record_of(line))
 
-    def _read_raw(self, places: Sequence[_Place] | Iterator[_Place]) -> Iterator[tuple[int, bytes]]:
+    def _read_raw(self, places: Sequence[Place] | Iterator[Place]) -> Iterator[tuple[int, bytes]]:
         try:
             stream = self._ledger.open("rb")
         except FileNotFoundError:
@@ -234,66 +207,3 @@ class LedgerIndex:
 def _record_of(line: bytes) -> dict[str, Any]:
     record = orjson.loads(line)
     return {**record, **{name: None for name in _BLANK if name not in record}}
-
-
-def _slice(connection: sqlite3.Connection, query: Query, offset: int, limit: int) -> tuple[int, list[_Place]]:
-    """How many lines match, and some of them: only the chunks that these lie in are looked into."""
-    where, values = query.where()
-    sql = f"SELECT chunk, sum(number) FROM parts WHERE {where} GROUP BY chunk ORDER BY chunk"  # noqa: S608 - constants
-    total, places = 0, []
-    for chunk, number in connection.execute(sql, values).fetchall():
-        first, last = max(offset - total, 0), min(offset + limit - total, number)
-        if first < last:
-            places += _places(connection, chunk, query)[first:last]
-        total += number
-    return total, places
-
-
-def _matches(
-    connection: sqlite3.Connection, query: Query, *, start: int | None = None, backwards: bool = False
-) -> Iterator[_Place]:
-    """Every matching line from the chunk ``start`` on, in order."""
-    where, values = query.where()
-    order = "DESC" if backwards else "ASC"
-    sql = f"SELECT DISTINCT chunk FROM parts WHERE {where} ORDER BY chunk {order}"  # noqa: S608 - constants
-    chunks = [chunk for (chunk,) in connection.execute(sql, values)]
-    for chunk in chunks:
-        if start is not None and (chunk > start if backwards else chunk < start):
-            continue
-        places = _places(connection, chunk, query)
-        yield from reversed(places) if backwards else places
-
-
-def _places(connection: sqlite3.Connection, chunk: int, query: Query) -> list[_Place]:
-    """The matching lines of one chunk, in order."""
-    where, values = query.where()
-    columns = "numbers, starts, lengths" + (", names" if query.text else "")
-    sql = f"SELECT {columns} FROM parts WHERE chunk = ? AND {where}"  # noqa: S608 - constants
-    found: list[_Place] = []
-    for numbers, starts, lengths, *names in connection.execute(sql, (chunk, *values)):
-        columns_of = tuple(array("q", blob) for blob in (numbers, starts, lengths))
-        wanted = _holding(names[0], query.text) if query.text else range(len(columns_of[0]))
-        found += [_Place(columns_of[0][at], columns_of[1][at], columns_of[2][at]) for at in wanted]
-    return sorted(found)
-
-
-def _holding(names: bytes, text: str) -> Iterator[int]:
-    """Which of the names, one a line, hold the text."""
-    needle = text.lower().replace("\n", " ").encode("utf-8", "replace")
-    line, counted_to, at = 0, 0, names.find(needle)
-    while at >= 0:
-        line += names.count(b"\n", counted_to, at)
-        yield line
-        counted_to = names.find(b"\n", at)
-        if counted_to < 0:
-            return
-        at = names.find(needle, counted_to)
-
-
-def _chunk_of(connection: sqlite3.Connection, row: int) -> int:
-    found = connection.execute("SELECT chunk FROM chunks WHERE first_row <= ? AND ? < next_row", (row, row)).fetchone()
-    return int(found[0]) if found else 0
-
-
-def _first(places: Iterator[_Place], limit: int) -> list[_Place]:
-    return [place for place, _ in zip(places, range(limit), strict=False)]

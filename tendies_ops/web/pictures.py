@@ -75,6 +75,7 @@ class PictureCache:
         self._max_bytes = max_bytes
         self._encode = encode
         self._lock = threading.Lock()
+        self._making = [threading.Lock() for _ in range(64)]  # one for all pictures whose names begin alike
         self._written_bytes = max_bytes  # unknown until the first tidy-up, which the first write starts
 
     def get(self, path: Path, *, side: int) -> bytes:
@@ -84,14 +85,16 @@ class PictureCache:
         :raises NotAPictureError: it cannot be shown.
         :raises OSError: it cannot be read.
         """
-        cached = self._directory / _cache_name(path, side)
-        try:
-            return cached.read_bytes()
-        except OSError:  # not there yet, or no cache can be had
-            pass
-        data = self._encode(path, side=side)
-        self._keep(cached, data)
-        return data
+        name = cache_name(path, side)
+        cached = self._directory / name[:2] / f"{name}.webp"
+        if data := _content(cached):
+            return data
+        with self._making[int(name[:2], 16) % len(self._making)]:
+            if data := _content(cached):  # somebody who asked at the same time has made it
+                return data
+            data = self._encode(path, side=side)
+            self._keep(cached, data)
+            return data
 
     def _keep(self, cached: Path, data: bytes) -> None:
         try:
@@ -105,11 +108,23 @@ class PictureCache:
                 self._written_bytes = forget_oldest(self._directory, keep_bytes=self._max_bytes // 2)
 
 
-def _cache_name(path: Path, side: int) -> str:
+def cache_name(path: Path, side: int) -> str:
+    """
+    What tells this picture in this size from every other, and from itself before it was written anew.
+
+    :raises OSError: there is no such file.
+    """
     status = path.stat()
     identity = f"{path}\0{status.st_dev}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}\0{side}"
-    name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{name[:2]}/{name}.webp"
+    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _content(cached: Path) -> bytes | None:
+    """None: it is not there yet, or no cache can be had."""
+    try:
+        return cached.read_bytes()
+    except OSError:
+        return None
 
 
 def forget_oldest(directory: Path, *, keep_bytes: int) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from tendies_ops.web.charts import Series, line_chart
-from tendies_ops.web.ledger_index import LedgerIndex, Query
+from tendies_ops.web.ledger_index import LedgerIndex
+from tendies_ops.web.ledger_places import Query
 from tendies_ops.web.runs_view import Run, reasons
 
 PICTURES_ON_PAGE = 48

@@ -12,7 +12,7 @@ from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.candidates import Candidate, find_candidate, read_review
 from tendies_ops.web.compare_view import compare_rows
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import GoldenDep, Size, picture_answer
+from tendies_ops.web.picture_answer import GoldenDep, PictureDep
 from tendies_ops.web.services import ModelDep, ServicesDep
 
 router = APIRouter(dependencies=[LOGGED_IN])
@@ -65,10 +65,10 @@ def candidate_picture(services: ServicesDep, candidate: CandidateDep, wanted: Go
 
 @router.get("/models/{model_name}/candidates/{name}/live/{index}")
 def live_picture(
-    services: ServicesDep, model: ModelDep, candidate: CandidateDep, index: int, size: Size = "thumb"
+    services: ServicesDep, model: ModelDep, candidate: CandidateDep, index: int, asked: PictureDep
 ) -> Response:
     """What the live version answered to the same golden picture, when the candidate was reviewed."""
     review = read_review(model, models_view.look_at_candidate(candidate.directory).manifest)
     if review is None:
         raise HTTPException(404, "This candidate was not reviewed.")
-    return picture_answer(services.pictures, review.live_picture(index), size)
+    return asked.answer(services.pictures, review.live_picture(index))

@@ -14,7 +14,7 @@ from tendies_ops.web.compare_view import compare_versions
 from tendies_ops.web.golden import sheet_path, version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import GoldenDep, Size, picture_answer
+from tendies_ops.web.picture_answer import GoldenDep, PictureDep
 from tendies_ops.web.release_view import read_release
 from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
 
@@ -99,9 +99,9 @@ def golden_picture(services: ServicesDep, model: ModelDep, version: int, wanted:
 
 
 @router.get("/models/{model_name}/versions/{version}/variants/{index}")
-def variant_sheet(services: ServicesDep, model: ModelDep, version: int, index: int, size: Size = "full") -> Response:
+def variant_sheet(services: ServicesDep, model: ModelDep, version: int, index: int, asked: PictureDep) -> Response:
     """Float32, one optimised variant and their difference, drawn anew."""
-    return picture_answer(services.pictures, sheet_path(version_path(model, version), index), size)
+    return asked.answer(services.pictures, sheet_path(version_path(model, version), index))
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

@@ -13,9 +13,9 @@ from tendies_ops.web import downloads, runs_view
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.known import Catalogue
 from tendies_ops.web.ledger_index import LedgerLine
-from tendies_ops.web.ledger_index import Query as LedgerQuery
+from tendies_ops.web.ledger_places import Query as LedgerQuery
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import Size, picture_answer
+from tendies_ops.web.picture_answer import PictureDep
 from tendies_ops.web.run_page import gallery_values, run_values
 from tendies_ops.web.run_pictures import find_pictures, picture_path, was_written_anew
 from tendies_ops.web.runs_view import Run, RunState
@@ -163,10 +163,10 @@ def picture_original(services: ServicesDep, run: RunDep, line: LineDep) -> FileR
 
 @router.get("/runs/{model_name}/{run_id}/pictures/{row}/{side}")
 def picture(
-    services: ServicesDep, run: RunDep, line: LineDep, side: Literal["before", "after"], size: Size = "thumb"
+    services: ServicesDep, run: RunDep, line: LineDep, side: Literal["before", "after"], asked: PictureDep
 ) -> Response:
     """One picture, drawn anew."""
-    return picture_answer(services.pictures, picture_path(run, line, side, services.remote_files), size)
+    return asked.answer(services.pictures, picture_path(run, line, side, services.remote_files))
 
 
 @router.get("/pictures")

@@ -6,8 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tendies_ops.web import ledger_intake
-from tendies_ops.web.ledger_index import LedgerIndex, LedgerIndexes, Query
+from tendies_ops.web import ledger_intake, ledger_places
+from tendies_ops.web.ledger_index import LedgerIndex, LedgerIndexes
+from tendies_ops.web.ledger_places import Query
 
 
 def line(name: str, run: str = "r1", outcome: str = "done", kind: str | None = None) -> bytes:
@@ -133,6 +134,28 @@ def test_threads_that_look_at_the_same_time_see_every_line_once(ledger: Path, in
         thread.join()
     index.follow(budget_s=5)
     assert index.counts(("r1",)) == {("done", ""): 3000}
+
+
+def test_one_line_is_found_without_unpacking_the_others(
+    ledger: Path, index: LedgerIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[ledger_places.Place] = []
+
+    class Counted(ledger_places.Place):
+        def __new__(cls, *values: int) -> Counted:
+            places.append(made := super().__new__(cls, *values))
+            return made
+
+    outcomes = ["failed" if number % 7 == 0 else "done" for number in range(5000)]
+    ledger.write_bytes(b"".join(line(f"p{n}", "r1", outcome) for n, outcome in enumerate(outcomes)))
+    index.follow(budget_s=5)
+    monkeypatch.setattr(ledger_places, "Place", Counted)
+    for row in (1, 2, 2500, 5000):
+        found = index.line(row)
+        assert found is not None
+        assert (found.row, found.record["input"]) == (row, f"p{row - 1}")
+    assert [place.row for place in places] == [1, 2, 2500, 5000]
+    assert index.line(5001) is None
 
 
 def test_a_ledger_that_is_not_there_yet_is_empty(index: LedgerIndex) -> None:

@@ -15,7 +15,8 @@ from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.ledger_segments import LedgerSegments
 from tendies_ops.web.downloads import zip_of_results
 from tendies_ops.web.known import Catalogues, KnownModel
-from tendies_ops.web.ledger_index import LedgerIndexes, Query
+from tendies_ops.web.ledger_index import LedgerIndexes
+from tendies_ops.web.ledger_places import Query
 from tendies_ops.web.mirrors import Mirrors
 from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
 from tendies_ops.web.run_pictures import find_pictures, picture_path

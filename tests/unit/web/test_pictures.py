@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,26 @@ def test_a_thumbnail_is_made_once_and_again_when_the_file_changes(tmp_path: Path
     write(path, (300, 300), "blue")
     assert cache.get(path, side=100) != first
     assert len(made) == 2
+
+
+def test_a_thumbnail_that_many_ask_for_at_the_same_time_is_made_once(tmp_path: Path) -> None:
+    made: list[Path] = []
+    all_ask = threading.Barrier(8)
+
+    def encode(path: Path, *, side: int) -> bytes:
+        made.append(path)
+        return encode_safely(path, side=side)
+
+    cache = PictureCache(tmp_path / "cache", max_bytes=1 << 20, encode=encode)
+    path = write(tmp_path / "a.png")
+
+    def ask(_: int) -> bytes:
+        all_ask.wait()
+        return cache.get(path, side=100)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(ask, range(8)))) == 1
+    assert made == [path]
 
 
 def test_the_cache_forgets_its_oldest_when_it_is_full(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.web.known import Catalogues, KnownModel
-from tendies_ops.web.ledger_index import LedgerIndexes, Query
+from tendies_ops.web.ledger_index import LedgerIndexes
+from tendies_ops.web.ledger_places import Query
 from tendies_ops.web.runs_view import Run, find_run, runs_of_task
 from tendies_ops.web.shards import Shards, shards_of
 from tests.support.web_world import WebWorld, add_run, make_world, write_progress

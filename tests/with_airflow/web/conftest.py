@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,11 +66,6 @@ def clients(airflow_app: Any) -> Iterator[Clients]:
 @pytest.fixture
 def run_url() -> str:
     return f"/tendies/runs/brush/{RUN}"
-
-
-@pytest.fixture
-def cache(world: WebWorld) -> Path:
-    return world.root / "cache"
 
 
 @pytest.fixture
