@@ -158,15 +158,22 @@ class Faulty:
 
 def main() -> None:
     """Serve until stopped."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Handler(WSGIRequestHandler):
+        """Closes each connection after its answer, as werkzeug does; real stores keep them and are cheaper to ask."""
+
+        protocol_version = "HTTP/1.1"
+
+        def log_request(self, *_: Any) -> None:
+            """Nobody reads it."""
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
-    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # connections are kept, as the real one does
-    application = Faulty(DomainDispatcherApplication(create_backend_app))
-    make_server("127.0.0.1", port, application, threaded=True).serve_forever()
+    application = Faulty(create_backend_app("s3"))
+    make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler).serve_forever()
 
 
 if __name__ == "__main__":
