@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bench.charts import write_charts
-from bench.readme import write_headline
+from bench.pages import rewrite_all
 from bench.results import PUBLISHED, RESULTS, as_table, read_rows
 
 HERE = Path(__file__).parent
@@ -51,9 +51,9 @@ def publish(names: list[str]) -> None:
 
 
 def tell() -> None:
-    """Make the charts and the head of ``bench/README.md`` again from ``bench/published/``."""
+    """Make the charts, and what pages tell of ``bench/published/``, again."""
     write_charts()
-    write_headline()
+    rewrite_all()
 
 
 def main() -> int:
@@ -64,7 +64,9 @@ def main() -> int:
     parser.add_argument(
         "--publish", nargs="+", metavar="NAME", default=[], help="copy its last result to bench/published/"
     )
-    parser.add_argument("--tell", action="store_true", help="make charts and the README's head again, run nothing")
+    parser.add_argument(
+        "--tell", action="store_true", help="make charts and the made parts of pages again, run nothing"
+    )
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(benches()))
     if unknown:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.promises import read_promise
+from bench.promises import Promise, read_promise
 from bench.results import PUBLISHED, Row, read_rows
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
@@ -17,6 +17,7 @@ MIN_BARS = 3  #: fewer are read faster in a table
 
 PAPER, INK, FAINT, LINE = (252, 252, 250), (38, 42, 48), (112, 118, 126), (214, 216, 220)
 KEPT, SHORT, UNPROMISED = (46, 134, 104), (214, 96, 40), (142, 162, 190)
+Colour = tuple[int, int, int]
 
 # All in pixels; a page shows the chart at about half its size.
 BAR_WIDTH = 620  #: of the largest figure or limit of a panel
@@ -25,22 +26,24 @@ ROW_HEIGHT = 40
 HEAD_HEIGHT = 62
 MARGIN = 36
 GAP = 20
-NOTE_WIDTH = 330
+NOTE_GAP = 12
+NOTE_WIDTH = 400
 TEXT, TITLE = 22, 30
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Bars that share a scale: ratios to the same thing, in which more is better for all or for none."""
+    """Bars that share a scale: ratios to the same thing, in one unit."""
 
     compared_with: str
-    more_is_better: bool
+    unit: str
     rows: tuple[Row, ...]
 
     @property
     def title(self) -> str:
         """What the bars are a multiple of."""
-        return f"multiple of: {self.compared_with} ({'more' if self.more_is_better else 'less'} is better)"
+        better = "more" if self.unit.startswith("images/") else "less"
+        return f"{self.unit}, as a multiple of: {self.compared_with} ({better} is better)"
 
     @property
     def largest(self) -> float:
@@ -48,18 +51,13 @@ class Panel:
         limits = [promise.limit for row in self.rows if (promise := read_promise(row)) and promise.of_ratio]
         return max([row.ratio or 0.0 for row in self.rows] + limits)
 
-    def label(self, row: Row) -> str:
-        """What was measured, and the unit where the panel has several."""
-        units = {other.unit for other in self.rows}
-        return f"{row.what}, {row.unit}" if len(units) > 1 else row.what
-
 
 def panels_of(rows: Sequence[Row]) -> list[Panel]:
     """Group the rows that have a ratio, in the order in which they are first met."""
-    groups: dict[tuple[str, bool], list[Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.ratio is not None:
-            groups.setdefault((row.compared_with, row.unit.startswith("images/")), []).append(row)
+            groups.setdefault((row.compared_with, row.unit), []).append(row)
     return [Panel(*key, tuple(members)) for key, members in groups.items()]
 
 
@@ -81,7 +79,7 @@ def draw_chart(name: str, rows: Sequence[Row], *, measured: str = "") -> Image.I
     :param measured: when and on what, for the line below the title.
     """
     panels = panels_of(rows)
-    labels_width = max(_width(panel.label(row), TEXT) for panel in panels for row in panel.rows)
+    labels_width = max(_width(row.what, TEXT) for panel in panels for row in panel.rows)
     bars_left = MARGIN + labels_width + GAP
     heights = [HEAD_HEIGHT + ROW_HEIGHT * len(panel.rows) for panel in panels]
     top = MARGIN + 2 * ROW_HEIGHT
@@ -106,22 +104,37 @@ def _draw_panel(draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) ->
 
 
 def _draw_row(draw: ImageDraw.ImageDraw, panel: Panel, row: Row, at: tuple[int, int]) -> None:
-    (left, top), ratio = at, row.ratio or 0.0
+    (left, top), promise = at, read_promise(row)
     middle = top + BAR_HEIGHT // 2
-    promise = read_promise(row)
-    colour = UNPROMISED if promise is None else KEPT if promise.is_kept else SHORT
-    length = reach = bar_length(ratio, panel)
-    draw.text((left - GAP, middle), panel.label(row), fill=INK, font=_font(TEXT), anchor="rm")
+    draw.text((left - GAP, middle), row.what, fill=INK, font=_font(TEXT), anchor="rm")
+    length = reach = bar_length(row.ratio or 0.0, panel)
     if length:
-        draw.rectangle((left, top, left + length - 1, top + BAR_HEIGHT - 1), fill=colour)
+        draw.rectangle((left, top, left + length - 1, top + BAR_HEIGHT - 1), fill=_bar_colour(promise))
     if promise and promise.of_ratio:
         reach = max(length, limit := bar_length(promise.limit, panel))
         draw.rectangle((left + limit - 2, top - 5, left + limit + 1, top + BAR_HEIGHT + 4), fill=INK)
     note_left = left + reach + GAP // 2
-    draw.text((note_left, middle), f"{ratio:.3g}", fill=INK, font=_font(TEXT), anchor="lm")
-    if promise:
-        note_left += _width(f"{ratio:.3g} ", TEXT) + 6
-        draw.text((note_left, middle), f"{row.promise}: {promise.outcome}", fill=colour, font=_font(TEXT), anchor="lm")
+    for text, colour in notes_of(row):
+        right = note_left + _width(text, TEXT)
+        draw.rectangle((note_left, top, right + 3, top + BAR_HEIGHT - 1), fill=PAPER)  # no line runs through words
+        draw.text((note_left, middle), text, fill=colour, font=_font(TEXT), anchor="lm")
+        note_left = right + NOTE_GAP
+
+
+def notes_of(row: Row) -> list[tuple[str, Colour]]:
+    """What stands behind a bar: its ratio, and the promise; one for the value itself stands beside the value."""
+    promise, ratio = read_promise(row), (f"{row.ratio or 0.0:.3g}", INK)
+    if promise is None:
+        return [ratio]
+    judged = KEPT if promise.is_kept else SHORT
+    own = "" if promise.of_ratio else f"({row.value:.3g} {row.unit}) "
+    return [ratio, (f"{own}{row.promise}: {promise.outcome}", judged)]
+
+
+def _bar_colour(promise: Promise | None) -> Colour:
+    if promise is None or not promise.of_ratio:  # the bar is the ratio, of which nothing is promised
+        return UNPROMISED
+    return KEPT if promise.is_kept else SHORT
 
 
 def write_charts(published: Path = PUBLISHED, pictures: Path = PICTURES) -> list[Path]:

@@ -191,7 +191,7 @@ def _start_in_process(stack: ExitStack, workload: Workload, way: str, picture: P
 
 
 def _start_server(stack: ExitStack, workload: Workload, name: str, client: Child, lanes: int) -> Contender:
-    port = _free_port()
+    port = free_port()
     command = _tendies_command(workload, port) if name == "tendies" else _peer_command(name, port)
     process = _start(name, command, workload)
     server = Server(name, TITLES.get(name, "tendies serve"), process, workload, lanes, port, client)
@@ -244,7 +244,7 @@ def _start(name: str, command: list[str], workload: Workload, *, answers: bool =
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

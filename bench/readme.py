@@ -9,9 +9,7 @@ from bench.charts import chart_path, is_worth_a_chart
 from bench.promises import Promise, read_promise
 from bench.results import PUBLISHED, Row, read_rows
 
-README = Path(__file__).parent / "README.md"
-BEGIN = "<!-- made by `python -m bench --tell` from published/ -->"
-END = "<!-- end of what is made -->"
+HERE = Path(__file__).parent
 
 
 def headline(published: Path = PUBLISHED) -> str:
@@ -48,23 +46,4 @@ def _line(name: str, row: Row, promise: Promise) -> str:
 
 
 def _picture(name: str) -> str:
-    return f"\n![The ratios of {name}]({os.path.relpath(chart_path(name), README.parent)})"
-
-
-def split(text: str) -> tuple[str, str, str]:
-    """
-    Part a page into what stands before the made text, the made text, and what stands after it.
-
-    :raises ValueError: for a page without the markers.
-    """
-    before, begin, rest = text.partition(f"{BEGIN}\n\n")
-    made, end, after = rest.partition(f"\n\n{END}")
-    if not begin or not end:
-        raise ValueError(f"The page lacks the line {BEGIN} or {END}.")
-    return before + begin, made, end + after
-
-
-def write_headline(readme: Path = README, published: Path = PUBLISHED) -> None:
-    """Make the head again, and leave the rest of the page as it is."""
-    before, _, after = split(readme.read_text(encoding="utf-8"))
-    readme.write_text(before + headline(published) + after, encoding="utf-8")
+    return f"\n![The ratios of {name}]({os.path.relpath(chart_path(name), HERE)})"

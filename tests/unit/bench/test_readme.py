@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import HERE, benches
-from bench.charts import BAR_WIDTH, SHORT, Panel, bar_length, draw_chart, panels_of
+from bench.__main__ import benches
+from bench.charts import BAR_WIDTH, KEPT, SHORT, Panel, bar_length, draw_chart, notes_of, panels_of
+from bench.pages import PAGES, rewrite, split
+from bench.performance import Figure
 from bench.promises import read_promise
-from bench.readme import README, headline, split, write_headline
+from bench.readme import headline
 from bench.results import PUBLISHED, Row
 
 
@@ -16,8 +18,19 @@ def row(what: str, ratio: float, promise: str = "") -> Row:
     return Row(what, 10 * ratio, "images/s", "the peer", 10.0, ratio, promise)
 
 
-def test_the_head_of_the_readme_tells_what_is_published() -> None:
-    assert split(README.read_text())[1] == headline()
+README = PUBLISHED.parent / "README.md"
+TABLE_HEAD = "| bench | what it measures | against what |"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: "-".join(page.parts[-2:]))
+def test_a_page_tells_what_is_published(page: Path) -> None:
+    assert split(page.read_text())[1] == PAGES[page](PUBLISHED)
+
+
+def test_a_figure_without_its_row_is_not_told() -> None:
+    figure = Figure("fast", "server_peers", "ours", "images/s")
+    with pytest.raises(LookupError, match="0 rows"):
+        figure.find([row("theirs", 1.0)])
 
 
 def test_every_published_promise_can_be_judged() -> None:
@@ -27,7 +40,8 @@ def test_every_published_promise_can_be_judged() -> None:
 
 
 def test_every_bench_is_in_the_table() -> None:
-    assert [name for name in benches() if f"| `{name}` |" not in (HERE / "README.md").read_text()] == []
+    [table] = [part for part in README.read_text().split("\n\n") if part.startswith(TABLE_HEAD)]
+    assert sorted(line.split("`")[1] for line in table.splitlines()[2:]) == benches()
 
 
 @pytest.mark.parametrize(("ratio", "outcome"), [(0.97, "met"), (0.96, "**short**")])
@@ -39,7 +53,7 @@ def test_a_figure_on_the_wrong_side_of_its_promise_is_said_to_be_short(
     page = tmp_path / "README.md"
     page.write_text("# Up\n\n" + "\n\n".join(README.read_text().split("\n\n")[1:]))
 
-    write_headline(page, tmp_path)
+    rewrite(page, headline, tmp_path)
 
     assert f"| {ratio} | >= 0.97 | {outcome} |" in page.read_text()
     assert page.read_text().startswith("# Up\n\n")
@@ -55,7 +69,16 @@ def test_bars_are_as_long_as_their_ratios_and_orange_where_they_are_short() -> N
     assert orange >= BAR_WIDTH // 4 * 20  # a bar 24 high, and a few pixels of text
 
 
+def test_a_promise_for_the_value_is_told_beside_the_value_and_judges_no_bar() -> None:
+    memory = Row("memory", 1.4, "GB", "the peer", 0.7, 2.07, "below 1.6 GB")
+    chart = draw_chart("made up", [memory, row("twice", 2.0), row("same", 1.0)])
+
+    assert [text for text, _ in notes_of(memory)] == ["2.07", "(1.4 GB) below 1.6 GB: met"]
+    green = [chart.getpixel((x, y)) for y in range(chart.height) for x in range(chart.width)].count(KEPT)
+    assert green < BAR_WIDTH // 2 * 20  # text, and no bar
+
+
 def test_ratios_to_different_things_do_not_share_a_scale() -> None:
     rows = [row("a", 2.0), Row("b", 1.0, "s", "other", 1.0, 1.0)]
 
-    assert panels_of(rows) == [Panel("the peer", True, (rows[0],)), Panel("other", False, (rows[1],))]
+    assert panels_of(rows) == [Panel("the peer", "images/s", (rows[0],)), Panel("other", "s", (rows[1],))]

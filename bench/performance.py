@@ -1,0 +1,115 @@
+"""The figures of the first page, and the tables of where the time of a picture goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from bench.results import PUBLISHED, Row, read_rows
+
+STYLE = "photo style 256x256 JPEG"
+NOTHING = "almost nothing, 64x64 PNG"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    One line of the first page: a row of a published result.
+
+    :param says: what the figure says, in words; ``{other}`` is what the row is compared with.
+    :param bench: the result; ``what`` and ``unit`` find the row in it, and ``compared_with`` where these do not.
+    :param is_ratio: tell the ratio, not the value.
+    """
+
+    says: str
+    bench: str
+    what: str
+    unit: str
+    compared_with: str = ""
+    is_ratio: bool = True
+
+    def find(self, rows: Sequence[Row]) -> Row:
+        """
+        The row.
+
+        :raises LookupError: the result has no such row, or several.
+        """
+        found = [
+            row
+            for row in rows
+            if (row.what, row.unit) == (self.what, self.unit) and self.compared_with in ("", row.compared_with)
+        ]
+        if len(found) != 1:
+            raise LookupError(f"{self.bench} has {len(found)} rows {self.what!r} in {self.unit}; the page needs one.")
+        return found[0]
+
+
+FIGURES = (
+    Figure(f"`tendies serve`, {STYLE}, images a second, to TensorFlow without a server",
+           "server_peers", f"tendies serve, {STYLE}", "images/s"),
+    Figure("the same where the network does almost nothing", "server_peers", f"tendies serve, {NOTHING}", "images/s"),
+    Figure("FastAPI in the place of `tendies serve` there", "server_peers", f"FastAPI, {NOTHING}", "images/s"),
+    Figure("the client, images a second, to that of 2018", "client_cost", "ModelServerClient, 64x64",
+           "images/s", "the 2018 client"),
+    Figure("one batch over four servers, to one server", "cluster_scaling", "one run, 4 servers", "images/s"),
+    Figure("a million pictures that are done already, looked up and passed over", "batch_scale",
+           "1,000,000 done pictures planned and skipped", "s", is_ratio=False),
+)  # fmt: skip
+
+
+def first_figures(published: Path = PUBLISHED) -> str:
+    """
+    Lay out the figures of the first page.
+
+    :raises LookupError: one of them is not among the published results.
+    """
+    results = {name: read_rows(published / f"{name}.json") for name in {figure.bench for figure in FIGURES}}
+    lines = (_line(figure, figure.find(results[figure.bench])) for figure in FIGURES)
+    return _table(["what", "measured", "bench"], list(lines))
+
+
+def _line(figure: Figure, row: Row) -> list[str]:
+    told = f"{row.ratio:.3g} times" if figure.is_ratio else f"{row.value:,.3g} {row.unit}"
+    return [figure.says, f"**{told}**", f"`{figure.bench}`"]
+
+
+def where_time_goes(published: Path = PUBLISHED) -> str:
+    """Lay out where the time of a picture goes, then what stands around it: Airflow, and a whole job beside others."""
+    parts = {"profile": _profile, "airflow_cost": _airflow, "batch_peers": _jobs}
+    paths = {published / f"{name}.json": make for name, make in parts.items()}
+    return "\n\n".join(make(read_rows(path)) for path, make in paths.items() if path.is_file())
+
+
+def _profile(rows: Sequence[Row]) -> str:
+    stages = [row for row in rows if row.compared_with]
+    parts = [_stage_table(whole, list(members)) for whole, members in groupby(stages, lambda row: row.compared_with)]
+    beside = [[row.what, f"{row.value:,.3g} {row.unit}"] for row in rows if not row.compared_with]
+    return "\n\n".join([*parts, _table(["beside it", ""], beside)])
+
+
+def _airflow(rows: Sequence[Row]) -> str:
+    cells = [
+        [row.what, f"{row.value:,.3g} {row.unit}", f"{row.reference:,.3g} {row.unit}" if row.compared_with else ""]
+        for row in rows
+    ]
+    return _table(["a batch by a DAG run", "measured", "`tendies batch`"], cells)
+
+
+def _jobs(rows: Sequence[Row]) -> str:
+    units = list(dict.fromkeys(row.unit for row in rows))
+    figures = {(row.what, row.unit): f"{row.value:,.4g}" for row in rows}
+    jobs = dict.fromkeys(row.what for row in rows)
+    table = _table(["a whole job", *units], [[job, *(figures[job, unit] for unit in units)] for job in jobs])
+    return f"{table}\n\n![Jobs from folder to folder, beside TensorFlow in process](../pictures/bench-batch_peers.png)"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def _stage_table(whole: str, rows: Sequence[Row]) -> str:
+    stages = [[row.what, f"{row.value:,.3g}", f"{100 * (row.ratio or 0):.1f} %"] for row in rows]
+    total = [f"**{whole}**", f"**{rows[0].reference:,.4g}**", ""]
+    return _table(["stage", "CPU us a picture", "share"], [*stages, total])
