@@ -18,8 +18,8 @@ from dataclasses import MISSING, dataclass, fields
 from bench.results import Row, as_table, write_result
 
 SECONDS_A_MONTH = 30 * 86400
-#: Images a second of one core of the Model Server (docs/explanation/scale.md says where they were measured).
-MODELS = {"almost nothing 64x64": 2360.0, "photo style 256x256": 12.8, "CycleGAN 256x256": 1.88}
+#: Images a second of one core of the Model Server (`bench.server_peers`; a test holds them against what is published).
+MODELS = {"almost nothing 64x64": 2700.0, "photo style 256x256": 12.8}
 
 
 @dataclass(frozen=True)
