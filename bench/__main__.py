@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.charts import write_charts
 from bench.pages import rewrite_all
+from bench.performance import write_first_chart
 from bench.results import PUBLISHED, RESULTS, as_table, read_rows
 
 HERE = Path(__file__).parent
@@ -53,6 +54,7 @@ def publish(names: list[str]) -> None:
 def tell() -> None:
     """Make the charts, and what pages tell of ``bench/published/``, again."""
     write_charts()
+    write_first_chart()
     rewrite_all()
 
 

@@ -148,7 +148,7 @@ def write_charts(published: Path = PUBLISHED, pictures: Path = PICTURES) -> list
         rows = read_rows(path)
         if is_worth_a_chart(rows):
             written.append(chart_path(path.stem, pictures))
-            draw_chart(path.stem, rows, measured=_measured(path)).save(written[-1], optimize=True)
+            draw_chart(path.stem, rows, measured=measured_on(path)).save(written[-1], optimize=True)
     return written
 
 
@@ -157,7 +157,8 @@ def chart_path(name: str, pictures: Path = PICTURES) -> Path:
     return pictures / f"bench-{name}.png"
 
 
-def _measured(path: Path) -> str:
+def measured_on(path: Path) -> str:
+    """When and on what a result was measured, in a few words."""
     result = json.loads(path.read_text(encoding="utf-8"))
     machine = result["machine"]
     tensorflow = machine["packages"].get("tensorflow", "")

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from bench.charts import PICTURES, draw_chart, measured_on
 from bench.results import PUBLISHED, Row, read_rows
 
 STYLE = "photo style 256x256 JPEG"
 NOTHING = "almost nothing, 64x64 PNG"
+WHOLE_JOB = "images/s, start and end included"
+FIRST_CHART = "bench-whole-jobs.png"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ FIGURES = (
     Figure(f"`tendies serve`, {STYLE}, images a second, to TensorFlow without a server",
            "server_peers", f"tendies serve, {STYLE}", "images/s"),
     Figure("the same where the network does almost nothing", "server_peers", f"tendies serve, {NOTHING}", "images/s"),
-    Figure("FastAPI in the place of `tendies serve` there", "server_peers", f"FastAPI, {NOTHING}", "images/s"),
     Figure("the client, images a second, to that of 2018", "client_cost", "ModelServerClient, 64x64",
            "images/s", "the 2018 client"),
-    Figure("one batch over four servers, to one server", "cluster_scaling", "one run, 4 servers", "images/s"),
-    Figure("a million pictures that are done already, looked up and passed over", "batch_scale",
-           "1,000,000 done pictures planned and skipped", "s", is_ratio=False),
+    Figure("a folder of small pictures as a whole job, to TensorFlow without anything around it",
+           "batch_peers", f"tendies, server started for it, {NOTHING}", WHOLE_JOB),
+    Figure("the same by Beam RunInference", "batch_peers", f"Beam RunInference, {NOTHING}", WHOLE_JOB),
+    Figure("what a run of the batch DAG takes longer than `tendies batch`", "airflow_cost",
+           "what Airflow adds to a batch of 256 pictures", "s", is_ratio=False),
 )  # fmt: skip
 
 
@@ -68,6 +72,14 @@ def first_figures(published: Path = PUBLISHED) -> str:
     results = {name: read_rows(published / f"{name}.json") for name in {figure.bench for figure in FIGURES}}
     lines = (_line(figure, figure.find(results[figure.bench])) for figure in FIGURES)
     return _table(["what", "measured", "bench"], list(lines))
+
+
+def write_first_chart(published: Path = PUBLISHED, pictures: Path = PICTURES) -> None:
+    """Draw how fast whole jobs are, for the first page."""
+    path = published / "batch_peers.json"
+    rows = [row for row in read_rows(path) if row.unit == WHOLE_JOB]
+    title = "A folder of pictures to a folder of results, from nothing running to the last file"
+    draw_chart(title, rows, measured=measured_on(path)).save(pictures / FIRST_CHART, optimize=True)
 
 
 def _line(figure: Figure, row: Row) -> list[str]:

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +165,12 @@ def run_once(server: ProfiledServer, workload: Workload, folder: Path, *, metere
     return Spent(report.done, report.elapsed_s, {**client, **spent})
 
 
+def take_turns(server: ProfiledServer, workload: Workload, folder: Path, *, metered_first: bool) -> tuple[Spent, Spent]:
+    """Two runs, without the meter and with it, in this order or the other."""
+    runs = {way: run_once(server, workload, folder, metered=way) for way in (metered_first, not metered_first)}
+    return runs[False], runs[True]
+
+
 def rest_added(stages_cpu_s: Counter[str], process_cpu_s: float, rest: str) -> Counter[str]:
     """The stages, with what else the process used given to one of them."""
     return stages_cpu_s + Counter({rest: process_cpu_s - stages_cpu_s.total()})
@@ -199,13 +205,11 @@ def measure(workload: Workload, rounds: int, pictures: int | None, folder: Path)
     with profiled_server(workload) as server:
         many_names(picture, folder / "in", pictures or PICTURES[workload.name])
         run_once(server, workload, folder, metered=False)  # not counted: it finds cold caches
-        turns = [
-            [run_once(server, workload, folder, metered=metered) for metered in (False, True)] for _ in range(rounds)
-        ]
+        turns = [take_turns(server, workload, folder, metered_first=number % 2 == 1) for number in range(rounds)]
     return rows_of(workload.title, turns, shares)
 
 
-def rows_of(title: str, turns: list[list[Spent]], shares: Mapping[str, float]) -> list[Row]:
+def rows_of(title: str, turns: Sequence[tuple[Spent, Spent]], shares: Mapping[str, float]) -> list[Row]:
     """Each stage's CPU time a picture, the dearest first; then what the meter costs, and how busy the machine was."""
     runs = [divided(metered.stages_cpu_s, shares) for _, metered in turns]
     cpu_s = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}

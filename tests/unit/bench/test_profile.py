@@ -64,7 +64,7 @@ def test_the_stages_of_a_picture_add_up_to_the_processes_without_the_report() ->
     of_client = rest_added(Counter({"read": 1.0, REPORT: 2.0}), 4.0, profile.RUN)
     spent = Spent(10, 5.0, {**of_client, profiled_server.TENSORFLOW: 6.0})
 
-    rows = rows_of("made up", [[spent, spent]], {"decode": 0.5, NETWORK: 0.5})
+    rows = rows_of("made up", [(spent, spent)], {"decode": 0.5, NETWORK: 0.5})
 
     per_picture = {row.what: row.value for row in rows if row.unit == "CPU us/image"}
     assert per_picture == {"decode": 3e5, NETWORK: 3e5, "read": 1e5, profile.RUN: 1e5}
