@@ -14,6 +14,7 @@ from examples.demo.voice import Voice
 
 #: A demo whose terminal was closed needs a few seconds to stop what it started.
 _PATIENCE_S = 30.0
+_LOOK_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
@@ -38,7 +39,7 @@ def _wait_for(descriptor: int, path: Path) -> None:
     while not _take(descriptor):
         if time.monotonic() > deadline_s:
             raise DemoError(f"Another demo is running in this checkout (process {_owner(path)}): stop it with Ctrl-C.")
-        time.sleep(0.5)
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _take(descriptor: int) -> bool:

@@ -61,6 +61,11 @@ class Bench:
         }
 
 
+def counts(report: BatchReport) -> tuple[int, int, int, int]:
+    """What became of a run's pictures: all, done, skipped, failed."""
+    return report.total, report.done, report.skipped, report.failed
+
+
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     """Makes benches; arguments go to the canned model."""

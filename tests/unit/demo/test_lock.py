@@ -10,7 +10,8 @@ from examples.demo.voice import Voice
 
 
 def test_a_second_demo_of_the_same_checkout_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("examples.demo.lock._PATIENCE_S", 0.1)
+    monkeypatch.setattr("examples.demo.lock._PATIENCE_S", 0.02)
+    monkeypatch.setattr("examples.demo.lock._LOOK_EVERY_S", 0.01)
     with (
         only_demo(tmp_path / "lock", Voice()),
         pytest.raises(DemoError, match="Another demo is running in this checkout"),

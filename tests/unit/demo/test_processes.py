@@ -22,7 +22,12 @@ print(child.pid, flush=True)
 time.sleep(60)
 """
 _SLEEPER = "import time; time.sleep(60)"
-_DEAF_SLEEPER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+_DEAF_SLEEPER = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _start_family(mark: Path, child: str = _SLEEPER) -> tuple[subprocess.Popen[bytes], int]:
+def _start_family(mark: Path, child: str = _SLEEPER, *, says: str = "") -> tuple[subprocess.Popen[bytes], int]:
     log_path = mark / "family.log"
     program = start(
         "a family",
@@ -39,15 +44,15 @@ def _start_family(mark: Path, child: str = _SLEEPER) -> tuple[subprocess.Popen[b
         mark=mark,
         environment=dict(os.environ),
     )
-    _wait(lambda: log_path.read_bytes().endswith(b"\n"))
-    return program.process, int(log_path.read_text())
+    _wait(lambda: (text := log_path.read_text()).endswith("\n") and says in text)
+    return program.process, int(log_path.read_text().replace(says, ""))
 
 
 def _wait(check: Callable[[], bool], timeout_s: float = 10.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not check():
         assert time.monotonic() < deadline_s, "not in time"
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
 def _is_gone(pid: int) -> bool:
@@ -71,9 +76,8 @@ def test_what_outlived_its_killed_parent_is_found_by_the_mark_alone(mark: Path) 
 
 
 def test_a_program_that_ignores_sigterm_is_forced(mark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("examples.demo.processes._PATIENCE_S", 0.5)
-    _, child_pid = _start_family(mark, _DEAF_SLEEPER)
-    time.sleep(0.2)  # the child has to get as far as ignoring the signal
+    monkeypatch.setattr("examples.demo.processes._PATIENCE_S", 0.1)
+    _, child_pid = _start_family(mark, _DEAF_SLEEPER, says="deaf")
     stop_marked(mark)
     assert _is_gone(child_pid)
 

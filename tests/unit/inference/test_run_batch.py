@@ -1,29 +1,19 @@
-"""Whole runs against a server on a socket: outcomes, ledger, resume, change, stop."""
+"""Whole runs against a server on a socket: what becomes of each picture, and what is told."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import (
-    InputFolderError,
-    LockHeldError,
-    OutputFolderError,
-    ServerUnreachableError,
-    StoppedError,
-    UsageError,
-    VersionGoneError,
-)
-from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
+from tendies_ops.inference import BatchProgress, run_batch
 from tendies_ops.inference.provenance import read_provenance
-from tests.support.batch_bench import Bench
-from tests.support.canned_server import Answer, Request
+from tests.support.batch_bench import Bench, counts
+from tests.support.canned_server import Request
 from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inverted, noise, png
 
 LEDGER_FIELDS = {
@@ -31,10 +21,6 @@ LEDGER_FIELDS = {
     "output_modified_ns",
     *("model_name", "version", "model_digest", "options_digest", "attempt", "milliseconds", "batch_size", "run_id"),
 }
-
-
-def counts(report: object) -> tuple[int, int, int, int]:
-    return report.total, report.done, report.skipped, report.failed  # type: ignore[attr-defined]
 
 
 def test_a_tree_is_mirrored_and_every_output_is_the_models(bench: Bench) -> None:
@@ -70,57 +56,6 @@ def test_the_pinned_version_is_asked_throughout(bench: Bench) -> None:
     assert bench.run(max_batch_size=4).version == 7
     predicts = {path for path in bench.model.paths if path.endswith(":predict")}
     assert predicts == {"/v1/models/m/versions/7:predict"}
-
-
-def test_a_second_run_predicts_nothing(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 10)
-    bench.run()
-    before = list(bench.model.predicted)
-    report = bench.run()
-    assert counts(report) == (10, 0, 10, 0)
-    assert bench.model.predicted == before
-
-
-def test_only_what_changed_is_done_again(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 6)
-    bench.run()
-    bench.model.predicted.clear()
-    bench.add("00002.png", png(99))
-    os.utime(bench.input / "00003.png")  # touched, not changed
-    (bench.output / "00004.png").unlink()
-    bench.add("new.png", png(100))
-    report = bench.run()
-    assert counts(report) == (7, 3, 4, 0)
-    assert sorted(bench.model.predicted) == sorted([png(99), png(4), png(100)])
-    assert bench.newest_records()["00002.png"]["attempt"] == 2
-    assert counts(bench.run()) == (7, 0, 7, 0)
-
-
-@pytest.mark.parametrize("change", [{"output_format": "webp"}, {"provenance": True}, {"size": (8, 8)}])
-def test_changed_options_do_everything_again(bench: Bench, change: dict[str, object]) -> None:
-    folder_of_pngs(bench.input, 3)
-    bench.run()
-    assert counts(bench.run(**change)) == (3, 3, 0, 0)
-    assert len(bench.outputs()) == 3
-
-
-def test_another_version_does_everything_again(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 3)
-    bench.run()
-    bench.model.version = 2
-    assert counts(bench.run()) == (3, 3, 0, 0)
-
-
-def test_a_lasting_failure_is_told_again_without_asking_again(bench: Bench) -> None:
-    bench.add("bad.png", b"\x89PNG\r\n\x1a\nbroken")
-    bench.add("good.png", png(1))
-    bench.run()
-    report = bench.run()
-    assert counts(report) == (2, 0, 1, 1)
-    assert report.failures[0].reason == bench.newest_records()["bad.png"]["reason"]
-    assert len(bench.records()) == 2
-    bench.run(retry_failed=True)
-    assert bench.newest_records()["bad.png"]["attempt"] == 2
 
 
 def test_names_that_would_collide_keep_apart(bench: Bench) -> None:
@@ -192,101 +127,6 @@ def test_a_run_in_which_everything_failed_is_never_ok(bench: Bench) -> None:
     assert not bench.run().ok
 
 
-def test_no_pictures_is_an_error_unless_it_is_allowed(bench: Bench) -> None:
-    bench.add("notes.txt", b"x")
-    with pytest.raises(InputFolderError, match=r"No picture was found .*\(1 other files\)"):
-        bench.run()
-    assert bench.run(allow_empty=True).ok
-
-
-def test_the_same_folder_twice_is_refused(bench: Bench) -> None:
-    with pytest.raises(UsageError, match="overwrite the pictures"):
-        bench.run(output=str(bench.input))
-
-
-def test_an_input_that_is_not_there_leaves_no_trace(bench: Bench) -> None:
-    with pytest.raises(InputFolderError, match="No such file"):
-        bench.run(input=str(bench.input / "nowhere"))
-    assert not bench.output.exists()
-
-
-def test_an_output_that_cannot_be_made_is_said_plainly(bench: Bench) -> None:
-    bench.add("a.png", png(1))
-    (bench.output.parent / "file").write_text("x")
-    with pytest.raises(OutputFolderError, match="cannot be made"):
-        bench.run(output=str(bench.output.parent / "file" / "out"))
-
-
-def test_two_runs_do_not_write_to_one_folder(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 2)
-    errors = []
-
-    def second(_: BatchProgress) -> None:
-        try:
-            bench.run()
-        except LockHeldError as error:
-            errors.append(error)
-
-    run_batch(bench.options(), on_progress=second)
-    assert errors
-
-
-def test_no_server_is_said_at_once(bench: Bench) -> None:
-    bench.add("a.png", png(1))
-    bench.server.stop()
-    started_s = time.monotonic()
-    with pytest.raises(ServerUnreachableError, match="nobody listens"):
-        bench.run()
-    assert time.monotonic() - started_s < 5.0
-
-
-def test_a_model_that_is_not_served_is_said_at_once(bench: Bench) -> None:
-    bench.add("a.png", png(1))
-    with pytest.raises(VersionGoneError, match="nosuch"):
-        bench.run(model_name="nosuch")
-
-
-def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) -> None:
-    with pytest.raises(VersionGoneError, match="does not serve version 3 of m; it serves 1"):
-        bench.run(version=3)
-
-
-def test_a_stopped_run_ends_soon_keeps_what_is_done_and_goes_on_later(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(fault=lambda _: Answer(delay_s=30.0) if len(bench.model.batch_sizes) > 3 else None)
-    folder_of_pngs(bench.input, 40)
-    threading.Timer(1.0, bench.cancelled.set).start()
-    started_s = time.monotonic()
-    with pytest.raises(StoppedError, match="run it again to go on"):
-        bench.run(max_batch_size=4, timeout_s=60.0)
-    assert time.monotonic() - started_s < 4.0
-    done = [record["input"] for record in bench.records()]
-    assert len(done) == 12
-    assert set(bench.outputs()) == set(done)
-    bench.cancelled.clear()
-    bench.model.fault = lambda _: None
-    bench.model.predicted.clear()
-    assert counts(bench.run()) == (40, 28, 12, 0)
-    assert len(bench.model.predicted) == 28
-
-
-def test_a_torn_last_line_is_passed_over(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 3)
-    bench.run()
-    ledger = bench.output / ".tendies" / "ledger.jsonl"
-    ledger.write_bytes(ledger.read_bytes()[:-40])
-    assert counts(bench.run()) == (3, 1, 2, 0)
-    assert counts(bench.run()) == (3, 0, 3, 0)
-
-
-def test_what_a_killed_run_left_half_written_is_cleared_away(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 1)
-    parts = bench.output / ".tendies" / "parts"
-    parts.mkdir(parents=True)
-    (parts / "0").write_bytes(b"half")
-    bench.run()
-    assert not parts.exists()
-
-
 def test_a_dry_run_counts_and_asks_nothing(bench: Bench) -> None:
     folder_of_pngs(bench.input, 5)
     bench.run(sample=2)
@@ -295,12 +135,6 @@ def test_a_dry_run_counts_and_asks_nothing(bench: Bench) -> None:
     assert (report.to_do, report.skipped, report.total) == (3, 2, 5)
     assert report.estimate_s is not None
     assert bench.model.predicted == []
-
-
-def test_a_sample_does_so_many_and_the_next_run_the_rest(bench: Bench) -> None:
-    folder_of_pngs(bench.input, 20)
-    assert counts(bench.run(sample=5)) == (5, 5, 0, 0)
-    assert counts(bench.run()) == (20, 15, 5, 0)
 
 
 def test_tiles_of_many_pictures_come_together_again(make_bench: Callable[..., Bench]) -> None:
@@ -364,13 +198,6 @@ def test_two_replicas_share_the_work(make_bench: Callable[..., Bench]) -> None:
     assert min(len(bench.model.predicted), len(other.model.predicted)) >= 10
 
 
-@pytest.mark.parametrize("wrong", [{"servers": ()}, {"max_batch_size": 0}, {"output_quality": 0}, {"run_id": "../x"}])
-def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
-    values: dict[str, object] = {"input": "a", "output": "b", "model_name": "m", "servers": ("http://h:1",), **wrong}
-    with pytest.raises(UsageError):
-        BatchOptions(**values)  # type: ignore[arg-type]
-
-
 def test_requests_pass_headers_on(bench: Bench) -> None:
     seen: list[str] = []
 
@@ -381,14 +208,3 @@ def test_requests_pass_headers_on(bench: Bench) -> None:
     bench.add("a.png", png(1))
     bench.run(headers=(("Authorization", "Bearer x"),))
     assert seen == ["Bearer x"]
-
-
-def test_a_result_that_a_killed_run_has_replaced_is_not_taken_for_the_one_in_the_ledger(bench: Bench) -> None:
-    for seed in range(3):
-        bench.add(f"{seed}.png", png(seed))
-    bench.run()
-    (bench.output / "1.png").write_bytes(png(99))  # the other version's answer; its ledger line was never written
-    (bench.output / "2.png").write_bytes(inverted(png(2)))  # somebody's copy of the same
-    report = bench.run()
-    assert counts(report) == (3, 1, 2, 0)
-    assert bench.outputs()["1.png"] == inverted(png(1))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import PublishError, StoppedError, UsageError
-from tendies_ops.publish import publish_version
+from tendies_ops.publish import lock, publish_version
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.publish.lock import lock_base_path
@@ -111,7 +111,10 @@ def test_leftovers_of_killed_publishers_are_removed(tmp_path: Path, base: Path) 
     assert leftovers(base) == []
 
 
-def test_staging_of_a_live_publisher_is_left_alone_until_it_is_done(tmp_path: Path, base: Path) -> None:
+def test_staging_of_a_live_publisher_is_left_alone_until_it_is_done(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_POLL_S", 0.01)
     inside, go_on = threading.Event(), threading.Event()
     staged: list[Path] = []
 
@@ -127,7 +130,7 @@ def test_staging_of_a_live_publisher_is_left_alone_until_it_is_done(tmp_path: Pa
     assert inside.wait(10)
     fast = threading.Thread(target=publish_version, args=(make_candidate(tmp_path / "b", by=20), base))
     fast.start()
-    fast.join(0.3)
+    fast.join(0.1)
     alive = staged[0].is_dir() and fast.is_alive()
     go_on.set()
     slow.join(10)

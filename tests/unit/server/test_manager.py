@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from tendies_ops.server import manager
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
 from tendies_ops.server.status import StatusError
 
 NO_RETRIES = LoadSettings(max_num_load_retries=0)
+TICK_S = 0.01
+A_FEW_TICKS_S = 5 * TICK_S  # in which nothing should happen
 
 
 class Version:
@@ -64,7 +67,8 @@ class World:
 
 
 @pytest.fixture
-def make_world(tmp_path: Path) -> Iterator[Callable[[LoadSettings], World]]:
+def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[LoadSettings], World]]:
+    monkeypatch.setattr(manager, "TICK_S", TICK_S)
     worlds: list[World] = []
 
     def make(settings: LoadSettings) -> World:
@@ -98,9 +102,9 @@ def test_a_broken_version_leaves_the_old_one_serving_and_its_number_is_burnt(
     world.wait_for({2: "END", 1: "AVAILABLE"})
     world.broken.clear()
     world.aspire(1)
-    time.sleep(0.25)
+    time.sleep(A_FEW_TICKS_S)
     world.aspire(2)
-    time.sleep(0.25)
+    time.sleep(A_FEW_TICKS_S)
     assert world.states() == {2: "END", 1: "AVAILABLE"}
     world.aspire(3)
     world.wait_for({3: "AVAILABLE", 2: "END", 1: "END"})
@@ -138,7 +142,7 @@ def test_a_version_is_available_only_when_older_requests_have_ended(
             time.sleep(0.01)
         with world.manager.serving.servable("m", None) as (newest, _):
             assert newest == 2
-        time.sleep(0.15)
+        time.sleep(A_FEW_TICKS_S)
         assert world.states() == {2: "LOADING", 1: "AVAILABLE"}
         assert not servable.closed  # type: ignore[attr-defined]  # it is a Version
     world.wait_for({2: "AVAILABLE", 1: "END"})
