@@ -82,20 +82,34 @@ def _cut_plain_answer(body: bytes, count: int) -> list[bytes] | None:
         return None
     if _without_blanks(body[end:]) != _TAIL:
         return None
-    first_end = body.find(b'"', start)
-    if first_end == end:
-        parts = [body[start:end]]
-    else:
-        separator = body[first_end : body.find(b'"b64": "', first_end) + 8]
-        if _without_blanks(separator) != _BETWEEN:
-            return None
-        parts = body[start:end].split(separator)
-    if len(parts) != count:
-        return None
     try:
-        return [pybase64.b64decode(part, validate=True) for part in parts]
+        files = _decode_between(body, start, end)
     except ValueError:
         return None  # escaped or otherwise odd: the parser says what it is
+    return files if len(files) == count else None
+
+
+def _decode_between(body: bytes, start: int, last_end: int) -> list[bytes]:
+    """
+    Decode the pictures where they lie.
+
+    :param start: where the first one begins.
+    :param last_end: where the last one ends.
+    :raises ValueError: one is not plain base64, or something else stands between two.
+    """
+    view = memoryview(body)
+    end = body.find(b'"', start)
+    files = [pybase64.b64decode(view[start:end], validate=True)]
+    separator = body[end : body.find(b'"b64": "', end) + 8]
+    if end < last_end and _without_blanks(separator) != _BETWEEN:
+        raise ValueError("something else stands between the first two pictures")
+    while end < last_end:
+        if not body.startswith(separator, end):
+            raise ValueError("something else stands between two pictures")
+        start = end + len(separator)
+        end = body.find(b'"', start)
+        files.append(pybase64.b64decode(view[start:end], validate=True))
+    return files
 
 
 def _without_blanks(text: bytes) -> bytes:

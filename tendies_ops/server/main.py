@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tendies_ops.errors import TendiesError, UsageError
 from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
 from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
+from tendies_ops.server.heap import keep_freed_memory
 from tendies_ops.server.http_server import HttpServer, HttpSettings
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
@@ -50,6 +51,7 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
             sys.stderr.write(f"unknown argument: {unknown}{hint_for(unknown)}\n")
         flags = command_line.flags
         _set_up_logging(flags.log_level)
+        keep_freed_memory()
         return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
     except StatusError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")

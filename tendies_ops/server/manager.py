@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.server.heap import give_freed_memory_back
 from tendies_ops.server.load import LoadSettings, load_with_retries, reserve_resources
 from tendies_ops.server.servable import Loader, Servable
 from tendies_ops.server.serving_map import ServingMap
@@ -211,6 +212,7 @@ class Manager:
         servable, managed.servable = managed.servable, None
         if servable is not None:
             servable.close()
+            give_freed_memory_back()
         managed.phase = "unloaded"
         self.states.set(managed.model_name, managed.version, "END")
 

@@ -43,20 +43,8 @@ def read_plain_bytes(body: bytes | bytearray) -> PlainBytes | None:
     if head is None:
         return None
     signature, name = head.groups()
-    between = _between(name)
-    view = memoryview(body)
-    files = []
-    start = head.end()
     try:
-        while True:
-            end = body.find(b'"', start)
-            files.append(pybase64.b64decode(view[start:end], validate=True))
-            step = between.match(body, end)
-            if step is None:
-                return None
-            start = step.end()
-            if step.group(1) is None:
-                break
+        files, start = _read_files(body, head.end(), _between(name))
     except ValueError:
         return None
     tail = _TAIL.match(body, start)
@@ -64,6 +52,32 @@ def read_plain_bytes(body: bytes | bytearray) -> PlainBytes | None:
         return None
     name_text = None if name is None else name.decode()
     return PlainBytes((signature or tail.group(1) or b"").decode(), name_text, files)
+
+
+def _read_files(body: bytes | bytearray, start: int, between: re.Pattern[bytes]) -> tuple[list[bytes], int]:
+    """
+    Cut the files out and decode them.
+
+    :param start: where the first one begins.
+    :return: them, and where what comes behind the last begins.
+    :raises ValueError: one is not plain base64, or something else stands between two.
+    """
+    view = memoryview(body)
+    files: list[bytes] = []
+    separator = None  # as this client writes it: looked up in the body sooner than matched
+    while True:
+        end = body.find(b'"', start)
+        files.append(pybase64.b64decode(view[start:end], validate=True))
+        if separator and body.startswith(separator, end):
+            start = end + len(separator)
+            continue
+        step = between.match(body, end)
+        if step is None:
+            raise ValueError("no separator")
+        start = step.end()
+        if step.group(1) is None:
+            return files, start
+        separator = step.group()
 
 
 def _between(name: bytes | None) -> re.Pattern[bytes]:
