@@ -83,7 +83,7 @@ def write_first_chart(published: Path = PUBLISHED, pictures: Path = PICTURES) ->
 
 
 def _line(figure: Figure, row: Row) -> list[str]:
-    told = f"{row.ratio:.3g} times" if figure.is_ratio else f"{row.value:,.3g} {row.unit}"
+    told = f"{row.ratio:.3g} times" if figure.is_ratio else f"{_digits(row.value)} {row.unit}"
     return [figure.says, f"**{told}**", f"`{figure.bench}`"]
 
 
@@ -97,24 +97,30 @@ def where_time_goes(published: Path = PUBLISHED) -> str:
 def _profile(rows: Sequence[Row]) -> str:
     stages = [row for row in rows if row.compared_with]
     parts = [_stage_table(whole, list(members)) for whole, members in groupby(stages, lambda row: row.compared_with)]
-    beside = [[row.what, f"{row.value:,.3g} {row.unit}"] for row in rows if not row.compared_with]
+    beside = [[row.what, f"{_digits(row.value)} {row.unit}"] for row in rows if not row.compared_with]
     return "\n\n".join([*parts, _table(["beside it", ""], beside)])
 
 
 def _airflow(rows: Sequence[Row]) -> str:
-    cells = [
-        [row.what, f"{row.value:,.3g} {row.unit}", f"{row.reference:,.3g} {row.unit}" if row.compared_with else ""]
-        for row in rows
-    ]
+    cells = [[row.what, f"{_digits(row.value)} {row.unit}", _reference(row)] for row in rows]
     return _table(["a batch by a DAG run", "measured", "`tendies batch`"], cells)
+
+
+def _reference(row: Row) -> str:
+    return "" if row.reference is None else f"{_digits(row.reference)} {row.unit}"
 
 
 def _jobs(rows: Sequence[Row]) -> str:
     units = list(dict.fromkeys(row.unit for row in rows))
-    figures = {(row.what, row.unit): f"{row.value:,.4g}" for row in rows}
+    figures = {(row.what, row.unit): _digits(row.value) for row in rows}
     jobs = dict.fromkeys(row.what for row in rows)
     table = _table(["a whole job", *units], [[job, *(figures[job, unit] for unit in units)] for job in jobs])
     return f"{table}\n\n![Jobs from folder to folder, beside TensorFlow in process](../pictures/bench-batch_peers.png)"
+
+
+def _digits(figure: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -122,6 +128,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _stage_table(whole: str, rows: Sequence[Row]) -> str:
-    stages = [[row.what, f"{row.value:,.3g}", f"{100 * (row.ratio or 0):.1f} %"] for row in rows]
-    total = [f"**{whole}**", f"**{rows[0].reference:,.4g}**", ""]
+    stages = [[row.what, _digits(row.value), f"{100 * (row.ratio or 0):.1f} %"] for row in rows]
+    total = [f"**{whole}**", f"**{_digits(rows[0].reference or 0.0)}**", ""]
     return _table(["stage", "CPU us a picture", "share"], [*stages, total])
