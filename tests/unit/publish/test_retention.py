@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -31,14 +32,21 @@ def test_at_least_one_version_is_always_kept() -> None:
     assert versions_to_remove([5], keep=0, serving=[], leased=[], good=[]) == []
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    path = tmp_path / "base"
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model base path with the versions 1 to 5, to be copied."""
+    root = tmp_path_factory.mktemp("published")
+    path = root / "base"
     path.mkdir()
     for number in range(1, 6):
-        publish_version(make_candidate(tmp_path / str(number), by=number), path)
+        publish_version(make_candidate(root / str(number), by=number), path)
         append_history(path, HistoryRecord("released", number))
     return path
+
+
+@pytest.fixture
+def base(published: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(published, tmp_path / "base"))
 
 
 def test_retention_removes_and_remembers(base: Path) -> None:
