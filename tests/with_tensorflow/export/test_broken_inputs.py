@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import broken_checkpoints  # noqa: F401  # adds its cases
+import broken_graphs  # noqa: F401  # the same
+import broken_specs  # noqa: F401  # the same
 import pytest
 import yaml
 from broken_inputs import CASES
