@@ -98,7 +98,8 @@ def _profile(rows: Sequence[Row]) -> str:
     stages = [row for row in rows if row.compared_with]
     parts = [_stage_table(whole, list(members)) for whole, members in groupby(stages, lambda row: row.compared_with)]
     beside = [[row.what, f"{_digits(row.value)} {row.unit}"] for row in rows if not row.compared_with]
-    return "\n\n".join([*parts, _table(["beside it", ""], beside)])
+    chart = "![Each stage's share of the whole road](../pictures/bench-profile.png)"
+    return "\n\n".join([*parts, _table(["beside it", ""], beside), chart])
 
 
 def _airflow(rows: Sequence[Row]) -> str:
