@@ -14,13 +14,12 @@ import argparse
 import os
 import resource
 import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from bench.client_cost import BATCH, FORKING, make_case, plain_answer, serve
+from bench.canned_answers import FORKING, canned_server, make_case
 from bench.results import Row, as_table, write_result
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
@@ -28,6 +27,7 @@ from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp, make_rec
 from tendies_ops.inference.outcomes import Found, Outcome
 
 PER_FOLDER = 1000
+SERVER_PROCESSES = 4
 
 
 def peak_mib() -> float:
@@ -122,22 +122,15 @@ def main() -> None:
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="tendies-scale-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     names, picture, _ = make_case(64, work / "case", 1)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     small = bytes.fromhex("89504e470d0a1a0a") + b"\0" * 92  # counts as a picture, and a million of them fit
-    bodies = {n: plain_answer(small, n) for n in range(1, BATCH + 1)}
-    servers = [FORKING.Process(target=serve, args=(listener, bodies)) for _ in range(4)]
-    for server in servers:
-        server.start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        result = {
-            "planning": planned(work / "planning", url, arguments.done),
-            "flatness": flat(work / "flat", url, work / "case" / names[0], arguments.pictures),
-            "bytes_in": len(picture),
-        }
+        with canned_server(small, SERVER_PROCESSES) as url:
+            result = {
+                "planning": planned(work / "planning", url, arguments.done),
+                "flatness": flat(work / "flat", url, work / "case" / names[0], arguments.pictures),
+                "bytes_in": len(picture),
+            }
     finally:
-        for server in servers:
-            server.terminate()
         shutil.rmtree(work, ignore_errors=True)
     write_result("batch_scale", rows := rows_of(result), load_average=os.getloadavg()[0], cases=result)
     print(as_table(rows))

@@ -21,7 +21,7 @@ from tendies_ops.rest_api.status import VersionStatus, parse_version_statuses
 from tendies_ops.rest_api.urls import metadata_path, predict_path, status_path
 
 _CONNECT_TIMEOUT_S = 10.0
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18  # of an answer: what is read at once stays in the cache until it is put together
 _CONNECTIONS = 64  # kept open at most; a thread takes one
 
 
@@ -135,7 +135,7 @@ class ModelServerClient:
             raise BadAnswerError(f"GET {self.base_url}{path} was answered with a {type(document).__name__}.")
         return document
 
-    def _send(self, method: str, path: str, body: bytes | None) -> bytes:
+    def _send(self, method: str, path: str, body: bytearray | None) -> bytes:
         where = f"{method} {self.base_url}{path}"
         try:
             response = self._session.send(
@@ -152,7 +152,7 @@ class ModelServerClient:
             raise error_for_status(response.status_code, answer, where)
         return answer
 
-    def _prepared(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
+    def _prepared(self, method: str, path: str, body: bytearray | None) -> requests.PreparedRequest:
         """A prepared request, made once a thread and path: preparing costs as much as sending."""
         prepared: dict[str, requests.PreparedRequest] = self._of_thread.__dict__.setdefault("prepared", {})
         request = prepared.get(method + path)
@@ -160,7 +160,7 @@ class ModelServerClient:
             headers = {"Content-Type": "application/json"} if method == "POST" else {}
             request = self._session.prepare_request(requests.Request(method, self.base_url + path, headers=headers))
             prepared[method + path] = request
-        request.body = body
+        request.body = body  # type: ignore[assignment]  # any buffer is sent as it is
         if body is not None:
             request.headers["Content-Length"] = str(len(body))
         return request

@@ -26,13 +26,18 @@ _SHOWN_CHARACTERS = 200
 _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 
-def predict_body(files: Sequence[bytes]) -> bytes:
+def predict_body(files: Sequence[bytes]) -> bytearray:
     """
     The body that sends ``files`` as one batch.
 
     :param files: whole encoded files; at least one, or the server refuses the request.
     """
-    return b"".join((_HEAD, _BETWEEN.join(map(pybase64.b64encode, files)), _TAIL))
+    body = bytearray(_HEAD)
+    for file in files:  # one text at a time: the memory of the last one is used again while it is in the cache
+        body += pybase64.b64encode(file)
+        body += _BETWEEN
+    body[-len(_BETWEEN) :] = _TAIL
+    return body
 
 
 def parse_files_answer(body: bytes, count: int) -> list[bytes]:
