@@ -28,7 +28,7 @@ def main() -> int:
         sys.stdout.flush()
         venv.create(environment, with_pip=True)
     packages = [f"apache-airflow=={version}", *needed_for_tests(pyproject), "-e", str(ROOT)]
-    subprocess.run([*_install(python), "--quiet", *packages], check=True)
+    subprocess.run([*install_command(python), "--quiet", *packages], check=True)
     return subprocess.run([str(python), "-m", "pytest", *_TESTS, *sys.argv[1:]], cwd=ROOT, check=False).returncode
 
 
@@ -46,7 +46,7 @@ def needed_for_tests(pyproject: str) -> list[str]:
     return re.findall(r'"((?:apache-airflow-providers-openlineage|hypothesis|pytest)[^"]*)"', pyproject)
 
 
-def _install(python: Path) -> list[str]:
+def install_command(python: Path) -> list[str]:
     """By what ``make setup`` uses too, where it is there: uv is several times faster than pip."""
     if importlib.util.find_spec("uv") is not None:
         return [sys.executable, "-m", "uv", "pip", "install", "--python", str(python)]

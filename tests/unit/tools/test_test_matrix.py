@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from tools.test_matrix import ROOT, needed_for_tests, oldest_airflow
+from tools.test_matrix import ROOT, install_command, needed_for_tests, oldest_airflow
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,8 @@ def test_a_project_without_a_lower_bound_is_told_so() -> None:
 def test_what_the_tests_need_is_what_they_are_developed_with() -> None:
     found = needed_for_tests((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert {name.partition(">=")[0] for name in found} >= {"hypothesis", "pytest", "pytest-timeout", "pytest-xdist"}
+
+
+def test_the_installer_understands_how_it_is_called() -> None:
+    command = [*install_command(Path(sys.executable)), "--quiet", "--help"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
