@@ -9,6 +9,7 @@ from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.spec import read_manifest
 from tendies_ops.web.known import KnownModel
+from tendies_ops.web.numbers_view import promised_picture
 from tendies_ops.web.safety import OutsideError, confine
 
 
@@ -35,12 +36,10 @@ def golden_path(directory: Path | None, index: int, side: str) -> Path:
         golden = read_manifest(directory).golden[index]
     except (PublishError, IndexError) as error:
         raise OutsideError(str(index)) from error
-    pictures = [name for name in golden.outputs.values() if not name.endswith(".json")]
-    if side == "before":
-        return confine(directory, golden.input)
-    if not pictures:
+    name = golden.input if side == "before" else promised_picture(golden)
+    if name is None:
         raise OutsideError("no picture among the outputs")
-    return confine(directory, pictures[0])
+    return confine(directory, name)
 
 
 def sheet_path(directory: Path | None, index: int) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from tendies_ops.web import numbers_view
 from tendies_ops.web.ledger_intake import SCHEMA, take_in_chunk
 from tendies_ops.web.ledger_places import Place, Query, chunk_of, matches, place_of, slice_of
 
@@ -37,6 +38,12 @@ class LedgerLine:
 
     row: int  #: counts from 1 over all runs of this ledger
     record: dict[str, Any]  #: as the ledger has it; what a line of another tendies does not tell is None
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether its result is a picture: neither nothing nor numbers alone."""
+        output = self.record["output"]
+        return isinstance(output, str) and not output.endswith(numbers_view.SUFFIX)
 
 
 @dataclass(frozen=True)

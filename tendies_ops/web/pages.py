@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from tendies_ops.web.charts import progress_bar
+from tendies_ops.web.numbers_view import golden_numbers, promised_picture
 from tendies_ops.web.safety import OutsideError
 
 _HEADINGS = {
@@ -58,10 +59,10 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(address=address, progress_bar=progress_bar)
+    made.globals.update(address=address, progress_bar=progress_bar, golden_numbers=golden_numbers)
     made.filters.update(
         count=format_count, duration=format_duration, size=format_size, when=format_time, ago=format_age,
-        path=quote_part, short=short_digest,
+        path=quote_part, short=short_digest, picture=promised_picture,
     )  # fmt: skip
     return made
 

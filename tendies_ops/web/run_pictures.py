@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
+from tendies_ops.web import numbers_view
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine
 from tendies_ops.web.remote_files import RemoteFiles
@@ -33,11 +34,30 @@ def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], r
     """
     name = "input" if side == "before" else "output"
     relative = exact_path(line.record, name)
-    root, url = (run.input, run.input_url) if side == "before" else (run.output, run.output_url)
-    if relative and url:
-        return remote.fetch(url, relative, str(line.record.get(f"{name}_digest")))
-    if not relative or root is None:
+    if not relative:
         raise OutsideError(side)
+    root, url = (run.input, run.input_url) if side == "before" else (run.output, run.output_url)
+    return _file_at(root, url, relative, str(line.record.get(f"{name}_digest")), remote)
+
+
+def numbers_of(run: Run, line: LedgerLine, remote: RemoteFiles) -> str:
+    """What the model answered in numbers, beside or instead of a picture; empty when it did not."""
+    relative = exact_path(line.record, "output")
+    if not relative:
+        return ""
+    beside = str(PurePosixPath(relative).with_suffix(numbers_view.SUFFIX))
+    try:
+        digest = str(line.record.get("output_digest"))
+        return numbers_view.result_numbers(_file_at(run.output, run.output_url, beside, digest, remote))
+    except (OutsideError, ValueError):
+        return ""
+
+
+def _file_at(root: Path | None, url: str | None, relative: str, digest: str, remote: RemoteFiles) -> Path:
+    if url:
+        return remote.fetch(url, relative, digest)
+    if root is None:
+        raise OutsideError(relative)
     return confine(root, relative)
 
 

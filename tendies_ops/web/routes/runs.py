@@ -17,7 +17,7 @@ from tendies_ops.web.ledger_places import Query as LedgerQuery
 from tendies_ops.web.pages import render
 from tendies_ops.web.picture_answer import PictureDep
 from tendies_ops.web.run_page import gallery_values, run_values
-from tendies_ops.web.run_pictures import find_pictures, picture_path, was_written_anew
+from tendies_ops.web.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
 from tendies_ops.web.runs_view import Run, RunState
 from tendies_ops.web.safety import confine
 from tendies_ops.web.services import ModelDep, ServicesDep, VisibleDep
@@ -87,7 +87,16 @@ def run_page(
     """One run: progress, failures by reason, gallery."""
     values = gallery_values(services.ledgers.of(run.ledger), wanted, page)
     may_retry = run.state != "running" and person.may_trigger_dag(model.batch_dag_id)
-    return render(request, "run.html", **run_values(run), **values, model=model, may_retry=may_retry)
+    return render(
+        request,
+        "run.html",
+        **run_values(run),
+        **values,
+        model=model,
+        may_retry=may_retry,
+        # A page of 48 waits for files of a disk, not for objects of a store.
+        numbers=lambda line: "" if run.output_url else numbers_of(run, line, services.remote_files),
+    )
 
 
 @router.get("/runs/{model_name}/{run_id}/live")
@@ -149,6 +158,7 @@ def picture_page(
         before=before,
         after=after,
         wanted=wanted,
+        numbers=numbers_of(run, line, services.remote_files),
         written_anew=was_written_anew(run, line),
     )
 

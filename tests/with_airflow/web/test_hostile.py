@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from itertools import cycle, product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from tests.support.web_world import WebWorld, scene
+from tests.support.web_world import WebWorld, add_detector_run, scene
 from tests.with_airflow.web.clients import Clients
 from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
@@ -252,3 +253,17 @@ def test_hostile_pictures_of_every_kind_cost_neither_the_server_nor_its_memory(
     assert set(statuses) <= {200, 415}
     assert 200 in statuses
     assert clients["viewer"].get("/tendies/runs/brush/hostile-pictures").status_code == 200
+
+
+def test_a_result_in_numbers_is_read_in_the_page_and_never_asked_for_as_a_picture(
+    world: WebWorld, clients: Clients
+) -> None:
+    add_detector_run(world, "boxes-alone")
+    run = clients["viewer"].get("/tendies/runs/brush/boxes-alone?q=boxes").text
+    (row,) = set(re.findall(r"/pictures/(\d+)/before", run))
+    page = clients["viewer"].get(f"/tendies/runs/brush/boxes-alone/pictures/{row}").text
+    found = clients["viewer"].get("/tendies/pictures?q=coast/boxes.jpg").text
+    for text in (run, page):
+        assert "hand &lt;b&gt;  0.96  left 25% to 75%, top 10% to 50%" in text
+    for text in (run, page, found):
+        assert f"/pictures/{row}/after" not in text
