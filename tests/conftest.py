@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.airflow import LiveAirflow, start_airflow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: Real models, photographs and recorded exchanges, which lie beside the checkout and not in it.
@@ -98,3 +101,17 @@ def shared_data() -> Path:
     if reason := _why_no_shared_data():
         pytest.skip(reason)
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def live_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirflow]:
+    """
+    One live Airflow for all tests that need one.
+
+    A test adds DAG files with ``live_airflow.add_dag_file`` and model specs with ``live_airflow.add_spec``, under names
+    of its own, for the others' stay.
+    """
+    home = tmp_path_factory.mktemp("live_airflow")
+    live = start_airflow(home, environment={"TENDIES_CACHE_DIR": str(home / "cache")})
+    yield live
+    live.stop()

@@ -97,11 +97,10 @@ def sharded_run(stage: Stage) -> Iterator[str]:
     )
     dag_id = f"tendies_batch_{SHARDED}"
     stage.airflow.wait_for_dag(dag_id)
-    server = stage.server
-    was = server.model_name, server.pause_s
-    server.model_name, server.pause_s = SHARDED, 0.5
-    yield stage.airflow.trigger(dag_id)
-    server.model_name, server.pause_s = was
+    stage.server.model_name = SHARDED
+    with stage.server.slow(0.5):
+        yield stage.airflow.trigger(dag_id)
+    stage.server.model_name = MODEL
 
 
 def test_shards_move_one_by_one_and_as_a_sum_without_reloading(

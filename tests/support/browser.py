@@ -52,6 +52,11 @@ class Browsers:
         """The address of one of our pages inside Airflow."""
         return f"{self.airflow.url}/plugin/tendies/tendies/{path}"
 
+    def check_quiet(self) -> None:
+        """What was asked of whom, and said, by all pages until now."""
+        assert self.hosts - {""} <= {urlsplit(self.airflow.url).netloc}
+        assert self.complaints == []
+
     def keep(self, page: Any, name: str) -> None:
         """A screenshot, where somebody wants to look at them."""
         if self.screenshots is not None:
