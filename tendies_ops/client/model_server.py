@@ -135,7 +135,7 @@ class ModelServerClient:
             raise BadAnswerError(f"GET {self.base_url}{path} was answered with a {type(document).__name__}.")
         return document
 
-    def _send(self, method: str, path: str, body: bytearray | None) -> bytes:
+    def _send(self, method: str, path: str, body: bytes | None) -> bytes:
         where = f"{method} {self.base_url}{path}"
         try:
             response = self._session.send(
@@ -152,7 +152,7 @@ class ModelServerClient:
             raise error_for_status(response.status_code, answer, where)
         return answer
 
-    def _prepared(self, method: str, path: str, body: bytearray | None) -> requests.PreparedRequest:
+    def _prepared(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
         """A prepared request, made once a thread and path: preparing costs as much as sending."""
         prepared: dict[str, requests.PreparedRequest] = self._of_thread.__dict__.setdefault("prepared", {})
         request = prepared.get(method + path)
@@ -160,7 +160,7 @@ class ModelServerClient:
             headers = {"Content-Type": "application/json"} if method == "POST" else {}
             request = self._session.prepare_request(requests.Request(method, self.base_url + path, headers=headers))
             prepared[method + path] = request
-        request.body = body  # type: ignore[assignment]  # any buffer is sent as it is
+        request.body = body
         if body is not None:
             request.headers["Content-Length"] = str(len(body))
         return request

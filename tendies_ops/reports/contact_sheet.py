@@ -77,7 +77,7 @@ def _thumbnail(picture: Picture, cell_size: int) -> Image.Image | None:
     if max(upright.size) * 2 <= cell_size:
         times = cell_size // max(upright.size)
         return upright.resize((upright.width * times, upright.height * times), Image.Resampling.NEAREST)
-    upright.thumbnail((cell_size, cell_size), Image.Resampling.LANCZOS)
+    upright.thumbnail((cell_size, cell_size), Image.Resampling.HAMMING)  # looks like LANCZOS at a third of its cost
     return upright
 
 
