@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tendies_ops.errors import UsageError
 from tendies_ops.inference import pacing
 from tendies_ops.inference.provenance import read_provenance
 from tendies_ops.inference.replaying import replay
+from tendies_ops.inference.results.table import write_parquet
 from tendies_ops.inference.sharding import finish_shards, plan_shards
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
@@ -152,6 +154,31 @@ def test_scores_become_one_table_of_all_pictures_done_now_or_before(classifier: 
     again = classifier.run()
     assert (again.done, again.skipped) == (1, 3)
     assert {row["input"] for row in table_of(again)} == {"a.png", "c.png", "deep/b.png", "d.png"}
+
+
+def test_the_table_is_there_as_parquet_too(classifier: Bench) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    report = classifier.run()
+    rows = parquet.read_table(report.paths["scores_parquet"]).to_pylist()
+    assert [row["input"] for row in rows] == [row["input"] for row in table_of(report)]
+    assert rows[0] == {"input": "a.png", "class": "bright", "score": 1.0, "class_2": "dark", "score_2": 0.0}
+    assert 'href="scores.parquet"' in Path(report.paths["html"]).read_text()
+
+
+def test_a_column_that_goes_on_with_words_stays_in_the_csv_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    table = tmp_path / "scores.csv"
+    table.write_text("input,mood\n" + "a.png,0.5\n" * 200_000 + "b.png,sunny\n")  # pyarrow decides by the first MB
+    assert write_parquet(table) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_without_pyarrow_the_table_is_a_csv_file(classifier: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    report = classifier.run()
+    assert len(table_of(report)) == 3
+    assert "scores_parquet" not in report.paths
+    assert not list(Path(report.paths["scores"]).parent.glob("*.parquet"))
 
 
 def test_scores_are_on_the_contact_sheet_and_the_page_links_the_table(classifier: Bench) -> None:
