@@ -1,6 +1,6 @@
 """
-Apache Beam: match and read files, `RunInference` with a handler for whole files, write; on the runner that it has for
-one machine, with two threads that share the model.
+Apache Beam: match files, share them out, read, `RunInference` with a handler for whole files, write; on the runner that
+it has for one machine, with two threads that share the model.
 
 Arguments: the folder of pictures, the folder of results, how many pictures a call gets.
 """
@@ -56,6 +56,7 @@ def main() -> None:
             pipeline
             | fileio.MatchFiles(f"{source}/**")
             | fileio.ReadMatches()
+            | beam.Reshuffle()  # without it one thread gets everything
             | beam.Map(lambda file: (file.metadata.path, file.read()))
             | RunInference(handler)
             | beam.MapTuple(lambda path, result: write_result(target, Path(path).relative_to(source), result))
