@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tendies_ops.server.json_pretty import debug_string
 from tendies_ops.server.json_text import JsonObject, members
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.tensors import STRING, DType, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.tensors import STRING, DType, NumberTensor, OpaqueTensor, StringTensor, Tensor
 
 _INT32: Final = (-(1 << 31), (1 << 31) - 1)
 _INT_RANGES: Final[dict[str, tuple[int, int]]] = {
@@ -144,8 +144,8 @@ def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tens
         return StringTensor(shape, values)
     if dtype.name in _FLOATS:
         return NumberTensor(shape, _float_array(values, dtype))
-    if dtype.numpy is None:  # only an empty list comes this far
-        raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: [] to type: {dtype.name}")
+    if dtype.numpy is None:
+        return OpaqueTensor(shape, dtype)  # no value: each one has been refused
     wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
     return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy))
 

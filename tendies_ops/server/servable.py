@@ -15,7 +15,16 @@ from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
-from tendies_ops.server.tensors import NUMBER_OF, STRING, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
+from tendies_ops.server.tensors import (
+    BFLOAT16,
+    NUMBER_OF,
+    STRING,
+    NumberTensor,
+    OpaqueTensor,
+    StringTensor,
+    Tensor,
+    dtype_of,
+)
 
 MAX_RANK = 254  # tensorflow/core/framework/tensor_shape.h, MaxDimensions
 
@@ -185,10 +194,17 @@ def _new_tensor(tf: Any, name: str, tensor: Tensor) -> int:
     if isinstance(tensor, StringTensor):
         return _new_string_tensor(tf, tensor)
     if isinstance(tensor, OpaqueTensor):
-        raise TypeError(f"input {name} of type {tensor.dtype.name} cannot be made")
+        return _new_empty_tensor(tf, name, tensor)
     array = np.ascontiguousarray(tensor.values)
     handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(tensor.shape), len(tensor.shape), array.nbytes)
     ctypes.memmove(tf.TF_TensorData(handle), array.ctypes.data, array.nbytes)
+    return handle
+
+
+def _new_empty_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
+    if math.prod(tensor.shape) or tensor.dtype is not BFLOAT16:
+        raise StatusError("UNIMPLEMENTED", f"tensor parsing error: {name}: type {tensor.dtype.name} is not read here")
+    handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims(tensor.shape), len(tensor.shape), 0)
     return handle
 
 

@@ -52,6 +52,7 @@ def _table() -> dict[int, DType]:
 
 DTYPES: Final[dict[int, DType]] = _table()
 STRING: Final[DType] = DTYPES[7]
+BFLOAT16: Final[DType] = DTYPES[14]
 NUMBER_OF: Final[dict[np.dtype[Any], int]] = {
     dtype.numpy: number for number, dtype in DTYPES.items() if dtype.numpy is not None
 }
@@ -91,7 +92,11 @@ class NumberTensor:
 
 @dataclass(frozen=True)
 class OpaqueTensor:
-    """An output of a type that JSON cannot carry: only its shape matters, for the error that names it."""
+    """
+    A tensor of a type that JSON cannot carry.
+
+    Of an output only the shape matters, for the error that names it; an input has no values at all.
+    """
 
     shape: tuple[int, ...]
     dtype: DType

@@ -46,8 +46,13 @@ class Model(tf.Module):
     def regress(self, inputs):
         return {"outputs": 2.0 * self.x_of(inputs)}
 
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.bfloat16, name="x")])
+    def shape(self, x):
+        return {"shape": tf.shape(x)}
+
 model = Model()
-tf.saved_model.save(model, f"{sys.argv[1]}/1", signatures={"serving_default": model.classify, "regress": model.regress})
+signatures = {"serving_default": model.classify, "regress": model.regress, "shape": model.shape}
+tf.saved_model.save(model, f"{sys.argv[1]}/1", signatures=signatures)
 """
 
 
@@ -62,7 +67,11 @@ def _make(directory: Path, megabytes: int) -> Path:
 
 @pytest.fixture(scope="session")
 def example_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 1 classifies (serving_default) and regresses (regress) tf.Examples with a float ``x``."""
+    """
+    Version 1 classifies (serving_default) and regresses (regress) tf.Examples with a float ``x``.
+
+    Its signature ``shape`` tells the shape of a bfloat16 ``x``.
+    """
     directory = tmp_path_factory.mktemp("example-models")
     _run(_MAKE_EXAMPLES, str(directory))
     return directory
