@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=1.5, help="of one contender's turn in a round")
-    parser.add_argument("--lanes", type=int, default=2, help="requests under way at a time")
+    parser.add_argument("--lanes", type=int, default=3, help="requests under way at a time")
     parser.add_argument("--budget", type=float, default=420.0, help="seconds a workload, after which no round begins")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no server behind

@@ -1,8 +1,8 @@
 """
 No server at all: the SavedModel called in this process, by two threads. What every server is measured against.
 
-Two ways to call it: as ``tf.saved_model.load`` gives it (``signature``), and in a session of TensorFlow 1's interface
-(``session``), which costs less a call.
+Three ways to call it: as ``tf.saved_model.load`` gives it (``signature``), in a session of TensorFlow 1's interface
+(``session``), which costs less a call, and in one that runs the graph on the thread that calls (``caller``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from model import INTER_OP_THREADS, INTRA_OP_THREADS, Predict, load_model
 
+CALLERS_THREAD = -1  # what ConfigProto takes for "no threads of your own"
 
-def load_session(directory: str) -> Predict:
+
+def load_session(directory: str, *, inter_op_threads: int) -> Predict:
     """
     Load a SavedModel into a session.
 
@@ -30,7 +32,7 @@ def load_session(directory: str) -> Predict:
 
     tf1 = tf.compat.v1
     config = tf1.ConfigProto(
-        intra_op_parallelism_threads=INTRA_OP_THREADS, inter_op_parallelism_threads=INTER_OP_THREADS
+        intra_op_parallelism_threads=INTRA_OP_THREADS, inter_op_parallelism_threads=inter_op_threads
     )
     session = tf1.Session(graph=tf.Graph(), config=config)
     with session.graph.as_default():
@@ -69,10 +71,12 @@ def main() -> None:
     """
     Say ``ready``, then answer every line ``<seconds> <threads> <batch size>`` with images and seconds.
 
-    Arguments: the picture's file, ``signature`` or ``session``.
+    Arguments: the picture's file, ``signature``, ``session`` or ``caller``.
     """
     picture = Path(sys.argv[1]).read_bytes()
-    predict = load_session(os.environ["BENCH_SAVED_MODEL"]) if sys.argv[2] == "session" else load_model()
+    inter_op_threads = {"session": INTER_OP_THREADS, "caller": CALLERS_THREAD}.get(sys.argv[2])
+    saved_model_dir = os.environ["BENCH_SAVED_MODEL"]
+    predict = load_session(saved_model_dir, inter_op_threads=inter_op_threads) if inter_op_threads else load_model()
     predict([picture])
     print("ready", flush=True)
     for line in sys.stdin:
