@@ -20,6 +20,7 @@ import yaml
 
 from tests.support.airflow_home import REPOSITORY, airflow_environment
 from tests.support.ports import free_port
+from tests.support.process_groups import command_line, end_group, parent_of
 
 _START_S = 240.0  # 20 s on an idle machine
 _FINAL_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -188,7 +189,7 @@ class LiveAirflow:
     def kill_and_restart(self, component: str) -> None:
         """Kill one component (``scheduler``, ``triggerer``) as a crash would, and start another one."""
         for pid in self.children(f"airflow {component}"):
-            if f"airflow {component}" in _command_line(_parent(pid)):
+            if f"airflow {component}" in command_line(parent_of(pid)):
                 continue  # a child of it, such as a task: a crash of the component leaves it alone
             os.kill(pid, signal.SIGKILL)
         with self.log_path.open("ab") as log:
@@ -206,7 +207,7 @@ class LiveAirflow:
     def stop(self) -> None:
         """End every process of it."""
         for process in (*self._restarted, self.process):
-            _end_group(process)
+            end_group(process)
 
 
 def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -> LiveAirflow:
@@ -277,44 +278,3 @@ def _healthy(live: LiveAirflow) -> bool:
     health = answer.json()
     parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
-
-
-def _command_line(pid: int) -> str:
-    import psutil
-
-    try:
-        return " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return ""
-
-
-def _parent(pid: int) -> int:
-    import psutil
-
-    try:
-        return psutil.Process(pid).ppid()
-    except psutil.Error:
-        return 0
-
-
-def _end_group(leader: subprocess.Popen[bytes]) -> None:
-    """Ask first, then force."""
-    for number, patience_s in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
-        try:
-            os.killpg(leader.pid, number)
-        except ProcessLookupError:
-            return
-        if _group_gone(leader, patience_s):
-            return
-
-
-def _group_gone(leader: subprocess.Popen[bytes], patience_s: float) -> bool:
-    deadline_s = time.monotonic() + patience_s
-    while time.monotonic() < deadline_s:
-        leader.poll()  # reaps the leader, which else would count as alive
-        try:
-            os.killpg(leader.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.2)
-    return False
