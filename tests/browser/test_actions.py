@@ -13,11 +13,12 @@ from tests.support.browser import Browsers
 from tests.support.candidates import picture
 from tests.support.web_world import png, scene
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 SHARDED = "sharded_stripes"
 
 
+@pytest.mark.slow
 def test_the_failed_ones_are_tried_again_and_what_was_mended_is_done(stage: Stage, browsers: Browsers) -> None:
     (stage.input / "broken" / "cut-0.png").write_bytes(png(scene(900)))
     page = browsers.page("user")
@@ -103,6 +104,7 @@ def sharded_run(stage: Stage) -> Iterator[str]:
     stage.server.model_name = MODEL
 
 
+@pytest.mark.slow
 def test_shards_move_one_by_one_and_as_a_sum_without_reloading(
     stage: Stage, sharded_run: str, browsers: Browsers
 ) -> None:
