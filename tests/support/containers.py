@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
 
+@cache
 def read_compose() -> dict[str, Any]:
     """The compose file, anchors and merges resolved."""
     document: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
@@ -51,6 +53,7 @@ def kubernetes_objects() -> Iterator[dict[str, Any]]:
         yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
 
 
+@cache
 def helm_values() -> dict[str, Any]:
     """The values file of the Helm chart."""
     values: dict[str, Any] = yaml.safe_load((DOCKER / "helm-values.yaml").read_text(encoding="utf-8"))

@@ -135,7 +135,10 @@ def test_a_second_run_at_once_is_kept_out_and_nothing_is_done_twice(
 
 
 @pytest.mark.usefixtures("quick_leases")
-def test_the_lease_of_a_killed_run_is_taken_away_after_a_while(bench: Bench, bucket: fsspec.AbstractFileSystem) -> None:
+def test_the_lease_of_a_killed_run_is_taken_away_after_a_while(
+    bench: Bench, bucket: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_lease, "_LEFT_AFTER_S", 0.05)
     bucket.pipe_file("/in/a.png", png(1))
     bucket.pipe_file("/out/.tendies/leases/run.json", b'{"holder": "killed", "host": "h", "token": "t", "beat": 7}')
     bucket.pipe_file("/out/.tendies/leases/shard-3.json", b"torn")
