@@ -16,8 +16,8 @@ import requests
 from tests.support.airflow import LiveAirflow
 from tests.support.browser import Browsers
 from tests.support.candidates import make_candidate, shift, write_manifest
+from tests.support.scenes import png, scene
 from tests.support.watching_server import WatchingServer
-from tests.support.web_world import png, scene
 
 MODEL = "coastlines"
 

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import MODEL, Stage, in_frame, run_path
 from tests.support.browser import Browsers
 from tests.support.candidates import picture
-from tests.support.web_world import png, scene
+from tests.support.scenes import png, scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

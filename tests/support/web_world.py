@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from PIL import Image, ImageFilter, ImageOps
 
 from tendies_ops.files import digest_bytes, digest_of_digests
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, RunStamp, encode_record, make_record
@@ -19,6 +17,7 @@ from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.publish.history import Event, HistoryRecord, append_history
 from tendies_ops.publish.layout import review_directory
 from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files, read_manifest
+from tests.support.scenes import painted, png, scene
 from tests.support.specs import write_specs
 
 MODEL = "brush"
@@ -60,33 +59,6 @@ def make_world(
         {"model_name": other, "description": "Turns noise into stripes", "release": {"servers": list(servers)}},
     )
     return world
-
-
-def scene(seed: int, *, width: int = 256, height: int = 192) -> Image.Image:
-    """A landscape of hills under a sky, every pixel known by its seed."""
-    rng = np.random.default_rng(seed)
-    across = np.linspace(0, 1, width)
-    rows = np.arange(height)[:, None] / height
-    top, bottom = rng.uniform(90, 255, 3), rng.uniform(120, 255, 3)
-    pixels = top * (1 - rows[..., None]) + bottom * rows[..., None] + np.zeros((height, width, 1))
-    sun = (across[None] - rng.uniform(0.15, 0.85)) ** 2 + (rows - rng.uniform(0.1, 0.35)) ** 2 < 0.006
-    pixels[sun] = (255, 244, 214)
-    for layer in range(4):
-        waves = sum(rng.uniform(0.01, 0.06) * np.sin(across * rng.uniform(3, 22) + rng.uniform(0, 7)) for _ in range(4))
-        pixels[rows > 0.38 + 0.15 * layer + waves[None]] = rng.uniform(20, 190 - 30 * layer, 3)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-def painted(image: Image.Image, version: int) -> Image.Image:
-    """What the pretended model makes of it."""
-    strokes = image.filter(ImageFilter.ModeFilter(9 + 2 * version)).filter(ImageFilter.EDGE_ENHANCE_MORE)
-    return ImageOps.posterize(strokes, 3 + version % 3)
-
-
-def png(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
 
 
 def add_version(

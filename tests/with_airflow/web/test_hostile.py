@@ -14,7 +14,8 @@ import orjson
 import pytest
 from PIL import Image
 
-from tests.support.web_world import WebWorld, add_detector_run, scene
+from tests.support.scenes import scene
+from tests.support.web_world import WebWorld, add_detector_run
 from tests.with_airflow.web.clients import Clients
 from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
