@@ -43,7 +43,7 @@ def oldest_airflow(pyproject: str) -> str:
 
 def needed_for_tests(pyproject: str) -> list[str]:
     """What the tests need beside tendies itself, with their bounds."""
-    return re.findall(r'"((?:apache-airflow-providers-openlineage|hypothesis|pytest)[^"]*)"', pyproject)
+    return re.findall(r'"((?:apache-airflow-providers-(?:celery|openlineage)|celery|hypothesis|pytest)[^"]*)"', pyproject)
 
 
 def install_command(python: Path) -> list[str]:
