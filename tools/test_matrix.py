@@ -43,7 +43,8 @@ def oldest_airflow(pyproject: str) -> str:
 
 def needed_for_tests(pyproject: str) -> list[str]:
     """What the tests need beside tendies itself, with their bounds."""
-    return re.findall(r'"((?:apache-airflow-providers-(?:celery|openlineage)|celery|hypothesis|pytest)[^"]*)"', pyproject)
+    names = "apache-airflow-providers-(?:celery|openlineage)|celery|hypothesis|pytest"
+    return re.findall(rf'"((?:{names})[^"]*)"', pyproject)
 
 
 def install_command(python: Path) -> list[str]:
