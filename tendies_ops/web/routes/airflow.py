@@ -47,9 +47,15 @@ def dag_run_tab(
 
 
 @router.get("/airflow/run/live")
-def dag_run_live(request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId) -> HTMLResponse:
-    """The shards as they are now; or whether the DAG run has begun with pictures, which loads the page again."""
-    shards = _shards(visible, dag_id, run_id)
+def dag_run_live(
+    request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId, waiting: bool = False
+) -> HTMLResponse:
+    """
+    The shards as they are now.
+
+    :param waiting: the page shows none yet; the first pictures of the DAG run make it load again.
+    """
+    shards = None if waiting else _shards(visible, dag_id, run_id)
     if shards is not None:
         answer = render(request, "shards_live.html", **_shard_values(shards))
         goes_on = shards.whole.state == "running"
