@@ -59,13 +59,13 @@ def measure(
     :param rounds: how often each gets its turn.
     :param seconds: of one turn.
     :param lanes: requests under way at a time.
-    :param budget_s: no round begins later than this.
+    :param budget_s: no round begins later than this after the start of the first.
     """
-    started_s = time.monotonic()
     with ExitStack() as stack:
         contenders = start_contenders(stack, workload, peers, lanes=lanes)
         for contender in contenders:
             contender.work(1.0)  # not counted: the first requests find cold caches
+        started_s = time.monotonic()
         done: list[Round] = []
         while len(done) < rounds and time.monotonic() - started_s < budget_s:
             done.append([_take_turn(contender, seconds) for contender in contenders])
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=1.5, help="of one contender's turn in a round")
     parser.add_argument("--lanes", type=int, default=3, help="requests under way at a time")
-    parser.add_argument("--budget", type=float, default=420.0, help="seconds a workload, after which no round begins")
+    parser.add_argument("--budget", type=float, default=420.0, help="seconds after which no round of a workload begins")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no server behind
     for workload in make_workloads(tuple(arguments.workloads)):
