@@ -26,7 +26,7 @@ MODELS = {"almost nothing 64x64": 2700.0, "photo style 256x256": 12.8}
 class Measured:
     """What one of each thing does on the machine that the benches ran on."""
 
-    client_cpu_s: float = 0.0007  #: of a worker, a picture of 256x256: 1,436 a CPU second in `bench.client_cost`
+    client_cpu_s: float = 0.0008  #: of a worker, a picture of 256x256: 1,261 a CPU second in `bench.client_cost`
     plan_cpu_s: float = 0.000032  #: to list a picture and find it in the ledger as done: `bench.batch_scale`
     ledger_bytes: float = 750.0  #: of one line
     list_page: int = 1000  #: names that an object store gives at a time
