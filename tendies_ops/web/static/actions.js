@@ -68,3 +68,6 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   act(form);
 });
+
+// Buttons appear when something listens to them: this script runs after all whose buttons there are.
+document.documentElement.classList.add("scripted");

@@ -12,7 +12,6 @@ function openInAirflow(href) {
   outer.dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 }
 
-document.documentElement.classList.add("scripted");
 if (outer) {
   try {
     wearTheme();
