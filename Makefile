@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PYTHON
 PY := .venv/bin/python
 # Two at a time, the long ones first.
-PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/faults tests/fuzz tests/unit
 
 .DEFAULT_GOAL := help

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,22 +46,40 @@ _SKIPS_FOR_RIGHTS = ("root reads everything')", "root writes everywhere')", "no 
 _NEEDS = {"shared_data": _why_no_shared_data, "browser": _why_no_browser, "postgres": _why_no_postgres}
 
 
-#: Folders whose tests share what is dear to make (exported models, Airflow's application, a browser).
-_SHARING_FOLDERS = ("browser", "with_airflow/web", "with_tensorflow/export", "with_tensorflow/server")
+#: How paths of tests begin that share what is dear to make -> its name.
+_SHARING = {
+    "e2e/test_airflow_": "live_airflow",
+    "browser/": "live_airflow",
+    "with_airflow/web/": "airflow_application",
+    "with_tensorflow/export/": "exported_models",
+    "with_tensorflow/server/": "servers",
+}
 
 
-def _group_of(item: pytest.Item) -> str:
-    """Tests of one group run in one worker of pytest-xdist, so that what they share is made once."""
-    if "live_airflow" in getattr(item, "fixturenames", ()):
-        return "live_airflow"
-    path = item.path.relative_to(REPOSITORY / "tests").as_posix()
-    return next((folder for folder in _SHARING_FOLDERS if path.startswith(f"{folder}/")), path)
+def _group_of(node_id: str) -> str:
+    """What a test shares; its file, when that is nothing in particular."""
+    path = node_id.partition("::")[0].removeprefix("tests/")
+    return next((name for beginning, name in _SHARING.items() if path.startswith(beginning)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """
+    Tests of one group run in one worker of pytest-xdist, so that what they share is made once.
+
+    Its own groups (``--dist loadgroup``) do nothing under pytest 9.2: it writes them into node ids, which are fixed now.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with the reason; say which tests belong together."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+    """Skip what cannot run here, with the reason."""
     reasons = {mark: why() for mark, why in _NEEDS.items()}
     for item in items:
         for mark, reason in reasons.items():
