@@ -67,7 +67,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     Tests of one group run in one worker of pytest-xdist, so that what they share is made once.
 
-    Its own groups (``--dist loadgroup``) do nothing under pytest 9.2: it writes them into node ids, which are fixed now.
+    Its own groups (``--dist loadgroup``) do nothing under pytest 9.2: it writes them into node ids, now fixed.
     """
     from xdist.scheduler import LoadScopeScheduling
 
