@@ -61,14 +61,16 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     read_until(killed, "Starting Airflow")
     killed.send_signal(signal.SIGKILL)
     killed.wait(timeout=10)
-    left = {process.pid for process in find_marked(place)}
+    left = find_marked(place)
     assert left, "nothing was running yet: the test shows nothing"
 
     demo = start_demo(place)
     output, _ = demo.communicate(timeout=_ROAD_TIMEOUT_S)
 
     assert demo.returncode == 0, output
-    assert f"Stopped {len(left)} processes that an earlier demo had left" in output
+    # Airflow was starting: between the look and the stop some processes came and went.
+    assert re.search(r"Stopped [1-9]\d* processes that an earlier demo had left", output), output
+    assert not any(process.is_running() for process in left)
     assert "Every run succeeded and every picture is there." in output
     assert "64 done, 0 failed, 64 in all" in output
     assert "16 done, 0 failed, 16 in all" in output

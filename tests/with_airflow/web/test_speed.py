@@ -17,6 +17,14 @@ from tests.support.web_world import WebWorld, add_run
 from tests.with_airflow.web.clients import Clients
 
 PICTURES = 100_000
+_ADDRESSES = (
+    "",
+    "?page=2000",
+    "?outcome=failed",
+    "?outcome=failed&kind=damaged&page=4",
+    "?q=walk-0999",
+    "?q=nowhere",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,36 +51,47 @@ def large_run(world: WebWorld) -> str:
     return "/tendies/runs/brush/large"
 
 
-def cpu_seconds(clients: Clients, url: str, times: int = 1) -> float:
-    """The least of some tries: what a page costs this process, whatever else the machine does."""
+def seconds(clients: Clients, url: str, times: int = 1) -> float:
+    """The quickest of some tries: other work on the machine only ever adds."""
     took = []
     for _ in range(times):
-        began_s = time.process_time()
+        began_s = time.perf_counter()
         assert clients["viewer"].get(url).status_code == 200
-        took.append(time.process_time() - began_s)
+        took.append(time.perf_counter() - began_s)
     return min(took)
 
 
+@pytest.mark.slow  # it looks at the clock, and a machine with other work is slower for everybody
 def test_a_run_of_a_hundred_thousand_pictures_opens_in_a_second(large_run: str, clients: Clients) -> None:
-    first_s = cpu_seconds(clients, large_run)
-    assert first_s < 1.0, "the very first time, while the index is being made"
-    deadline_s = time.monotonic() + 60
-    while b"is indexed so far" in clients["viewer"].get(large_run).content:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
-    for address in (
-        "",
-        "?page=2000",
-        "?outcome=failed",
-        "?outcome=failed&kind=damaged&page=4",
-        "?q=walk-0999",
-        "?q=nowhere",
-    ):
-        assert cpu_seconds(clients, large_run + address, 3) < 0.5, address
+    assert seconds(clients, large_run) < 1.0, "the very first time, while the index is being made"
+    wait_for_the_index(clients, large_run)
+    for address in _ADDRESSES:
+        assert seconds(clients, large_run + address, 3) < 0.5, address
+
+
+def test_a_run_of_a_hundred_thousand_pictures_is_shown_while_it_is_indexed_and_whole_after(
+    large_run: str, clients: Clients
+) -> None:
+    assert "coast/" in clients["viewer"].get(large_run).text
+    wait_for_the_index(clients, large_run)
+    assert {clients["viewer"].get(large_run + address).status_code for address in _ADDRESSES} == {200}
     assert "99,9" in clients["viewer"].get(f"{large_run}?page=2084").text
 
 
-def test_a_page_of_the_gallery_comes_with_its_pictures_in_half_a_second_once_they_are_made(
+def wait_for_the_index(clients: Clients, run: str) -> None:
+    deadline_s = time.monotonic() + 60
+    while b"is indexed so far" in clients["viewer"].get(run).content:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+@pytest.mark.slow  # by the clock too
+def test_a_page_of_the_gallery_comes_in_half_a_second(large_run: str, clients: Clients) -> None:
+    wait_for_the_index(clients, large_run)
+    assert seconds(clients, large_run, 3) < 0.5
+
+
+def test_the_pictures_of_a_page_are_made_once_and_sent_once(
     large_run: str, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = [
@@ -84,7 +103,6 @@ def test_a_page_of_the_gallery_comes_with_its_pictures_in_half_a_second_once_the
     first = [clients["viewer"].get(source) for source in sources]
     assert {answer.status_code for answer in first} == {200}
     assert len(decoded) == len(set(decoded)) == len(sources) == 96, "each is made"
-    assert cpu_seconds(clients, large_run, 3) < 0.5
     again = [clients["user"].get(source) for source in sources]
     assert [answer.content for answer in again] == [answer.content for answer in first]
     known = [
