@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tendies_ops.client import replica_health
 from tendies_ops.errors import (
     OutputFolderError,
     RequestRefusedError,
@@ -38,6 +39,8 @@ FAULTS = [*SICK_ANSWERS, Answer(body=b'{"predictions": []}'), predictions_answer
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(pacing, "_LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(replica_health, "_FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr(replica_health, "_LONGEST_LOOK_S", 0.05)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
