@@ -117,7 +117,7 @@ def finish(options: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(
     ("kills", "pictures", "longest_s"),
-    [(15, 200, 0.5), pytest.param(200, 2500, 0.7, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+    [(15, 200, 0.5), pytest.param(200, 4000, 0.7, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_kills_at_random_moments_lose_nothing_and_repeat_only_what_was_in_flight(
     tmp_path: Path, kills: int, pictures: int, longest_s: float
