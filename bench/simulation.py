@@ -19,7 +19,7 @@ from bench.results import Row, as_table, write_result
 
 SECONDS_A_MONTH = 30 * 86400
 #: Images a second of one core of the Model Server (`bench.server_peers`; a test holds them against what is published).
-MODELS = {"almost nothing 64x64": 2700.0, "photo style 256x256": 12.8}
+MODELS = {"almost nothing 64x64": 2000.0, "photo style 256x256": 12.8}
 
 
 @dataclass(frozen=True)
