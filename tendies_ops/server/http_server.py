@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tendies_ops.server.body_buffers import BodyBuffers
@@ -14,7 +14,6 @@ from tendies_ops.server.http_message import Request, Response, html_error
 from tendies_ops.server.http_protocol import HttpProtocol, Respond
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.rest_handler import RestHandler
-from tendies_ops.server.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class HttpServer:
         self._settings = settings
         self._metrics = metrics
         self._ready = ready
-        self._workers = Workers(max(1, settings.num_threads - 1), "rest")
+        self._pool = ThreadPoolExecutor(max(1, settings.num_threads - 1), thread_name_prefix="rest")
         self._connections: set[HttpProtocol] = set()
         self._buffers = BodyBuffers()
         self._server: asyncio.Server | None = None
@@ -86,7 +85,7 @@ class HttpServer:
             connection.drain()
         while self._connections:
             await asyncio.sleep(0.01)
-        self._workers.close()
+        self._pool.shutdown()
 
     def _handle(self, request: Request, respond: Respond) -> None:
         target = request.target
@@ -95,7 +94,7 @@ class HttpServer:
         elif target.path == self._settings.prometheus_path:
             respond(self._metrics_page(target.whole))
         elif target.is_rest:
-            self._workers.submit(functools.partial(self._work, request, respond))
+            self._pool.submit(self._work, request, respond)
         else:
             respond(html_error(404))
 
