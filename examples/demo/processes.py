@@ -82,7 +82,7 @@ def find_marked(mark: Path) -> list[psutil.Process]:
 
 def stop_marked(mark: Path) -> int:
     """End every process of this demo, asked first and then forced, and return how many there were."""
-    first = _with_descendants(find_marked(mark))
+    first = _alive(_with_descendants(find_marked(mark)))
     _send(first, psutil.Process.terminate)
     _wait_until_gone(first, _PATIENCE_S)
     # A program that is ending may still have started something.
