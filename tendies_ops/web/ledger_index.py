@@ -27,6 +27,7 @@ from tendies_ops.web.ledger_places import Place, Query, chunk_of, matches, place
 #: A search counts so many pictures and no more.
 MAX_FOUND = 2000
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
+_ANSWER_FIRST_S = 0.5  # the rest begins when the page is on its way: both want the interpreter
 _BLANK: dict[str, Any] = dict.fromkeys(
     ("output", "kind", "reason", "model_name", "version", "milliseconds", "size_bytes", "batch_size")
 )
@@ -99,7 +100,7 @@ class LedgerIndex:
             if finished:
                 self._known = seen
             else:
-                threading.Thread(target=self._finish, name="tendies-ledger", daemon=True).start()
+                self._finish_later()
         return self._share_known(seen[0])
 
     def counts(self, run_ids: tuple[str, ...]) -> dict[tuple[str, str], int]:
@@ -168,6 +169,11 @@ class LedgerIndex:
             for place in places:
                 stream.seek(place.start)
                 yield place.row, stream.read(place.length)
+
+    def _finish_later(self) -> None:
+        rest = threading.Timer(_ANSWER_FIRST_S, self._finish)
+        rest.daemon = True
+        rest.start()
 
     def _finish(self) -> None:
         with self._following:
