@@ -12,6 +12,7 @@ happened, where, what was found, and what to do next.
         ParityError                    the export computes something else than its source
       PublishError                   a version cannot be made visible
         VersionExistsError             that number already has other content
+        VersionRemovedError            the version to be used is not there, or no longer
         LockHeldError        retryable   another publisher is at work
       ModelServerError               what talking to Model Server can end in
         ServerUnreachableError retryable nobody answers at that address
@@ -70,6 +71,10 @@ class PublishError(TendiesError):
 
 class VersionExistsError(PublishError):
     """That version number already has other content, which never changes."""
+
+
+class VersionRemovedError(PublishError):
+    """The version that somebody wants to use has no directory, or none any more."""
 
 
 class LockHeldError(PublishError):

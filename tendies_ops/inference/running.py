@@ -30,7 +30,7 @@ from tendies_ops.inference.servers import (
     find_manifest,
     open_replicas,
     pin_version,
-    version_lease,
+    pinned_version,
 )
 from tendies_ops.inference.shard_shares import belongs_to_shard
 from tendies_ops.inference.sharding import ShardLedger, merge_shard_ledgers
@@ -67,11 +67,12 @@ def run_batch(
     with contextlib.closing(source), open_replicas(options) as replicas, target.locked(options.shard):
         setting = _Setting(source, target, replicas, cancelled, on_progress)
         while True:
-            version = pin_version(replicas, options)
-            try:
-                return _run_version(options, version, setting)
-            except VersionGoneError as error:
-                options = _after_version_gone(options, version, replicas, error)
+            with pinned_version(replicas, options, cancelled) as version:
+                try:
+                    return _run_version(options, version, setting)
+                except VersionGoneError as error:
+                    gone = error
+            options = _after_version_gone(options, version, replicas, gone)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ def _run_version(options: BatchOptions, version: int, setting: _Setting) -> Batc
     options = _with_contract(options, manifest, answers)
     digest = manifest.model_digest if manifest else None
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)
-    with version_lease(options, version):
-        return _Run(options, stamp, answers, setting).execute()
+    return _Run(options, stamp, answers, setting).execute()
 
 
 def _after_version_gone(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.errors import ModelServerError, PublishError, VersionGoneError
+from tendies_ops.errors import ModelServerError, PublishError, VersionGoneError, VersionRemovedError
 from tendies_ops.inference.exchange import Replica
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.results import Answers, describe_answers
+from tendies_ops.publish.leases import hold_lease
+from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import Manifest, read_manifest
+
+_NOTICED_WITHIN_S = 5.0  # Model Server looks every second unless told otherwise
 
 
 @contextlib.contextmanager
@@ -60,6 +65,25 @@ def pin_version(replicas: Sequence[Replica], options: BatchOptions) -> int:
             words = f"{replica.client.base_url} serves {_listed(versions)} instead of version {version}"
             replica.health.on_trouble(VersionGoneError(words), time.monotonic())
     return version
+
+
+@contextlib.contextmanager
+def pinned_version(replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event) -> Iterator[int]:
+    """
+    The version that this run uses, kept from being withdrawn while it lasts where its directory can be seen.
+
+    One that was withdrawn a moment ago answers until the server has looked at its directory. It is not taken: its
+    digest cannot be known any more. Servers are asked again until they have noticed, or seem to have another directory.
+
+    :raises VersionGoneError, ModelServerError: as :func:`pin_version` does.
+    :raises PublishError: the lease cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        deadline_s = time.monotonic() + _NOTICED_WITHIN_S
+        version = pin_version(replicas, options)
+        while not _lease(stack, options, version) and time.monotonic() < deadline_s and not cancelled.wait(0.2):
+            version = pin_version(replicas, options)
+        yield version
 
 
 def _available_versions(replicas: Sequence[Replica], model_name: str) -> dict[Replica, set[int]]:
@@ -121,16 +145,16 @@ def find_answers(
     return Answers()
 
 
-@contextlib.contextmanager
-def version_lease(options: BatchOptions, version: int) -> Iterator[None]:
-    """Keep the pinned version from being withdrawn while the run lasts, where its directory can be seen."""
-    if options.model_base_path is None or not Path(options.model_base_path, str(version)).is_dir():
-        yield
-        return
-    from tendies_ops.publish.leases import hold_lease
-
-    with hold_lease(Path(options.model_base_path), version, holder=f"batch run {options.run_id}"):
-        yield
+def _lease(stack: contextlib.ExitStack, options: BatchOptions, version: int) -> bool:
+    """Hold a lease where versions can be seen; False if this one is not among them."""
+    base = Path(options.model_base_path or "")
+    if options.model_base_path is None or not base.is_dir() or not list_version_dirs(base):
+        return True
+    try:
+        stack.enter_context(hold_lease(base, version, holder=f"batch run {options.run_id}"))
+    except VersionRemovedError:
+        return False
+    return True
 
 
 def _listed(versions: set[int]) -> str:

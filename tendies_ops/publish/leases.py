@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import PublishError
+from tendies_ops.errors import PublishError, VersionRemovedError
 from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
@@ -48,7 +48,8 @@ def hold_lease(
     Keep ``version`` in service for the length of a ``with`` block.
 
     :param holder: who, in words that help whoever has to wait.
-    :raises PublishError: there is no such version, or the lease cannot be written.
+    :raises VersionRemovedError: there is no such version.
+    :raises PublishError: the lease cannot be written.
     """
     path = model_base_path / STATE_DIRECTORY / "leases" / f"{version}-{uuid.uuid4().hex}.json"
     lease = Lease(version, holder, Owner.me(), path)
@@ -61,7 +62,7 @@ def hold_lease(
     try:
         # Looked at after the lease is there: retention looks for leases again after it has moved a version away.
         if not any(child.version == version for child in list_version_dirs(model_base_path)):
-            raise PublishError(
+            raise VersionRemovedError(
                 f"There is no version {version} in {model_base_path} to use; it may just have been removed."
             )
         yield lease

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from pathlib import Path
 
 import pytest
 
 from tendies_ops.errors import VersionGoneError
+from tendies_ops.inference import servers
+from tendies_ops.publish.leases import live_leases
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, Request, error_answer
 from tests.support.sample_pictures import folder_of_pngs
@@ -64,3 +68,35 @@ def test_nothing_newer_is_nothing_to_start_over_with(bench: Bench) -> None:
     bench.model.fault = back
     with pytest.raises(VersionGoneError):
         bench.run(on_version_gone="newest")
+
+
+def test_a_version_that_was_withdrawn_a_moment_ago_is_not_taken(bench: Bench, tmp_path: Path) -> None:
+    """A rollback has moved version 2 away; the server has not looked yet and still answers for it."""
+    base = tmp_path / "base"
+    (base / "1").mkdir(parents=True)
+    folder_of_pngs(bench.input, 3)
+    bench.model.version = 2
+    leased: set[int] = set()
+
+    def note_leases(_: Request) -> Answer | None:
+        leased.update(lease.version for lease in live_leases(base))
+        return None
+
+    bench.model.fault = note_leases
+    notices = threading.Timer(0.5, setattr, (bench.model, "version", 1))
+    notices.start()
+    report = bench.run(model_base_path=str(base))
+    assert (report.version, report.done) == (1, 3)
+    assert {record["version"] for record in bench.records()} == {1}
+    assert leased == {1}
+    assert live_leases(base) == []
+
+
+def test_a_server_that_watches_another_directory_is_used_after_a_while(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base" / "7").mkdir(parents=True)
+    folder_of_pngs(bench.input, 3)
+    monkeypatch.setattr(servers, "_NOTICED_WITHIN_S", 0.3)
+    report = bench.run(model_base_path=str(tmp_path / "base"))
+    assert (report.version, report.done, report.model_digest) == (1, 3, None)
