@@ -100,12 +100,19 @@ class Batches:
         return (self.pictures / name).read_bytes()
 
     def _done(self) -> dict[str, Any]:
-        """Pictures that the ledger has as done, as they are now -> its record."""
+        """
+        Pictures that the ledger has as done, as they are now, and whose result is there -> its record.
+
+        The result is another one where a run was killed after it had replaced it and before it wrote that down: that
+        picture was in flight, and is predicted once more.
+        """
         records = checker.ledger(self.results)
         return {
             name: record
             for name, record in records.items()
-            if record["outcome"] == "done" and record["input_digest"] == checker.sha256(self._content(name))
+            if record["outcome"] == "done"
+            and record["input_digest"] == checker.sha256(self._content(name))
+            and record["output_digest"] == checker.sha256((self.results / record["output"]).read_bytes())
         }
 
     def _check(self, ended: Ended, before: dict[str, Any], asked: dict[str, int]) -> None:
@@ -119,7 +126,7 @@ class Batches:
             again = self._wire.answered[self._content(name)] > asked[name]
             same = all(newest[name][key] == record[key] for key in ("model_digest", "options_digest"))
             if again and same and newest[name]["run_id"] != record["run_id"]:
-                notes.broke(5, [f"{name} was done with {record['model_digest'][:20]}, and predicted once more"])
+                notes.broke(5, [f"{name} was done with {record['model_digest']}, and predicted once more"])
         if ended.status == 0:
             notes.broke(2, self._reconciled(newest))
             self._compare_pixels(newest)  # a killed run may have written a result and not said so; the next one sees it
@@ -131,6 +138,8 @@ class Batches:
 
     def _compare_pixels(self, newest: dict[str, Any]) -> None:
         for name, record in newest.items():
+            if record["outcome"] == "done" and record["model_digest"] is None:
+                self._day.notes.broke(6, [f"{name}: done, and by which model is not known"])
             by = self._day.models.shifts.get(record["model_digest"])
             current = record["input_digest"] == checker.sha256(self._content(name))
             if record["outcome"] != "done" or by is None or not current:
