@@ -119,32 +119,12 @@ def test_a_first_release_started_and_approved_by_clicking_serves(reviewed: Revie
 
 def test_a_rejected_candidate_is_withdrawn_and_what_served_serves(reviewed: Reviewed, browsers: Browsers) -> None:
     reviewed.write_spec(color_order="rgb", rehearse=True)
-    airflow = reviewed.stage.airflow
-    run_id = airflow.trigger(DAG, {"note": "red and blue the other way round"})
+    run_id = reviewed.stage.airflow.trigger(DAG, {"note": "red and blue the other way round"})
     reviewed.wait_for_the_question(run_id)
 
-    page = browsers.page("user")
-    page.goto(f"{airflow.url}/dags/{DAG}/runs/{run_id}/tasks/approve/required_actions")
-    page.get_by_text("Version 1 serves now.").wait_for()
-    pictures = page.locator("img[alt='live'], img[alt='candidate']")
-    pictures.first.wait_for()
-    page.wait_for_timeout(1000)
-    assert len(shown(pictures)) >= 2
-    assert all(shown(pictures)), "the pictures themselves are in Airflow's own approval"
-    browsers.keep(page, "approval-in-airflow")
-
-    with page.context.expect_page() as opened:  # Airflow opens what its texts link to in a tab of its own
-        page.get_by_role("link", name="See the pictures large").click()
-    page = opened.value
+    page = open_the_question(reviewed, browsers, run_id)
     frame = page.frame_locator("iframe")
-    frame.locator(".compare.slider").first.wait_for()
-    assert all(shown(frame.locator(".compare img")))
-    frame.get_by_label("Why").fill("the sea must stay blue")
-    browsers.keep(page, "approval")
-    frame.get_by_role("button", name="Reject").click()
-    assert airflow.task(DAG, run_id, "approve")["state"] == "awaiting_input", "it asks before it acts"
-    frame.get_by_role("button", name="Reject: press again to confirm").click()
-    frame.get_by_text(f"DAG run {run_id} is success").wait_for(timeout=120_000)
+    reject(reviewed, browsers, page, run_id, why="the sea must stay blue")
 
     assert reviewed.states(run_id) == {
         "export": "success",
@@ -163,6 +143,36 @@ def test_a_rejected_candidate_is_withdrawn_and_what_served_serves(reviewed: Revi
     frame.get_by_label("Candidates").get_by_role("link", name="rejected").click()
     frame.get_by_text("rejected", exact=True).first.wait_for()
     page.context.close()
+
+
+def open_the_question(reviewed: Reviewed, browsers: Browsers, run_id: str) -> Any:
+    """From Airflow's own approval, which shows the pictures, to the page with the large ones."""
+    page = browsers.page("user")
+    page.goto(f"{reviewed.stage.airflow.url}/dags/{DAG}/runs/{run_id}/tasks/approve/required_actions")
+    page.get_by_text("Version 1 serves now.").wait_for()
+    pictures = page.locator("img[alt='live'], img[alt='candidate']")
+    pictures.first.wait_for()
+    page.wait_for_timeout(1000)
+    assert len(shown(pictures)) >= 2
+    assert all(shown(pictures)), "the pictures themselves are in Airflow's own approval"
+    browsers.keep(page, "approval-in-airflow")
+    with page.context.expect_page() as opened:  # Airflow opens what its texts link to in a tab of its own
+        page.get_by_role("link", name="See the pictures large").click()
+    return opened.value
+
+
+def reject(reviewed: Reviewed, browsers: Browsers, page: Any, run_id: str, *, why: str) -> None:
+    """Nothing happens at the first press; the second one ends the run."""
+    frame = page.frame_locator("iframe")
+    frame.locator(".compare.slider").first.wait_for()
+    assert all(shown(frame.locator(".compare img")))
+    frame.get_by_label("Why").fill(why)
+    browsers.keep(page, "approval")
+    frame.get_by_role("button", name="Reject").click()
+    task = reviewed.stage.airflow.task(DAG, run_id, "approve")
+    assert task["state"] == "awaiting_input", "it asks before it acts"
+    frame.get_by_role("button", name="Reject: press again to confirm").click()
+    frame.get_by_text(f"DAG run {run_id} is success").wait_for(timeout=120_000)
 
 
 def test_a_candidate_beside_the_live_version_is_approved_and_serves(reviewed: Reviewed, browsers: Browsers) -> None:
