@@ -23,7 +23,7 @@ from bench.workloads import MAKERS, MODEL_NAME, Workload, make_workloads
 from tendies_ops.inference import BatchOptions, run_batch
 
 LANES = 2
-SECONDS = 5.0  # of one turn
+SECONDS = 3.0  # of one turn
 
 
 def measure(workload: Workload, rounds: int, folder: Path) -> list[Row]:

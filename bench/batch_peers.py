@@ -1,7 +1,7 @@
 """
 A folder of pictures to a folder of results, as a whole job: tendies, Ray Data, Beam, and TensorFlow alone.
 
-    python -m bench.batch_peers [nothing style] [--rounds 3] [--peers ray_data beam] [--pictures N]
+    python -m bench.batch_peers [nothing style cyclegan] [--rounds 3] [--peers ray_data beam] [--pictures N]
 
 Each contender is a command that begins with nothing running and ends when the folder is done: Python, imports, loading
 the SavedModel, all of it. For tendies that is a Model Server that is started, `tendies batch`, and the server's end;
@@ -29,10 +29,11 @@ from pathlib import Path
 import psutil
 
 from bench.batch_scale import many_names
-from bench.contenders import LOGS, PEERS, Server, start_contenders
+from bench.contenders import LOGS, PEERS, Server, left_out, start_contenders
 from bench.environments import environment_python
 from bench.results import Row, as_table, merge_result
-from bench.workloads import CHECKOUT, MAKERS, Workload, make_workloads
+from bench.runner import end_family
+from bench.workloads import CHECKOUT, Workload, make_workloads
 
 LIMIT, OURS, SERVED = "in_process", "tendies", "tendies_served"
 TITLES = {
@@ -42,7 +43,7 @@ TITLES = {
     "ray_data": "Ray Data",
     "beam": "Beam RunInference",
 }
-PICTURES = {"nothing": 8000, "stripes": 800, "style": 160, "cyclegan": 24}
+PEERS_OF_JOBS = ("ray_data", "beam")
 LOOK_EVERY_S = 0.1
 TIMEOUT_S = 240.0
 UNITS = {
@@ -52,6 +53,17 @@ UNITS = {
     "memory_mb": "MB at most",
     "first_s": "s to the first picture",
 }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many pictures a job has, some seconds of work, and how often each contender gets its turn."""
+
+    pictures: int
+    rounds: int
+
+
+PLANS = {"nothing": Plan(8000, 2), "stripes": Plan(800, 2), "style": Plan(96, 3), "cyclegan": Plan(12, 2)}
 
 
 @dataclass(frozen=True)
@@ -129,8 +141,9 @@ def run_job(contender: str, workload: Workload, folder: Path, server: Server) ->
         family.look()
         time.sleep(LOOK_EVERY_S)
     ended_at = time.time()
+    if process.poll() is None:
+        end_family(process.pid)
     if process.poll() != 0:
-        process.kill()
         raise RuntimeError(f"{TITLES[contender]} did not end well; see {log_path}.")
     return _job(target, folder / "in", (started_at, ended_at), family, before.cpu_s)
 
@@ -150,25 +163,45 @@ def _job(target: Path, source: Path, span: tuple[float, float], family: Family, 
     })  # fmt: skip
 
 
-def measure(workload: Workload, contenders: Sequence[str], rounds: int, pictures: int, folder: Path) -> list[Row]:
-    """Let all of them work in turns."""
+def measure(workload: Workload, peers: Sequence[str], plan: Plan, folder: Path) -> list[Row]:
+    """Let all of them work in turns; a peer whose job fails is named and left out."""
     (folder / "picture").write_bytes(workload.picture)
-    many_names(folder / "picture", folder / "in", pictures)
+    many_names(folder / "picture", folder / "in", plan.pictures)
+    contenders = [LIMIT, OURS, SERVED, *peers]
     with ExitStack() as stack:
-        started = start_contenders(stack, workload, (), lanes=2)
-        for one in started:
-            if not isinstance(one, Server):
-                one.stop()  # here the limit is a job of its own
-        server = next(one for one in started if isinstance(one, Server))
+        [server] = start_contenders(stack, workload, (), lanes=2, limits=())
+        assert isinstance(server, Server)
         turns = []
-        for number in range(rounds):
-            turns.append({name: run_job(name, workload, folder, server) for name in contenders})
+        for number in range(plan.rounds):
+            turns.append(run_round(contenders, workload, folder, server))
             print(f"{workload.title}, round {number + 1}: {turns[-1]}", flush=True)
+            contenders = list(turns[-1])
     return [
         row_of(workload, name, key, [(turn[name].figures[key], turn[LIMIT].figures[key]) for turn in turns])
         for key in UNITS
         for name in contenders
     ]
+
+
+def run_round(contenders: Sequence[str], workload: Workload, folder: Path, server: Server) -> dict[str, Job]:
+    """
+    Run each one's job, one after the other.
+
+    :raises RuntimeError: the limit's or our own failed.
+    """
+    jobs = {name: _job_of(name, workload, folder, server) for name in contenders}
+    return {name: job for name, job in jobs.items() if job}
+
+
+def _job_of(name: str, workload: Workload, folder: Path, server: Server) -> Job | None:
+    try:
+        return run_job(name, workload, folder, server)
+    except (RuntimeError, subprocess.CalledProcessError) as error:  # it failed, or cannot be installed
+        if name not in PEERS_OF_JOBS:
+            raise
+        print(f"{error} It is left out.", file=sys.stderr, flush=True)
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        return None
 
 
 def row_of(workload: Workload, name: str, key: str, pairs: Sequence[tuple[float, float]]) -> Row:
@@ -186,21 +219,27 @@ def row_of(workload: Workload, name: str, key: str, pairs: Sequence[tuple[float,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", default=["nothing", "style"], metavar="NAME", help=", ".join(MAKERS))
-    parser.add_argument("--peers", nargs="*", default=["ray_data", "beam"], choices=["ray_data", "beam"])
-    parser.add_argument("--rounds", type=int, default=3)
+    names = ["nothing", "style", "cyclegan"]
+    parser.add_argument("workloads", nargs="*", default=names, metavar="NAME", help=", ".join(PLANS))
+    parser.add_argument("--peers", nargs="*", default=PEERS_OF_JOBS, choices=PEERS_OF_JOBS)
+    parser.add_argument("--rounds", type=int, help="instead of what fits the workload")
     parser.add_argument("--pictures", type=int, help="of one job; absent: some seconds of work")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no server behind
+    missing = []
     for workload in make_workloads(tuple(arguments.workloads)):
         work = Path(tempfile.mkdtemp(prefix="tendies-jobs-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-        pictures = arguments.pictures or PICTURES[workload.name]
+        usual = PLANS[workload.name]
+        plan = Plan(arguments.pictures or usual.pictures, arguments.rounds or usual.rounds)
         try:
-            rows = measure(workload, [LIMIT, OURS, SERVED, *arguments.peers], arguments.rounds, pictures, work)
+            rows = measure(workload, arguments.peers, plan, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        merge_result("batch_peers", rows, rounds=arguments.rounds)
+        merge_result("batch_peers", rows)
         print(as_table(rows))
+        missing += [f"{peer} ({workload.title})" for peer in left_out(arguments.peers, rows, TITLES)]
+    if missing:
+        sys.exit(f"Left out, see {LOGS}: {', '.join(missing)}.")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from bench.environments import ENVIRONMENTS, environment_python
+from bench.results import Row
 from bench.workloads import MODEL_NAME, PATH, Workload
 from tendies_ops.rest_api.predict import parse_files_answer, predict_body
 
@@ -159,21 +161,24 @@ def request_body(workload: Workload) -> bytes:
     return predict_body([workload.picture] * workload.batch_size)
 
 
-def start_contenders(stack: ExitStack, workload: Workload, peers: tuple[str, ...], *, lanes: int) -> list[Contender]:
+def start_contenders(
+    stack: ExitStack, workload: Workload, peers: tuple[str, ...], *, lanes: int, limits: Iterable[str] = LIMITS
+) -> list[Contender]:
     """
     Start the limits, ourselves and the peers, in this order, each after the one before is ready.
 
     :param stack: stops them.
     :param lanes: requests under way at a time.
+    :param limits: ways to run TensorFlow in process, of :data:`LIMITS`.
     :return: a peer that does not start is named and left out.
     """
     picture = workload.model_base_path / "picture"
     picture.write_bytes(workload.picture)
     client = _start_client(stack, workload, picture)
-    limits = [_start_in_process(stack, workload, way, picture, lanes) for way in LIMITS]
+    in_process = [_start_in_process(stack, workload, way, picture, lanes) for way in limits]
     ours = _start_server(stack, workload, "tendies", client, lanes)
     started = [_start_peer(stack, workload, name, client, lanes) for name in peers]
-    return [*limits, ours, *filter(None, started)]
+    return [*in_process, ours, *filter(None, started)]
 
 
 def _start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
@@ -210,9 +215,15 @@ def _start_server(stack: ExitStack, workload: Workload, name: str, client: Child
 def _start_peer(stack: ExitStack, workload: Workload, name: str, client: Child, lanes: int) -> Contender | None:
     try:
         return _start_server(stack, workload, name, client, lanes)
-    except RuntimeError as error:
+    except (RuntimeError, subprocess.CalledProcessError) as error:  # it does not start, or cannot be installed
         print(f"{error} It is left out.", file=sys.stderr, flush=True)
         return None
+
+
+def left_out(peers: Sequence[str], rows: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
+    """Give the titles of the peers that have no rows."""
+    measured = {row.more["contender"] for row in rows if row.more}
+    return [titles[peer] for peer in peers if peer not in measured]
 
 
 def _tendies_command(workload: Workload, port: int) -> list[str]:

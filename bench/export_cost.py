@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.results import Row, as_table, write_result
 
-ROUNDS = 3
+ROUNDS = 5
 BUILDER = Path(__file__).parents[1] / "tests" / "with_tensorflow" / "export" / "builders" / "cyclegan.py"
 SPEC = f"""
 model_name: full_size

@@ -1,10 +1,10 @@
-"""Reads what a row promises, and tells whether its figure keeps it."""
+"""Reads what rows promise, and tells whether their figures keep it."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.results import Row
@@ -57,3 +57,33 @@ def read_promise(row: Row) -> Promise | None:
     of_ratio = row.ratio is not None and unit != row.unit
     figure = row.ratio if of_ratio and row.ratio is not None else row.value
     return Promise(limit, figure, of_ratio, _KEEPS[relation](figure, limit))
+
+
+def promises_table(results: Mapping[str, Sequence[Row]]) -> str:
+    """
+    Lay out every promise beside what was measured, and how many of them are met.
+
+    :param results: bench -> its rows.
+    :return: Markdown.
+    """
+    promised = [
+        (name, row, promise) for name, rows in results.items() for row in rows if (promise := read_promise(row))
+    ]
+    met = sum(promise.is_kept for _, _, promise in promised)
+    others = "" if met == len(promised) else "; the others are short"
+    lines = [
+        f"{met} of {len(promised)} promises are met{others}:",
+        "",
+        "| bench | what | compared with | measured | promised | |",
+        "|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(_line(name, row, promise) for name, row, promise in promised)])
+
+
+def _line(name: str, row: Row, promise: Promise) -> str:
+    outcome = promise.outcome if promise.is_kept else f"**{promise.outcome}**"
+    if promise.of_ratio:
+        cells = [f"`{name}`", f"{row.what}, {row.unit}", row.compared_with, f"{row.ratio:.3g}", row.promise, outcome]
+    else:
+        cells = [f"`{name}`", row.what, "", f"{row.value:,.3g} {row.unit}", row.promise, outcome]
+    return f"| {' | '.join(cells)} |"

@@ -15,17 +15,40 @@ import statistics
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
 
-from bench.contenders import LIMITS, Contender, start_contenders
+from bench.contenders import LIMITS, LOGS, TITLES, Contender, left_out, start_contenders
 from bench.results import Row, as_table, merge_result
-from bench.workloads import MAKERS, Workload, make_workloads
+from bench.workloads import Workload, make_workloads
 
-PEERS = ("fastapi", "kserve", "bentoml", "litserve", "ray")
 PROMISED = {"nothing": 0.97, "style": 0.98, "cyclegan": 0.98}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    How long a workload is measured.
+
+    :param rounds: how often each contender gets its turn, at most.
+    :param seconds: of one turn.
+    :param budget_s: no round begins later than this after the start of the first.
+    """
+
+    rounds: int
+    seconds: float
+    budget_s: float
+
+
+#: A CycleGAN takes 0.7 s a picture on two cores, so that a turn must be long to hold some.
+PLANS = {
+    "nothing": Plan(15, 1.5, 240.0),
+    "stripes": Plan(10, 1.5, 180.0),
+    "style": Plan(10, 2.0, 240.0),
+    "cyclegan": Plan(5, 8.0, 480.0),
+}
 QUIET_SHARE = 0.03  # of the machine, used by others during a turn
 MIN_ROUNDS = 5
 
@@ -49,17 +72,12 @@ class Turn:
 Round = list[Turn]  # a turn of each contender, in their order
 
 
-def measure(
-    workload: Workload, peers: tuple[str, ...], *, rounds: int, seconds: float, lanes: int, budget_s: float
-) -> list[Row]:
+def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: int) -> list[Row]:
     """
     Start everybody, let them work in turns, compare.
 
     :param peers: environments below ``bench/peers/`` to measure beside the limits and ourselves.
-    :param rounds: how often each gets its turn.
-    :param seconds: of one turn.
     :param lanes: requests under way at a time.
-    :param budget_s: no round begins later than this after the start of the first.
     """
     with ExitStack() as stack:
         contenders = start_contenders(stack, workload, peers, lanes=lanes)
@@ -67,8 +85,8 @@ def measure(
             contender.work(1.0)  # not counted: the first requests find cold caches
         started_s = time.monotonic()
         done: list[Round] = []
-        while len(done) < rounds and time.monotonic() - started_s < budget_s:
-            done.append([_take_turn(contender, seconds) for contender in contenders])
+        while len(done) < plan.rounds and time.monotonic() - started_s < plan.budget_s:
+            done.append([_take_turn(contender, plan.seconds) for contender in contenders])
         counted = quiet_rounds(done)
         limit = best_limit(contenders, counted)
         print(f"{workload.title}: {len(counted)} of {len(done)} rounds count; the limit: {contenders[limit].title}")
@@ -158,25 +176,24 @@ def _row(
 def main() -> None:
     """Read the command line, measure, put the rows into ``bench/results/server_peers.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workloads", nargs="+", choices=sorted(MAKERS), default=["nothing", "style", "cyclegan"])
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of one contender's turn in a round")
+    parser.add_argument("--workloads", nargs="+", choices=sorted(PLANS), default=list(PLANS))
+    parser.add_argument("--peers", nargs="*", choices=TITLES, default=list(TITLES))
+    parser.add_argument("--rounds", type=int, help="instead of what fits the workload")
+    parser.add_argument("--seconds", type=float, help="of one contender's turn in a round, instead of what fits")
     parser.add_argument("--lanes", type=int, default=3, help="requests under way at a time")
-    parser.add_argument("--budget", type=float, default=420.0, help="seconds after which no round of a workload begins")
+    parser.add_argument("--budget", type=float, help="seconds after which no round of a workload begins")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no server behind
+    given = {"rounds": arguments.rounds, "seconds": arguments.seconds, "budget_s": arguments.budget}
+    missing = []
     for workload in make_workloads(tuple(arguments.workloads)):
-        rows = measure(
-            workload,
-            tuple(arguments.peers),
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            lanes=arguments.lanes,
-            budget_s=arguments.budget,
-        )
-        merge_result("server_peers", rows, seconds=arguments.seconds, lanes=arguments.lanes)
+        plan = replace(PLANS[workload.name], **{name: value for name, value in given.items() if value is not None})
+        rows = measure(workload, tuple(arguments.peers), plan, lanes=arguments.lanes)
+        merge_result("server_peers", rows, lanes=arguments.lanes)
         print(as_table(rows))
+        missing += [f"{peer} ({workload.title})" for peer in left_out(arguments.peers, rows, TITLES)]
+    if missing:
+        sys.exit(f"Left out, see {LOGS}: {', '.join(missing)}.")
 
 
 if __name__ == "__main__":

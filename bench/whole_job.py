@@ -26,7 +26,7 @@ def server_of(model_base_path: str) -> Iterator[str]:
     """The address of a server, until the end of the block."""
     port = free_port()
     flags = [f"--rest_api_port={port}", f"--model_name={MODEL_NAME}", f"--model_base_path={model_base_path}"]
-    flags += ["--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=2"]
+    flags += ["--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"]
     process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.main", *flags])
     try:
         yield f"http://127.0.0.1:{port}"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import benches
 from bench.charts import BAR_WIDTH, KEPT, SHORT, Panel, bar_length, draw_chart, notes_of, panels_of
 from bench.pages import PAGES, rewrite, split
 from bench.performance import Figure
 from bench.promises import read_promise
 from bench.readme import headline
 from bench.results import PUBLISHED, Row
+from bench.runner import benches
 
 
 def row(what: str, ratio: float, promise: str = "") -> Row:

@@ -33,11 +33,6 @@ def test_the_table_shows_each_figure_with_its_reference_and_promise() -> None:
     assert "| parse | 0.2 s |  |  |  |" in table
 
 
-def test_a_bench_is_a_module_with_a_main() -> None:
-    assert "server_peers" in entry.benches()
-    assert "results" not in entry.benches()
-
-
 def test_an_unknown_bench_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
