@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -206,7 +207,21 @@ def measure(workload: Workload, rounds: int, pictures: int | None, folder: Path)
         many_names(picture, folder / "in", pictures or PICTURES[workload.name])
         run_once(server, workload, folder, metered=False)  # not counted: it finds cold caches
         turns = [take_turns(server, workload, folder, metered_first=number % 2 == 1) for number in range(rounds)]
-    return rows_of(workload.title, turns, shares)
+        many_names(picture, folder / "one", 1)
+        alone_s = statistics.median(command_cpu_s(server.url, folder) for _ in range(rounds))
+    alone = Row(f"`tendies batch` of one picture, start and end included, {workload.title}",
+                round(1e3 * alone_s), "CPU ms/run")  # fmt: skip
+    return [*rows_of(workload.title, turns, shares), alone]
+
+
+def command_cpu_s(server_url: str, folder: Path) -> float:
+    """What the command takes for ``folder/one``: little more than Python, imports and the end."""
+    command = [str(Path(sys.executable).with_name("tendies")), "batch", "--server", server_url, "--model", MODEL_NAME]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*command, str(folder / "one"), str(folder / "out")], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shutil.rmtree(folder / "out")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def rows_of(title: str, turns: Sequence[tuple[Spent, Spent]], shares: Mapping[str, float]) -> list[Row]:

@@ -2,7 +2,8 @@
 Objects behind an fsspec URL (``s3://``, ``gs://``, ``memory://`` and the rest), many at a time.
 
 An object store answers a request in tens of milliseconds and takes hundreds at once, so one after the other is the one
-way not to use it. It also fails now and then: what fails in passing is tried again here.
+way not to use it. It also fails now and then: what fails in passing is tried again here. The packages for both are
+imported at the first request, as most batches run from folder to folder.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
-
-import fsspec
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from tendies_ops.errors import UsageError
 
@@ -153,6 +151,8 @@ class ObjectStore:
 
 
 def _retry(request: Callable[[], Any]) -> Any:
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
     tries = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, OSError) and not isinstance(error, _LASTING)),
         stop=stop_after_attempt(_TRIES),
@@ -163,6 +163,8 @@ def _retry(request: Callable[[], Any]) -> Any:
 
 
 def _open(url: str) -> tuple[Any, str]:
+    import fsspec
+
     try:
         return fsspec.core.url_to_fs(url, **_options_for(url))  # type: ignore[no-any-return]  # fsspec ships no types
     except ImportError as error:
@@ -173,6 +175,8 @@ def _open(url: str) -> tuple[Any, str]:
 
 def _options_for(url: str) -> dict[str, Any]:
     """What is set here for this kind of store, unless fsspec's own configuration says otherwise."""
+    import fsspec
+
     protocol = url.partition("://")[0]
     configured = fsspec.config.conf.get(protocol, {})
     options = {}

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import orjson
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.compare import compare_images
 from tendies_ops.errors import InputFolderError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.options import BatchOptions
@@ -94,6 +93,8 @@ def _difference(data: bytes, again: bytes) -> tuple[float, float]:
     A number differs by its share of itself, or of 1 where it is smaller than that. Other words, or more or fewer
     numbers, differ by 255.
     """
+    from tendies_ops.compare import compare_images  # brings NumPy, which most commands do without
+
     if not data.startswith(b"{"):
         difference = compare_images(data, again)
         return float(difference.max_abs), float(difference.mean_abs)

@@ -18,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import orjson
 
 from tendies_ops.errors import BatchError
@@ -227,6 +226,8 @@ def _samples(state: Path) -> list[tuple[str, str]]:
 
 def _read_report(summary: dict[str, Any]) -> dict[str, Any]:
     """A shard's own report; an empty one where it is gone, for it adds only names."""
+    import fsspec
+
     try:
         files, path = fsspec.core.url_to_fs(summary["paths"]["report"])
         content: dict[str, Any] = orjson.loads(files.cat_file(path))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tendies_ops.compare import ImageDifference, compare_images
 from tendies_ops.errors import BadAnswerError, ModelServerError, ReleaseError, ReviewNeededError
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.prove import GoldenImage
@@ -15,6 +14,9 @@ from tendies_ops.release.report import reports_directory
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.reports import write_contact_sheet
 from tendies_ops.spec.release import GateSpec
+
+if TYPE_CHECKING:
+    from tendies_ops.compare import ImageDifference
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ def _ask_any(fleet: Fleet, version: int, image: GoldenImage) -> bytes | str:
 
 
 def _compare(name: str, live: bytes | str, candidate: bytes) -> GateImage:
+    from tendies_ops.compare import compare_images  # brings NumPy, which most commands do without
+
     if isinstance(live, str):
         return GateImage(name, None, f"the live version gave no picture: {live}")
     try:

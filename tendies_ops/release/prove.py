@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
-
-from tendies_ops.compare import compare_pixels
 from tendies_ops.errors import BadAnswerError, ModelServerError, ProofFailedError, PublishError
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.spec.manifest import GoldenEntry, Manifest
@@ -150,6 +147,8 @@ def _difference(image: GoldenImage, output: str, got: Any, tolerance: float) -> 
         return _tensor_difference(output, json.loads(image.promised[output]), got)
     if not isinstance(got, bytes):
         raise ProofFailedError(f"output {output} is {type(got).__name__} and not a picture")
+    from tendies_ops.compare import compare_pixels  # brings NumPy, which most commands do without
+
     try:
         difference = compare_pixels(image.promised[output], got)
     except BadAnswerError as error:
@@ -163,6 +162,8 @@ def _difference(image: GoldenImage, output: str, got: Any, tolerance: float) -> 
 
 
 def _tensor_difference(output: str, promised: Any, got: Any) -> float:
+    import numpy as np
+
     try:
         want, have = np.asarray(promised, dtype=np.float64), np.asarray(got, dtype=np.float64)
     except (TypeError, ValueError):
