@@ -143,6 +143,7 @@ def run_job(contender: str, workload: Workload, folder: Path, server: Server) ->
     ended_at = time.time()
     if process.poll() is None:
         end_family(process.pid)
+        raise RuntimeError(f"{TITLES[contender]} did not end within {TIMEOUT_S:g} s; see {log_path}.")
     if process.poll() != 0:
         raise RuntimeError(f"{TITLES[contender]} did not end well; see {log_path}.")
     return _job(target, folder / "in", (started_at, ended_at), family, before.cpu_s)
@@ -151,7 +152,7 @@ def run_job(contender: str, workload: Workload, folder: Path, server: Server) ->
 def _job(target: Path, source: Path, span: tuple[float, float], family: Family, cpu_s_before: float) -> Job:
     times = sorted(path.stat().st_mtime for path in target.glob("[!.]*/*") if path.read_bytes()[:4] == b"\x89PNG")
     count = sum(path.is_file() for path in source.rglob("*"))
-    shutil.rmtree(target)
+    shutil.rmtree(target, ignore_errors=True)  # it may never have begun
     if len(times) != count:
         raise RuntimeError(f"{len(times)} results for {count} pictures; see {LOGS}.")
     return Job({

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from bench import batch_peers
 from bench.airflow_cost import COMMAND, Times, rows_of
-from bench.batch_peers import LIMIT, UNITS, Family, _job, row_of
+from bench.batch_peers import LIMIT, UNITS, Family, _job, row_of, run_round
+from bench.contenders import Server
 from bench.peers.folder import batches, files_below, write_result
 from bench.workloads import Workload
 
@@ -38,6 +41,19 @@ def test_a_job_is_told_by_the_times_of_its_files(tmp_path: Path) -> None:
 def test_a_job_that_leaves_a_picture_out_does_not_count(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="2 results for 3 pictures"):
         job_of(tmp_path, 2)
+
+
+def test_a_peer_whose_job_hangs_is_ended_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(batch_peers, "LOGS", tmp_path)
+    monkeypatch.setattr(batch_peers, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(batch_peers, "command_of", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    no_server = Server("tendies", "tendies", MagicMock(), WORKLOAD, 2, 0, MagicMock())
+
+    assert run_round(["beam"], WORKLOAD, tmp_path, no_server) == {}
+
+    assert "Beam RunInference did not end within 0.5 s" in capsys.readouterr().err
 
 
 def test_a_figure_stands_beside_that_of_tensorflow_alone() -> None:
