@@ -3,7 +3,7 @@ What optimised versions bring and what they cost, network by network: all varian
 
     python -m bench.optimize                  every network that is there
     python -m bench.optimize brush_strokes    one
-    python -m bench.optimize --table          the table of docs/explanation/optimised-versions.md, from the last results
+    python -m bench.optimize --rounds 1       a look whether all of them can be made and served
 
 The reference is TensorFlow in this process with the plain float32 export: two requests at a time, one thread an
 operation. Every variant answers through the embedded Model Server, float32 too, a request in flight for each CPU.
@@ -17,22 +17,28 @@ import contextlib
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.optimize_networks import NETWORKS, Network, golden_files, make_variants
-from bench.results import RESULTS, Row, as_table, merge_result, read_rows
+from bench.optimize_networks import NETWORKS, VARIANTS, Made, Network, golden_files, make_variants
+from bench.results import Row, as_table, merge_result, write_result
+from tendies_ops.export.optimize.choice import choose
 from tendies_ops.export.optimize.host import this_host
 from tendies_ops.export.optimize.measuring import Load, Predictor, Round, find_load, one_round
-from tendies_ops.export.optimize.pixel_gate import PixelPrice, price_of, worst_of
+from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
 from tendies_ops.export.optimize.trial_server import trial_server
+from tendies_ops.export.optimize.variants import FLOAT32, wanted_by_auto
+from tendies_ops.spec.manifest import VariantEntry
 
 ROUNDS = 5
-BUDGET_S = 9.0  #: requests are so large that twelve take this long
+BUDGET_S = 6.0  #: requests are so large that twelve take this long
+SLOW_S = 1.0  #: a round holds one request for each place in flight where a picture takes longer than this
 IN_PROCESS = "float32 in process"
+SERVED = "float32 served"
 
 
 class InProcess:
@@ -64,114 +70,148 @@ class Measured:
     rounds: list[dict[str, Round]]
     load: Load
     memory_bytes: dict[str, int]
-    prices: dict[str, PixelPrice]
+    answers: dict[str, list[bytes]]  #: of the golden pictures
 
-    def rates(self, name: str, reference: str) -> list[tuple[float, float]]:
+    def rates(self, name: str, reference: str = FLOAT32) -> list[tuple[float, float]]:
         """Images per second of both, round by round."""
         return [(one[name].images_per_second, one[reference].images_per_second) for one in self.rounds]
 
+    def speedups(self, name: str) -> list[float]:
+        """To float32 served, round by round."""
+        return [own / served for own, served in self.rates(name)]
 
-def measure(network: Network, variants: dict[str, Path]) -> Measured:
+    def price(self, name: str) -> PixelPrice:
+        """Against float32, of the worst golden picture."""
+        pairs = zip(self.answers[FLOAT32], self.answers[name], strict=True)
+        return worst_of([price_of(*pair) for pair in pairs])
+
+
+def measure(network: Network, variants: dict[str, Path], *, rounds: int) -> Measured:
     """
     Let all contenders take turns, in another order each round.
 
     :param variants: name -> model base path; the first is the plain export.
     """
-    host = this_host()
-    plain = next(iter(variants.values()))
+    host, plain = this_host(), variants[FLOAT32]
     golden = [path.read_bytes() for path in golden_files(network)]
     batch_size = network.spec.batch.max_batch_size
     load = find_load(plain, (golden[0],), host, max_batch_size=batch_size, budget_s=BUDGET_S)
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(trial_server(path, host)) for name, path in variants.items()}
-        answers = {name: [server.predict([file])[0] for file in golden] for name, server in servers.items()}
+        answers = {name: _answer_each(server, golden, host.cpus) for name, server in servers.items()}
         contenders: dict[str, Predictor] = {IN_PROCESS: InProcess(plain / "1", cpus=host.cpus), **servers}
-        for contender in contenders.values():
-            one_round(contender, load)
-        rounds = []
-        for number in range(ROUNDS):
-            first = number % len(contenders)
-            names = [*list(contenders)[first:], *list(contenders)[:first]]
-            rounds.append({name: one_round(contenders[name], load) for name in names})
+        warmups = [one_round(contender, replace(load, requests_each=1)) for contender in contenders.values()]
+        if warmups[1].request_s[0] / load.batch_size > SLOW_S:
+            load = replace(load, requests_each=1)
+        turns = [_in_turns(contenders, load, first=number % len(contenders)) for number in range(rounds)]
         memory = {name: server.memory_bytes for name, server in servers.items()}
-    reference = answers[next(iter(variants))]
-    prices = {
-        name: worst_of([price_of(*pair) for pair in zip(reference, got, strict=True)]) for name, got in answers.items()
-    }
-    return Measured(rounds, load, memory, prices)
+    return Measured(turns, load, memory, answers)
 
 
-def rows_of(network: Network, variants: dict[str, Path]) -> list[Row]:
-    """One row a variant, with its price."""
-    measured = measure(network, variants)
-    plain = next(iter(variants))
-    return [
+def _answer_each(server: Predictor, golden: Sequence[bytes], cpus: int) -> list[bytes]:
+    with ThreadPoolExecutor(cpus) as senders:
+        return list(senders.map(lambda file: server.predict([file])[0], golden))
+
+
+def _in_turns(contenders: dict[str, Predictor], load: Load, *, first: int) -> dict[str, Round]:
+    names = [*list(contenders)[first:], *list(contenders)[:first]]
+    return {name: one_round(contenders[name], load) for name in names}
+
+
+def rows_of(network: Network, made: Made, *, rounds: int = ROUNDS) -> list[Row]:
+    """One row a variant, with its price; then what is promised of ``fold`` and of ``auto``."""
+    measured = measure(network, made.paths, rounds=rounds)
+    rows = [
         Row.of_rounds(
             f"{network.name}, {name}",
             "images/s",
             measured.rates(name, IN_PROCESS),
             compared_with=IN_PROCESS,
             promise=network.promises.get(name, ""),
-            more=_figures(measured, name, path, plain=plain),
+            more=_figures(measured, name, path),
         )
-        for name, path in variants.items()
+        for name, path in made.paths.items()
     ]
+    fold = _fold_rows(network, made, measured) if "fold" in made.paths else []
+    return [*rows, *fold, _auto_row(network, made, measured)]
 
 
-def _figures(measured: Measured, name: str, base_path: Path, *, plain: str) -> dict[str, Any]:
-    load = measured.load
+def _fold_rows(network: Network, made: Made, measured: Measured) -> list[Row]:
+    speed = _served_row(f"{network.name}, fold served", measured, "fold", ">= 1")
+    far = made.far_from_source(measured.answers["fold"])
+    return [speed, Row(f"{network.name}, fold's largest difference from the source", far, "of 255", promise="<= 1 of")]
+
+
+def _auto_row(network: Network, made: Made, measured: Measured) -> Row:
+    """Let ``auto``'s own rule choose on these figures, of what it tries on this host."""
+    tried = wanted_by_auto(this_host())[0]
+    entries = [_entry(network, made, measured, name) for name in made.paths if VARIANTS[name] in ((), *tried)]
+    chosen, why = choose(entries, min_gain=network.spec.optimize.min_gain)
+    row = _served_row(f"{network.name}, what auto takes", measured, chosen, ">= 0.98")
+    return replace(row, more={**(row.more or {}), "taken": chosen, "why": why})
+
+
+def _entry(network: Network, made: Made, measured: Measured, name: str) -> VariantEntry:
+    price = measured.price(name)
+    why_not = objection(price, network.spec.optimize)
+    return VariantEntry(
+        name=name,
+        rewrites=made.rewrites[name],
+        passed=not why_not,
+        why_not=why_not,
+        size_bytes=_size_bytes(made.paths[name]),
+        speedup=statistics.median(measured.speedups(name)),
+        **asdict(price),
+    )
+
+
+def _served_row(what: str, measured: Measured, name: str, promise: str) -> Row:
+    speedups = measured.speedups(name)
+    more = {"least_ratio": min(speedups), "largest_ratio": max(speedups)}
+    rates = measured.rates(name)
+    return Row.of_rounds(what, "images/s", rates, compared_with=SERVED, promise=promise, more=more)
+
+
+def _size_bytes(base_path: Path) -> int:
+    return (base_path / "1" / "saved_model.pb").stat().st_size
+
+
+def _figures(measured: Measured, name: str, base_path: Path) -> dict[str, Any]:
+    load, speedups = measured.load, measured.speedups(name)
     return {
-        "speedup_over_served_float32": statistics.median(own / served for own, served in measured.rates(name, plain)),
+        "speedup_over_served_float32": statistics.median(speedups),
+        "least_ratio": min(speedups),
+        "largest_ratio": max(speedups),
         "milliseconds_a_request": 1000 * statistics.median(s for one in measured.rounds for s in one[name].request_s),
         "batch_size": load.batch_size,
         "requests_in_flight": load.in_flight,
+        "rounds": len(measured.rounds),
         "memory_mb": measured.memory_bytes[name] / 1e6,
-        "file_mb": (base_path / "1" / "saved_model.pb").stat().st_size / 1e6,
-        **asdict(measured.prices[name]),
+        "file_mb": _size_bytes(base_path) / 1e6,
+        **asdict(measured.price(name)),
     }
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Lay out speed, size and price of every variant in Markdown."""
-    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
-    for row in rows:
-        network, variant = row.what.split(", ")
-        more = row.more or {}
-        psnr = "same" if more["psnr_db"] is None else f"{more['psnr_db']:.1f}"
-        price = [psnr, f"{more['ssim']:.4f}", f"{more['max_abs']:.0f}"]
-        figures = [f"{row.value:.2f}", f"{row.ratio:.2f}", f"{more['speedup_over_served_float32']:.2f}"]
-        sizes = [f"{more[key]:.{digits}f}" for key, digits in _SIZES.items()]
-        lines.append(f"| {' | '.join([network, variant, *figures, *sizes, *price])} |")
-    return "\n".join(lines)
-
-
-_COLUMNS = (
-    "network", "variant", "images/s", "over float32 in process", "over float32 served", "ms a request", "memory MB",
-    "file MB", "PSNR dB", "SSIM", "max of 255",
-)  # fmt: skip
-_SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
 
 
 def main() -> None:
     """Make the variants, measure, write the rows."""
     parser = argparse.ArgumentParser(prog="python -m bench.optimize", description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
-    parser.add_argument("--table", action="store_true", help="print the last results, measure nothing")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each network")
     arguments = parser.parse_args()
-    if arguments.table:
-        print(table(read_rows(RESULTS / "optimize.json")))
-        return
     unknown = sorted(set(arguments.networks) - set(NETWORKS))
     if unknown:
         sys.exit(f"There is no network {unknown[0]}; there are {', '.join(NETWORKS)}.")
+    write = merge_result if arguments.networks else write_result
+    rows: list[Row] = []
     for name in arguments.networks or NETWORKS:
         network = NETWORKS[name]
         if not network.checkpoint.exists():
             print(f"{name} is left out: {network.checkpoint} is not there.")
             continue
-        rows = rows_of(network, make_variants(network))
-        merge_result("optimize", rows, rounds=ROUNDS, host=this_host().describe())
-        print(as_table(rows), flush=True)
+        found = rows_of(network, make_variants(network), rounds=arguments.rounds)
+        rows += found
+        write("optimize", rows, rounds=arguments.rounds, host=this_host().describe())
+        print(as_table(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from bench.environments import ENVIRONMENTS
-from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.export.golden import GoldenImage
+from tendies_ops.export.parity import Expectation, compare, expect
+from tendies_ops.spec import Contract, ModelSpec, load_spec
 from tendies_ops.spec.optimize import RewriteName
 
 _CHECKOUT = Path(__file__).parents[1]
@@ -70,12 +74,33 @@ def golden_files(network: Network) -> tuple[Path, ...]:
     return tuple(_write_photo(name, folder) for name in _PHOTOS)
 
 
-def make_variants(network: Network) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Made:
     """
-    Write every variant as version 1 of a model of its own.
+    The variants of one network, and what its source answers.
 
-    :return: variant -> model base path.
+    :param paths: variant -> model base path, the plain export first.
+    :param rewrites: variant -> those that found something to do.
+    :param expected: of the golden pictures.
     """
+
+    paths: dict[str, Path]
+    rewrites: dict[str, tuple[RewriteName, ...]]
+    expected: list[Expectation]
+    contract: Contract
+
+    def far_from_source(self, answers: Sequence[bytes]) -> float:
+        """Find the largest difference of picture files from what the source computes, of 255."""
+        entries = [
+            entry
+            for expected, answer in zip(self.expected, answers, strict=True)
+            for entry in compare(expected, {"output_bytes": np.array(answer, object)}, self.contract)
+        ]
+        return max(entry.max_abs for entry in entries)
+
+
+def make_variants(network: Network) -> Made:
+    """Write every variant as version 1 of a model of its own; none twice under two names."""
     from tendies_ops.export.completion import complete_contract
     from tendies_ops.export.contract.signature import Plan, build_serving_graph
     from tendies_ops.export.optimize.variants import make_variant
@@ -84,14 +109,22 @@ def make_variants(network: Network) -> dict[str, Path]:
 
     spec = network.spec
     source = open_source(spec.source, spec.contract)
-    inputs, contract, frozen = source.inputs, complete_contract(spec.contract, source), source.freeze()
-    found = {}
+    inputs, contract = source.inputs, complete_contract(spec.contract, source)
+    made = Made({}, {}, expect(source, _golden_images(network), contract, {}), contract)
+    frozen = source.freeze()
     for name, rewrites in VARIANTS.items():
         variant = make_variant(frozen, rewrites)
-        found[name] = ENVIRONMENTS / "optimize" / network.name / name
-        shutil.rmtree(found[name], ignore_errors=True)
-        write_saved_model(build_serving_graph(Plan(variant.network, inputs, contract)), found[name] / "1")
-    return found
+        if variant.rewrites in made.rewrites.values():
+            continue
+        made.rewrites[name] = variant.rewrites
+        made.paths[name] = ENVIRONMENTS / "optimize" / network.name / name
+        shutil.rmtree(made.paths[name], ignore_errors=True)
+        write_saved_model(build_serving_graph(Plan(variant.network, inputs, contract)), made.paths[name] / "1")
+    return made
+
+
+def _golden_images(network: Network) -> list[GoldenImage]:
+    return [GoldenImage(path.stem, path.name, path.read_bytes()) for path in golden_files(network)]
 
 
 def _write_photo(name: str, folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.optimize_tables import optimised_versions
 from bench.performance import first_figures, where_time_goes
 from bench.readme import headline
 from bench.results import PUBLISHED
@@ -17,6 +18,7 @@ PAGES: dict[Path, Callable[[Path], str]] = {
     CHECKOUT / "bench" / "README.md": headline,
     CHECKOUT / "README.md": first_figures,
     CHECKOUT / "docs" / "explanation" / "performance.md": where_time_goes,
+    CHECKOUT / "docs" / "explanation" / "optimised-versions.md": optimised_versions,
 }
 
 

@@ -34,6 +34,7 @@ class Load:
     files: tuple[bytes, ...]
     batch_size: int
     in_flight: int
+    requests_each: int = 2  #: of a round, for each place in flight
 
     def request(self) -> list[bytes]:
         """The pictures of one request."""
@@ -132,14 +133,14 @@ class Predictor(Protocol):
 
 
 def one_round(server: Predictor, load: Load) -> Round:
-    """Send two requests for each place in flight."""
+    """Send a round of requests, and time each."""
 
     def timed(files: list[bytes]) -> float:
         started_s = time.perf_counter()
         server.predict(files)
         return time.perf_counter() - started_s
 
-    requests = [load.request() for _ in range(2 * load.in_flight)]
+    requests = [load.request() for _ in range(load.requests_each * load.in_flight)]
     started_s = time.perf_counter()
     with ThreadPoolExecutor(load.in_flight) as senders:
         request_s = tuple(senders.map(timed, requests))

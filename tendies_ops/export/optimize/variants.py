@@ -69,21 +69,32 @@ def _rewritten(variant: Variant, name: RewriteName) -> Variant:
     return replace(variant, rewrites=(*variant.rewrites, name), network=network)
 
 
+def wanted_by_auto(host: Host, *, only_exact: bool = False) -> tuple[list[tuple[RewriteName, ...]], list[str]]:
+    """
+    Name what ``auto`` tries: what is exact step by step, and on top of it each precision that the host is fast with.
+
+    :param only_exact: for answers that are no pictures, whose price nobody can see.
+    :return: the rewrites of each variant, and why others are not among them.
+    """
+    wanted: list[tuple[RewriteName, ...]] = [("fold",), ("fold", "affine", "reflect_pad")]
+    reasons: list[str] = []
+    for name in ("bfloat16", "float16") if not only_exact else ():
+        lacking = REWRITES[name].lacks(host)
+        if lacking:
+            reasons.append(f"{name}: {lacking}")
+        else:
+            wanted.append(("fold", "affine", name, "reflect_pad"))
+    return wanted, reasons
+
+
 def variants_to_try(network: FrozenNetwork, host: Host, *, only_exact: bool = False) -> tuple[list[Variant], list[str]]:
     """
-    Make what ``auto`` tries: what is exact step by step, and on top of it each precision that the host is fast with.
+    Make what ``auto`` tries.
 
     :param only_exact: for answers that are no pictures, whose price nobody can see.
     :return: variants, no two alike, and why others are not among them.
     """
-    lacking = {name: rewrite.lacks(host) for name, rewrite in REWRITES.items()}
-    wanted: list[tuple[RewriteName, ...]] = [("fold",), ("fold", "affine", "reflect_pad")]
-    reasons: list[str] = []
-    for name in ("bfloat16", "float16") if not only_exact else ():
-        if lacking[name]:
-            reasons.append(f"{name}: {lacking[name]}")
-        else:
-            wanted.append(("fold", "affine", name, "reflect_pad"))
+    wanted, reasons = wanted_by_auto(host, only_exact=only_exact)
     found: dict[str, Variant] = {}
     for names in wanted:
         variant = make_variant(network, names)

@@ -1,0 +1,63 @@
+"""The tables of ``docs/explanation/optimised-versions.md``: speed, size and price of variants, and thread settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.charts import measured_on
+from bench.results import PUBLISHED, Row, read_rows
+
+SERVED = "float32 served"
+_VARIANTS = (
+    "network", "variant", "images/s", "over float32 in process", "over float32 served", "ms a request", "memory MB",
+    "file MB", "PSNR dB", "SSIM", "max of 255",
+)  # fmt: skip
+_SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
+_RATIOS = ("what", "over float32 served", "lowest and highest round", "variant")
+_THREADS = ("variant and load", "threads", "images/s", "over the server's defaults")
+
+
+def optimised_versions(published: Path = PUBLISHED) -> str:
+    """Lay out what variants bring and cost, and what threads do, as far as it is published."""
+    parts = [_variants(path) for path in [published / "optimize.json"] if path.is_file()]
+    parts += [_threads(path) for path in [published / "optimize_threads.json"] if path.is_file()]
+    return "\n\n".join(parts)
+
+
+def _variants(path: Path) -> str:
+    rows = read_rows(path)
+    rounds = json.loads(path.read_text(encoding="utf-8"))["rounds"]
+    head = f"Variants, {rounds} rounds a network. {measured_on(path)}"
+    prices = [_variant(row) for row in rows if "psnr_db" in (row.more or {})]
+    ratios = [_ratio(row) for row in rows if row.compared_with == SERVED]
+    apart = [[row.what, f"{row.value:.0f} {row.unit}"] for row in rows if row.unit == "of 255"]
+    tables = [_table(_VARIANTS, prices)]
+    tables += [_table(_RATIOS, ratios)] if ratios else []
+    tables += [_table(("what", "measured"), apart)] if apart else []
+    return "\n\n".join([head, *tables])
+
+
+def _variant(row: Row) -> list[str]:
+    network, variant = row.what.split(", ")
+    more = row.more or {}
+    psnr = "same" if more["psnr_db"] is None else f"{more['psnr_db']:.1f}"
+    figures = [f"{row.value:.2f}", f"{row.ratio:.2f}", f"{more['speedup_over_served_float32']:.2f}"]
+    sizes = [f"{more[key]:.{digits}f}" for key, digits in _SIZES.items()]
+    return [network, variant, *figures, *sizes, psnr, f"{more['ssim']:.4f}", f"{more['max_abs']:.0f}"]
+
+
+def _ratio(row: Row) -> list[str]:
+    more = row.more or {}
+    rounds = f"{more['least_ratio']:.2f} to {more['largest_ratio']:.2f}"
+    return [row.what, f"{row.ratio:.3f}", rounds, more.get("taken", "fold")]
+
+
+def _threads(path: Path) -> str:
+    rows = [[*row.what.rsplit(", ", 1), f"{row.value:.2f}", f"{row.ratio:.2f}"] for row in read_rows(path)]
+    return f"Threads. {measured_on(path)}\n\n{_table(_THREADS, rows)}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
