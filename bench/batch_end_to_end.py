@@ -1,7 +1,7 @@
 """
 A whole batch run against the embedded Model Server: files in, files out, with ledger, renames, plan and report.
 
-    python -m bench.batch_end_to_end [nothing style stripes cyclegan] [--rounds 5]
+    python -m bench.batch_end_to_end [nothing style stripes cyclegan] [--rounds 3]
 
 It takes turns with what it is compared with: the same server, driven with one ready-made body over two connections, and
 TensorFlow in process, which decodes, computes and encodes the same pictures and does nothing else. Files lie in memory.
@@ -81,7 +81,7 @@ def _row(workload: Workload, contender: Contender, ours: float, pairs: list[tupl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", default=["nothing", "style"], metavar="NAME", help=", ".join(MAKERS))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     rows = []
     for workload in make_workloads(tuple(arguments.workloads)):

@@ -15,14 +15,14 @@ HERE = Path(__file__).parent
 #: What each takes on two cores once its environments are made.
 MINUTES = {
     "airflow_cost": 2,
-    "batch_end_to_end": 4,
+    "batch_end_to_end": 3,
     "batch_peers": 10,
     "batch_scale": 5,
-    "client_cost": 5,
+    "client_cost": 3,
     "cluster_object_store": 1,
     "cluster_scaling": 2,
     "export_cost": 3,
-    "optimize": 15,
+    "optimize": 13,
     "optimize_threads": 2,
     "profile": 3,
     "server_peers": 24,
