@@ -139,7 +139,10 @@ def rows_of(network: Network, made: Made, *, rounds: int = ROUNDS) -> list[Row]:
 def _fold_rows(network: Network, made: Made, measured: Measured) -> list[Row]:
     speed = _served_row(f"{network.name}, fold served", measured, "fold", ">= 1")
     far = made.far_from_source(measured.answers["fold"])
-    return [speed, Row(f"{network.name}, fold's largest difference from the source", far, "of 255", promise="<= 1 of")]
+    return [
+        speed,
+        Row(f"{network.name}, fold's largest difference from the source", far, "of 255", promise="<= 1 of 255"),
+    ]
 
 
 def _auto_row(network: Network, made: Made, measured: Measured) -> Row:

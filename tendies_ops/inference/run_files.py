@@ -27,6 +27,7 @@ from tendies_ops.inference.results.table import (
 from tendies_ops.inference.storage import Input, Output
 from tendies_ops.reports import write_contact_sheet, write_report_page
 
+OPTIMIZED_SHEET = "optimized_sheet.png"
 _TABLES = {"scores": "All numbers as CSV", "scores_parquet": "All numbers as Parquet"}
 
 
@@ -67,6 +68,19 @@ class RunFiles:
                 join_tables(self._target.map(self._target.read, of_runs), self.folder / TABLE_NAME)
             )
 
+    def copy_optimized_sheet(self, sheet: Path | None) -> dict[str, str]:
+        """
+        Keep what the served version's rewrites change, float32 beside it, with the run: versions are removed one day.
+
+        :param sheet: a PNG; None: there is none.
+        :return: ``optimized_sheet``: where it lies; empty without one.
+        """
+        if sheet is None:
+            return {}
+        with _told_as_output_trouble(self.folder):
+            write_bytes_atomically(self.folder / OPTIMIZED_SHEET, sheet.read_bytes(), durable=False)
+            return {"optimized_sheet": self._place(OPTIMIZED_SHEET)}
+
     def save(
         self,
         report: BatchReport,
@@ -78,7 +92,7 @@ class RunFiles:
         Write report, page and contact sheet; return the report with their paths.
 
         :param samples: some pictures, and the result of each to look at first.
-        :param tables: where tables of this run lie.
+        :param tables: where tables of this run, and the sheet of its version, lie.
         :raises OutputFolderError: they cannot be written.
         """
         with _told_as_output_trouble(self.folder):
@@ -144,6 +158,7 @@ class RunFiles:
             failures=[dataclasses.asdict(failure) for failure in report.failures],
             by_kind=report.failures_by_kind,
             contact_sheet="contact_sheet.png" if "contact_sheet" in report.paths else "",
+            optimized_sheet=OPTIMIZED_SHEET if "optimized_sheet" in report.paths else "",
             downloads={
                 title: posixpath.basename(report.paths[name]) for name, title in _TABLES.items() if name in report.paths
             },

@@ -28,6 +28,7 @@ from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import (
     find_answers,
     find_manifest,
+    find_optimized_sheet,
     open_replicas,
     pin_version,
     pinned_version,
@@ -139,7 +140,9 @@ class _Run:
             self._work(ledger, todos, listing)
             report = self._report()
             self._check(report)
-            return self._files.save(report, self._tally.samples, self._source, self._write_tables())
+            sheet = find_optimized_sheet(self._options, self._stamp.version)
+            beside = {**self._write_tables(), **self._files.copy_optimized_sheet(sheet)}
+            return self._files.save(report, self._tally.samples, self._source, beside)
 
     def _work(self, ledger: Ledger, todos: Iterator[Todo | None], listing: Listing) -> None:
         setting, tally = self._setting, self._tally

@@ -133,6 +133,18 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
         return None
 
 
+def find_optimized_sheet(options: BatchOptions, version: int) -> Path | None:
+    """The contact sheet of the variant that the pinned version serves; None: it serves float32, or is out of sight."""
+    manifest = find_manifest(options, version)
+    if manifest is None or manifest.optimization is None:
+        return None
+    taken = manifest.optimization.chosen
+    sheet = next((one.sheet for one in manifest.optimization.variants if one.name == taken), None)
+    version_dir = (Path(options.model_base_path or "") / str(version)).resolve()
+    path = (version_dir / (sheet or "")).resolve()
+    return path if path.is_file() and path.is_relative_to(version_dir) else None
+
+
 def find_answers(
     replicas: Sequence[Replica], options: BatchOptions, version: int, manifest: Manifest | None
 ) -> Answers:

@@ -40,6 +40,8 @@ img { max-width: 100%; }
 {% endfor %}</table>
 {% if contact_sheet %}<h2>Before and after</h2>
 <img src="{{ contact_sheet }}" alt="pairs of pictures, before on the left and after on the right">
+{% endif %}{% if optimized_sheet %}<h2>The optimised version</h2>
+<p><a href="{{ optimized_sheet }}">float32, what was served, and their difference times eight</a></p>
 {% endif %}{% if downloads %}<h2>Tables</h2>
 <ul>
 {% for name, address in downloads.items() %}<li><a href="{{ address }}">{{ name }}</a></li>
@@ -70,6 +72,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     failures: Sequence[Mapping[str, str]] = (),
     by_kind: Mapping[str, int] | None = None,
     contact_sheet: str = "",
+    optimized_sheet: str = "",
     downloads: Mapping[str, str] | None = None,
 ) -> Path:
     """
@@ -80,6 +83,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
     :param failures: each with ``input``, ``kind`` and ``reason``.
     :param by_kind: how many there are of each kind, also beyond those listed.
     :param contact_sheet: its address, relative to the page.
+    :param optimized_sheet: of a version whose graph was rewritten: what that changes; its address as well.
     :param downloads: title -> address of further files, relative to the page.
     """
     text = _template().render(
@@ -91,6 +95,7 @@ def write_report_page(  # noqa: PLR0913 # what a page shows, by keyword
         failures=failures,
         by_kind=by_kind or {},
         contact_sheet=contact_sheet,
+        optimized_sheet=optimized_sheet,
         downloads=downloads or {},
     )
     write_text_atomically(path, text.encode("utf-8", "replace").decode(), durable=False)
