@@ -29,6 +29,7 @@ happened, where, what was found, and what to do next.
         InputFolderError               the pictures cannot be found or read
         OutputFolderError              the results cannot be written
         StoppedError         retryable   asked to stop; what was done is kept
+      OutOfMemoryError     retryable   the process gets no more memory or threads
 """
 
 from __future__ import annotations
@@ -157,5 +158,11 @@ class OutputFolderError(BatchError):
 
 class StoppedError(TendiesError):
     """The work was asked to stop (a kill, Ctrl-C). What is done is kept; doing the same again goes on from there."""
+
+    retryable = True
+
+
+class OutOfMemoryError(TendiesError):
+    """The process gets no more memory, or no more threads. What is done is kept."""
 
     retryable = True

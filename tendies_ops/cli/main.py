@@ -10,12 +10,22 @@ import typer
 
 from tendies_ops.cli import batch, export, publish, release, replay, rollback, serve, versions
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
-from tendies_ops.errors import TendiesError
+from tendies_ops.errors import OutOfMemoryError, TendiesError
 
 #: Base of every complaint about the command line. Newer typer brings a click of its own, so it is not that of click.
 CommandLineError: type[Exception] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )
+
+_NO_MEMORY = (
+    "There is not enough memory to go on, or no more threads are allowed. What was done is kept. Give the process more "
+    "(a container's limit, ulimit -v, ulimit -u) and run the same command again."
+)
+_MEMORY_WORDS = (
+    "can't start new thread",
+    "Cannot allocate memory",
+    "failed to map segment",
+)  # Python, libc, its loader
 
 app = typer.Typer(
     name="tendies",
@@ -34,18 +44,38 @@ app.command("replay")(replay.replay_command)
 app.command("serve", context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(serve.serve_command)
 
 
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether that is what it came from; an import, a thread and a system call each say it in their way."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def main() -> None:
     """Entry point of the console script."""
     gc.freeze()  # what the imports made stays to the end; looking through it once more there takes a sixth of a start
     as_json = "--json" in sys.argv
     try:
+        sys.exit(_run(as_json=as_json))
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+    # Said only here: until the error is let go, its frames hold the memory.
+    sys.exit(fail(OutOfMemoryError(_NO_MEMORY), as_json=as_json))
+
+
+def _run(*, as_json: bool) -> int:
+    """One command; returns its exit status."""
+    try:
         status = app(standalone_mode=False)
     except TendiesError as error:
-        sys.exit(fail(error, as_json=as_json))
+        return fail(error, as_json=as_json)
     except CommandLineError as error:
         cast("typer.BadParameter", error).show()
-        sys.exit(EXIT_WRONG_USAGE)
+        return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         error_console.print("Stopped. What was done is kept; the same command goes on from there.")
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
+        return 130
+    return status if isinstance(status, int) else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tendies_ops.errors import TendiesError
+from tendies_ops.errors import OutOfMemoryError, TendiesError
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -29,6 +29,9 @@ def fail(error: TendiesError, *, as_json: bool) -> int:
     """Say what went wrong and return the exit status."""
     if as_json:
         print_json({"error": {"type": type(error).__name__, "message": str(error), "retryable": error.retryable}})
+    if isinstance(error, OutOfMemoryError):
+        sys.stderr.write(f"Error: {error}\n")  # rich imports more when it prints
+        return error.exit_status
     error_console.print("[bold red]Error:[/bold red]", end=" ")
     error_console.print(str(error), markup=False)
     return error.exit_status
