@@ -44,10 +44,10 @@ class Plan:
 
 #: A CycleGAN takes 0.7 s a picture on two cores, so that a turn must be long to hold some.
 PLANS = {
-    "nothing": Plan(15, 1.5, 240.0),
-    "stripes": Plan(10, 1.5, 180.0),
-    "style": Plan(10, 2.0, 240.0),
-    "cyclegan": Plan(5, 8.0, 480.0),
+    "nothing": Plan(11, 1.5, 200.0),
+    "stripes": Plan(6, 1.5, 120.0),
+    "style": Plan(7, 2.0, 180.0),
+    "cyclegan": Plan(5, 8.0, 420.0),
 }
 QUIET_SHARE = 0.03  # of the machine, used by others during a turn
 MIN_ROUNDS = 5
