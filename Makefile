@@ -57,7 +57,7 @@ test-fuzz: setup-dev ## search some ten minutes for input that makes a reader st
 soak: setup-dev ## a day of releases, batches and faults, squeezed into MINUTES=40
 	@$(PY) -m tests.soak --minutes $(MINUTES)
 
-bench: setup-dev ## measure what bench/README.md promises, some 75 minutes
+bench: setup-dev ## measure what bench/README.md promises, some 70 minutes
 	@$(PY) -m bench
 
 docs: setup-dev ## check that the links in the documentation lead somewhere
