@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.cookies import extract_cookies_to_jar
 
+from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
 from tendies_ops.errors import BadAnswerError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
@@ -56,8 +57,7 @@ class ModelServerClient:
         self._session = requests.Session()
         self._session.trust_env = False  # reading proxies and .netrc from the environment costs more than the request
         self._session.headers.update({"Accept-Encoding": "identity", **(headers or {})})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS))
+        self._adapter = OneServerAdapter(_CONNECTIONS)
         self._of_thread = threading.local()
 
     def __enter__(self) -> ModelServerClient:
@@ -70,7 +70,7 @@ class ModelServerClient:
 
     def close(self) -> None:
         """Close every connection."""
-        self._session.close()
+        self._adapter.close()
 
     def version_statuses(self, model_name: str) -> dict[int, VersionStatus]:
         """
@@ -138,13 +138,11 @@ class ModelServerClient:
     def _send(self, method: str, path: str, body: bytes | None) -> bytes:
         where = f"{method} {self.base_url}{path}"
         try:
-            response = self._session.send(
-                self._prepared(method, path, body),
-                stream=True,
-                timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
-            )
+            request = self._prepared(method, path, body)
+            # By the adapter: what the session does besides (redirects, hooks, proxies) is not wanted and takes time.
+            response = self._adapter.send(request, stream=True, timeout=self._timeout, verify=self._verify)
+            if "set-cookie" in response.raw.headers:  # a load balancer's, to find the same replica again
+                extract_cookies_to_jar(self._session.cookies, request, response.raw)  # type: ignore[no-untyped-call]
             answer = _read_body(response.raw, time.monotonic() + self.timeout_s)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise error_for_failure(error, where, self.timeout_s) from error

@@ -21,7 +21,7 @@ from tendies_ops.errors import (
     VersionGoneError,
     WrongContractError,
 )
-from tests.support.canned_server import Answer, CannedModel, CannedServer, error_answer, predictions_answer
+from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer, predictions_answer
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "model-server-exchanges" / "http.json"
 
@@ -48,6 +48,27 @@ def test_one_connection_carries_many_requests() -> None:
         for n in range(20):
             assert client.predict_files("m", [b"a%d" % n]) == [b"A%d" % n]
         assert server.accepted == 1
+
+
+def test_a_closed_client_connects_again() -> None:
+    with CannedServer(CannedModel(bytes.upper)) as server, ModelServerClient(server.url) as client:
+        for n in (b"a", b"b"):
+            assert client.predict_files("m", [n]) == [n.upper()]
+            client.close()
+        assert server.accepted == 2
+
+
+def test_a_load_balancers_cookie_goes_with_the_requests_after_it() -> None:
+    asked = []
+
+    def answer(request: Request) -> Answer:
+        asked.append((request.path, request.headers.get("cookie")))
+        return Answer(body=b"{}", headers={"Set-Cookie": "replica=two; Path=/"})
+
+    with CannedServer(answer) as server, ModelServerClient(server.url) as client:
+        client.metadata("m")
+        client.metadata("m", 2)
+    assert asked == [("/v1/models/m/metadata", None), ("/v1/models/m/versions/2/metadata", "replica=two")]
 
 
 def test_no_files_need_no_request() -> None:
@@ -118,9 +139,10 @@ def test_a_404_page_of_another_server_is_not_a_gone_version() -> None:
         ask(Answer(404, b"<HTML>Not Found</HTML>"), predict)
 
 
-def test_a_redirect_is_refused_and_not_followed() -> None:
-    with pytest.raises(RequestRefusedError, match="302"):
-        ask(Answer(302, headers={"Location": "http://127.0.0.1:1/"}), predict)
+@pytest.mark.parametrize("location", ["http://127.0.0.1:1/", "http://[nowhere"])
+def test_a_redirect_is_refused_and_not_followed(location: str) -> None:
+    with pytest.raises(RequestRefusedError, match="302: moved"):
+        ask(Answer(302, b"moved", headers={"Location": location}), predict)
 
 
 @pytest.mark.parametrize(
