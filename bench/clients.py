@@ -3,7 +3,7 @@ Clients of a Model Server, from the one of 2018 to the fastest that we can write
 
     y2018        one picture a request, base64 and json of the standard library, requests.post without a session
     session      batches of 32, requests.Session, base64 and json of the standard library
-    best         the fastest that we can write with requests, everything inlined: the yardstick
+    best         the fastest that we can write with requests, nothing checked: the yardstick
     http_client  the same without requests, for comparison
     tendies      ModelServerClient, and a file's bytes in one read and one write
     tendies_run  a whole `run_batch`: digests, ledger, renames, plan, report, back-off, all of it
@@ -15,6 +15,7 @@ client do in `tendies_threads`, which pays where answers are large.
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import http.client
 import json
@@ -27,20 +28,51 @@ import requests
 
 from bench.canned_answers import BATCH, FORKING, PATH
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.inference import BatchOptions, run_batch
 
 
-def read_file(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY)
+@contextlib.contextmanager
+def folders(*paths: str) -> Iterator[list[int]]:
+    """Descriptors of folders: a file that is opened relative to one is looked up by its name alone."""
+    descriptors = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in paths]
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def read_file(folder: int, name: str) -> bytes:
+    descriptor = os.open(name, os.O_RDONLY, dir_fd=folder)
     data = os.read(descriptor, os.fstat(descriptor).st_size)  # a guess that is too large costs memory to clear
     os.close(descriptor)
     return data
 
 
-def write_file(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+def write_file(folder: int, name: str, data: bytes) -> None:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666, dir_fd=folder)
     os.write(descriptor, data)
     os.close(descriptor)
+
+
+def joined_body(source: int, batch: list[str]) -> bytes:
+    """The pictures of a batch as one request, each byte copied once."""
+    parts = [b'{"instances":[{"b64":"']
+    for name in batch:
+        parts += (pybase64.b64encode(read_file(source, name)), b'"},{"b64":"')
+    parts[-1] = b'"}]}'
+    return b"".join(parts)
+
+
+def write_answer(target: int, batch: list[str], answer: bytes) -> None:
+    """The pictures of an answer, sliced where they lie; nothing is checked."""
+    view = memoryview(answer)
+    end = 0
+    for name in batch:
+        start = answer.index(b'"b64": "', end) + 8
+        end = answer.index(b'"', start)
+        write_file(target, f"{name}.png", pybase64.b64decode(view[start:end]))
 
 
 def batches(names: list[str]) -> Iterator[list[str]]:
@@ -72,61 +104,42 @@ def session(url: str, source: str, names: list[str], target: str) -> None:
 
 
 def best(url: str, source: str, names: list[str], target: str) -> None:
-    """One prepared request reused, one raw read, a joined body, a sliced answer, nothing checked."""
-    of_requests = requests.Session()
-    of_requests.trust_env = False
-    prepared = of_requests.prepare_request(requests.Request("POST", url + PATH))
-    adapter = of_requests.get_adapter(url)
-    encode, decode = pybase64.b64encode, pybase64.b64decode
-    for batch in batches(names):
-        body = (
-            b'{"instances":[{"b64":"'
-            + b'"},{"b64":"'.join([encode(read_file(f"{source}/{n}")) for n in batch])
-            + b'"}]}'
-        )
-        prepared.body = body
-        prepared.headers["Content-Length"] = str(len(body))
-        answer = adapter.send(prepared, stream=True, timeout=60).raw.read()
-        at = 0
-        for name in batch:
-            start = answer.index(b'"b64": "', at) + 8
-            at = answer.index(b'"', start)
-            write_file(f"{target}/{name}.png", decode(answer[start:at]))
+    """One prepared request reused, sent by the leanest adapter, one raw read, nothing checked."""
+    prepared = requests.Session().prepare_request(requests.Request("POST", url + PATH))
+    adapter = OneServerAdapter(1)
+    with folders(source, target) as (pictures, results):
+        for batch in batches(names):
+            prepared.body = joined_body(pictures, batch)
+            prepared.headers["Content-Length"] = str(len(prepared.body))
+            answer = adapter.send(prepared, stream=True, timeout=60).raw.read()
+            write_answer(results, batch, answer)
 
 
 def http_client(url: str, source: str, names: list[str], target: str) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
-    encode, decode = pybase64.b64encode, pybase64.b64decode
-    for batch in batches(names):
-        body = (
-            b'{"instances":[{"b64":"'
-            + b'"},{"b64":"'.join([encode(read_file(f"{source}/{n}")) for n in batch])
-            + b'"}]}'
-        )
-        connection.request("POST", PATH, body)
-        answer = connection.getresponse().read()
-        at = 0
-        for name in batch:
-            start = answer.index(b'"b64": "', at) + 8
-            at = answer.index(b'"', start)
-            write_file(f"{target}/{name}.png", decode(answer[start:at]))
+    with folders(source, target) as (pictures, results):
+        for batch in batches(names):
+            connection.request("POST", PATH, joined_body(pictures, batch))
+            write_answer(results, batch, connection.getresponse().read())
 
 
-def tendies_batch(client: ModelServerClient, source: str, target: str, batch: list[str]) -> None:
-    answers = client.predict_files("m", [read_file(f"{source}/{name}") for name in batch], version=1)
+def tendies_batch(client: ModelServerClient, source: int, target: int, batch: list[str]) -> None:
+    answers = client.predict_files("m", [read_file(source, name) for name in batch], version=1)
     for name, answer in zip(batch, answers, strict=True):
-        write_file(f"{target}/{name}.png", answer)
+        write_file(target, f"{name}.png", answer)
 
 
 def tendies(url: str, source: str, names: list[str], target: str) -> None:
-    with ModelServerClient(url) as client:
+    with ModelServerClient(url) as client, folders(source, target) as (pictures, results):
         for batch in batches(names):
-            tendies_batch(client, source, target, batch)
+            tendies_batch(client, pictures, results, batch)
 
 
 def tendies_threads(url: str, source: str, names: list[str], target: str) -> None:
-    with ModelServerClient(url) as client, ThreadPoolExecutor(2) as pool:
-        list(pool.map(functools.partial(tendies_batch, client, source, target), batches(names)))
+    with ModelServerClient(url) as client, folders(source, target) as (pictures, results):
+        do_batch = functools.partial(tendies_batch, client, pictures, results)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(do_batch, batches(names)))
 
 
 def tendies_run(url: str, source: str, names: list[str], target: str) -> None:
