@@ -21,11 +21,8 @@ _NO_MEMORY = (
     "There is not enough memory to go on, or no more threads are allowed. What was done is kept. Give the process more "
     "(a container's limit, ulimit -v, ulimit -u) and run the same command again."
 )
-_MEMORY_WORDS = (
-    "can't start new thread",
-    "Cannot allocate memory",
-    "failed to map segment",
-)  # Python, libc, its loader
+#: Of Python, the C library, and its loader.
+_MEMORY_WORDS = ("can't start new thread", "Cannot allocate memory", "failed to map segment")
 
 app = typer.Typer(
     name="tendies",

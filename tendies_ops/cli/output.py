@@ -8,15 +8,16 @@ from typing import Any
 
 from rich.console import Console
 
-from tendies_ops.errors import OutOfMemoryError, TendiesError
+from tendies_ops.errors import TendiesError
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_WRONG_USAGE = 2
 EXIT_SOME_PICTURES_FAILED = 3
 
-console = Console(highlight=False, soft_wrap=True)
-error_console = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji: a path with ":art:" in it stays what it is, and no table of them is imported to say so.
+console = Console(highlight=False, soft_wrap=True, emoji=False)
+error_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(value: Any) -> None:
@@ -29,9 +30,6 @@ def fail(error: TendiesError, *, as_json: bool) -> int:
     """Say what went wrong and return the exit status."""
     if as_json:
         print_json({"error": {"type": type(error).__name__, "message": str(error), "retryable": error.retryable}})
-    if isinstance(error, OutOfMemoryError):
-        sys.stderr.write(f"Error: {error}\n")  # rich imports more when it prints
-        return error.exit_status
     error_console.print("[bold red]Error:[/bold red]", end=" ")
     error_console.print(str(error), markup=False)
     return error.exit_status

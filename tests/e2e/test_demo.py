@@ -57,7 +57,6 @@ def read_until(demo: subprocess.Popen[str], words: str) -> list[str]:
     pytest.fail(f"the demo ended before it said {words!r}:\n{''.join(lines)}")
 
 
-@pytest.mark.timeout(_ROAD_TIMEOUT_S + 60)
 def freeze_marked(place: Path) -> list[psutil.Process]:
     """Halt every process of a demo: Airflow is starting, and what is counted now must neither come nor go."""
     frozen: list[psutil.Process] = []
@@ -69,6 +68,7 @@ def freeze_marked(place: Path) -> list[psutil.Process]:
     return [process for process in frozen if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.timeout(_ROAD_TIMEOUT_S + 60)
 def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     killed = start_demo(place)
     read_until(killed, "Starting Airflow")
