@@ -33,3 +33,11 @@ def test_the_commands_speak_json_and_end_with_the_right_status(bench: Bench) -> 
     assert call("batch", "--model", "m", "--size", "huge", str(bench.input), str(bench.output))[0] == 2
     status, outcome = call("replay", str(bench.output / "a.png"), "--input", str(bench.input))
     assert (status, outcome["verdict"]) == (0, "exact")
+
+
+def test_words_in_colons_stay_what_they_are_in_a_path(bench: Bench) -> None:
+    code = "import sys; from tendies_ops.cli.main import main; sys.exit(main())"
+    words = ["batch", "--model", "m", "--server", bench.server.url, f"{bench.input}/:art:", str(bench.output)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "/:art:" in done.stderr
