@@ -79,7 +79,7 @@ class Coordinator:
         )
         self._packer = Packer.for_options(options)
         self._limits = RequestLimits(self._packer, options, learned, same_size=exchange.answers.same_size)
-        self._rotation.start_with(min(options.max_concurrency, max(1, learned.concurrency // 2)))
+        self._rotation.start_with(learned.concurrency // 2)
         self._ready: deque[Request] = deque()
         self._finishing = 0  # requests that are answered and not yet written
         self._successes = 0
@@ -137,7 +137,9 @@ class Coordinator:
 
     def _send_what_is_begun(self) -> None:
         """At the end of the listing, or when requests that are not full hold all the memory."""
-        if self._intake.exhausted or not (self.in_flight or self._finishing):
+        if self._intake.exhausted:
+            self._ready.extend(self._packer.flush(pieces=self._rotation.free_places))
+        elif not (self.in_flight or self._finishing):
             self._ready.extend(self._packer.flush())
 
     def _busy(self) -> bool:
@@ -253,6 +255,8 @@ class Coordinator:
             self._ready.appendleft(request)
 
     def _blame(self, picture: Picture, step: Step) -> None:
+        if picture.over:  # another of its parts was refused as well
+            return
         outcome = Outcome(picture.found, "failed", step.kind, step.reason, picture.input_digest)
         self._conclude([(outcome, picture)])
 

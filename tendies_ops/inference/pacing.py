@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+_FIRST_LIMIT = 2  # while one is computed, the next is on its way; two cores have work at once
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _WORTH_IT = 1.05  # differences below 5 % are noise
@@ -23,7 +24,7 @@ class Pacer:
     """
 
     upper: int
-    limit: int = 1
+    limit: int = _FIRST_LIMIT
     in_flight: int = 0
     not_before_s: float = 0.0
     _pause_s: float = 0.0
@@ -35,6 +36,13 @@ class Pacer:
     _doubling: bool = True
     _hold_rounds: int = 0
     _random: random.Random = field(default_factory=random.Random)
+
+    def __post_init__(self) -> None:
+        self.limit = min(self.limit, self.upper)
+
+    def start_with(self, limit: int) -> None:
+        """So many requests in flight at first, where that is more than a server gets that nothing is known of."""
+        self.limit = min(self.upper, max(_FIRST_LIMIT, limit))
 
     def may_send(self, now_s: float) -> bool:
         """Whether another request may go to this server now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,6 +100,10 @@ class Request:
         """Requests of at most ``size`` parts."""
         return [Request(self.parts[at : at + size]) for at in range(0, len(self.parts), size)]
 
+    def cut_evenly(self, pieces: int) -> list[Request]:
+        """At most so many requests, of about as many parts each; itself where that is one."""
+        return self.cut(math.ceil(len(self.parts) / pieces)) if pieces > 1 else [self]
+
     def split(self) -> list[Request]:
         """Two halves."""
         middle = len(self.parts) // 2
@@ -182,9 +187,15 @@ class Packer:
             full.append(self._take(next(iter(self._buckets))))
         return full
 
-    def flush(self) -> list[Request]:
-        """What is left, as requests; empty when nothing is."""
-        return [self._take(key) for key in list(self._buckets)]
+    def flush(self, pieces: int = 1) -> list[Request]:
+        """
+        What is left, as requests; empty when nothing is.
+
+        :param pieces: servers can begin with so many at once; where fewer are left, they are cut, so that none is idle.
+        """
+        left = [self._take(key) for key in list(self._buckets)]
+        shares = pieces // len(left) if left else 1
+        return [piece for request in left for piece in request.cut_evenly(shares)]
 
     def fits(self, request: Request) -> bool:
         """Whether a request that was packed before is still one that the server takes."""

@@ -60,9 +60,14 @@ class Rotation:
         return max(replica.pacer.limit for replica in self._replicas)
 
     def start_with(self, limit: int) -> None:
-        """So many requests in flight at each server, at first."""
+        """So many requests in flight at each server at first, or a few more."""
         for replica in self._replicas:
-            replica.pacer.limit = limit
+            replica.pacer.start_with(limit)
+
+    @property
+    def free_places(self) -> int:
+        """Requests that the servers could be given now."""
+        return max(0, self.concurrency - self.in_flight)
 
     def choose(self, now_s: float) -> Replica | None:
         """The server in rotation that has the least to do; None while none may be asked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tendies_ops.errors import (
     BadAnswerError,
     ModelServerError,
@@ -63,6 +65,20 @@ def test_concurrency_doubles_while_it_helps_and_stops_at_the_best_point() -> Non
     pacer = Pacer(upper=64)
     run_rounds(pacer, {1: 10.0, 2: 20.0, 4: 39.0, 8: 39.5}, 12)
     assert 3 <= pacer.limit <= 5
+
+
+@pytest.mark.parametrize(("upper", "first"), [(64, 2), (2, 2), (1, 1)])
+def test_two_requests_are_in_flight_from_the_start_where_they_may(upper: int, first: int) -> None:
+    assert Pacer(upper=upper).limit == first
+
+
+def test_what_was_best_before_is_begun_with_within_the_bounds() -> None:
+    pacer = Pacer(upper=8)
+    begun = []
+    for best in (0, 5, 20):
+        pacer.start_with(best)
+        begun.append(pacer.limit)
+    assert begun == [2, 5, 8]
 
 
 def test_concurrency_never_passes_its_upper_bound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 
@@ -120,8 +121,10 @@ def test_a_second_run_at_once_is_kept_out_and_nothing_is_done_twice(
     urls = {"input": "memory://in", "output": "memory://out"}
     refused: list[Exception] = []
 
+    first = threading.Lock()
+
     def second(_: Request) -> None:
-        if not refused:
+        if first.acquire(blocking=False):
             with pytest.raises(LockHeldError, match="Batch run first on ") as caught:
                 bench.run(**urls, run_id="second")
             refused.append(caught.value)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tendies_ops.inference import BatchProgress, run_batch
 from tendies_ops.inference.provenance import read_provenance
@@ -153,13 +154,14 @@ def test_tiles_of_many_pictures_come_together_again(make_bench: Callable[..., Be
         assert result.tobytes() == decoded(inverted(png(number, size))).tobytes()
 
 
-def test_one_bad_tile_fails_its_picture_once(make_bench: Callable[..., Bench]) -> None:
-    def no_white(data: bytes) -> bytes:
-        if decoded(data).getpixel((0, 0)) == (255, 255, 255):
-            raise ValueError("white")
-        return inverted(data)
+def refusing_white(data: bytes) -> bytes:
+    if decoded(data).getpixel((0, 0)) == (255, 255, 255):
+        raise ValueError("white")
+    return inverted(data)
 
-    bench = make_bench(transform=no_white)
+
+def test_one_bad_tile_fails_its_picture_once(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(transform=refusing_white)
     image = noise(1, (64, 16))
     image.paste((255, 255, 255), (30, 0, 64, 16))
     bench.add("bad.png", encoded(image))
@@ -167,6 +169,21 @@ def test_one_bad_tile_fails_its_picture_once(make_bench: Callable[..., Bench]) -
     report = bench.run(size=(16, 16), size_policy="tile", overlap=0)
     assert counts(report) == (2, 1, 0, 1)
     assert len(bench.records()) == 2
+
+
+def test_a_picture_whose_tiles_are_bad_in_several_requests_fails_once(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(transform=refusing_white)
+    bench.add("bad.png", encoded(Image.new("RGB", (64, 16), (255, 255, 255))))
+    bench.add("good.png", png(2, (64, 16)))
+    report = bench.run(size=(16, 16), size_policy="tile", overlap=0, max_batch_size=1)
+    assert counts(report) == (2, 1, 0, 1)
+    assert len(bench.records()) == 2
+
+
+def test_the_last_pictures_are_shared_among_the_free_places(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 9)
+    assert bench.run(max_batch_size=32).done == 9
+    assert sorted({record["batch_size"] for record in bench.records()}) == [4, 5]
 
 
 def test_progress_is_told_and_left_in_a_file(bench: Bench) -> None:
