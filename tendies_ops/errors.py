@@ -140,6 +140,10 @@ class ProofFailedError(ReleaseError):
     """A replica answered other pictures than the exporter promised."""
 
 
+class ProofInterruptedError(ProofFailedError):
+    """A replica went away while it was asked: it restarts, or the version took it down."""
+
+
 class ReviewNeededError(ReleaseError):
     """The spec's gate wants a person to look at the pictures first. Nothing was changed."""
 

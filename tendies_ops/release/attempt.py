@@ -11,8 +11,9 @@ from tendies_ops.release.candidate import Candidate
 from tendies_ops.release.fleet import describe_outcomes
 from tendies_ops.release.gate import LiveAnswers, check_gate
 from tendies_ops.release.journal import close_journal
+from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.probe import SwapProbe
-from tendies_ops.release.prove import GoldenImage, Proof, prove_version
+from tendies_ops.release.prove import GoldenImage, Proof
 from tendies_ops.release.report import write_report
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import undo_release
@@ -102,7 +103,7 @@ def _wait_and_prove(
         raise LoadFailedError(describe_outcomes(outcomes))
     tx.enter("available")
     tx.say(f"Version {version} is AVAILABLE on {len(outcomes)} of {len(outcomes)} replicas")
-    proofs = tuple(prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance))
+    proofs = tuple(prove_patiently(tx, version, golden))
     tx.say(f"{len(golden)} golden images came back as promised from each replica")
     if not candidate.committed_before:
         tx.swap.try_out(tx, version)

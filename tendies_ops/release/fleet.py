@@ -80,6 +80,7 @@ class Fleet:
         self,
         version: int,
         *,
+        servers: Sequence[str] | None = None,
         timeout_s: float,
         unreachable_grace_s: float | None,
         answered_before: Sequence[str] = (),
@@ -90,6 +91,7 @@ class Fleet:
         """
         Wait until ``version`` serves everywhere, or until one replica settles that it will not.
 
+        :param servers: only on these; absent: on all.
         :param answered_before: replicas that are known to live, so that their silence means something.
         :param settle_on_failure: False: wait for the others to the end all the same.
         :param highest: it must be the highest that is AVAILABLE there.
@@ -99,7 +101,7 @@ class Fleet:
         settled = threading.Event()
         stops = [settled] if cancelled is None else [settled, cancelled]
         futures = {}
-        for server in self.servers:
+        for server in self.servers if servers is None else servers:
             wait = VersionWait(
                 version,
                 started_s=started_s,

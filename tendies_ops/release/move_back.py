@@ -10,7 +10,8 @@ from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.versions import parse_version
 from tendies_ops.release.fleet import describe_outcomes
 from tendies_ops.release.journal import Journal, close_journal
-from tendies_ops.release.prove import Proof, prove_version, read_golden
+from tendies_ops.release.patience import prove_patiently
+from tendies_ops.release.prove import Proof, read_golden
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import confirm_serving
 from tendies_ops.release.wait import WaitOutcome
@@ -78,7 +79,7 @@ def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOu
         raise LoadFailedError(describe_outcomes(outcomes))
     version_dir = tx.base / str(journal.version)
     golden = read_golden(version_dir, read_manifest(version_dir))
-    proofs = prove_version(tx.fleet, journal.version, golden, tolerance=tx.options.tolerance)
+    proofs = prove_patiently(tx, journal.version, golden)
     tx.say(f"Version {journal.version} serves again and {len(golden)} golden images came back as promised")
     return outcomes, proofs
 

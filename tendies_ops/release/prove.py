@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tendies_ops.errors import BadAnswerError, ModelServerError, ProofFailedError, PublishError
+from tendies_ops.errors import (
+    BadAnswerError,
+    ModelServerError,
+    ProofFailedError,
+    ProofInterruptedError,
+    PublishError,
+    ServerUnreachableError,
+    VersionGoneError,
+)
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.spec.manifest import GoldenEntry, Manifest
 
@@ -74,19 +82,21 @@ def prove_version(
     :param tolerance: largest difference of a pixel, of 255.
     :param servers: only these; absent: all.
     :param label: ask for this label instead of the version.
+    :raises ProofInterruptedError: those that did not answer as promised went away meanwhile.
     :raises ProofFailedError: a replica answered something else, or an error; each such replica is named.
     """
     address: _Address = {"version": version} if label is None else {"label": label}
     results = fleet.each(lambda server: _prove_one(fleet, server, address, golden, tolerance), servers)
-    wrong = [result for result in results.values() if isinstance(result, str)]
+    wrong = [result for result in results.values() if isinstance(result, ProofFailedError)]
     if wrong:
-        raise ProofFailedError("; ".join(wrong))
+        away = all(isinstance(error, ProofInterruptedError) for error in wrong)
+        raise (ProofInterruptedError if away else ProofFailedError)("; ".join(map(str, wrong)))
     return [result for result in results.values() if isinstance(result, Proof)]
 
 
 def _prove_one(
     fleet: Fleet, server: str, address: _Address, golden: tuple[GoldenImage, ...], tolerance: float
-) -> Proof | str:
+) -> Proof | ProofFailedError:
     """A proof, or what was wrong."""
     worst = 0.0
     answers: dict[str, bytes] = {}
@@ -96,14 +106,24 @@ def _prove_one(
             got = _outputs(row, image)
             worst = max(worst, *(_difference(image, output, got[output], tolerance) for output in image.promised))
         except (ModelServerError, ProofFailedError) as error:
-            return f"{server} with golden image {image.name}: {str(error).rstrip('.')}"
+            return _failed(f"{server} with golden image {image.name}", error)
         if _is_picture(image):
             answers[image.name] = next(iter(got.values()))
     try:
         _prove_order(fleet, server, address, golden, tolerance)
     except (ModelServerError, ProofFailedError) as error:
-        return f"{server} with golden images in one request: {str(error).rstrip('.')}"
+        return _failed(f"{server} with golden images in one request", error)
     return Proof(server, len(golden), worst, answers)
+
+
+def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFailedError:
+    """
+    What was wrong, after what was asked.
+
+    A server that has just started knows no version yet, so that is a sign of a restart like a lost connection.
+    """
+    away = isinstance(error, (ServerUnreachableError, VersionGoneError))
+    return (ProofInterruptedError if away else ProofFailedError)(f"{asked}: {str(error).rstrip('.')}")
 
 
 def _prove_order(

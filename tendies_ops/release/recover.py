@@ -7,7 +7,8 @@ from tendies_ops.publish.history import Event, HistoryRecord, append_history, re
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.journal import Journal, close_journal, read_journal
 from tendies_ops.release.move_back import carry_out_rollback, put_back
-from tendies_ops.release.prove import prove_version, read_golden
+from tendies_ops.release.patience import prove_patiently
+from tendies_ops.release.prove import read_golden
 from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import undo_release
@@ -101,7 +102,7 @@ def _proves_itself_now(tx: Transaction, journal: Journal) -> bool:
     version_dir = tx.base / str(journal.version)
     try:
         golden = read_golden(version_dir, read_manifest(version_dir))
-        prove_version(tx.fleet, journal.version, golden, tolerance=tx.options.tolerance)
+        prove_patiently(tx, journal.version, golden)
     except (PublishError, ModelServerError, ProofFailedError):
         return False
     return True

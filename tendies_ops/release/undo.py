@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import describe_outcomes
-from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
+from tendies_ops.release.patience import prove_patiently
+from tendies_ops.release.prove import GoldenImage, read_golden
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
@@ -105,7 +106,7 @@ def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
     if golden is None:
         return f"version {version} has no golden images, so only its state is known"
     try:
-        prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance, servers=servers)
+        prove_patiently(tx, version, golden, servers=servers, stoppable=False)
     except (ModelServerError, ProofFailedError) as error:
         return str(error).rstrip(".")
     return ""

@@ -13,6 +13,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class WatchingServer:
         self.versions: dict[int, Version] = {}
         self.loads: list[int] = []  #: every attempt to load
         self.predicts = 0
+        self.crashes_when_asked: Counter[int] = Counter()  #: version -> so many requests for it take the process down
+        self._crashing = False
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._socket: CannedServer | None = None
@@ -109,6 +112,9 @@ class WatchingServer:
 
     def _run(self) -> None:
         while not self._stopped.wait(self.poll_s):
+            if self._crashing:
+                self._crashing = False
+                self._crash()
             aspired = self._aspired()
             with self._lock:
                 known = self.versions.get(aspired) if aspired is not None else None
@@ -223,6 +229,10 @@ class WatchingServer:
         number = int(wanted) if wanted else max(available, default=-1)
         if name != self.model_name or number not in available:
             return error_answer(404, f"Servable not found for request: {'Specific' if wanted else 'Latest'}({name})")
+        if wanted and self.crashes_when_asked[number]:
+            self.crashes_when_asked[number] -= 1
+            self._crashing = True
+            return Answer(cut_after_bytes=0)
         behaviour = available[number].behaviour
         if "answer_error" in behaviour:
             return error_answer(400, str(behaviour["answer_error"]))
