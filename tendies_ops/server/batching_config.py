@@ -27,7 +27,7 @@ _PARAMETERS: Final[Schema] = {
     "thread_pool_name": _WRAPPED,
     "enable_large_batch_splitting": _WRAPPED,
     "max_execution_batch_size": _WRAPPED,
-    "allowed_batch_sizes": None,
+    "allowed_batch_sizes": [None],
     "pad_variable_length_inputs": None,
 }
 

@@ -8,6 +8,7 @@ core/util/command_line_flags.cc (syntax).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -81,6 +82,10 @@ _NOT_IMPLEMENTED: Final[dict[str, str]] = {
 }
 
 
+#: absl::SimpleAtoi, which reads them: Python's int() takes ``8_501`` and digits of other scripts too.
+_INTEGER: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """What was asked for, and what nobody knows."""
@@ -134,10 +139,16 @@ def _value(name: str, text: str, default: Any) -> Any:
     try:
         if isinstance(default, bool):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        return type(default)(text)
+        return _whole_number(text) if isinstance(default, int) else type(default)(text)
     except (ValueError, KeyError):
         wanted = _kind(default)
         raise invalid_argument(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {wanted}.") from None
+
+
+def _whole_number(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
 
 
 def _kind(default: Any) -> str:

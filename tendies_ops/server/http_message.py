@@ -34,8 +34,8 @@ _REASONS: Final = {
 _CLASSES: Final = {2: "Success", 3: "Redirection", 4: "Client Error", 5: "Server Error"}
 _METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 _METHODS_WITH_BODY: Final = ("POST", "PUT", "PATCH")
-_REQUEST_LINE: Final = re.compile(r"(\S+) (.*) HTTP/(\d{1,4})\.(\d{1,4}) *")
-_LENGTH: Final = re.compile(r"[ \t]*\+?([0-9]+)", re.ASCII)
+_REQUEST_LINE: Final = re.compile(r"(\S+) (.+) HTTP/(\d{1,4})\.(\d{1,4}) *")
+_LENGTH: Final = re.compile(r"[ \t]*(?:\+?([0-9]+)|-0+)", re.ASCII)  # strtoll, and not below 0
 _MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
 _MAX_LENGTH: Final = (1 << 63) - 1
 
@@ -68,16 +68,15 @@ class Request:
         """
         How long the body is; 0 for a chunked one.
 
-        :return: None where the headers do not say what they must.
+        :return: None where the header that says it cannot be read.
         """
         if not self.has_body or self.is_chunked:
             return 0
         text = self.headers.get("content-length")
         if text is None:
-            connection = self.headers.get("connection")
-            return 0 if connection is None or connection.lower() == "close" else None
+            return 0
         match = _LENGTH.fullmatch(text)
-        return None if match is None else min(int(match[1]), _MAX_LENGTH)
+        return None if match is None else min(int(match[1] or 0), _MAX_LENGTH)
 
     def content(self) -> bytes | bytearray:
         """The body, unpacked where it is gzip; anything that does not unpack counts as no body."""
@@ -154,19 +153,18 @@ def parse_head(head: bytes) -> Request | int:
 
 
 def _headers(lines: list[str]) -> dict[str, str] | None:
-    headers: dict[str, str] = {}
-    last = ""
+    found: list[list[str]] = []  # name, value
     for line in lines:
-        if line[:1] in (" ", "\t") and line:
-            if last:
-                headers[last] += " " + line.strip()
+        if line.startswith((" ", "\t")):
+            if not found:
+                return None  # it continues nothing
+            found[-1][1] += " " + line.strip(" \t")
             continue
         name, colon, value = line.partition(":")
         if not colon:
             return None
-        last = name.lower()
-        headers.setdefault(last, value.strip(" \t"))
-    return headers
+        found.append([name.lower(), value.lstrip(" ").rstrip(" \t")])
+    return dict(reversed(found))  # of a repeated name the first one stays
 
 
 def response_head(request: Request | None, response: Response) -> bytes:

@@ -137,7 +137,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             return False
         self._chunked = request.is_chunked
         self._length = length
-        if request.has_body and "expect" in request.headers and request.version >= (1, 1):
+        if (length or request.is_chunked) and "expect" in request.headers and request.version >= (1, 1):
             if request.headers["expect"].lower() != "100-continue":
                 self._refuse(417)
                 return False

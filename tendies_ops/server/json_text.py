@@ -39,6 +39,11 @@ def members(value: JsonObject) -> Iterable[tuple[str, Any]]:
     return value.pairs if isinstance(value, RepeatedNames) else value.items()
 
 
+def c_string(name: str) -> str:
+    """A member's name where the real server takes it as a C string, which ends at the first NUL."""
+    return name.partition("\0")[0]
+
+
 def make_object(pairs: list[tuple[str, Any]]) -> JsonObject:
     """An object of its members."""
     plain = dict(pairs)

@@ -16,16 +16,16 @@ from tendies_ops.server.text_proto import Message, Schema, parse_text_proto
 from tendies_ops.server.version_policy import VersionPolicy
 from tendies_ops.server.version_source import ModelConfig
 
-_POLICY: Final[Schema] = {"latest": {"num_versions": None}, "all": {}, "specific": {"versions": None}}
+_POLICY: Final[Schema] = {"latest": {"num_versions": None}, "all": {}, "specific": {"versions": [None]}}
 _MODEL: Final[Schema] = {
     "name": None,
     "base_path": None,
     "model_type": None,
     "model_platform": None,
     "model_version_policy": _POLICY,
-    "version_labels": {"key": None, "value": None},
+    "version_labels": [{"key": None, "value": None}],
 }
-_CONFIG: Final[Schema] = {"model_config_list": {"config": _MODEL}}
+_CONFIG: Final[Schema] = {"model_config_list": {"config": [_MODEL]}}
 _MONITORING: Final[Schema] = {"prometheus_config": {"enable": None, "path": None}}
 
 DEFAULT_PROMETHEUS_PATH: Final = "/monitoring/prometheus/metrics"
@@ -168,6 +168,11 @@ def _platform(config: Message, name: str) -> str:
 
 
 def _policy(message: Message) -> VersionPolicy:
+    if len(message) > 1:
+        first, second = list(message)[:2]
+        raise invalid_argument(
+            f'Field "{second}" is specified along with field "{first}", another member of oneof "policy_choice".'
+        )
     if "specific" in message:
         versions = message["specific"][-1].get("versions", [])
         return VersionPolicy(specific=frozenset(integer(version) for version in versions))

@@ -51,7 +51,8 @@ def read_plain_bytes(body: bytes | bytearray) -> PlainBytes | None:
     if tail is None:
         return None
     name_text = None if name is None else name.decode()
-    return PlainBytes((signature or tail.group(1) or b"").decode(), name_text, files)
+    first = tail.group(1) if signature is None else signature  # of a repeated name the first one counts
+    return PlainBytes((first or b"").decode(), name_text, files)
 
 
 def _read_files(body: bytes | bytearray, start: int, between: re.Pattern[bytes]) -> tuple[list[bytes], int]:

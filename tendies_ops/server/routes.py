@@ -28,7 +28,7 @@ _REST: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
 # RFC 3986, as evhttp_uri_parse reads it: a target outside it is answered with an HTML page.
 _UNRESERVED: Final = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
 _TARGET: Final = re.compile(
-    rf"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?(?://(?P<authority>[^/?#]*))?"
+    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?P<authority>[^/?#]*))?"
     rf"(?P<path>(?:{_UNRESERVED}|[:@/])*)"
     rf"(?P<query>\?(?:{_UNRESERVED}|[:@/?])*)?"
     rf"(?P<fragment>\#(?:{_UNRESERVED}|[:@/?])*)?"
@@ -41,7 +41,7 @@ class Target:
 
     path: str
     whole: str
-    is_absolute: bool = False  #: given with scheme and host, as to a proxy
+    is_absolute: bool = False  #: given with ``http://`` or ``https://`` and a host, as to a proxy
 
     @property
     def is_rest(self) -> bool:
@@ -69,8 +69,12 @@ def parse_target(target: str) -> Target | None:
     if match is None:
         return None
     path = match["path"]
+    scheme, authority = match["scheme"], match["authority"]
+    if scheme is None and authority is None and ":" in path.partition("/")[0]:
+        return None  # what stands before the colon is no scheme
     whole = path + (match["query"] or "") + (match["fragment"] or "")
-    return Target(path, whole, is_absolute=match["authority"] is not None)
+    is_absolute = authority is not None and (scheme or "").lower() in ("http", "https")
+    return Target(path, whole, is_absolute=is_absolute)
 
 
 def parse_route(method: str, target: str) -> Route:

@@ -14,7 +14,7 @@ from tendies_ops.server.status import invalid_argument
 
 #: Field name -> every value given, in order: str for text, numbers and words, a message for what is in braces.
 Message = dict[str, list[Any]]
-#: What a message may hold: field name -> the schema of a message, or None for a scalar.
+#: What a message may hold: field name -> the schema of a message, or None for a scalar; in a list where it repeats.
 Schema = Mapping[str, Any]
 
 _TOKEN: Final = re.compile(
@@ -75,8 +75,11 @@ class _Reader:
             name = self._lexeme
             if name not in schema:
                 raise self._error(f'Message type "{self._what}" has no field named "{name}".')
+            field = schema[name]
+            if name in found and not isinstance(field, list):
+                raise self._error(f'Non-repeated field "{name}" is specified multiple times.')
             self._next()
-            found.setdefault(name, []).extend(self._values(schema[name]))
+            found.setdefault(name, []).extend(self._values(field[0] if isinstance(field, list) else field))
             if self._kind == "mark" and self._lexeme in ",;":
                 self._next()
         self._next()

@@ -41,6 +41,16 @@ def test_a_value_of_the_wrong_type_is_named() -> None:
         parse_flags(["--rest_api_port=abc"])
 
 
+@pytest.mark.parametrize("text", ["8_501", "\u0668\u0665", "0x10", "1e3", "8501x", ""])
+def test_a_number_is_what_the_real_server_takes_for_one(text: str) -> None:
+    with pytest.raises(StatusError, match="for flag --rest_api_port"):
+        parse_flags([f"--rest_api_port={text}"])
+
+
+def test_a_number_may_have_a_sign_and_blanks_around_it() -> None:
+    assert parse_flags(["--rest_api_port= +8501 "]).flags.rest_api_port == 8501
+
+
 def test_threads_are_set_together_or_apart() -> None:
     assert session_settings(parse_flags(["--tensorflow_session_parallelism=3"]).flags).inter_op_threads == 3
     apart = session_settings(parse_flags(["--tensorflow_intra_op_parallelism=2"]).flags)
@@ -77,6 +87,12 @@ def test_a_model_config_file_is_read(tmp_path: Path) -> None:
         ("oops { }", 'has no field named "oops"'),
         ("model_config_list { config { name: } }", "expected a value"),
         ("model_config_list { config {", "expected a field name"),
+        ('model_config_list { config { name: "a" name: "b" } }', 'Non-repeated field "name" is specified multiple'),
+        ("model_config_list { } model_config_list { }", 'Non-repeated field "model_config_list" is specified'),
+        (
+            'model_config_list { config { name: "a" model_version_policy { latest { } all { } } } }',
+            'Field "all" is specified along with field "latest", another member of oneof "policy_choice"',
+        ),
         ('model_config_list { config { name: "a" base_path: "/a" } }', "Illegal setting neither"),
         (f'model_config_list {{ config {{ name: "a" base_path: "a" {_TF} }} }}', "absolute path or URI"),
         (f"model_config_list {{ {_A} {_A} }}", "Illegal to list model a multiple times"),

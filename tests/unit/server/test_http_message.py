@@ -20,7 +20,8 @@ def request(head: str) -> Request:
     [
         ("hello there", 400), ("GET /v1/a%zz HTTP/1.1", 400), ("GET /v1/a b HTTP/1.1", 400), ("GET / HTTP/2.0", 400),
         ("BREW / HTTP/1.1", 501), ("TRACE / HTTP/1.1", 501), ("GET / HTTP/1.1\nno colon", 400),
-        ("GET /\xff HTTP/1.1", 400),
+        ("GET /\xff HTTP/1.1", 400), ("GET  HTTP/1.1", 400), ("GET 1v:x HTTP/1.1", 400),
+        ("GET / HTTP/1.1\n continues: nothing", 400),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(head: str, status: int) -> None:
@@ -33,10 +34,17 @@ def test_header_names_are_folded_and_long_values_continue() -> None:
     assert found.body_length() == 5
 
 
+def test_a_continued_line_belongs_to_the_header_before_it_even_where_the_first_of_its_name_counts() -> None:
+    found = request("POST / HTTP/1.1\nX-A: one\nX-B: b\nX-A: two\n  three\nConnection:\tclose")
+    assert found.headers == {"x-a": "one", "x-b": "b", "connection": "\tclose"}  # blanks are cut off, tabs are not
+    assert found.keep_alive
+
+
 @pytest.mark.parametrize(
     ("head", "length"),
     [
-        ("POST / HTTP/1.1", 0), ("POST / HTTP/1.1\nConnection: keep-alive", None),
+        ("POST / HTTP/1.1", 0), ("POST / HTTP/1.1\nConnection: keep-alive", 0),
+        ("POST / HTTP/1.1\nContent-Length: -0", 0), ("POST / HTTP/1.1\nContent-Length: +7", 7),
         ("POST / HTTP/1.1\nContent-Length: x", None),
         ("POST / HTTP/1.1\nContent-Length: -1", None), ("GET / HTTP/1.1\nContent-Length: 7", 0),
         ("POST / HTTP/1.1\nTransfer-Encoding: chunked", 0),
@@ -51,7 +59,8 @@ def test_the_body_is_as_long_as_libevent_thinks(head: str, length: int | None) -
     [
         ("GET / HTTP/1.1", True), ("GET / HTTP/1.1\nConnection: Close", False), ("GET / HTTP/1.0", False),
         ("GET / HTTP/1.0\nConnection: Keep-Alive", True), ("GET http://h/ HTTP/1.1", False),
-        ("GET http://h/ HTTP/1.1\nProxy-Connection: keep-alive", True),
+        ("GET http://h/ HTTP/1.1\nProxy-Connection: keep-alive", True), ("GET ftp://h/ HTTP/1.1", True),
+        ("GET //h/ HTTP/1.1", True),
     ],
 )  # fmt: skip
 def test_connections_are_kept_as_libevent_keeps_them(head: str, kept: bool) -> None:
