@@ -117,7 +117,7 @@ def _load_settings(flags: Flags) -> LoadSettings:
     )
 
 
-def _configured_models(flags: Flags) -> dict[str, ModelConfig]:
+def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
     if flags.port == 0:
         raise invalid_argument(
             "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set."

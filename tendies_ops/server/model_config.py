@@ -48,16 +48,18 @@ def read_text_proto(path: str, schema: Schema, what: str) -> Message:
         raise invalid_argument(f"Invalid protobuf file: '{path}' ({error.message})") from None
 
 
-def read_model_config(path: str) -> dict[str, ModelConfig]:
+def read_model_config(path: str) -> dict[str, ModelConfig] | None:
     """
     Read ``--model_config_file``.
 
-    :return: model name -> its config.
+    :return: model name -> its config; None where the file has no ``model_config_list``.
     :raises StatusError: the file or what it says is wrong.
     """
     message = read_text_proto(path, _CONFIG, "tensorflow.serving.ModelServerConfig")
-    configs = [config for models in message.get("model_config_list", []) for config in models.get("config", [])]
-    return checked([_model(config) for config in configs])
+    if "model_config_list" not in message:
+        return None
+    (models,) = message["model_config_list"]
+    return checked([_model(config) for config in models.get("config", [])])
 
 
 def single_model_config(model_name: str, base_path: str) -> dict[str, ModelConfig]:

@@ -22,7 +22,7 @@ class Models:
     """
     The configured models.
 
-    :param allow_unavailable: labels that are new may name versions that are not available.
+    :param allow_unavailable: labels that are new or stay where they are may name versions that are not available.
     """
 
     def __init__(self, manager: Manager, source: VersionSource, *, allow_unavailable: bool) -> None:
@@ -30,23 +30,31 @@ class Models:
         self._source = source
         self._allow_unavailable = allow_unavailable
         self._models: dict[str, ModelConfig] = {}
+        self._is_configured = False
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
         """The models that should serve."""
         return list(self._models)
 
-    def apply(self, models: Mapping[str, ModelConfig]) -> None:
+    def apply(self, models: Mapping[str, ModelConfig] | None) -> None:
         """
         Replace the whole configuration, or leave all as it is.
 
-        :raises StatusError: a label names a version that is not available, or a platform would change.
+        :param models: None: a config file without a list of models, like one that is just being written. It changes
+            nothing, while an empty list unloads everything.
+        :raises StatusError: a label names a version that is not available, or a platform would change, or there was
+            a list and now is none.
         """
         with self._lock:
+            if models is None:
+                self._refuse_to_lose_the_list()
+                return
             refuse_platform_changes(self._models, models)
             for model in models.values():
                 self._check_labels(model)
             self._models = dict(models)
+            self._is_configured = True
             self._source.set_models(models)
 
     def version_of_label(self, model_name: str, label: str) -> int:
@@ -64,12 +72,20 @@ class Models:
         """Whether every configured model can be used."""
         return all(self._manager.serving.available(name) for name in self._models)
 
+    def _refuse_to_lose_the_list(self) -> None:
+        if self._is_configured:
+            raise StatusError(
+                "FAILED_PRECONDITION",
+                "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to "
+                "another.",
+            )
+
     def _check_labels(self, model: ModelConfig) -> None:
         old = self._models.get(model.name)
         in_use = old.labels if old is not None else {}
         available = self._manager.serving.available(model.name)
         for label, version in model.labels.items():
-            if version in available or (self._allow_unavailable and label not in in_use):
+            if version in available or (self._allow_unavailable and in_use.get(label, version) == version):
                 continue
             raise StatusError(
                 "FAILED_PRECONDITION",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -20,11 +20,15 @@ _INT64: Final = range(-(1 << 63), 1 << 63)
 
 @dataclass(frozen=True)
 class VersionPolicy:
-    """``latest`` n, ``all``, or ``specific`` numbers; the default is the latest one."""
+    """
+    ``latest`` n, ``all``, or ``specific`` numbers; the default is the latest one.
+
+    :param specific: None where another policy is chosen; no number at all means no version.
+    """
 
     latest: int = 1
     all: bool = False
-    specific: frozenset[int] = field(default_factory=frozenset)
+    specific: frozenset[int] | None = None
 
 
 def parse_version(name: str) -> int | None:
@@ -66,7 +70,7 @@ def _chosen(found: Mapping[int, str], policy: VersionPolicy) -> list[int]:
     versions = sorted(found, reverse=True)
     if policy.all:
         return versions
-    if policy.specific:
+    if policy.specific is not None:
         for missing in sorted(policy.specific - found.keys()):
             log.warning("Version %d was asked for by the model's version policy and is not there.", missing)
         return [version for version in versions if version in policy.specific]

@@ -85,7 +85,9 @@ def test_stable_moves_when_the_candidate_has_proved_itself_and_the_one_before_st
     assert load.failures == []
     assert set(load.pictures) == {shift(picture(5), 10), shift(picture(5), 20)}
     assert "Version 2 answers under the label canary" in steps
-    assert read_model_config(str(config_file))["other"].labels == {"ada": 1}
+    configured = read_model_config(str(config_file))
+    assert configured is not None
+    assert configured["other"].labels == {"ada": 1}
     assert "# Ada's; it is not to be touched." in config_file.read_text()
 
 

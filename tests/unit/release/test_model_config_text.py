@@ -62,6 +62,7 @@ def test_what_was_written_is_what_the_server_reads(tmp_path: Path) -> None:
     ModelConfigFile(path, "stripes").write(versions=[1, 2], labels={"stable": 1, "canary": 2})
 
     models = read_model_config(str(path))
+    assert models is not None
     assert models["stripes"].labels == {"stable": 1, "canary": 2}
     assert models["other"].labels == {"stable": 3, "canary": 5}
     assert path.stat().st_mode & 0o777 == 0o640

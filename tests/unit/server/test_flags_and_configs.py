@@ -75,10 +75,19 @@ def test_a_model_config_file_is_read(tmp_path: Path) -> None:
         """
     )
     models = read_model_config(str(path))
+    assert models is not None
     assert models["a"].base_path == "/m/a"
     assert models["a"].policy == VersionPolicy(specific=frozenset({1, 2}))
     assert models["a"].labels == {"stable": 1}
     assert models["b"].policy == VersionPolicy(latest=3)
+
+
+def test_a_file_without_a_list_of_models_is_told_from_an_empty_list(tmp_path: Path) -> None:
+    path = tmp_path / "models.config"
+    path.write_text("# nothing yet\n")
+    assert read_model_config(str(path)) is None
+    path.write_text("model_config_list { }")
+    assert read_model_config(str(path)) == {}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_the_highest_number_is_the_latest() -> None:
     assert aspired_versions(names, VersionPolicy(latest=2)) == {10: "10", 9: "9"}
     assert list(aspired_versions(names, VersionPolicy(all=True))) == [10, 9, 2]
     assert aspired_versions(names, VersionPolicy(specific=frozenset({2, 77}))) == {2: "2"}
+    assert aspired_versions(names, VersionPolicy(specific=frozenset())) == {}
 
 
 def test_of_two_names_with_one_number_the_last_counts() -> None:
