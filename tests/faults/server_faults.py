@@ -78,7 +78,7 @@ def version_vanishes(world: World, operation: Operation, _point: int) -> Injecti
             wait_for(lambda: len(checker.ledger(world.results)) >= 5)
             (world.base / "2").rename(world.base / "2.gone")
 
-        slowly = wire.every(1, lambda _, answer: wire.late(answer, 0.15))
+        slowly = wire.every(1, lambda _, answer: wire.late(answer, 0.4))  # or it is over before
         return Injection(wire=slowly, during=move)
     aside = world.base / "away-1"
     return Injection(before=lambda: _rename(world.base / "1", aside), mend=lambda: _rename(aside, world.base / "1"))
