@@ -177,7 +177,8 @@ def decimals(values: NDArray[Any]) -> list[bytes]:
     :param values: flat, float32 or float64.
     """
     # The real server writes on threads that flush denormal numbers to zero.
-    flushed = np.where(np.abs(values) < np.finfo(values.dtype).tiny, values * 0, values)
+    zeros = np.copysign(values.dtype.type(0), values)  # with the sign; infinity times 0 would be a warning in the log
+    flushed = np.where(np.abs(values) < np.finfo(values.dtype).tiny, zeros, values)
     plain = flushed.tolist()
     short = ["%.6g" % value for value in plain]  # noqa: UP031  # printf's own %g, a third faster than format()
     exact = (np.array(short, np.float64).astype(values.dtype) == flushed).tolist() if plain else []

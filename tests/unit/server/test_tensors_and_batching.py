@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,6 +194,15 @@ def test_answers_are_laid_out_as_the_real_server_does() -> None:
     assert answer_rows({"y": files}) == b'{\n    "predictions": ["\xff\\u0000"\n    ]\n}'
     with pytest.raises(StatusError, match="inconsistent batch size: 1 expecting: 2"):
         answer_rows({"a": numbers(1, 2), "b": numbers(1)})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_denormal_numbers_are_written_as_zeros_and_infinities_quietly(dtype: type[np.floating[Any]]) -> None:
+    tiny = np.finfo(dtype).smallest_subnormal
+    values = np.array([tiny, -tiny, np.inf, -np.inf, np.nan], dtype)
+    answer = answer_rows({"y": NumberTensor((5,), values)})
+    assert answer == b'{\n    "predictions": [0.0, -0.0, Infinity, -Infinity, NaN\n    ]\n}'
 
 
 def test_records_are_framed_and_read(tmp_path: Path) -> None:
