@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from small_sources import BUILDERS, copy_of
+from tests.with_tensorflow.export.small_sources import BUILDERS, copy_of
 
-Case = Callable[[Path, Path], tuple[dict[str, Any], str]]
+#: A spec, and words that its error must contain.
+Broken: TypeAlias = tuple[dict[str, Any], str]
+Case: TypeAlias = Callable[[Path, Path], Broken]
 CASES: dict[str, Case] = {}
 
 

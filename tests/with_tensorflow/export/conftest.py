@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from tendies_ops.spec import Manifest, ModelSpec, load_spec, read_manifest
+from tendies_ops.spec import ModelSpec, load_spec, read_manifest
+from tests.with_tensorflow.export.exported import Exported, ExportHere
+from tests.with_tensorflow.export.small_sources import make_small_sources
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # the modules beside the tests
 SPECS = HERE / "specs"
 SHARED_DATA = HERE.parents[3] / "shared" / "data"
 
 
-@dataclass(frozen=True)
-class Exported:
-    """One export, loaded in the plain way."""
-
-    directory: Path
-    manifest: Manifest
-    function: Any
-
-    def send(self, *files: bytes, **extra: Any) -> dict[str, np.ndarray[Any, Any]]:
-        """Ask the reloaded SavedModel."""
-        import tensorflow as tf
-
-        answer = self.function(input_bytes=tf.constant(list(files)), **{k: tf.constant(v) for k, v in extra.items()})
-        return {name: tensor.numpy() for name, tensor in answer.items()}
-
-
 @pytest.fixture(scope="session")
-def export_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[ModelSpec | str], Exported]]:
+def export_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportHere]:
     """Export a spec in this process; specs given by name are exported once for all tests."""
     from tendies_ops.export.pipeline import export_to
     from tendies_ops.export.savedmodel_files import load_signature
@@ -48,16 +29,13 @@ def export_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
     done: dict[str, Exported] = {}
 
     def export(spec: ModelSpec | str) -> Exported:
-        name = spec if isinstance(spec, str) else None
-        if name in done:
-            return done[name]
-        wanted = load_spec(SPECS / f"{name}.yaml") if name else spec
+        if isinstance(spec, str):
+            if spec not in done:
+                done[spec] = export(load_spec(SPECS / f"{spec}.yaml"))
+            return done[spec]
         directory = tmp_path_factory.mktemp("export")
-        export_to(directory, wanted, lambda _: None)
-        result = Exported(directory, read_manifest(directory), load_signature(directory))
-        if name:
-            done[name] = result
-        return result
+        export_to(directory, spec, lambda _: None)
+        return Exported(directory, read_manifest(directory), load_signature(directory))
 
     yield export
     done.clear()
@@ -86,6 +64,4 @@ def photograph(shared_data: Path) -> bytes:
 @pytest.fixture(scope="session")
 def small_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One small source of every kind."""
-    from small_sources import make_small_sources
-
     return make_small_sources(tmp_path_factory.mktemp("small"))

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from small_sources import OFFSET, WEIGHTS, write_tf1_checkpoint
+from tests.with_tensorflow.export.small_sources import OFFSET, WEIGHTS, write_tf1_checkpoint
 
 BUILDERS = Path(__file__).parent / "builders" / "many_headed.py"
 HEADS = (
@@ -96,6 +96,8 @@ def _write_keras(builders: Any, folder: Path) -> None:
 
 def _load_builders() -> Any:
     spec = importlib.util.spec_from_file_location("many_headed_builders", BUILDERS)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -105,6 +105,8 @@ def _load_builders() -> Any:
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("small_builders", BUILDERS)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

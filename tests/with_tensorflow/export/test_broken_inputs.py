@@ -6,19 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import broken_checkpoints  # noqa: F401  # adds its cases
-import broken_graphs  # noqa: F401  # the same
-import broken_specs  # noqa: F401  # the same
 import pytest
 import yaml
-from broken_inputs import CASES
 
+import tests.with_tensorflow.export.broken_checkpoints
+import tests.with_tensorflow.export.broken_graphs
+import tests.with_tensorflow.export.broken_specs  # noqa: F401  # the three add their cases
 from tendies_ops.errors import TendiesError
 from tendies_ops.export.preflight import check_inputs
 from tendies_ops.spec import load_spec
+from tests.with_tensorflow.export.broken_inputs import CASES
 
 
-def write_spec(name, small, tmp_path):
+def write_spec(name: str, small: Path, tmp_path: Path) -> tuple[Path, str]:
     spec, words = CASES[name](small, tmp_path)
     path = tmp_path / "model.yaml"
     path.write_text(yaml.safe_dump(spec))
@@ -33,14 +33,14 @@ def check_words(message: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_broken_input_is_one_clear_error(name, small_sources, tmp_path):
+def test_a_broken_input_is_one_clear_error(name: str, small_sources: Path, tmp_path: Path) -> None:
     from tendies_ops.export.pipeline import export_to
 
     path, words = write_spec(name, small_sources, tmp_path)
     directory = tmp_path / "out"
     directory.mkdir()
 
-    def export():
+    def export() -> None:
         spec = load_spec(path)
         check_inputs(spec)
         export_to(directory, spec, lambda _: None)
@@ -54,11 +54,11 @@ def test_a_broken_input_is_one_clear_error(name, small_sources, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_the_command_line_says_the_same_and_leaves_nothing(name, small_sources, tmp_path):
+def test_the_command_line_says_the_same_and_leaves_nothing(name: str, small_sources: Path, tmp_path: Path) -> None:
     path, words = write_spec(name, small_sources, tmp_path)
     output = tmp_path / "versions" / "out"
 
-    command = [Path(sys.executable).with_name("tendies"), "export", path, "--output", output]
+    command: list[str | Path] = [Path(sys.executable).with_name("tendies"), "export", path, "--output", output]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
     assert done.returncode in (1, 2)

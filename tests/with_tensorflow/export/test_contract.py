@@ -6,11 +6,15 @@ import io
 import resource
 import struct
 import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
@@ -21,14 +25,19 @@ from tendies_ops.spec import Contract
 from tests.support.pixels import jpeg, pixels_of, png, random_pixels
 
 SIDES = st.integers(1, 65)
+Pixels: TypeAlias = NDArray[np.uint8]
+#: From a tensor to a tensor.
+Network: TypeAlias = Callable[[Any], Any]
+#: Picture files in; an array of the answers, files or numbers.
+Serve: TypeAlias = Callable[..., NDArray[Any]]
 QUIET = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
-def identity(x):
+def identity(x: Any) -> Any:
     return x
 
 
-def four_by_four_blocks(x):
+def four_by_four_blocks(x: Any) -> Any:
     """As strided networks do: the output has 4 * ceil(n / 4) pixels a side."""
     import tensorflow as tf
 
@@ -36,21 +45,21 @@ def four_by_four_blocks(x):
     return tf.repeat(tf.repeat(pooled, 4, axis=1), 4, axis=2)
 
 
-def twice_the_size(x):
+def twice_the_size(x: Any) -> Any:
     import tensorflow as tf
 
     return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
 
 
-def overshoots(x):
+def overshoots(x: Any) -> Any:
     return x * 3.0 - 1.0
 
 
-def served(contract, network, directory):
-    """Serve ``network`` under ``contract``."""
+def served(wanted: Mapping[str, Any], network: Network, directory: Path) -> Serve:
+    """Serve ``network`` under the contract that is ``wanted``."""
     import tensorflow as tf
 
-    contract = Contract.model_validate(contract)
+    contract = Contract.model_validate(wanted)
     with tf.Graph().as_default() as graph:
         image = tf.compat.v1.placeholder(contract.input.dtype, [None] * 4, name="x")
         shape = [None, None, None, contract.input.channels]
@@ -64,7 +73,7 @@ def served(contract, network, directory):
 
 
 SAME = {"low": -1, "high": 1}
-CONTRACTS = {
+CONTRACTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "minus one to one": {"input": {"range": SAME}, "output": {"range": SAME}},
     "0 to 255": {"input": {"range": {"low": 0, "high": 255}}, "output": {"range": {"low": 0, "high": 255}}},
@@ -83,20 +92,22 @@ CONTRACTS = {
 
 
 @pytest.fixture(scope="module", params=CONTRACTS)
-def there_and_back(request, tmp_path_factory):
+def there_and_back(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Serve:
     return served(CONTRACTS[request.param], identity, tmp_path_factory.mktemp("served"))
 
 
 @QUIET
 @given(sides=st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=5), seed=st.integers(0, 99))
-def test_the_identity_gives_back_every_picture_of_a_mixed_batch(there_and_back, sides, seed):
+def test_the_identity_gives_back_every_picture_of_a_mixed_batch(
+    there_and_back: Serve, sides: list[tuple[int, int]], seed: int
+) -> None:
     pictures = [random_pixels(height, width, seed=seed + n) for n, (height, width) in enumerate(sides)]
     answers = there_and_back(*[png(picture) for picture in pictures])
     for picture, answer in zip(pictures, answers, strict=True):
         assert np.array_equal(pixels_of(answer), picture)
 
 
-def as_file(mode, height, width, seed):
+def as_file(mode: str, height: int, width: int, seed: int) -> tuple[bytes, Pixels]:
     """A file of a mode, and the 8-bit RGB pixels that it must be taken as."""
     pixels = random_pixels(height, width, 4, seed)
     stream = io.BytesIO()
@@ -114,20 +125,20 @@ def as_file(mode, height, width, seed):
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     return served({}, identity, tmp_path_factory.mktemp("plain"))
 
 
 @QUIET
 @given(mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]), height=SIDES, width=SIDES)
-def test_every_kind_of_png_becomes_8_bit_rgb(plain, mode, height, width):
+def test_every_kind_of_png_becomes_8_bit_rgb(plain: Serve, mode: str, height: int, width: int) -> None:
     file, wanted = as_file(mode, height, width, seed=height)
     assert np.array_equal(pixels_of(plain(file)[0]), wanted)
 
 
 @QUIET
 @given(height=SIDES, width=SIDES, grey=st.booleans())
-def test_a_jpeg_is_decoded_as_other_programs_decode_it(plain, height, width, grey):
+def test_a_jpeg_is_decoded_as_other_programs_decode_it(plain: Serve, height: int, width: int, grey: bool) -> None:
     file = jpeg(random_pixels(height, width, 1 if grey else 3))
     wanted = np.array(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
     assert np.abs(pixels_of(plain(file)[0]).astype(int) - wanted).max() <= 1
@@ -135,26 +146,26 @@ def test_a_jpeg_is_decoded_as_other_programs_decode_it(plain, height, width, gre
 
 @QUIET
 @given(height=SIDES, width=SIDES)
-def test_a_strided_network_gives_back_the_size_that_came(strided, height, width):
+def test_a_strided_network_gives_back_the_size_that_came(strided: Serve, height: int, width: int) -> None:
     picture = random_pixels(height, width)
     assert pixels_of(strided(png(picture))[0]).shape == picture.shape
 
 
 @pytest.fixture(scope="module", params=[1, 4])
-def strided(request, tmp_path_factory):
+def strided(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Serve:
     contract = {"input": {"multiple_of": request.param}}
     return served(contract, four_by_four_blocks, tmp_path_factory.mktemp("strided"))
 
 
 @pytest.fixture(scope="module")
-def doubling(tmp_path_factory):
+def doubling(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     contract = {"input": {"multiple_of": 4}, "output": {"scale": 2}}
     return served(contract, twice_the_size, tmp_path_factory.mktemp("double"))
 
 
 @QUIET
 @given(height=SIDES, width=SIDES)
-def test_super_resolution_keeps_its_factor_after_padding(doubling, height, width):
+def test_super_resolution_keeps_its_factor_after_padding(doubling: Serve, height: int, width: int) -> None:
     picture = random_pixels(height, width)
     wanted = picture.repeat(2, axis=0).repeat(2, axis=1)
     assert np.array_equal(pixels_of(doubling(png(picture))[0]), wanted)
@@ -164,7 +175,7 @@ RESIZED = ["bilinear", "bicubic", "area"]
 
 
 @pytest.fixture(scope="module", params=RESIZED)
-def resizing(request, tmp_path_factory):
+def resizing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Contract, Serve]:
     contract = {
         "input": {"size": {"height": 16, "width": 24}, "resize": request.param, "range": {"low": 0, "high": 255}},
         "output": {"kind": "tensor"},
@@ -174,7 +185,7 @@ def resizing(request, tmp_path_factory):
 
 @QUIET
 @given(height=SIDES, width=SIDES)
-def test_a_resize_in_the_graph_is_the_resize_by_hand(resizing, height, width):
+def test_a_resize_in_the_graph_is_the_resize_by_hand(resizing: tuple[Contract, Serve], height: int, width: int) -> None:
     contract, serve = resizing
     picture = random_pixels(height, width)
     answer = serve(png(picture), png(picture[::-1].copy()))
@@ -182,7 +193,7 @@ def test_a_resize_in_the_graph_is_the_resize_by_hand(resizing, height, width):
     assert np.abs(answer[0] - network_input(picture, contract.input)[0]).max() < 0.02
 
 
-def test_a_resized_picture_is_brought_back_to_its_size(tmp_path):
+def test_a_resized_picture_is_brought_back_to_its_size(tmp_path: Path) -> None:
     contract = {
         "input": {"size": {"height": 32, "width": 32}, "resize": "bilinear"},
         "output": {"restore_size": True},
@@ -193,14 +204,14 @@ def test_a_resized_picture_is_brought_back_to_its_size(tmp_path):
     assert np.abs(answer.astype(int) - smooth).max() <= 8
 
 
-def test_what_overshoots_is_clipped_and_not_wrapped_round(tmp_path):
+def test_what_overshoots_is_clipped_and_not_wrapped_round(tmp_path: Path) -> None:
     picture = np.array([[[0, 128, 255]]], np.uint8)
     answer = pixels_of(served({}, overshoots, tmp_path)(png(picture))[0])
     assert answer[0, 0].tolist() == [0, 129, 255]
 
 
 @pytest.mark.parametrize(("alpha", "wanted"), [("drop", 200), ("over_white", 255), ("over_black", 0)])
-def test_a_transparent_pixel_is_what_the_contract_says(alpha, wanted, tmp_path):
+def test_a_transparent_pixel_is_what_the_contract_says(alpha: str, wanted: int, tmp_path: Path) -> None:
     transparent = np.full((2, 2, 4), 200, np.uint8)
     transparent[..., 3] = 0
     serve = served({"input": {"alpha": alpha}}, identity, tmp_path)
@@ -210,16 +221,16 @@ def test_a_transparent_pixel_is_what_the_contract_says(alpha, wanted, tmp_path):
     assert pixels_of(serve(jpeg(opaque))[0]).shape == (3, 5, 3)
 
 
-def test_grey_networks_get_and_give_one_channel(tmp_path):
+def test_grey_networks_get_and_give_one_channel(tmp_path: Path) -> None:
     grey = random_pixels(9, 7, 1)
     serve = served({"input": {"channels": 1}}, identity, tmp_path)
     assert np.array_equal(pixels_of(serve(png(grey))[0]), grey)
 
 
-def bomb(side):
+def bomb(side: int) -> bytes:
     """A PNG of ``side`` x ``side`` black pixels, 1 bit each: small, and many times that when decoded."""
 
-    def chunk(kind, data):
+    def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
@@ -227,7 +238,7 @@ def bomb(side):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def error_of(serve, *files):
+def error_of(serve: Serve, *files: bytes) -> str:
     import tensorflow as tf
 
     with pytest.raises(tf.errors.OpError) as caught:
@@ -235,7 +246,7 @@ def error_of(serve, *files):
     return str(caught.value)
 
 
-def test_a_bomb_is_refused_before_its_memory_is_taken(plain):
+def test_a_bomb_is_refused_before_its_memory_is_taken(plain: Serve) -> None:
     file = bomb(20000)  # 1.2 GB as RGB
     plain(png(random_pixels(4, 4)))
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -249,7 +260,7 @@ def test_a_bomb_is_refused_before_its_memory_is_taken(plain):
     assert taken_kb < 100_000
 
 
-def test_one_bomb_among_good_pictures_is_refused_too(plain):
+def test_one_bomb_among_good_pictures_is_refused_too(plain: Serve) -> None:
     assert "at most 64" in error_of(plain, png(random_pixels(4, 4)), bomb(20000))
 
 
@@ -264,11 +275,11 @@ def test_one_bomb_among_good_pictures_is_refused_too(plain):
         (b"\xff\xd8\xff", "JPEG"),
     ],
 )
-def test_what_is_no_whole_picture_is_refused_with_words(plain, file, words):
+def test_what_is_no_whole_picture_is_refused_with_words(plain: Serve, file: bytes, words: str) -> None:
     assert words in error_of(plain, file)
 
 
-def test_a_fixed_size_network_refuses_another_size_and_names_its_own(tmp_path):
+def test_a_fixed_size_network_refuses_another_size_and_names_its_own(tmp_path: Path) -> None:
     serve = served({"input": {"size": {"height": 8, "width": 16}}}, identity, tmp_path)
     picture = random_pixels(8, 16)
     assert np.array_equal(pixels_of(serve(png(picture))[0]), picture)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_sources import CONTRACT, by_hand, small_spec
 
 from tendies_ops.export.pipeline import export_to
 from tests.support.pixels import png, random_pixels
+from tests.with_tensorflow.export.test_sources import CONTRACT, by_hand, small_spec
 
 PIXELS = random_pixels(5, 7)
 STATIONS = [
@@ -24,7 +25,7 @@ STATIONS = [
 
 
 @pytest.fixture(scope="module")
-def road(small_sources, tmp_path_factory):
+def road(small_sources: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The lines of an export of the small network, proved on one picture of 5 x 7."""
     folder = tmp_path_factory.mktemp("explain")
     golden = folder / "golden"
@@ -32,24 +33,25 @@ def road(small_sources, tmp_path_factory):
     (golden / "noise.png").write_bytes(png(PIXELS))
     contract = {"input": {**CONTRACT["input"], "multiple_of": 4}, "output": CONTRACT["output"]}
     spec = small_spec(small_sources, {"checkpoint": "frozen.pb"}, contract, golden=[golden / "noise.png"])
-    lines = []
+    lines: list[str] = []
     (folder / "out").mkdir()
     export_to(folder / "out", spec, lines.append, explain=True)
     start = next(number for number, line in enumerate(lines) if line.startswith("The road of the golden image noise"))
     return lines[start + 1 : start + 1 + len(STATIONS)]
 
 
-def figures(line):
+def figures(line: str) -> list[float]:
     """Give least, mean and greatest value of a station."""
     found = re.search(r"min (\S+)  mean (\S+)  max (\S+)$", line)
+    assert found is not None, line
     return [float(number) for number in found.groups()]
 
 
-def test_the_road_has_every_station_in_order(road):
+def test_the_road_has_every_station_in_order(road: list[str]) -> None:
     assert [line[2:28].strip() for line in road] == STATIONS
 
 
-def test_each_station_tells_dtype_and_shape(road):
+def test_each_station_tells_dtype_and_shape(road: list[str]) -> None:
     told = [line[28:].split("  ")[0].strip() for line in road]
     assert told[0] == f"{len(png(PIXELS))} bytes"
     assert told[1:6] == [
@@ -62,7 +64,7 @@ def test_each_station_tells_dtype_and_shape(road):
     assert told[6].endswith(" bytes")
 
 
-def test_each_station_tells_least_mean_and_greatest_value(road):
+def test_each_station_tells_least_mean_and_greatest_value(road: list[str]) -> None:
     assert figures(road[1]) == pytest.approx([PIXELS.min(), PIXELS.mean(), PIXELS.max()], rel=1e-4)
     padded = np.pad(PIXELS, [(0, 3), (0, 1), (0, 0)], mode="reflect")
     assert figures(road[2]) == pytest.approx([padded.min(), padded.mean(), padded.max()], rel=1e-4)

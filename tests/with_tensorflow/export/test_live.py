@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
-from test_sources import CONTRACT, SOURCES, small_spec
 
 from tendies_ops.errors import ParityError
 from tendies_ops.export.live import compare_with_server
 from tendies_ops.spec import read_manifest
-from tests.support.model_server import start_model_server
+from tests.support.model_server import RunningServer, start_model_server
 from tests.support.pixels import png, random_pixels
+from tests.with_tensorflow.export.exported import Exported, ExportHere
+from tests.with_tensorflow.export.test_sources import CONTRACT, SOURCES, small_spec
 
 INPUT = CONTRACT["input"]
-OUTPUTS = {
+OUTPUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "picture": ("graph", CONTRACT["output"]),
     "numbers": ("graph", {"kind": "tensor"}),
     "classes": ("classifier", {"kind": "classification", "labels": ["cat", "dog", "fish"], "top_k": 2}),
@@ -27,7 +31,7 @@ OUTPUTS = {
 
 
 @pytest.fixture(scope="module")
-def exports(small_sources, export_here):
+def exports(small_sources: Path, export_here: ExportHere) -> dict[str, Exported]:
     made = {}
     for name, (builder, output) in OUTPUTS.items():
         source = {"checkpoint": "tf1", "builder": builder}
@@ -37,7 +41,7 @@ def exports(small_sources, export_here):
 
 
 @pytest.fixture(scope="module")
-def server(exports, tmp_path_factory):
+def server(exports: dict[str, Exported], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     base = tmp_path_factory.mktemp("models")
     entries = []
     for name, exported in exports.items():
@@ -52,7 +56,9 @@ def server(exports, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_what_is_served_is_what_the_manifest_promises(name, exports, server):
+def test_what_is_served_is_what_the_manifest_promises(
+    name: str, exports: dict[str, Exported], server: RunningServer
+) -> None:
     entries = compare_with_server(exports[name].directory, server.url)
 
     assert {entry.against for entry in entries} == {"server"}
@@ -61,7 +67,9 @@ def test_what_is_served_is_what_the_manifest_promises(name, exports, server):
     assert len(read_manifest(exports[name].directory).parity) == len(exports[name].manifest.parity) + len(entries)
 
 
-def test_a_server_with_another_model_of_that_name_fails_the_proof(small_sources, export_here, server):
+def test_a_server_with_another_model_of_that_name_fails_the_proof(
+    small_sources: Path, export_here: ExportHere, server: RunningServer
+) -> None:
     spec = small_spec(
         small_sources, SOURCES["frozen_graph"], {"input": INPUT, "output": {"range": {"low": -2, "high": 1}}}
     )
@@ -70,13 +78,13 @@ def test_a_server_with_another_model_of_that_name_fails_the_proof(small_sources,
         compare_with_server(other.directory, server.url)
 
 
-def post(server, model, verb, body):
+def post(server: RunningServer, model: str, verb: str, body: dict[str, Any]) -> Any:
     answer = requests.post(f"{server.url}/v1/models/{model}:{verb}", json=body, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def test_classify_and_regress_requests_are_answered(exports, server):
+def test_classify_and_regress_requests_are_answered(exports: dict[str, Exported], server: RunningServer) -> None:
     file = png(random_pixels(10, 12))
     examples = [{"input_bytes": {"b64": base64.b64encode(file).decode()}}]
 
@@ -89,8 +97,8 @@ def test_classify_and_regress_requests_are_answered(exports, server):
     assert np.allclose(result, exports["score"].send(file)["output"], atol=1e-5)
 
 
-def test_a_picture_that_is_too_large_is_refused_over_rest_with_the_limit(server):
-    from test_contract import bomb
+def test_a_picture_that_is_too_large_is_refused_over_rest_with_the_limit(server: RunningServer) -> None:
+    from tests.with_tensorflow.export.test_contract import bomb
 
     instances = [{"b64": base64.b64encode(bomb(20000)).decode()}]
     answer = requests.post(f"{server.url}/v1/models/picture:predict", json={"instances": instances}, timeout=60)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.pixels import pixels_of, png, random_pixels
+from tests.with_tensorflow.export.exported import ExportHere
 
 pytestmark = pytest.mark.shared_data
 
@@ -25,7 +30,9 @@ PICTURE_MODELS = [
 
 
 @pytest.mark.parametrize("name", PICTURE_MODELS)
-def test_a_real_model_exports_within_1_of_255_and_styles_a_photograph(name, export_here, shared_data, photograph):
+def test_a_real_model_exports_within_1_of_255_and_styles_a_photograph(
+    name: str, export_here: ExportHere, shared_data: Path, photograph: bytes
+) -> None:
     exported = export_here(name)
     answer = pixels_of(exported.send(photograph)["output_bytes"][0])
 
@@ -40,19 +47,25 @@ def test_a_real_model_exports_within_1_of_255_and_styles_a_photograph(name, expo
 
 
 @pytest.mark.slow
-def test_the_cyclegan_graph_code_and_the_meta_file_make_the_same_network(export_here, shared_data):
+def test_the_cyclegan_graph_code_and_the_meta_file_make_the_same_network(
+    export_here: ExportHere, shared_data: Path
+) -> None:
     photo = png(random_pixels(32, 48))
     first, second = export_here("cyclegan_code"), export_here("cyclegan_meta")
     assert first.send(photo)["output_bytes"][0] == second.send(photo)["output_bytes"][0]
 
 
-def test_cartoongan_from_checkpoint_and_from_saved_model_agree_exactly(export_here, shared_data, photograph):
+def test_cartoongan_from_checkpoint_and_from_saved_model_agree_exactly(
+    export_here: ExportHere, shared_data: Path, photograph: bytes
+) -> None:
     # The network resizes with TensorFlow 1's bilinear; half-pixel centres would be up to 240 of 255 away.
     first, second = export_here("cartoongan_checkpoint"), export_here("cartoongan_saved_model")
     assert first.send(photograph)["output_bytes"][0] == second.send(photograph)["output_bytes"][0]
 
 
-def test_one_style_network_serves_every_style_that_a_request_asks_for(export_here, shared_data, photograph):
+def test_one_style_network_serves_every_style_that_a_request_asks_for(
+    export_here: ExportHere, shared_data: Path, photograph: bytes
+) -> None:
     exported = export_here("magenta_any_style")
     together = exported.send(photograph, photograph, photograph, style=[0, 9, 19])["output_bytes"]
     alone = export_here("magenta_style_9").send(photograph)["output_bytes"][0]
@@ -61,7 +74,9 @@ def test_one_style_network_serves_every_style_that_a_request_asks_for(export_her
     assert together[1] == alone, "style 9 by request is style 9 by constant"
 
 
-def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(export_here, shared_data):
+def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(
+    export_here: ExportHere, shared_data: Path
+) -> None:
     exported = export_here("handtrack")
     files = [png(random_pixels(60, 90)), png(random_pixels(120, 80)), png(random_pixels(60, 90, seed=1))]
     answer = exported.send(*files)
@@ -76,14 +91,15 @@ def test_a_detector_built_for_one_picture_answers_a_batch_of_several_sizes(expor
 
 
 @pytest.fixture(scope="module")
-def astronaut():
+def astronaut() -> NDArray[np.uint8]:
     """A portrait that scikit-image brings: a face, and an arm, 512 x 512."""
     from skimage import data
 
-    return data.astronaut()
+    portrait: NDArray[np.uint8] = data.astronaut()
+    return portrait
 
 
-def bare_detections(shared_data, pixels):
+def bare_detections(shared_data: Path, pixels: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
     """What the source computes for one picture with nothing of ours around it."""
     import tensorflow as tf
 
@@ -92,10 +108,13 @@ def bare_detections(shared_data, pixels):
     return {name: answer[name].numpy()[0] for name in ("detection_boxes", "detection_scores", "detection_classes")}
 
 
-def test_a_detector_finds_the_face_where_the_bare_graph_finds_it(export_here, shared_data, astronaut):
+def test_a_detector_finds_the_face_where_the_bare_graph_finds_it(
+    export_here: ExportHere, shared_data: Path, astronaut: NDArray[np.uint8]
+) -> None:
     answer = export_here("handtrack").send(png(astronaut))
     bare = bare_detections(shared_data, astronaut)
     labels = export_here("handtrack").manifest.contract.output.labels
+    assert labels is not None
     best = answer["detection_scores"][0].argmax()
     top, left, bottom, right = answer["detection_boxes"][0, best]
 

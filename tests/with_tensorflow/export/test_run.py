@@ -9,49 +9,51 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
-from test_sources import SOURCES, small_spec
 
 from tendies_ops.errors import ExportError, StoppedError, UsageError
 from tendies_ops.export import check_loads, export_model
-from tendies_ops.spec import read_manifest
+from tendies_ops.spec import ModelSpec, read_manifest
 from tendies_ops.spec.manifest import verify_files
+from tests.with_tensorflow.export.exported import ExportHere
+from tests.with_tensorflow.export.test_sources import SOURCES, small_spec
 
 TENDIES = Path(sys.executable).with_name("tendies")
 
 
 @pytest.fixture
-def spec(small_sources):
+def spec(small_sources: Path) -> ModelSpec:
     return small_spec(small_sources, SOURCES["tf1_checkpoint with a builder"])
 
 
 @pytest.fixture
-def slow_spec(small_sources):
+def slow_spec(small_sources: Path) -> ModelSpec:
     return small_spec(small_sources, {"checkpoint": "tf1", "builder": "slow"})
 
 
-def write_spec(spec, path):
+def write_spec(spec: ModelSpec, path: Path) -> Path:
     path.write_text(yaml.safe_dump(spec.model_dump(mode="json")))
     return path
 
 
-def sleepers():
+def sleepers() -> list[psutil.Process]:
     return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "61.5"]]
 
 
-def wait_until(condition, timeout_s=30.0):
+def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "did not happen in time"
         time.sleep(0.05)
 
 
-def test_the_same_checkpoint_has_the_same_digest_twice_and_loads(spec, tmp_path):
-    lines = []
+def test_the_same_checkpoint_has_the_same_digest_twice_and_loads(spec: ModelSpec, tmp_path: Path) -> None:
+    lines: list[str] = []
     first = export_model(spec, tmp_path / "first", on_line=lines.append)
     path = write_spec(spec, tmp_path / "small.yaml")
     done = subprocess.run(
@@ -69,7 +71,9 @@ def test_the_same_checkpoint_has_the_same_digest_twice_and_loads(spec, tmp_path)
 
 
 @pytest.mark.slow
-def test_an_earlier_export_is_replaced_and_a_folder_of_other_things_is_not(spec, tmp_path, export_here):
+def test_an_earlier_export_is_replaced_and_a_folder_of_other_things_is_not(
+    spec: ModelSpec, tmp_path: Path, export_here: ExportHere
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(UsageError, match="not empty"):
@@ -86,9 +90,14 @@ def test_an_earlier_export_is_replaced_and_a_folder_of_other_things_is_not(spec,
     assert sorted(p.name for p in tmp_path.iterdir()) == ["earlier", "file", "mine"]
 
 
-def test_a_stopped_export_is_gone_at_once_with_all_its_processes(slow_spec, tmp_path):
+def test_a_stopped_export_is_gone_at_once_with_all_its_processes(slow_spec: ModelSpec, tmp_path: Path) -> None:
     cancelled = threading.Event()
-    threading.Thread(target=lambda: (wait_until(sleepers, 60), cancelled.set())).start()
+
+    def cancel_once_it_works() -> None:
+        wait_until(sleepers, 60)
+        cancelled.set()
+
+    threading.Thread(target=cancel_once_it_works).start()
 
     with pytest.raises(StoppedError, match="nothing was written"):
         export_model(slow_spec, tmp_path / "out", cancelled=cancelled)
@@ -97,7 +106,7 @@ def test_a_stopped_export_is_gone_at_once_with_all_its_processes(slow_spec, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_that_takes_too_long_is_stopped(slow_spec, tmp_path):
+def test_an_export_that_takes_too_long_is_stopped(slow_spec: ModelSpec, tmp_path: Path) -> None:
     started_s = time.monotonic()
     with pytest.raises(ExportError, match="took longer than 1 s"):
         export_model(slow_spec, tmp_path / "out", timeout_s=1.0)
@@ -105,7 +114,7 @@ def test_an_export_that_takes_too_long_is_stopped(slow_spec, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_when_the_parent_is_killed_the_child_cleans_up_and_ends(slow_spec, tmp_path):
+def test_when_the_parent_is_killed_the_child_cleans_up_and_ends(slow_spec: ModelSpec, tmp_path: Path) -> None:
     path = write_spec(slow_spec, tmp_path / "slow.yaml")
     output = tmp_path / "out" / "model"
     parent = subprocess.Popen([TENDIES, "export", path, "--output", output], stdout=subprocess.DEVNULL)
@@ -121,7 +130,7 @@ def test_when_the_parent_is_killed_the_child_cleans_up_and_ends(slow_spec, tmp_p
 
 
 @pytest.mark.slow
-def test_another_interpreter_runs_the_export_with_this_package(spec, tmp_path):
+def test_another_interpreter_runs_the_export_with_this_package(spec: ModelSpec, tmp_path: Path) -> None:
     # Another path to the same environment: what counts is that the package is handed over, not found.
     other = tmp_path / "python"
     other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -130,7 +139,7 @@ def test_another_interpreter_runs_the_export_with_this_package(spec, tmp_path):
     assert result.manifest.model_name == "small"
 
 
-def test_an_interpreter_without_what_is_needed_is_named(spec, tmp_path):
+def test_an_interpreter_without_what_is_needed_is_named(spec: ModelSpec, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # -S: no site-packages
     bare.chmod(0o755)
@@ -141,7 +150,7 @@ def test_an_interpreter_without_what_is_needed_is_named(spec, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_does_not_load_is_said_to_not_load(tmp_path):
+def test_what_does_not_load_is_said_to_not_load(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no saved_model\.pb"):
         check_loads(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"\xff" * 100)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tendies_ops.spec import load_spec
+from tendies_ops.spec import ModelSpec, load_spec
 from tests.support.examples import EXAMPLES, load_example
 from tests.support.pixels import pixels_of
+from tests.with_tensorflow.export.exported import ExportHere
 
 RIGHT = EXAMPLES / "models" / "noise_to_stripes.yaml"
 BLACK_SCALED_TWICE, WHITE_SCALED_TWICE = -1.0, 1.0 / 127.5 - 1.0
 
 
 @pytest.fixture(scope="module")
-def spec_scaled_twice():
+def spec_scaled_twice() -> ModelSpec:
     """The example's spec, with what both scalings of the notebook make of black and white."""
     spec = load_spec(RIGHT)
     black_and_white = spec.contract.input.range.model_copy(
@@ -24,7 +27,7 @@ def spec_scaled_twice():
     return spec.model_copy(update={"contract": spec.contract.model_copy(update={"input": seen})})
 
 
-def test_instance_normalisation_hides_it(spec_scaled_twice, export_here, tmp_path):
+def test_instance_normalisation_hides_it(spec_scaled_twice: ModelSpec, export_here: ExportHere, tmp_path: Path) -> None:
     paths = load_example("noise_to_stripes/make_noise.py").write_noise_pictures(tmp_path, 64, seed=2018)
     noise = [path.read_bytes() for path in paths]
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
-from small_sources import BUILDERS, OFFSET, WEIGHTS, copy_of, write_tf1_checkpoint
+from numpy.typing import NDArray
 
 from tendies_ops.spec import ModelSpec
+from tendies_ops.spec.contract import InputContract, OutputContract
 from tests.support.pixels import pixels_of, png, random_pixels
+from tests.with_tensorflow.export.exported import ExportHere
+from tests.with_tensorflow.export.small_sources import BUILDERS, OFFSET, WEIGHTS, copy_of, write_tf1_checkpoint
 
-SOURCES = {
+SOURCES: dict[str, dict[str, Any]] = {
     "tf1_checkpoint with a builder": {"checkpoint": "tf1", "builder": "graph"},
     "tf1_checkpoint by prefix": {"checkpoint": "tf1/model.ckpt-7", "builder": "graph"},
     "tf1_checkpoint by one of its files": {"checkpoint": "tf1/model.ckpt-7.index", "builder": "graph"},
@@ -40,11 +47,16 @@ SOURCES = {
     "saved_model of TF1": {"checkpoint": "saved_tf1"},
     "saved_model of TF2": {"checkpoint": "saved_tf2"},
 }
-CONTRACT = {"input": {"range": {"low": -1, "high": 1}}, "output": {"range": {"low": -1, "high": 1}}}
+CONTRACT: dict[str, dict[str, Any]] = {
+    "input": {"range": {"low": -1, "high": 1}},
+    "output": {"range": {"low": -1, "high": 1}},
+}
 
 
-def small_spec(small, source, contract=CONTRACT, **more):
-    source = dict(source)
+def small_spec(
+    small: Path, wanted: Mapping[str, Any], contract: Mapping[str, Any] = CONTRACT, **more: Any
+) -> ModelSpec:
+    source = dict(wanted)
     source["checkpoint"] = small / source["checkpoint"]
     if "graph" in source:
         source["graph"] = small / source["graph"]
@@ -53,7 +65,7 @@ def small_spec(small, source, contract=CONTRACT, **more):
     return ModelSpec.model_validate({"model_name": "small", "source": source, "contract": contract, **more})
 
 
-def by_hand_values(pixels):
+def by_hand_values(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The network in NumPy: what it gives for a picture, -1..1."""
     x = np.pad(pixels.astype(np.float64) / 127.5 - 1, [(1, 1), (1, 1), (0, 0)])
     height, width = pixels.shape[:2]
@@ -62,27 +74,32 @@ def by_hand_values(pixels):
         for row in range(3)
         for column in range(3)
     )
-    return np.tanh(out + OFFSET)
+    values: NDArray[np.float64] = np.tanh(out + OFFSET)
+    return values
 
 
-def by_hand(pixels):
+def by_hand(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The same from file to file."""
     return np.clip(np.rint((by_hand_values(pixels) + 1) * 127.5), 0, 255)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_source_gives_the_picture_that_the_network_gives_by_hand(kind, small_sources, export_here):
+def test_every_source_gives_the_picture_that_the_network_gives_by_hand(
+    kind: str, small_sources: Path, export_here: ExportHere
+) -> None:
     pixels = random_pixels(21, 34)
     exported = export_here(small_spec(small_sources, SOURCES[kind]))
     answer = pixels_of(exported.send(png(pixels))["output_bytes"][0])
 
-    assert exported.manifest.source.kind == kind.split()[0]
+    assert exported.manifest.source.kind == kind.split(maxsplit=1)[0]
     assert np.abs(answer - by_hand(pixels)).max() <= 1
     assert max(entry.max_abs for entry in exported.manifest.parity) <= 1
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_checkpoint_of_the_old_single_file_format_restores_as_well(version, small_sources, export_here, tmp_path):
+def test_a_checkpoint_of_the_old_single_file_format_restores_as_well(
+    version: int, small_sources: Path, export_here: ExportHere, tmp_path: Path
+) -> None:
     from tensorflow.core.protobuf.saver_pb2 import SaverDef
 
     assert SaverDef.V1 == 1
@@ -95,24 +112,30 @@ def test_a_checkpoint_of_the_old_single_file_format_restores_as_well(version, sm
     assert np.abs(answer - by_hand(pixels)).max() <= 1
 
 
-def test_what_the_graph_does_not_need_is_named_in_the_manifest(small_sources, export_here):
+def test_what_the_graph_does_not_need_is_named_in_the_manifest(small_sources: Path, export_here: ExportHere) -> None:
     source = export_here(small_spec(small_sources, SOURCES["tf1_checkpoint with a builder"])).manifest.source
     assert source.unused_variables == ("D_Y/weights", "G/conv/weights/Adam")
     assert source.step == 7
 
 
-def test_optimizer_slots_of_a_tf2_checkpoint_are_no_unused_variables(small_sources, export_here):
+def test_optimizer_slots_of_a_tf2_checkpoint_are_no_unused_variables(
+    small_sources: Path, export_here: ExportHere
+) -> None:
     assert export_here(small_spec(small_sources, SOURCES["tf2_checkpoint"])).manifest.source.unused_variables == ()
 
 
-def test_a_copied_directory_is_read_where_it_is_and_not_where_it_came_from(small_sources, export_here, tmp_path):
+def test_a_copied_directory_is_read_where_it_is_and_not_where_it_came_from(
+    small_sources: Path, export_here: ExportHere, tmp_path: Path
+) -> None:
     # The `checkpoint` file holds the absolute path of the place where the training wrote.
     copy = copy_of(small_sources / "tf1", tmp_path / "copy")
     spec = small_spec(small_sources, {"checkpoint": copy, "builder": "graph"})
     assert export_here(spec).manifest.source.checkpoint == str(copy / "model.ckpt-7")
 
 
-def test_without_a_state_file_the_highest_step_is_taken(small_sources, export_here, tmp_path):
+def test_without_a_state_file_the_highest_step_is_taken(
+    small_sources: Path, export_here: ExportHere, tmp_path: Path
+) -> None:
     for step in (9, 100, 20):
         write_tf1_checkpoint(tmp_path / f"model.ckpt-{step}")
     (tmp_path / "checkpoint").unlink()
@@ -121,12 +144,14 @@ def test_without_a_state_file_the_highest_step_is_taken(small_sources, export_he
     )
 
 
-def test_the_double_scaling_of_2018_would_fail_the_proof(small_sources, export_here, monkeypatch):
+def test_the_double_scaling_of_2018_would_fail_the_proof(
+    small_sources: Path, export_here: ExportHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # convert_image_dtype to 0..1, and / 127.5 - 1 on top: every picture becomes nearly -1.
     from tendies_ops.errors import ParityError
     from tendies_ops.export.contract import decode, signature
 
-    def twice(pixels, contract):
+    def twice(pixels: Any, contract: InputContract) -> Any:
         return decode.to_network_values(pixels, contract) / 127.5 - 1
 
     monkeypatch.setattr(signature, "to_network_values", twice)
@@ -134,13 +159,15 @@ def test_the_double_scaling_of_2018_would_fail_the_proof(small_sources, export_h
         export_here(small_spec(small_sources, SOURCES["frozen_graph"]))
 
 
-def test_a_cast_without_clipping_would_fail_the_proof(small_sources, export_here, monkeypatch):
+def test_a_cast_without_clipping_would_fail_the_proof(
+    small_sources: Path, export_here: ExportHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import tensorflow as tf
 
     from tendies_ops.errors import ParityError
     from tendies_ops.export.contract import encode
 
-    def wraps_round(values, contract):
+    def wraps_round(values: Any, contract: OutputContract) -> Any:
         low, high = contract.range.low, contract.range.high
         return tf.cast(tf.cast(tf.round((values - low) * (255.0 / (high - low))), tf.int32), tf.uint8)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from test_sources import SOURCES, small_spec
+from numpy.typing import NDArray
 
 from tendies_ops.export.warmup import MAX_RECORDS, WARMUP_PATH
+from tests.with_tensorflow.export.exported import Exported, ExportHere
+from tests.with_tensorflow.export.test_sources import SOURCES, small_spec
 
 
-def messages():
+def messages() -> Any:
     """PredictionLog and what it holds, by the field numbers that tensorflow/serving publishes."""
     text, message, repeated = 9, 11, 3
-    layout = {
+    layout: dict[str, list[tuple[str, int, int, str | None, int]]] = {
         "ModelSpec": [("name", 1, text, None, 1), ("signature_name", 3, text, None, 1)],
         "Entry": [("key", 1, text, None, 1), ("value", 2, 12, None, 1)],
         "PredictRequest": [("model_spec", 1, message, "ModelSpec", 1), ("inputs", 2, message, "Entry", repeated)],
@@ -29,7 +35,7 @@ def messages():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.PredictionLog"))
 
 
-def requests_of(exported):
+def requests_of(exported: Exported) -> Iterator[tuple[Any, dict[str, NDArray[Any]]]]:
     import tensorflow as tf
 
     log = messages()
@@ -39,13 +45,13 @@ def requests_of(exported):
         yield parsed.predict_log.request.model_spec, tensors
 
 
-def tensor_proto(data):
+def tensor_proto(data: bytes) -> Any:
     from tensorflow.core.framework.tensor_pb2 import TensorProto
 
     return TensorProto.FromString(data)
 
 
-def test_the_records_are_golden_requests_that_succeed(small_sources, export_here):
+def test_the_records_are_golden_requests_that_succeed(small_sources: Path, export_here: ExportHere) -> None:
     exported = export_here(small_spec(small_sources, SOURCES["frozen_graph"]))
     found = list(requests_of(exported))
 
@@ -59,13 +65,13 @@ def test_the_records_are_golden_requests_that_succeed(small_sources, export_here
 
 
 @pytest.mark.shared_data
-def test_further_inputs_are_in_the_records(export_here, shared_data):
+def test_further_inputs_are_in_the_records(export_here: ExportHere, shared_data: Path) -> None:
     exported = export_here("magenta_any_style")
     for _, tensors in requests_of(exported):
         assert tensors["style"].tolist() == [0]
 
 
-def test_a_large_golden_image_makes_a_length_of_several_bytes(tmp_path):
+def test_a_large_golden_image_makes_a_length_of_several_bytes(tmp_path: Path) -> None:
     from tendies_ops.export.warmup import prediction_log
 
     parsed = messages().FromString(prediction_log("m" * 300, {"input_bytes": [b"x" * 70_000]}))
