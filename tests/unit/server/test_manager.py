@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tendies_ops.server import manager
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
+from tendies_ops.server.signatures import Signature
 from tendies_ops.server.status import StatusError
 
 NO_RETRIES = LoadSettings(max_num_load_retries=0)
@@ -23,7 +25,7 @@ A_FEW_TICKS_S = 5 * TICK_S  # in which nothing should happen
 class Version:
     """A servable that notes its end."""
 
-    signatures: dict[str, Any] = {}  # noqa: RUF012  # nobody changes it
+    signatures: Mapping[str, Signature] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.closed = False
