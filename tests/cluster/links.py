@@ -65,7 +65,7 @@ class NamespaceLink:
         subnet = f"10.{200 + next(_numbers) % 50}.{os.getpid() % 250}"
         self.address = f"{subnet}.2"
         self.url = f"http://{self.address}:{self.port}"
-        self.prefix = ("ip", "netns", "exec", self.name)
+        self.prefix: tuple[str, ...] = ("ip", "netns", "exec", self.name)
         _ip("netns", "add", self.name)
         _ip("link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         _ip("addr", "add", f"{subnet}.1/24", "dev", self.name)

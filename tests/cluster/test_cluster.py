@@ -11,6 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,11 @@ def finished_run(airflow: LiveAirflow, dag_id: str, *, timeout_s: float) -> dict
 def test_every_service_of_the_compose_file_is_healthy(cluster: Installation) -> None:
     for name in cluster.airflow:
         explain: Callable[[], str] = cluster.airflow[name].log
-        wait_for(f"{name} to be healthy", lambda name=name: cluster.health(name).returncode == 0, explain, timeout_s=90)
+        wait_for(f"{name} to be healthy", partial(_is_healthy, cluster, name), explain, timeout_s=90)
+
+
+def _is_healthy(cluster: Installation, name: str) -> bool:
+    return cluster.health(name).returncode == 0
 
 
 def test_a_release_and_a_batch_go_through_while_everything_breaks(cluster: Installation) -> None:

@@ -16,8 +16,8 @@ from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
 
 PLACE = "{{ dag_run.conf['place'] }}"
-MODEL = {"model_base_path": f"{PLACE}/models", "servers": "{{ dag_run.conf['url'] }}"}
-PICTURES = {
+MODEL: dict[str, Any] = {"model_base_path": f"{PLACE}/models", "servers": "{{ dag_run.conf['url'] }}"}
+PICTURES: dict[str, Any] = {
     "input_path": f"{PLACE}/pictures",
     "output_path": f"{PLACE}/results",
     "model_name": "stripes",

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,17 +211,16 @@ def test_an_event_posted_over_rest_releases_the_checkpoint_that_it_names(road: R
     assert road.airflow.xcom(_RELEASE, run_id, "export")["checkpoint"] == checkpoint
 
 
+def _is_announced(road: Road, step: int) -> bool:
+    events = road.airflow.asset_events(f"tendies://checkpoint/{_MODEL}")
+    return any(event["extra"].get("payload", {}).get("step") == step for event in events)
+
+
 def test_a_storm_of_checkpoints_is_one_release_of_the_newest(road: Road) -> None:
     before = {run["dag_run_id"] for run in road.airflow.runs(_RELEASE)}
     for step in (900, 1000, 1100):
         drop_checkpoint(road.place / "checkpoints", step)
-        road.airflow.wait(
-            f"step {step} to be announced",
-            lambda step=step: any(
-                event["extra"].get("payload", {}).get("step") == step
-                for event in road.airflow.asset_events(f"tendies://checkpoint/{_MODEL}")
-            ),
-        )
+        road.airflow.wait(f"step {step} to be announced", partial(_is_announced, road, step))
 
     def exported_step(run: dict[str, Any]) -> int | None:
         if road.airflow.task(_RELEASE, run["dag_run_id"], "export")["state"] != "success":

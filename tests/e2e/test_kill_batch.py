@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tendies_ops.inference import BatchOptions, run_batch
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request
@@ -43,7 +44,7 @@ class FlakyModel(CannedModel):
 
 def transform(data: bytes, version: int | None) -> bytes:
     """Version 1 inverts, version 2 mirrors."""
-    return inverted(data) if version == 1 else encoded(decoded(data).transpose(0))
+    return inverted(data) if version == 1 else encoded(decoded(data).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.airflow_home import use_own_airflow
 
@@ -28,7 +29,7 @@ def main(place: Path) -> None:
         (place / "in" / f"{seed}.png").write_bytes(picture(seed))
     candidate = make_candidate(place / "candidate", step=7)
     with WatchingServer(place / "models") as server:
-        shared = {"servers": server.url, "model_base_path": str(place / "models")}
+        shared: dict[str, Any] = {"servers": server.url, "model_base_path": str(place / "models")}
         run_task(
             "observed_release",
             lambda: ReleaseModelVersionOperator(

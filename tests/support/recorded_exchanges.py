@@ -242,9 +242,9 @@ def _replay_sequence(exchange: Exchange, port: int) -> list[str]:
         requests = b"".join(_post(path, b'{"instances":[%d]}' % number) for number in (1, 2, 3))
         with _Connection(port) as connection:
             connection.send(requests)
-            bodies = [connection.reply("POST", closes=False).body for _ in range(3)]
+            answers = [connection.reply("POST", closes=False).body for _ in range(3)]
         recorded = re.findall(r'\{\n    "predictions": \[[\d.]+\n    \]\n\}', exchange["sequence"][0][1])
-        return [] if [body.decode() for body in bodies] == recorded else [f"{bodies}, recorded {recorded}"]
+        return [] if [body.decode() for body in answers] == recorded else [f"{answers}, recorded {recorded}"]
     bodies = iter([b'{"instances":[1,2]}', b"{", b'{"instances":[1]}'])
     found = []
     with _Connection(port) as connection:

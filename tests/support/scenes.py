@@ -18,7 +18,8 @@ def scene(seed: int, *, width: int = 256, height: int = 192) -> Image.Image:
     sun = (across[None] - rng.uniform(0.15, 0.85)) ** 2 + (rows - rng.uniform(0.1, 0.35)) ** 2 < 0.006
     pixels[sun] = (255, 244, 214)
     for layer in range(4):
-        waves = sum(rng.uniform(0.01, 0.06) * np.sin(across * rng.uniform(3, 22) + rng.uniform(0, 7)) for _ in range(4))
+        swells = [rng.uniform(0.01, 0.06) * np.sin(across * rng.uniform(3, 22) + rng.uniform(0, 7)) for _ in range(4)]
+        waves = np.sum(swells, axis=0)
         pixels[rows > 0.38 + 0.15 * layer + waves[None]] = rng.uniform(20, 190 - 30 * layer, 3)
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 

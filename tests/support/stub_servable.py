@@ -48,7 +48,8 @@ class StubServable(FileServable):
         refused = self._behaviour.get("refuse_prefix")
         if refused is not None and file.startswith(refused.encode()):
             raise StatusError("INVALID_ARGUMENT", "Unknown image file format. One of JPEG, PNG, GIF, BMP required.")
-        return self._answer if self._answer is not None else file + self._behaviour.get("append", "").encode()
+        appended: str = self._behaviour.get("append", "")
+        return self._answer if self._answer is not None else file + appended.encode()
 
 
 class StubLoader:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Self
+
 from tendies_ops.publish.versions import list_version_dirs
 from tests.support.candidates import MODEL_NAME, answer_to, make_candidate, picture
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
@@ -81,7 +83,7 @@ class WatchingServer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> WatchingServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,7 +167,7 @@ class WatchingServer:
         if (path / "variables").is_dir() and not (path / "variables" / "variables.index").exists():
             raise CannotLoadError("OUT_OF_RANGE: Read less bytes than requested")
         applies = self.overrides.get("only_above", 0) < number < self.overrides.get("only_below", 1 << 62)
-        behaviour = json.loads((path / "fake.json").read_text(encoding="utf-8"))
+        behaviour: dict[str, Any] = json.loads((path / "fake.json").read_text(encoding="utf-8"))
         behaviour.update(self.overrides if applies else {})
         if not (path / "variables").is_dir():  # the trap: it loads, and every predict fails
             behaviour["answer_error"] = "Could not find variable w. This could mean that the variable has been deleted."

@@ -76,7 +76,7 @@ def add_version(
     golden_dir = directory / "assets.extra" / "tendies_golden"
     golden_dir.mkdir(parents=True)
     (directory / "saved_model.pb").write_bytes(b"graph %d" % version)
-    entries = []
+    entries: list[dict[str, object]] = []
     for number in range(golden):
         image = scene(number + 100, width=width, height=width * 3 // 4)
         (golden_dir / f"{number}.in.png").write_bytes(png(image))
@@ -274,7 +274,15 @@ def _done(world: WebWorld, number: int, version: int, draw: bool) -> Outcome:
         (world.output / output).write_bytes(png(painted(image, version)))
     found = Found(path, 20_000, 0, path.removesuffix(".jpg"))
     digest = digest_bytes(path.encode())
-    return Outcome(found, "done", None, "", digest, output, digest, 68.0 + number % 9, 4)
+    return Outcome(
+        found,
+        "done",
+        input_digest=digest,
+        output=output,
+        output_digest=digest,
+        milliseconds=68.0 + number % 9,
+        batch_size=4,
+    )
 
 
 def _failed(world: WebWorld, number: int, draw: bool) -> Outcome:

@@ -139,7 +139,7 @@ class Release(Work):
     """Version 2 is loading."""
 
     name = "release"
-    held = (2,)
+    held: ClassVar[tuple[int, ...]] = (2,)
 
     def prepare(self) -> None:
         make_candidate(self.place / "candidate", by=100)

@@ -95,6 +95,7 @@ def test_a_deadline_is_told_to_something_that_the_triggerer_can_import() -> None
     dag = batch_dag(spec(airflow={"deadline_s": 3600}))
 
     [alert] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert alert is not None
     assert alert.interval == timedelta(hours=1)
     assert alert.callback.path == "tendies_ops.triggers.late.report_late"
 

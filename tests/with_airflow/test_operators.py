@@ -35,7 +35,7 @@ ERRORS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass
 
 def own_arguments(operator: type[BaseOperator]) -> list[inspect.Parameter]:
     """The arguments that the operator and our base add to Airflow's."""
-    found = {}
+    found: dict[str, inspect.Parameter] = {}
     for cls in reversed(operator.__mro__):
         if cls.__module__.startswith("tendies_ops."):
             found |= inspect.signature(cls.__init__).parameters  # type: ignore[misc]
@@ -88,7 +88,7 @@ class _Deaf(TendiesOperator):
 
 def test_a_task_that_was_told_to_stop_is_never_green() -> None:
     with pytest.raises(StoppedError, match="was told to stop"):
-        _Deaf(task_id="deaf").execute({})  # type: ignore[typeddict-item]
+        _Deaf(task_id="deaf").execute({})
 
 
 def test_a_kill_before_and_after_the_work_does_no_harm() -> None:

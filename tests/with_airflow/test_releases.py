@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -63,7 +64,7 @@ def test_a_release_that_cannot_load_is_red_and_the_version_before_serves(
 @pytest.mark.usefixtures("server_connection")
 def test_a_rollback_puts_the_version_before_back(server: WatchingServer, tmp_path: Path) -> None:
     for by in (10, 20):
-        run_task(f"release_{by}", lambda by=by: release(make_candidate(tmp_path / str(by), by=by)))
+        run_task(f"release_{by}", partial(release, make_candidate(tmp_path / str(by), by=by)))
     assert server.serving() == [2]
 
     ti = run_task(
@@ -123,7 +124,7 @@ def test_the_connection_s_token_goes_with_every_request_of_a_release(
         monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", value)
         for by in (10, 20):
             candidate = make_candidate(tmp_path / str(by), by=by)
-            ti = run_task(f"release_guarded_{by}", lambda candidate=candidate: release(candidate))
+            ti = run_task(f"release_guarded_{by}", partial(release, candidate))
             assert ti.state == "success"
         ti = run_task(
             "rollback_guarded", lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME)
@@ -139,7 +140,7 @@ def test_a_release_hands_the_wait_for_batch_runs_to_the_triggerer(
     candidate = make_candidate(tmp_path / "second", by=20)
 
     with hold_lease(server.base, 1, holder="run of the night"), pytest.raises(TaskDeferred) as deferred:
-        release(candidate, deferrable=True).execute({})  # type: ignore[typeddict-item]  # it asks nothing of it
+        release(candidate, deferrable=True).execute({})  # it asks nothing of the context
 
     trigger = deferred.value.trigger
     assert isinstance(trigger, LeasesEndTrigger)
@@ -174,6 +175,6 @@ def test_a_release_that_has_waited_long_enough_is_red_and_has_changed_nothing(
     task = release(make_candidate(tmp_path / "second", by=20), deferrable=True)
 
     with hold_lease(server.base, 1, holder="run of the night"), pytest.raises(ReleaseError, match="run of the night"):
-        task.execute_complete({}, {"deadline_unix_s": time.time() - 1})  # type: ignore[typeddict-item]
+        task.execute_complete({}, {"deadline_unix_s": time.time() - 1})
 
     assert [child.version for child in list_version_dirs(server.base)] == [1]

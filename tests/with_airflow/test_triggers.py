@@ -12,7 +12,7 @@ from threading import Timer
 from typing import Any
 
 import pytest
-from airflow.sdk.module_loading import import_string
+from airflow.sdk.module_loading import import_string  # type: ignore[attr-defined]  # it hands on another module's
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.publish.leases import hold_lease

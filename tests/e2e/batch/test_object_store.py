@@ -61,8 +61,8 @@ def _name(number: int) -> str:
 
 def run(bucket: str, url: str, **options: Any) -> BatchReport:
     given = {"provenance": False, "timeout_s": 20.0, **options}
-    places = {"input": f"s3://{bucket}/in", "output": f"s3://{bucket}/out"}
-    return run_batch(BatchOptions(**places, model_name="m", servers=(url,), **given))
+    source, target = f"s3://{bucket}/in", f"s3://{bucket}/out"
+    return run_batch(BatchOptions(input=source, output=target, model_name="m", servers=(url,), **given))
 
 
 def one_at_a_time_s(bucket: str, url: str, count: int) -> float:
@@ -126,7 +126,7 @@ def test_of_two_runs_over_one_bucket_at_once_one_does_it_all(
     monkeypatch.setattr(remote_lease, "_LOOK_EVERY_S", 0.2)
     put_pictures(bucket, 24)
     s3.behave(latency_s=LATENCY_S, failing=0.0)
-    model[0].fault = lambda _: time.sleep(0.4)  # type: ignore[assignment]  # long enough that both meet
+    model[0].fault = lambda _: time.sleep(0.4)  # long enough that both meet
     with ThreadPoolExecutor(2) as pool:
         started = [pool.submit(run, bucket, model[1], max_batch_size=4, max_concurrency=1) for _ in range(2)]
         errors = [one.exception() for one in started]

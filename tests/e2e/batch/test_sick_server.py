@@ -47,7 +47,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_that_fails_for_a_while_costs_time_and_no_picture(
     make_bench: Callable[..., Bench], fault: Answer
 ) -> None:
-    bench = make_bench(fault=lambda _: fault if 2 <= len(bench.model.batch_sizes) < 9 else None)
+    bench: Bench = make_bench(fault=lambda _: fault if 2 <= len(bench.model.batch_sizes) < 9 else None)
     folder_of_pngs(bench.input, 40)
     report = bench.run(max_batch_size=8)
     assert (report.done, report.failed) == (40, 0)
@@ -59,7 +59,7 @@ def test_a_server_that_fails_for_a_while_costs_time_and_no_picture(
 def test_a_server_that_stays_sick_stops_the_run_and_blames_nobody(
     make_bench: Callable[..., Bench], fault: Answer
 ) -> None:
-    bench = make_bench(fault=lambda _: fault if len(bench.model.batch_sizes) > 2 else None)
+    bench: Bench = make_bench(fault=lambda _: fault if len(bench.model.batch_sizes) > 2 else None)
     folder_of_pngs(bench.input, 30)
     with pytest.raises(ServerSickError, match="No picture is to blame"):
         bench.run(max_batch_size=8, sick_deadline_s=0.5)
@@ -71,7 +71,7 @@ def test_a_server_that_stays_sick_stops_the_run_and_blames_nobody(
 
 def test_random_faults_never_blame_a_picture_and_lose_none(make_bench: Callable[..., Bench]) -> None:
     dice = random.Random(7)
-    bench = make_bench(fault=lambda _: dice.choice(FAULTS) if dice.random() < 0.3 else None)
+    bench: Bench = make_bench(fault=lambda _: dice.choice(FAULTS) if dice.random() < 0.3 else None)
     folder_of_pngs(bench.input, 120)
     report = bench.run(max_batch_size=8)
     assert (report.done, report.failed) == (120, 0)
@@ -84,7 +84,7 @@ def test_a_picture_that_crashes_the_server_is_found_and_named(make_bench: Callab
     def crash(request: Request) -> Answer | None:
         return Answer(cut_after_bytes=0) if poison in sent_files(request) else None
 
-    bench = make_bench(fault=crash)
+    bench: Bench = make_bench(fault=crash)
     folder_of_pngs(bench.input, 30)
     report = bench.run(max_batch_size=8)
     assert (report.done, report.failed) == (29, 1)
@@ -98,7 +98,7 @@ def test_a_server_that_takes_small_requests_only_is_given_small_ones(make_bench:
             return error_answer(400, "Task size 8 is larger than maximum input batch size 4")
         return None
 
-    bench = make_bench(fault=too_many)
+    bench: Bench = make_bench(fault=too_many)
     folder_of_pngs(bench.input, 100)
     report = bench.run(max_batch_size=16)
     assert (report.done, report.failed) == (100, 0)
@@ -110,7 +110,7 @@ def test_a_version_that_goes_away_stops_the_run_with_the_reason(make_bench: Call
         if len(bench.model.batch_sizes) == 4:
             bench.model.version = 2
 
-    bench = make_bench(fault=leave)
+    bench: Bench = make_bench(fault=leave)
     folder_of_pngs(bench.input, 40)
     with pytest.raises(VersionGoneError, match="Servable not found"):
         bench.run(max_batch_size=4)
@@ -125,7 +125,7 @@ def test_a_model_that_refuses_every_picture_is_a_wrong_contract(make_bench: Call
     def refuse(_: bytes) -> bytes:
         raise ValueError("Expecting tensor size: 4 but got: 1")
 
-    bench = make_bench(transform=refuse)
+    bench: Bench = make_bench(transform=refuse)
     folder_of_pngs(bench.input, 40)
     with pytest.raises(WrongContractError, match=r"refuses even a plain picture.*Expecting tensor size"):
         bench.run()
@@ -133,7 +133,7 @@ def test_a_model_that_refuses_every_picture_is_a_wrong_contract(make_bench: Call
 
 
 def test_a_model_with_other_outputs_is_a_wrong_contract(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(
+    bench: Bench = make_bench(
         fault=lambda request: Answer(body=b'{"predictions": [%s]}' % b",".join([b"0.5"] * _count(request)))
     )
     folder_of_pngs(bench.input, 4)
@@ -142,7 +142,7 @@ def test_a_model_with_other_outputs_is_a_wrong_contract(make_bench: Callable[...
 
 
 def test_no_access_stops_the_run(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(fault=lambda _: error_answer(401, "token expired"))
+    bench: Bench = make_bench(fault=lambda _: error_answer(401, "token expired"))
     folder_of_pngs(bench.input, 4)
     with pytest.raises(RequestRefusedError, match="token expired"):
         bench.run()
@@ -155,7 +155,7 @@ def test_a_folder_of_only_bad_pictures_is_not_a_wrong_contract(make_bench: Calla
             raise ValueError("ugly")
         return inverted(data)
 
-    bench = make_bench(transform=picky)
+    bench: Bench = make_bench(transform=picky)
     folder_of_pngs(bench.input, 3)
     report = bench.run()
     assert (report.done, report.failed, report.ok) == (0, 3, False)
@@ -163,14 +163,14 @@ def test_a_folder_of_only_bad_pictures_is_not_a_wrong_contract(make_bench: Calla
 
 
 def test_an_answer_that_is_no_picture_fails_its_picture_only(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(transform=lambda data: b"nonsense" if data == png(1) else inverted(data))
+    bench: Bench = make_bench(transform=lambda data: b"nonsense" if data == png(1) else inverted(data))
     folder_of_pngs(bench.input, 4)
     report = bench.run()
     assert (report.done, report.failures[0].kind) == (3, "bad_output")
 
 
 def test_a_server_that_restarts_is_waited_for(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench()
+    bench: Bench = make_bench()
     servers: list[CannedServer] = []
 
     def restart() -> None:
@@ -181,7 +181,7 @@ def test_a_server_that_restarts_is_waited_for(make_bench: Callable[..., Bench]) 
     def slowly(_: Request) -> None:
         time.sleep(0.02)
 
-    bench.model.fault = slowly  # type: ignore[assignment]
+    bench.model.fault = slowly
     folder_of_pngs(bench.input, 60)
     threading.Timer(0.3, restart).start()
     try:
@@ -200,7 +200,7 @@ def test_a_server_that_never_comes_back_is_given_up(bench: Bench) -> None:
         if len(bench.model.batch_sizes) == 3:
             bench.server.stop()
 
-    bench.model.fault = die  # type: ignore[assignment]
+    bench.model.fault = die
     with pytest.raises((ServerSickError, ServerUnreachableError), match="No server has answered"):
         bench.run(max_batch_size=2, sick_deadline_s=0.5)
 

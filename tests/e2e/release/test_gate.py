@@ -23,7 +23,7 @@ QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_gr
 
 
 def gated(**gate: float | bool) -> ReleaseSpec:
-    return QUICK.model_copy(update={"gate": GateSpec(**gate)})  # type: ignore[arg-type]
+    return QUICK.model_copy(update={"gate": GateSpec(**gate)})
 
 
 @pytest.mark.parametrize(

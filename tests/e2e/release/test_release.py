@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
+from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release import journal, list_versions, release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
@@ -106,7 +107,7 @@ def test_a_disk_that_fills_up_after_the_rename_takes_the_version_back_in_words(
     tmp_path: Path, base: Path, server: WatchingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
-    write = journal.write_text_atomically
+    write = write_text_atomically
 
     def full(path: Path, text: str) -> None:
         if '"phase": "staged"' not in text:

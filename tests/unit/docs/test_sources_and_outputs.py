@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from tendies_ops.spec import OutputContract, SourceSpec
 
@@ -17,7 +18,7 @@ SOURCES, OUTPUTS = (re.split(r"^## (?:Sources|Outputs)$", PAGE, flags=re.MULTILI
 OUTPUTS = OUTPUTS.split("\n## ")[0]
 
 
-def _kinds(model: type, field: str) -> set[str]:
+def _kinds(model: type[BaseModel], field: str) -> set[str]:
     """What a Literal of the spec allows."""
     return {value for value in _flat(model.model_fields[field].annotation) if isinstance(value, str)}
 

@@ -22,7 +22,8 @@ PIXELS = np.array([[[0, 128, 255]]], np.uint8)
 
 
 def given_to_network(**contract: object) -> list[float]:
-    return network_input(PIXELS, InputContract.model_validate(contract)).ravel().tolist()
+    numbers: list[float] = network_input(PIXELS, InputContract.model_validate(contract)).ravel().tolist()
+    return numbers
 
 
 def test_the_range_is_one_linear_map() -> None:

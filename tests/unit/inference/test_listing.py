@@ -61,7 +61,7 @@ def test_an_error_reaches_who_reads_after_what_was_listed() -> None:
         raise OSError("the disk is gone")
 
     listing = Listing(broken())
-    got = []
+    got: list[Found] = []
     with pytest.raises(OSError, match="gone"):
         got.extend(found for found in listing if found is not None)
     assert listing.total is None
@@ -117,7 +117,7 @@ def test_the_total_is_told_while_the_run_is_at_work(bench: Bench) -> None:
         if progress.total is not None:
             may_answer.set()
 
-    bench.model.fault = hold  # type: ignore[assignment]
+    bench.model.fault = hold
     run_batch(bench.options(max_batch_size=10), on_progress=look)
     early = next(progress for progress in told if progress.total is not None)
     assert (early.total, early.done, early.state) == (60, 0, "running")

@@ -129,7 +129,7 @@ def test_a_second_run_at_once_is_kept_out_and_nothing_is_done_twice(
                 bench.run(**urls, run_id="second")
             refused.append(caught.value)
 
-    bench.model.fault = second  # type: ignore[assignment]  # it never returns another answer
+    bench.model.fault = second  # it never returns another answer
     assert bench.run(**urls, run_id="first").done == 30
     assert len(refused) == 1
     assert len(bench.model.predicted) == 30
@@ -159,7 +159,7 @@ def test_a_run_whose_lease_another_has_taken_ends(bench: Bench, bucket: fsspec.A
         bucket.pipe_file("/out/.tendies/leases/run.json", other)
         time.sleep(0.1)
 
-    bench.model.fault = taken  # type: ignore[assignment]
+    bench.model.fault = taken
     with pytest.raises(LockHeldError, match="Batch run other on elsewhere"):
         bench.run(input="memory://in", output="memory://out", max_batch_size=1, max_concurrency=1)
     assert bucket.cat_file("/out/.tendies/leases/run.json") == other

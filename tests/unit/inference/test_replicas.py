@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from tendies_ops.errors import ServerUnreachableError, VersionGoneError
+from tendies_ops.inference import BatchReport
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
 from tests.support.ports import free_port
@@ -19,7 +21,7 @@ PICTURES = 40
 
 
 @pytest.fixture
-def fleet(bench: Bench) -> Iterator[Callable[..., list[CannedModel]]]:
+def fleet(bench: Bench) -> Iterator[Callable[..., tuple[str, ...]]]:
     """Starts more servers beside the bench's own, and fills the input."""
     for seed in range(PICTURES):
         bench.add(f"{seed:02}.png", png(seed))
@@ -36,8 +38,8 @@ def model(version: int = 1, fault: Callable[[Request], Answer | None] = lambda _
     return CannedModel(inverted, version=version, fault=fault)
 
 
-def replica_of(report: object, url: str) -> dict[str, object]:
-    return next(one for one in report.replicas if one["server"] == url)  # type: ignore[attr-defined]  # a BatchReport
+def replica_of(report: BatchReport, url: str) -> dict[str, Any]:
+    return next(one for one in report.replicas if one["server"] == url)
 
 
 def test_every_server_gets_its_share(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
@@ -81,7 +83,11 @@ def test_a_server_that_comes_up_during_the_run_is_taken_in(bench: Bench, fleet: 
 
 
 def test_a_server_that_dies_costs_no_picture(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:
-    mortal = CannedServer(model(fault=lambda _: mortal.stop() or Answer(cut_after_bytes=0)))
+    def die(_: Request) -> Answer:
+        mortal.stop()
+        return Answer(cut_after_bytes=0)
+
+    mortal = CannedServer(model(fault=die))
     healthy = model()
     report = bench.run(servers=(mortal.url, *fleet(healthy)), max_batch_size=2)
     assert (report.done, report.failed) == (PICTURES, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageChops
 
 from tendies_ops.reports import write_contact_sheet
@@ -31,10 +33,9 @@ def test_what_cannot_be_shown_leaves_an_empty_cell(tmp_path: Path) -> None:
     assert sheet.width > 2 * 220
 
 
-def _where(image: Image.Image, like: object) -> list[tuple[int, int]]:
-    pixels = image.convert("RGB").load()
-    assert pixels is not None
-    return [(x, y) for x in range(image.width) for y in range(image.height) if like(*pixels[x, y])]  # type: ignore[operator]
+def _where(image: Image.Image, like: Callable[[int, int, int], bool]) -> list[tuple[int, int]]:
+    rows = np.asarray(image.convert("RGB")).tolist()
+    return [(x, y) for x in range(image.width) for y in range(image.height) if like(*rows[y][x])]
 
 
 def test_numbers_stand_beside_the_picture_as_lines(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _pip_prints(monkeypatch: pytest.MonkeyPatch, listing: str) -> None:
     done = subprocess.CompletedProcess([], 0, stdout=listing)
-    monkeypatch.setattr(set_up.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
 
 
 def test_pips_index_and_certificates_are_handed_to_uv(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

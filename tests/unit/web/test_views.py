@@ -286,8 +286,9 @@ def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(wor
     run = find_run(model_of(world), "first")
     assert run is not None
     output = "coast/walk-000000.png"
-    stands = {"output": output, "output_modified_ns": (world.output / output).stat().st_mtime_ns}
+    modified_ns = (world.output / output).stat().st_mtime_ns
+    stands = {"output": output, "output_modified_ns": modified_ns}
 
     assert not was_written_anew(run, LedgerLine(1, stands))
     assert not was_written_anew(run, LedgerLine(1, {"output": output}))
-    assert was_written_anew(run, LedgerLine(1, {**stands, "output_modified_ns": stands["output_modified_ns"] - 1}))
+    assert was_written_anew(run, LedgerLine(1, {**stands, "output_modified_ns": modified_ns - 1}))

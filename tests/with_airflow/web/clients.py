@@ -35,7 +35,8 @@ class Clients:
 
     def get_raw(self, role: str, target: str) -> tuple[int, bytes]:
         """Ask for exactly ``target``, as a socket would carry it: an HTTP client would tidy ``..`` away first."""
-        return asyncio.run(_get_raw(self._app, target, self._clients[role].cookies.get("_token", "")))
+        token = self._clients[role].cookies.get("_token") or ""
+        return asyncio.run(_get_raw(self._app, target, token))
 
     def __getitem__(self, role: str) -> TestClient:
         return self._clients[role]

@@ -7,12 +7,13 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 import psutil
 import pytest
+from PIL import Image
 
-from tendies_ops.web import pictures
 from tests.support.web_world import WebWorld, add_run
 from tests.with_airflow.web.clients import Clients
 
@@ -83,8 +84,13 @@ def test_a_page_of_the_gallery_comes_with_its_pictures_in_half_a_second_once_the
         f"{large_run}/pictures/{row}/{side}" for row in _rows(clients, large_run) for side in ("before", "after")
     ]
     decoded: list[Path] = []
-    decode = pictures.Image.open
-    monkeypatch.setattr(pictures.Image, "open", lambda path, **how: (decoded.append(path), decode(path, **how))[1])
+    decode = Image.open
+
+    def noted(path: Path, **how: Any) -> Image.Image:
+        decoded.append(path)
+        return decode(path, **how)
+
+    monkeypatch.setattr(Image, "open", noted)
     first = [clients["viewer"].get(source) for source in sources]
     assert {answer.status_code for answer in first} == {200}
     assert len(decoded) == len(set(decoded)) == len(sources) == 96, "each is made"

@@ -35,7 +35,8 @@ def photo() -> np.ndarray:
 
 
 def run(network: Any, picture: np.ndarray) -> np.ndarray:
-    return np.clip(np.asarray(network(picture[None].astype(np.float32)))[0], 0.0, 1.0)
+    painted: np.ndarray = np.clip(np.asarray(network(picture[None].astype(np.float32)))[0], 0.0, 1.0)
+    return painted
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (64, 64), (96, 132), (260, 300)])

@@ -80,7 +80,8 @@ def run_style(tensors: np.ndarray) -> np.ndarray:
     model = load_example("brush_strokes/model.py")
     spec = load_spec(EXAMPLES / "models" / "brush_strokes.yaml")
     network = keras.saving.load_model(spec.source.checkpoint, compile=False, custom_objects=model.custom_layers())
-    return np.round(np.clip(np.asarray(network(tensors)), 0.0, 1.0) * 255).astype(int)
+    painted: np.ndarray = np.clip(np.asarray(network(tensors)), 0.0, 1.0)
+    return np.round(painted * 255).astype(int)
 
 
 @pytest.mark.parametrize("count", [1, 7, 32])

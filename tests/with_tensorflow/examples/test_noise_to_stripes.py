@@ -17,14 +17,15 @@ LAYERS = ("c7s1_32", "d64", "d128", "u64", "u32")
 def checkpoint_prefix() -> str:
     import tensorflow as tf
 
-    prefix = tf.train.latest_checkpoint(str(SPEC.source.checkpoint))
+    prefix: str | None = tf.train.latest_checkpoint(str(SPEC.source.checkpoint))
     assert prefix is not None
     return prefix
 
 
 @pytest.fixture(scope="module")
 def noise() -> np.ndarray:
-    return make_noise.gaussian_noise(np.random.default_rng(99), 32)
+    pixels: np.ndarray = make_noise.gaussian_noise(np.random.default_rng(99), 32)
+    return pixels
 
 
 @pytest.fixture(scope="module")

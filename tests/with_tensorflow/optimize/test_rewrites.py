@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
 import numpy as np
 import pytest
-from networks import PICTURE, batch_normalized, biased, built, called, generator, operations, repeated, run, weights
 
 from tendies_ops.export.network import FrozenNetwork
 from tendies_ops.export.optimize.affine import affine
@@ -16,8 +19,21 @@ from tendies_ops.export.optimize.reflect_pad import reflect_pad
 from tendies_ops.export.optimize.rewrite import NotApplicableError
 from tendies_ops.export.optimize.variants import make_variant, variants_to_try
 from tendies_ops.spec import REWRITE_NAMES
+from tests.with_tensorflow.optimize.networks import (
+    PICTURE,
+    batch_normalized,
+    biased,
+    built,
+    called,
+    generator,
+    operations,
+    repeated,
+    run,
+    weights,
+)
 
 BFLOAT16, HALF, FLOAT32 = 14, 19, 1  # tensorflow/core/framework/types.proto
+Rewrite: TypeAlias = Callable[[FrozenNetwork], FrozenNetwork]
 CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput")
 
 
@@ -33,7 +49,7 @@ def dtypes(network: FrozenNetwork, *kinds: str) -> list[int]:
 def test_fold_computes_what_does_not_depend_on_the_picture() -> None:
     import tensorflow as tf
 
-    def build(image):
+    def build(image: Any) -> Any:
         tile = tf.nn.conv2d(tf.fill([1, 8, 8, 3], 0.5), weights(3, 3, 3, 3), 1, "SAME")
         return tf.identity(image) + tf.reduce_mean(tf.tile(tile, [1, 2, 2, 1]), [1, 2], keepdims=True)
 
@@ -62,7 +78,7 @@ def test_fold_puts_functions_in_the_place_of_their_calls() -> None:
 
 
 @pytest.mark.parametrize("rewrite", [fold, affine, bfloat16, reflect_pad, int8_weights])
-def test_control_flow_is_left_alone_with_a_word(rewrite) -> None:
+def test_control_flow_is_left_alone_with_a_word(rewrite: Rewrite) -> None:
     with pytest.raises(NotApplicableError, match="control flow"):
         rewrite(built(repeated))
 
@@ -96,7 +112,9 @@ def test_affine_says_when_there_is_nothing_to_do() -> None:
 
 
 @pytest.mark.parametrize(("rewrite", "number", "least_db"), [(bfloat16, BFLOAT16, 45), (float16, HALF, 60)])
-def test_convolutions_become_half_precision_and_what_matters_stays_float32(rewrite, number, least_db) -> None:
+def test_convolutions_become_half_precision_and_what_matters_stays_float32(
+    rewrite: Rewrite, number: int, least_db: float
+) -> None:
     network = fold(built(generator))
     halved = rewrite(network)
 
@@ -124,7 +142,7 @@ def test_a_reflected_border_is_moved_in_half_the_bytes() -> None:
 
 
 @pytest.mark.parametrize("borders", [((1, 1), (1, 1)), ((3, 3), (3, 3)), ((0, 2), (1, 0)), ((0, 0), (4, 1))])
-def test_a_reflected_border_of_joined_slices_has_the_same_pixels(borders) -> None:
+def test_a_reflected_border_of_joined_slices_has_the_same_pixels(borders: Sequence[tuple[int, int]]) -> None:
     import tensorflow as tf
 
     network = built(lambda image: tf.pad(image, [(0, 0), *borders, (0, 0)], "REFLECT"))
@@ -142,7 +160,7 @@ def test_other_borders_are_left_to_tensorflow() -> None:
         ([(0, 0), (9, 9), (0, 0), (0, 0)], "REFLECT"),
     ):
         with pytest.raises(NotApplicableError, match="reflected borders"):
-            reflect_pad(built(lambda image, b=borders, m=mode: tf.pad(image, b, m)))
+            reflect_pad(built(partial(tf.pad, paddings=borders, mode=mode)))
 
 
 def test_a_network_of_one_convolution_has_nothing_but_a_last_one() -> None:
@@ -150,7 +168,7 @@ def test_a_network_of_one_convolution_has_nothing_but_a_last_one() -> None:
         bfloat16(built(_one))
 
 
-def _one(image):
+def _one(image: Any) -> Any:
     import tensorflow as tf
 
     return tf.nn.conv2d(image, weights(3, 3, 3, 3), 1, "SAME")
@@ -167,7 +185,9 @@ def test_8_bit_filters_take_a_quarter_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("build", [generator, batch_normalized, biased, called])
-def test_every_rewrite_together_uses_tensorflows_own_operations_and_answers_any_size(build) -> None:
+def test_every_rewrite_together_uses_tensorflows_own_operations_and_answers_any_size(
+    build: Callable[[Any], Any],
+) -> None:
     from tensorflow.python.framework import op_def_registry
 
     network = built(build)

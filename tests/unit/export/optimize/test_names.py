@@ -48,7 +48,8 @@ def test_the_command_line_overrides_the_rewrites_and_keeps_the_limits() -> None:
 
 
 def test_integers_times_scales_are_the_weights_to_half_a_step() -> None:
-    weights = np.random.default_rng(1).normal(0, 1, (3, 3, 8, 16)).astype(np.float32) * np.arange(16, dtype=np.float32)
+    noise = np.random.default_rng(1).normal(0, 1, (3, 3, 8, 16))
+    weights = (noise * np.arange(16)).astype(np.float32)
     integers, scales = quantize(weights, (3,))
 
     assert scales.shape == (1, 1, 1, 16)
