@@ -64,7 +64,7 @@ docs: setup-dev ## check that the links in the documentation lead somewhere
 	@$(PY) -m pytest tests/unit/docs $(PYTEST_OPTIONS)
 
 lock: setup ## make requirements*.txt again from pyproject.toml
-	@$(PY) tools/lock.py
+	@$(PY) -m tools.lock
 
 clean: ## remove what the targets made: .venv/, .demo/, .bench/, caches
 	@$(if $(wildcard $(PY)),$(PY) -m examples.demo --clean)

@@ -47,7 +47,8 @@ def main() -> None:
         runtime_env={"env_vars": environment},
     )
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1]), "access_log": False})
-    serve.run(Style.bind(), route_prefix="/v1/models/style:predict", logging_config={"enable_access_log": False})
+    style = Style.bind()  # type: ignore[attr-defined]  # the decorator makes it a deployment
+    serve.run(style, route_prefix="/v1/models/style:predict", logging_config={"enable_access_log": False})
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     serve.shutdown()
     ray.shutdown()
