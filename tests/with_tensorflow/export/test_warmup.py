@@ -66,9 +66,10 @@ def test_the_records_are_golden_requests_that_succeed(small_sources: Path, expor
 
 @pytest.mark.shared_data
 def test_further_inputs_are_in_the_records(export_here: ExportHere, shared_data: Path) -> None:
-    exported = export_here("magenta_any_style")
-    for _, tensors in requests_of(exported):
-        assert tensors["style"].tolist() == [0]
+    found = list(requests_of(export_here("magenta_any_style")))
+
+    assert found
+    assert all(tensors["style"].tolist() == [0] for _, tensors in found)
 
 
 def test_a_large_golden_image_makes_a_length_of_several_bytes(tmp_path: Path) -> None:
