@@ -6,6 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,16 +79,8 @@ class Day:
         self.batches = Batches(self, launcher, wire, over, random.Random(self.seed + 1))
         self.watcher = Watcher(self, over)
         self.clients = SteadyLoad(self.url, MODEL_NAME, picture(7), pause_s=0.05)
-        until_s = time.monotonic() + seconds
         with self.clients:
-            threads = [threading.Thread(target=work.run) for work in (self.releases, self.batches, self.watcher)]
-            for thread in threads:
-                thread.start()
-            while time.monotonic() < until_s and all(thread.is_alive() for thread in threads):
-                time.sleep(1.0)
-            over.set()
-            for thread in threads:
-                thread.join()
+            work_at_once([self.releases.run, self.batches.run, self.watcher.run], over, seconds)
             self.releases.last()
             self.batches.last()
             self.watcher.look()
@@ -106,6 +100,16 @@ class Day:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+def work_at_once(works: Sequence[Callable[[], None]], over: threading.Event, seconds: float) -> None:
+    """Each in a thread, for so long. What one of them stumbles over is raised: a day that ended early is none."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(work) for work in works]
+        wait(running, timeout=seconds, return_when=FIRST_EXCEPTION)
+        over.set()
+    for work in running:
+        work.result()
 
 
 def _made(folder: Path) -> Path:

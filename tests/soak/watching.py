@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import statistics
 import threading
 import time
@@ -68,10 +69,14 @@ class Watcher:
         return early, late, late <= early * (1 + share) + more
 
 
-def _tree(folder: Path) -> tuple[int, int]:
+def _tree(base: Path) -> tuple[int, int]:
+    """Bytes and files of all versions, while some of them come and go."""
     size_bytes = files = 0
-    for path in (path for child in folder.iterdir() if child.name != ".tendies" for path in child.rglob("*")):
-        with contextlib.suppress(FileNotFoundError):  # removed just now
-            size_bytes += path.lstat().st_size
-            files += 1
+    for folder, below, names in os.walk(base):
+        if Path(folder) == base:
+            below[:] = [name for name in below if name != ".tendies"]
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # removed just now
+                size_bytes += (Path(folder) / name).lstat().st_size
+                files += 1
     return size_bytes, files
