@@ -93,7 +93,7 @@ def _run_version(options: BatchOptions, version: int, setting: _Setting) -> Batc
     options = _with_contract(options, manifest, answers)
     digest = manifest.model_digest if manifest else None
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)
-    return _Run(options, stamp, answers, setting).execute()
+    return _Run(options, stamp, answers, setting, manifest=manifest).execute()
 
 
 def _after_version_gone(
@@ -115,9 +115,11 @@ def _after_version_gone(
 class _Run:
     """What one run holds open."""
 
-    def __init__(self, options: BatchOptions, stamp: RunStamp, answers: Answers, setting: _Setting) -> None:
+    def __init__(
+        self, options: BatchOptions, stamp: RunStamp, answers: Answers, setting: _Setting, *, manifest: Manifest | None
+    ) -> None:
         self._options, self._stamp, self._answers, self._setting = options, stamp, answers, setting
-        self._source, self._target = setting.source, setting.target
+        self._source, self._target, self._manifest = setting.source, setting.target, manifest
         self._files = RunFiles(self._target, options.run_id)
         self._learned = LearnedFile(self._target.state / "learned.json", stamp.model_name, stamp.version)
         self._tally = Tally(results=ResultList(self._target.state) if answers.kind == "values" else None)
@@ -140,7 +142,7 @@ class _Run:
             self._work(ledger, todos, listing)
             report = self._report()
             self._check(report)
-            sheet = find_optimized_sheet(self._options, self._stamp.version)
+            sheet = find_optimized_sheet(self._options, self._stamp.version, self._manifest)
             beside = {**self._write_tables(), **self._files.copy_optimized_sheet(sheet)}
             return self._files.save(report, self._tally.samples, self._source, beside)
 

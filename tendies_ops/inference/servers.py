@@ -133,9 +133,12 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
         return None
 
 
-def find_optimized_sheet(options: BatchOptions, version: int) -> Path | None:
-    """The contact sheet of the variant that the pinned version serves; None: it serves float32, or is out of sight."""
-    manifest = find_manifest(options, version)
+def find_optimized_sheet(options: BatchOptions, version: int, manifest: Manifest | None) -> Path | None:
+    """
+    The contact sheet of the variant that the pinned version serves; None: it serves float32, or is out of sight.
+
+    :param manifest: of that version, as :func:`find_manifest` found it.
+    """
     if manifest is None or manifest.optimization is None:
         return None
     taken = manifest.optimization.chosen

@@ -26,7 +26,7 @@ from tendies_ops.inference.ledger import LEDGER_NAME, Ledger
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
-from tendies_ops.inference.servers import find_optimized_sheet, open_replicas, pin_version
+from tendies_ops.inference.servers import find_manifest, find_optimized_sheet, open_replicas, pin_version
 from tendies_ops.inference.storage import Input, Output, open_folders
 
 _SHARD_LEDGERS = "ledger.shard-*.jsonl"
@@ -145,7 +145,8 @@ def _finish_locked(
     report = _sum_up(options, plan, summaries, ledger=target.place(target.state / LEDGER_NAME))
     files = RunFiles(target, options.run_id)
     tables = [Path(summary["paths"]["scores"]) for summary in summaries if "scores" in summary["paths"]]
-    beside = {**files.join_tables(tables), **files.copy_optimized_sheet(find_optimized_sheet(options, plan.version))}
+    sheet = find_optimized_sheet(options, plan.version, find_manifest(options, plan.version))
+    beside = {**files.join_tables(tables), **files.copy_optimized_sheet(sheet)}
     return files.save(report, _samples(target.state), source, beside)
 
 

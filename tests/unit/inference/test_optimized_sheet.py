@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tendies_ops.inference.sharding import ShardPlan, finish_shards
 from tendies_ops.spec.manifest import MANIFEST_PATH
 from tests.support.batch_bench import Bench
 from tests.support.candidates import write_manifest
@@ -26,12 +27,17 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def page_of(bench: Bench, base: Path, *, chosen: str, sheet: str = SHEET) -> str:
+def write_choice(base: Path, *, chosen: str, sheet: str = SHEET) -> None:
+    """Let version 1 say that this variant was taken, and where the sheet of ``fold`` lies."""
     write_manifest(base / "1", golden=[])
     path = base / "1" / MANIFEST_PATH
     variants = [{"name": "fold", "passed": True, "sheet": sheet}]
     taken = {"wanted": "auto", "chosen": chosen, "why": "", "host": "", "variants": variants}
     path.write_text(json.dumps({**json.loads(path.read_text()), "optimization": taken}))
+
+
+def page_of(bench: Bench, base: Path, *, chosen: str, sheet: str = SHEET) -> str:
+    write_choice(base, chosen=chosen, sheet=sheet)
     folder_of_pngs(bench.input, 2)
     return Path(bench.run(model_base_path=str(base)).paths["html"]).read_text()
 
@@ -48,3 +54,20 @@ def test_the_report_links_a_copy_of_the_served_variants_sheet(bench: Bench, base
 def test_no_sheet_is_linked_that_is_not_the_served_versions(bench: Bench, base: Path, chosen: str, sheet: str) -> None:
     assert LINK not in page_of(bench, base, chosen=chosen, sheet=sheet)
     assert not list(bench.output.glob(".tendies/runs/*/optimized_sheet.png"))
+
+
+def test_the_report_of_shards_links_one_copy_of_its_own(bench: Bench, base: Path) -> None:
+    write_choice(base, chosen="fold")
+    folder_of_pngs(bench.input, 4)
+    shards = [
+        bench.run(model_base_path=str(base), shard=(index, 2), allow_empty=True, run_id=f"shard-{index}").summary()
+        for index in range(2)
+    ]
+
+    whole = bench.options(model_base_path=str(base), run_id="whole")
+    report = finish_shards(whole, ShardPlan(version=1, pictures=4, size_bytes=1, shards=2), shards)
+
+    assert LINK in Path(report.paths["html"]).read_text()
+    copy = bench.output / ".tendies" / "runs" / "whole" / "optimized_sheet.png"
+    assert report.paths["optimized_sheet"] == str(copy)
+    assert copy.read_bytes() == png(5)
