@@ -22,8 +22,8 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     """
     Bring the base path back to a state that some release meant. The caller holds the lock.
 
-    A version that is there and unproved is proved now if it serves everywhere already, and withdrawn otherwise, unless
-    it has the content that the caller is about to release: then its release simply goes on.
+    A version that is there and unproved is proved once it serves everywhere, and withdrawn if it does not, unless it
+    has the content that the caller is about to release: then its release simply goes on.
 
     :param wanted_digest: the model digest that the caller wants to see in service.
     :return: whether a version was taken back just now.
@@ -69,7 +69,7 @@ def _settle_release(tx: Transaction, journal: Journal, wanted_digest: str | None
         tx.note(f"Version {journal.version} had been released before; it is left as it is.")
     elif journal.model_digest == wanted_digest:
         tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
-    elif journal.phase == "proved" or _proves_itself_now(tx, journal):
+    elif journal.phase == "proved" or _proves_itself(tx, journal):
         tx.swap.promote(tx, journal.version, journal.previous_version)
         _record(tx, journal, "released", "finished after its release was killed")
         tx.note(f"Version {journal.version} serves everywhere and proved itself; its release is finished.")
@@ -92,13 +92,25 @@ def _finish_withdrawal(tx: Transaction, journal: Journal, *, there: bool) -> Non
     tx.note(f"Version {journal.version} had been withdrawn: {journal.reason}")
 
 
-def _proves_itself_now(tx: Transaction, journal: Journal) -> bool:
-    statuses = tx.fleet.statuses()
-    for answer in statuses.values():
-        if isinstance(answer, ModelServerError) or journal.version not in answer:
-            return False
-        if answer[journal.version].state != "AVAILABLE":
-            return False
+def _proves_itself(tx: Transaction, journal: Journal) -> bool:
+    """
+    Let the servers finish loading it first: where its directory is taken away between the graph and the variables, they
+    serve it without variables until their next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    """
+    if any(isinstance(answer, ModelServerError) for answer in tx.fleet.statuses().values()):
+        return False
+    outcomes = tx.fleet.wait_until_serving(
+        journal.version,
+        timeout_s=tx.options.available_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.fleet.servers,
+        cancelled=tx.cancelled,
+        settle_on_failure=False,
+        highest=False,
+    )
+    tx.stop_if_cancelled()
+    if any(outcome.kind != "serving" for outcome in outcomes.values()):
+        return False
     version_dir = tx.base / str(journal.version)
     try:
         golden = read_golden(version_dir, read_manifest(version_dir))

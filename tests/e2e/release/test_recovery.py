@@ -74,10 +74,13 @@ def test_the_same_release_again_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("two")
-@pytest.mark.parametrize(("phase", "stays"), [("staged", False), ("available", True), ("proved", True)])
+@pytest.mark.parametrize(
+    ("phase", "stays"), [("staged", False), ("loading", True), ("available", True), ("proved", True)]
+)
 def test_another_release_finishes_what_had_proved_itself_and_undoes_the_rest(
     tmp_path: Path, base: Path, server: WatchingServer, phase: str, stays: bool
 ) -> None:
+    server.overrides = {"load_s": 0.7, "only_above": 2}
     killed(phase, base, server, make_candidate(tmp_path / "c", by=30))
 
     report = release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
