@@ -7,6 +7,7 @@ What optimised versions bring and what they cost, network by network: all varian
 
 The reference is TensorFlow in this process with the plain float32 export: two requests at a time, one thread an
 operation. Every variant answers through the embedded Model Server, float32 too, a request in flight for each CPU.
+`fold` is nearly the graph of the plain export, so these two meet once more, in fine turns (`bench.optimize_pairs`).
 Prices are the worst of four photographs (of noise pictures for noise_to_stripes), against float32's answers.
 """
 
@@ -25,16 +26,18 @@ from typing import Any
 import numpy as np
 
 from bench.optimize_networks import NETWORKS, VARIANTS, Made, Network, golden_files, make_variants
+from bench.optimize_pairs import Pairs, Side, compare_finely
 from bench.results import Row, as_table, merge_result, write_result
 from tendies_ops.export.optimize.choice import choose
 from tendies_ops.export.optimize.host import this_host
 from tendies_ops.export.optimize.measuring import Load, Predictor, Round, find_load, one_round
 from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
-from tendies_ops.export.optimize.trial_server import trial_server
+from tendies_ops.export.optimize.trial_server import TrialServer, trial_server
 from tendies_ops.export.optimize.variants import FLOAT32, wanted_by_auto
 from tendies_ops.spec.manifest import VariantEntry
 
 ROUNDS = 6
+PAIRS_S = 7.5  #: how long fold and float32 meet in fine turns, for each round
 BUDGET_S = 6.0  #: requests are so large that twelve take this long
 SLOW_S = 1.0  #: a round holds one request for each place in flight where a picture takes longer than this
 IN_PROCESS = "float32 in process"
@@ -71,6 +74,7 @@ class Measured:
     load: Load
     memory_bytes: dict[str, int]
     answers: dict[str, list[bytes]]  #: of the golden pictures
+    fold: Pairs | None  #: with float32 served; None: there is nothing to fold
 
     def rates(self, name: str, reference: str = FLOAT32) -> list[tuple[float, float]]:
         """Images per second of both, round by round."""
@@ -105,7 +109,12 @@ def measure(network: Network, variants: dict[str, Path], *, rounds: int) -> Meas
             load = replace(load, requests_each=1)
         turns = [_in_turns(contenders, load, first=number % len(contenders)) for number in range(rounds)]
         memory = {name: server.memory_bytes for name, server in servers.items()}
-    return Measured(turns, load, memory, answers)
+        fold = _fold_finely(servers, load, budget_s=PAIRS_S * rounds) if "fold" in servers else None
+    return Measured(turns, load, memory, answers, fold)
+
+
+def _fold_finely(servers: dict[str, TrialServer], load: Load, *, budget_s: float) -> Pairs:
+    return compare_finely(Side.of(servers["fold"]), Side.of(servers[FLOAT32]), load, budget_s=budget_s)
 
 
 def _answer_each(server: Predictor, golden: Sequence[bytes], cpus: int) -> list[bytes]:
@@ -132,12 +141,12 @@ def rows_of(network: Network, made: Made, *, rounds: int = ROUNDS) -> list[Row]:
         )
         for name, path in made.paths.items()
     ]
-    fold = _fold_rows(network, made, measured) if "fold" in made.paths else []
+    fold = _fold_rows(network, made, measured, measured.fold) if measured.fold else []
     return [*rows, *fold, _auto_row(network, made, measured)]
 
 
-def _fold_rows(network: Network, made: Made, measured: Measured) -> list[Row]:
-    speed = _served_row(f"{network.name}, fold served", measured, "fold", ">= 1")
+def _fold_rows(network: Network, made: Made, measured: Measured, pairs: Pairs) -> list[Row]:
+    speed = pairs.as_row(f"{network.name}, fold served", compared_with=SERVED, promise=">= 1")
     far = made.far_from_source(measured.answers["fold"])
     return [
         speed,

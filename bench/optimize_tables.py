@@ -16,6 +16,7 @@ _VARIANTS = (
 )  # fmt: skip
 _SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
 _RATIOS = ("what", "over float32 served", "lowest and highest round", "variant")
+_FINELY = ("what", "over float32 served", "the true median, 95 in 100", "by CPU time", "its true median", "pairs")
 _THREADS = ("variant and load", "threads", "images/s", "over the server's defaults")
 
 
@@ -31,10 +32,13 @@ def _variants(path: Path) -> str:
     rounds = json.loads(path.read_text(encoding="utf-8"))["rounds"]
     head = f"Variants, {rounds} rounds a network. {measured_on(path)}"
     prices = [_variant(row) for row in rows if "psnr_db" in (row.more or {})]
-    ratios = [_ratio(row) for row in rows if row.compared_with == SERVED]
+    served = [row for row in rows if row.compared_with == SERVED]
+    ratios = [_ratio(row) for row in served if not _is_of_pairs(row)]
+    finely = [_finely(row) for row in served if _is_of_pairs(row)]
     apart = [[row.what, f"{row.value:.0f} {row.unit}"] for row in rows if row.unit == "of 255"]
     tables = [_table(_VARIANTS, prices)]
     tables += [_table(_RATIOS, ratios)] if ratios else []
+    tables += [_table(_FINELY, finely)] if finely else []
     tables += [_table(("what", "measured"), apart)] if apart else []
     return "\n\n".join([head, *tables])
 
@@ -52,6 +56,17 @@ def _ratio(row: Row) -> list[str]:
     more = row.more or {}
     rounds = f"{more['least_ratio']:.2f} to {more['largest_ratio']:.2f}"
     return [row.what, f"{row.ratio:.3f}", rounds, more.get("taken", "fold")]
+
+
+def _is_of_pairs(row: Row) -> bool:
+    """Whether two servers met in fine turns (:mod:`bench.optimize_pairs`), and not all contenders in rounds."""
+    return "median_between" in (row.more or {})
+
+
+def _finely(row: Row) -> list[str]:
+    more = row.more or {}
+    wall, cpu = ("{:.3f} to {:.3f}".format(*more[key]) for key in ("median_between", "by_cpu_time_between"))
+    return [row.what, f"{row.ratio:.3f}", wall, f"{more['by_cpu_time']:.3f}", cpu, str(more["pairs"])]
 
 
 def _threads(path: Path) -> str:

@@ -22,7 +22,7 @@ MINUTES = {
     "cluster_object_store": 1,
     "cluster_scaling": 2,
     "export_cost": 3,
-    "optimize": 13,
+    "optimize": 18,
     "optimize_threads": 2,
     "profile": 3,
     "server_peers": 17,
