@@ -118,7 +118,7 @@ def finish(options: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(
     ("kills", "pictures", "longest_s"),
-    [(15, 200, 0.5), pytest.param(200, 4000, 0.7, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+    [(15, 900, 0.5), pytest.param(200, 12_000, 0.7, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_kills_at_random_moments_lose_nothing_and_repeat_only_what_was_in_flight(
     tmp_path: Path, kills: int, pictures: int, longest_s: float
@@ -142,18 +142,19 @@ def test_kills_at_random_moments_lose_nothing_and_repeat_only_what_was_in_flight
 
 
 def test_a_swap_between_kills_ends_with_every_picture_of_the_new_version(tmp_path: Path) -> None:
-    folder_of_pngs(tmp_path / "in", 80)
+    folder_of_pngs(tmp_path / "in", 400)
     model = FlakyModel(seed=3, latency_s=0.03)
     with restarting_server(model, every_s=5.0) as url:
         options = options_for(tmp_path, url)
-        kill_runs(options, kills=4, longest_s=0.4)
+        of_version_1 = kill_runs(options, kills=4, longest_s=0.4)
         model.version = 2
-        kill_runs(options, kills=4, longest_s=0.4, seed=2)
+        of_version_2 = kill_runs(options, kills=4, longest_s=0.4, seed=2)
         model.fault = lambda _: None
     with CannedServer(model) as server:
         report = finish({**options, "servers": [server.url]})
-    assert (report.total, report.version, report.failed) == (80, 2, 0)
-    assert_all_there(tmp_path / "out", 80, version=2)
+    assert (of_version_1["killed"], of_version_2["killed"]) == (4, 4)
+    assert (report.total, report.version, report.failed) == (400, 2, 0)
+    assert_all_there(tmp_path / "out", 400, version=2)
 
 
 def test_a_disk_that_takes_no_more_ends_the_run_and_a_larger_one_finishes_it(tmp_path: Path) -> None:
