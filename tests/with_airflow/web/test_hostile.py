@@ -34,8 +34,9 @@ PLACES = (
     "/runs/brush/{}", f"/runs/brush/{RUN}/{{}}", f"/runs/brush/{RUN}/pictures/{{}}",
     f"/runs/brush/{RUN}/pictures/1/{{}}", f"/runs/brush/{RUN}/pictures/{{}}/after",
 )  # fmt: skip
+PRODUCT = str(31337 * 3)  # what a template would make of the words below
 WORDS = (
-    "' OR 1=1 --", '"; DROP TABLE pictures; --', "%", "_", "\\", "\x00", "{{7*7}}", "${7*7}",
+    "' OR 1=1 --", '"; DROP TABLE pictures; --', "%", "_", "\\", "\x00", "{{31337*3}}", "${31337*3}",
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' UNION SELECT 1,2,3 --", "\u202e", "\ud83d\ude00",
     "a" * 200, "*", "?", "[a-z]", "-1", "1e9", "../../../etc/passwd",
 )  # fmt: skip
@@ -75,7 +76,7 @@ def test_words_that_inject_are_only_words(page: str, words: str, clients: Client
     assert answer.status_code in {200, 422}
     assert "<script>alert" not in answer.text
     assert "<img src=x" not in answer.text
-    assert "49" not in answer.text.split("<main")[-1] or "{{7*7}}" not in words
+    assert PRODUCT not in answer.text
 
 
 def test_words_that_mean_something_to_sql_find_only_themselves(clients: Clients, run_url: str) -> None:
@@ -88,7 +89,7 @@ def test_words_that_mean_something_to_sql_find_only_themselves(clients: Clients,
 
 
 HOSTILE_NAMES = (
-    "<script>alert(1)</script>.jpg", '"><img src=x onerror=alert(1)>.jpg', "{{7*7}}.jpg", "a&b.jpg",
+    "<script>alert(1)</script>.jpg", '"><img src=x onerror=alert(1)>.jpg', "{{31337*3}}.jpg", "a&b.jpg",
     "javascript:alert(1).jpg", "line\nbreak.jpg", "\u202egpj.exe.jpg", "quote'.jpg",
     "percent%2e%2e.jpg", "?query#fragment.jpg", "emoji \U0001f600.jpg",
 )  # fmt: skip
@@ -137,7 +138,7 @@ def test_hostile_names_are_shown_as_they_are_and_do_nothing(world: WebWorld, cli
         text = clients["viewer"].get(page).text
         assert "<script>alert" not in text
         assert "<img src=x" not in text
-        assert ">49.jpg" not in text
+        assert f">{PRODUCT}.jpg" not in text
     for number in range(len(records)):
         answer = clients["viewer"].get(f"/tendies/runs/brush/hostile-names/pictures/{row + number}/before")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
