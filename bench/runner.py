@@ -25,7 +25,7 @@ MINUTES = {
     "optimize": 18,
     "optimize_threads": 2,
     "profile": 3,
-    "server_peers": 17,
+    "server_peers": 21,
     "server_swaps": 2,
     "simulation": 1,
     "warmup_latency": 2,

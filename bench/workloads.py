@@ -44,6 +44,11 @@ def _nothing() -> Workload:
     return Workload("nothing", "almost nothing, 64x64 PNG", _export("nothing", _NOTHING), _noise_png(), 32)
 
 
+def _tf_png() -> Workload:
+    title = "almost nothing, 64x64 PNG at TensorFlow's compression"
+    return Workload("tf_png", title, _export("tf_png", _TF_PNG), _noise_png(), 32)
+
+
 def _stripes() -> Workload:
     spec = CHECKOUT / "examples" / "models" / "noise_to_stripes.yaml"
     return Workload("stripes", "CycleGAN 64x64 PNG", _export("stripes", spec), _noise_png(), 16)
@@ -58,13 +63,16 @@ def _cyclegan() -> Workload:
     return Workload("cyclegan", "CycleGAN 256x256 JPEG", _export("cyclegan", _CYCLEGAN), _photo_jpeg(), 1)
 
 
-MAKERS = {"nothing": _nothing, "stripes": _stripes, "style": _style, "cyclegan": _cyclegan}
+MAKERS = {"nothing": _nothing, "tf_png": _tf_png, "stripes": _stripes, "style": _style, "cyclegan": _cyclegan}
 
 _NOTHING = """\
 model_name: nothing
 source: {kind: keras, checkpoint: nothing.keras}
-contract: {input: {size: {height: 64, width: 64}}}
+contract:
+  input: {size: {height: 64, width: 64}}
 """
+#: What ``tf.io.encode_png`` does unless told otherwise is zlib's level 6; a contract's own default is 1.
+_TF_PNG = f"{_NOTHING}  output: {{png_compression: 6}}\n"
 _CYCLEGAN = """\
 model_name: cyclegan
 source:
@@ -120,7 +128,7 @@ def _write_cyclegan(folder: Path) -> None:
         tf1.train.Saver().save(session, str(folder / "cyclegan.ckpt"), write_meta_graph=False)
 
 
-_WEIGHTS = {"nothing": _write_nothing, "cyclegan": _write_cyclegan}
+_WEIGHTS = {"nothing": _write_nothing, "tf_png": _write_nothing, "cyclegan": _write_cyclegan}
 
 
 def _noise_png() -> bytes:
