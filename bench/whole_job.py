@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.contenders import free_port
+from bench.contenders import FASTEST_FLAGS, free_port
 from bench.workloads import MODEL_NAME
 
 PATIENCE_S = 60.0
@@ -26,8 +26,7 @@ def server_of(model_base_path: str) -> Iterator[str]:
     """The address of a server, until the end of the block."""
     port = free_port()
     flags = [f"--rest_api_port={port}", f"--model_name={MODEL_NAME}", f"--model_base_path={model_base_path}"]
-    flags += ["--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=-1"]
-    process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.main", *flags])
+    process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.main", *flags, *FASTEST_FLAGS])
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
