@@ -76,6 +76,11 @@ class Fleet:
         """What each tells of its versions, or why it does not."""
         return self.each(self._statuses_or_error)
 
+    def loading(self, version: int, servers: Sequence[str] | None = None) -> list[str]:
+        """Those of the replicas that are loading ``version`` right now; absent: of all."""
+        answers = self.each(self._statuses_or_error, servers)
+        return [server for server, answer in answers.items() if _is_loading(answer, version)]
+
     def wait_until_serving(  # noqa: PLR0913  # keyword-only options
         self,
         version: int,
@@ -139,6 +144,11 @@ class Fleet:
             return self._status[server].version_statuses(self.model_name)
         except ModelServerError as error:
             return error
+
+
+def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int) -> bool:
+    status = None if isinstance(answer, ModelServerError) else answer.get(version)
+    return status is not None and status.state in {"START", "LOADING"}
 
 
 def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:

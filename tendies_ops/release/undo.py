@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
@@ -14,6 +15,9 @@ from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 from tendies_ops.spec.manifest import read_manifest
+
+_POLL_S = 0.1
+_LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING for minutes
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     with contextlib.suppress(OSError):  # a full disk must not keep a bad version in service
         tx.enter("withdrawing", reason=reason)
     _step_back(tx, version, fallback)
+    _let_loads_finish(tx, version)
     path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers)
     tx.say(f"Withdrew version {version}: {reason}")
     moved = "" if path is None else f"It lies in {path} now. "
@@ -55,6 +60,20 @@ def _step_back(tx: Transaction, version: int, fallback: int | None) -> None:
         tx.swap.step_back(tx, version, fallback)
     except TendiesError as error:  # the withdrawal itself must go on
         tx.note(f"The model config file was not put back: {error}")
+
+
+def _let_loads_finish(tx: Transaction, version: int) -> None:
+    """
+    Wait while a replica loads ``version``; what served before answers meanwhile.
+
+    Where its directory is taken away between the graph and the variables, a replica serves it without variables until
+    its next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    """
+    deadline_s = time.monotonic() + min(_LOAD_S, tx.options.available_timeout_s)
+    loading = tx.fleet.loading(version)
+    while loading and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S)
+        loading = tx.fleet.loading(version, loading)
 
 
 def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:

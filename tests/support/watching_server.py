@@ -25,6 +25,7 @@ from tests.support.candidates import MODEL_NAME, answer_to, make_candidate, pict
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
 
 _PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:predict")
+_NO_VARIABLES = "Could not find variable w. This could mean that the variable has been deleted."
 _STATUS = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?")
 
 
@@ -151,14 +152,20 @@ class WatchingServer:
         if version.behaviour.get("crash"):
             self._crash()
             return
+        if not (self._directory(number) / "variables").is_dir():  # the trap: it loads, and every predict fails
+            version.behaviour["answer_error"] = _NO_VARIABLES
         with self._lock:
             version.state = "AVAILABLE"
             if self._socket is None:
                 self._socket = CannedServer(self._answer, port=self.port)
         self._unload_all_but(number)
 
+    def _directory(self, number: int) -> Path:
+        return next((c.path for c in list_version_dirs(self.base) if c.version == number), self.base / str(number))
+
     def _read(self, number: int) -> dict[str, Any]:
-        path = next((c.path for c in list_version_dirs(self.base) if c.version == number), self.base / str(number))
+        """The graph; the variables are read when the load ends, and what has gone by then is not missed."""
+        path = self._directory(number)
         if not (path / "saved_model.pb").is_file():
             raise CannotLoadError(
                 "NOT_FOUND: Specified file path does not appear to contain a SavedModel bundle (should have a file "
@@ -169,8 +176,6 @@ class WatchingServer:
         applies = self.overrides.get("only_above", 0) < number < self.overrides.get("only_below", 1 << 62)
         behaviour: dict[str, Any] = json.loads((path / "fake.json").read_text(encoding="utf-8"))
         behaviour.update(self.overrides if applies else {})
-        if not (path / "variables").is_dir():  # the trap: it loads, and every predict fails
-            behaviour["answer_error"] = "Could not find variable w. This could mean that the variable has been deleted."
         if "error" in behaviour:
             raise CannotLoadError(str(behaviour["error"]))
         return behaviour

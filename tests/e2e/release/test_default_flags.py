@@ -23,7 +23,7 @@ from tests.support.steady_load import SteadyLoad
 
 OPTIONS = ReleaseSpec(available_timeout_s=3, restore_timeout_s=20, unreachable_grace_s=5)
 PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 40.0})  # a server starts in seconds where many run
-RETRYING = ("--max_num_load_retries=5", "--load_retry_interval_micros=1600000", "--num_load_threads=0")
+RETRYING = ("--max_num_load_retries=5", "--load_retry_interval_micros=2600000", "--num_load_threads=0")
 
 
 @pytest.fixture

@@ -179,6 +179,6 @@ def test_an_exception_out_of_nowhere_takes_the_version_back_at_once(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-    assert time.monotonic() - started_s < 8.0, "the undoing waited for a deadline that nobody cares about any more"
+    assert time.monotonic() - started_s < 15.0, "the undoing waited for a deadline that nobody cares about any more"
     assert server.serving() == [1]
     assert versions_in(base) == [1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import ReleaseError
+from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
@@ -19,7 +20,7 @@ PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 30.0})
 
 
 def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Path, base: Path) -> None:
-    slow = {"load_s": 3.0}
+    slow = {"load_s": 2.2}
     refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1}
     with (
         WatchingServer(base) as dead,
@@ -43,6 +44,37 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
     assert f"{unwilling.url}: could not load it: RESOURCE_EXHAUSTED: no memory for this one" in words
     assert "Version 1 serves on" in words
     assert all(answer == ([1], shift(picture(6), 10)) for answer in truth.values())
+    assert load.failures == []
+
+
+def test_a_replica_that_is_still_loading_finishes_before_the_version_is_taken_back(tmp_path: Path, base: Path) -> None:
+    refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1}
+    with (
+        WatchingServer(base, overrides=refusing) as unwilling,
+        WatchingServer(base, overrides={"load_s": 0.7, "only_above": 1}) as slow,
+    ):
+        urls = [unwilling.url, slow.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
+        with (
+            SteadyLoad(slow.url, MODEL_NAME, picture(5)) as load,
+            pytest.raises(ReleaseError, match=r"no memory for this one.*Version 1 serves on"),
+        ):
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=PATIENT)
+
+        assert [available_versions(url) for url in urls] == [[1], [1]]
+    assert load.failures == []
+    assert load.answered > 10
+
+
+def test_a_release_that_is_stopped_while_a_replica_loads_fails_no_request(tmp_path: Path, base: Path) -> None:
+    with WatchingServer(base, overrides={"load_s": 0.7, "only_above": 1}) as slow:
+        release_model(make_candidate(tmp_path / "good", by=10), base, [slow.url], options=PATIENT)
+        stop = threading.Event()
+        threading.Timer(0.4, stop.set).start()
+        with SteadyLoad(slow.url, MODEL_NAME, picture(5)) as load, pytest.raises(StoppedError):
+            release_model(make_candidate(tmp_path / "next", by=20), base, [slow.url], options=PATIENT, cancelled=stop)
+
+        assert available_versions(slow.url) == [1]
     assert load.failures == []
 
 
