@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from types import TracebackType
 from typing import TypeVar
 
@@ -54,7 +54,8 @@ class Fleet:
 
         self._status = clients(_STATUS_TIMEOUT_S)
         self.predictors = clients(predict_timeout_s)
-        self._pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="replica")
+        # Two for each: one that hangs in a question that nobody waits for any more must not hold up its neighbours.
+        self._pool = ThreadPoolExecutor(max_workers=2 * len(servers), thread_name_prefix="replica")
 
     def __enter__(self) -> Fleet:
         return self
@@ -76,9 +77,17 @@ class Fleet:
         """What each tells of its versions, or why it does not."""
         return self.each(self._statuses_or_error)
 
-    def loading(self, version: int, servers: Sequence[str] | None = None) -> list[str]:
-        """Those of the replicas that are loading ``version`` right now; absent: of all."""
-        answers = self.each(self._statuses_or_error, servers)
+    def loading(self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float) -> list[str]:
+        """
+        Those of the replicas that say right now that they are loading ``version``.
+
+        :param servers: only of these; absent: of all.
+        :param timeout_s: who has not answered by then is not waited for.
+        """
+        asked = self.servers if servers is None else tuple(servers)
+        futures = {server: self._pool.submit(self._statuses_or_error, server) for server in asked}
+        wait(futures.values(), timeout_s)
+        answers = {server: future.result() for server, future in futures.items() if future.done()}
         return [server for server, answer in answers.items() if _is_loading(answer, version)]
 
     def wait_until_serving(  # noqa: PLR0913  # keyword-only options
@@ -107,7 +116,7 @@ class Fleet:
         stops = [settled] if cancelled is None else [settled, cancelled]
         futures = {}
         for server in self.servers if servers is None else servers:
-            wait = VersionWait(
+            version_wait = VersionWait(
                 version,
                 started_s=started_s,
                 timeout_s=timeout_s,
@@ -115,8 +124,8 @@ class Fleet:
                 highest=highest,
             )
             if server in answered_before:
-                wait.answered_before(started_s)
-            futures[self._pool.submit(self._watch, server, wait, stops)] = server
+                version_wait.answered_before(started_s)
+            futures[self._pool.submit(self._watch, server, version_wait, stops)] = server
         try:
             for future in as_completed(futures):
                 if settle_on_failure and future.result().kind != "serving":

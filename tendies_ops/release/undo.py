@@ -69,11 +69,12 @@ def _let_loads_finish(tx: Transaction, version: int) -> None:
     Where its directory is taken away between the graph and the variables, a replica serves it without variables until
     its next poll, and every request fails (``RunRestore`` in ``loader.cc``).
     """
-    deadline_s = time.monotonic() + min(_LOAD_S, tx.options.available_timeout_s)
-    loading = tx.fleet.loading(version)
-    while loading and time.monotonic() < deadline_s:
+    timeout_s = min(_LOAD_S, tx.options.available_timeout_s)
+    deadline_s = time.monotonic() + timeout_s
+    loading = tx.fleet.loading(version, timeout_s=timeout_s)
+    while loading and (left_s := deadline_s - time.monotonic()) > 0:
         time.sleep(_POLL_S)
-        loading = tx.fleet.loading(version, loading)
+        loading = tx.fleet.loading(version, loading, timeout_s=left_s)
 
 
 def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:
