@@ -17,26 +17,28 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.batch_scale import many_names
+from bench.closed_loop import SHARED_EVENLY, requests_in
 from bench.contenders import Contender, Server, start_contenders
 from bench.results import Row, as_table, write_result
 from bench.workloads import MAKERS, MODEL_NAME, Workload, make_workloads
 from tendies_ops.inference import BatchOptions, run_batch
 
 LANES = 2
-SECONDS = 3.0  # of one turn
+SECONDS = 3.0  # of one turn, about
 
 
 def measure(workload: Workload, rounds: int, folder: Path) -> list[Row]:
     with ExitStack() as stack:
         contenders = start_contenders(stack, workload, (), lanes=LANES)
         server = next(contender for contender in contenders if isinstance(contender, Server))
-        warm = [rate_of(contender) for contender in contenders]
+        warm = [rate_of(contender, SHARED_EVENLY) for contender in contenders]
+        requests = requests_in(SECONDS, max(warm), workload.batch_size)
         picture = folder / "picture"
         picture.write_bytes(workload.picture)
         many_names(picture, folder / "in", max(64, int(SECONDS * max(warm))))
         run_rate(server, folder, "warm")
         turns = [
-            (run_rate(server, folder, str(number)), [rate_of(contender) for contender in contenders])
+            (run_rate(server, folder, str(number)), [rate_of(contender, requests) for contender in contenders])
             for number in range(rounds)
         ]
     ours = statistics.median(rate for rate, _ in turns)
@@ -44,9 +46,8 @@ def measure(workload: Workload, rounds: int, folder: Path) -> list[Row]:
             for index, contender in enumerate(contenders)]  # fmt: skip
 
 
-def rate_of(contender: Contender) -> float:
-    images, seconds = contender.work(SECONDS)
-    return images / seconds
+def rate_of(contender: Contender, requests: int) -> float:
+    return requests * contender.workload.batch_size / contender.work(requests)
 
 
 def run_rate(server: Server, folder: Path, name: str) -> float:

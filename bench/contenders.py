@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import socket
 import subprocess
@@ -43,21 +42,20 @@ TITLES = {"fastapi": "FastAPI", "kserve": "KServe", "bentoml": "BentoML", "litse
 
 @dataclass
 class Child:
-    """A child process that answers lines of its standard input with lines of JSON."""
+    """A child process that answers lines of its standard input, what to do, with the seconds that it took."""
 
     process: subprocess.Popen[str]
 
-    def ask(self, *words: object) -> tuple[int, float]:
-        """Send one line; images and seconds come back."""
+    def ask(self, *numbers: int) -> float:
+        """Send one line; seconds come back."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.write(" ".join(map(str, numbers)) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError("A child of the bench ended; see .bench/logs/.")
-        images, seconds = json.loads(answer)
-        return images, seconds
+        return float(answer)
 
 
 @dataclass
@@ -76,8 +74,8 @@ class Contender:
     started_s: float = field(default_factory=time.monotonic, kw_only=True)
     seconds_to_first_picture: float = field(default=0.0, kw_only=True)
 
-    def work(self, seconds: float) -> tuple[int, float]:
-        """Let it work; tell the images, and the seconds that it took."""
+    def work(self, requests: int) -> float:
+        """Let it answer so many requests of the workload's size; tell the seconds that it took."""
         raise NotImplementedError
 
     def memory_mb(self) -> float:
@@ -114,9 +112,9 @@ class Contender:
 class InProcess(Contender):
     """The limit."""
 
-    def work(self, seconds: float) -> tuple[int, float]:
+    def work(self, requests: int) -> float:
         """Ask the child over its pipe."""
-        return Child(self.process).ask(seconds, self.lanes, self.workload.batch_size)
+        return Child(self.process).ask(requests, self.lanes, self.workload.batch_size)
 
 
 @dataclass
@@ -126,9 +124,9 @@ class Server(Contender):
     port: int
     client: Child
 
-    def work(self, seconds: float) -> tuple[int, float]:
-        """Have the same request posted again and again on each connection."""
-        return self.client.ask(self.port, seconds, self.lanes)
+    def work(self, requests: int) -> float:
+        """Have the same request posted again and again, on whichever connection is free."""
+        return self.client.ask(self.port, requests, self.lanes)
 
     def client_cpu_s(self) -> float:
         """Tell the CPU seconds that the client has used."""
@@ -197,7 +195,7 @@ def _start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
 
 
 def _start_in_process(stack: ExitStack, workload: Workload, way: str, picture: Path, lanes: int) -> Contender:
-    command = [sys.executable, str(PEERS / "in_process.py"), str(picture), way]
+    command = [sys.executable, "-m", "bench.peers.in_process", str(picture), way]
     process = _start(f"in_process_{way}", command, workload, answers=True)
     contender = InProcess(way, LIMITS[way], process, workload, lanes)
     stack.callback(contender.stop)

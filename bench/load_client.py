@@ -1,7 +1,7 @@
 """
 A good client, as a child process: whole files in, whole files out, over connections that stay open.
 
-Reads lines ``<port> <seconds> <connections>`` and answers each with the images that came back and the seconds it took.
+Reads lines ``<port> <requests> <connections>`` and answers each with the seconds until the last was answered.
 It does the work that any client has (encode to base64, send, receive, decode) and nothing else, so that the servers
 are compared and not the client: no HTTP library, the base64 of pybase64, one receive buffer a connection, and a heap
 that keeps what it frees.
@@ -9,13 +9,11 @@ that keeps what it frees.
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 
+from bench.closed_loop import take_turns
 from bench.workloads import PATH
 from tendies_ops.rest_api.predict import parse_files_answer, predict_body
 from tendies_ops.server.heap import keep_freed_memory
@@ -75,29 +73,18 @@ class Connection:
         return size
 
 
-def count_images(port: int, batch: list[bytes], seconds: float, connections: int) -> tuple[int, float]:
+def time_requests(port: int, batch: list[bytes], requests: int, connections: int) -> float:
     """
-    Post the batch again and again on each connection.
+    Post the batch so often, over so many connections at a time.
 
-    :return: images that came back, and the seconds it took.
+    :return: the seconds it took.
     """
-    done = [0] * connections
-    started_s = time.perf_counter()
-
-    def work(index: int) -> None:
-        connection = Connection(port)
-        while time.perf_counter() - started_s < seconds:
-            done[index] += len(connection.predict(batch))
-        connection.close()
-
-    workers = [threading.Thread(target=work, args=(index,)) for index in range(connections)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if not all(done):
-        raise RuntimeError("a connection brought nothing back")
-    return sum(done), time.perf_counter() - started_s
+    opened = [Connection(port) for _ in range(connections)]
+    try:
+        return take_turns(requests, connections, lambda lane: opened[lane].predict(batch))
+    finally:
+        for connection in opened:
+            connection.close()
 
 
 def serve() -> None:
@@ -105,8 +92,8 @@ def serve() -> None:
     keep_freed_memory()
     batch = [Path(sys.argv[1]).read_bytes()] * int(sys.argv[2])
     for line in sys.stdin:
-        port, seconds, connections = line.split()
-        print(json.dumps(count_images(int(port), batch, float(seconds), int(connections))), flush=True)
+        port, requests, connections = map(int, line.split())
+        print(time_requests(port, batch, requests, connections), flush=True)
 
 
 if __name__ == "__main__":

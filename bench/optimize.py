@@ -26,18 +26,18 @@ from typing import Any
 import numpy as np
 
 from bench.optimize_networks import NETWORKS, VARIANTS, Made, Network, golden_files, make_variants
-from bench.optimize_pairs import Pairs, Side, compare_finely
+from bench.optimize_pairs import Pairs, compare_in_servers
 from bench.results import Row, as_table, merge_result, write_result
 from tendies_ops.export.optimize.choice import choose
-from tendies_ops.export.optimize.host import this_host
+from tendies_ops.export.optimize.host import Host, this_host
 from tendies_ops.export.optimize.measuring import Load, Predictor, Round, find_load, one_round
 from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
-from tendies_ops.export.optimize.trial_server import TrialServer, trial_server
+from tendies_ops.export.optimize.trial_server import trial_server
 from tendies_ops.export.optimize.variants import FLOAT32, wanted_by_auto
 from tendies_ops.spec.manifest import VariantEntry
 
 ROUNDS = 6
-PAIRS_S = 7.5  #: how long fold and float32 meet in fine turns, for each round
+PAIRS_S = 8.0  #: how long fold and float32 meet in fine turns, for each round, by servers started anew
 BUDGET_S = 6.0  #: requests are so large that twelve take this long
 SLOW_S = 1.0  #: a round holds one request for each place in flight where a picture takes longer than this
 IN_PROCESS = "float32 in process"
@@ -109,12 +109,12 @@ def measure(network: Network, variants: dict[str, Path], *, rounds: int) -> Meas
             load = replace(load, requests_each=1)
         turns = [_in_turns(contenders, load, first=number % len(contenders)) for number in range(rounds)]
         memory = {name: server.memory_bytes for name, server in servers.items()}
-        fold = _fold_finely(servers, load, budget_s=PAIRS_S * rounds) if "fold" in servers else None
+    fold = _fold_finely(variants, host, load, rounds=rounds) if "fold" in variants else None
     return Measured(turns, load, memory, answers, fold)
 
 
-def _fold_finely(servers: dict[str, TrialServer], load: Load, *, budget_s: float) -> Pairs:
-    return compare_finely(Side.of(servers["fold"]), Side.of(servers[FLOAT32]), load, budget_s=budget_s)
+def _fold_finely(variants: dict[str, Path], host: Host, load: Load, *, rounds: int) -> Pairs:
+    return compare_in_servers(variants["fold"], variants[FLOAT32], host, load, budget_s=PAIRS_S * rounds, starts=rounds)
 
 
 def _answer_each(server: Predictor, golden: Sequence[bytes], cpus: int) -> list[bytes]:

@@ -13,22 +13,23 @@ they leave in the caches.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import math
 import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from bench.results import Row
+from bench.results import Row, median_interval
+from tendies_ops.export.optimize.host import Host
 from tendies_ops.export.optimize.measuring import Load, Predictor, one_round
-from tendies_ops.export.optimize.trial_server import TrialServer
+from tendies_ops.export.optimize.trial_server import TrialServer, trial_server
 
 LEAST_PAIRS = 6  #: however long they take: of fewer there is no interval
 _BURST_S = 0.2
-_MISSES = 0.05  #: how often the interval may not hold the true median
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,20 @@ class Burst:
     cpu_s: float
 
 
+Pair = tuple[Burst, Burst]  #: of the side looked at, then of its reference, whichever came first
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """What was measured: in each pair the side looked at, then its reference, whichever came first."""
+    """
+    What was measured.
 
-    bursts: list[tuple[Burst, Burst]]
+    :param starts: how often the servers were started.
+    """
+
+    bursts: list[Pair]
     batch_size: int
+    starts: int
 
     def as_row(self, what: str, **words: Any) -> Row:
         """
@@ -74,6 +83,7 @@ class Pairs:
         by_cpu = [reference.cpu_s / own.cpu_s for own, reference in self.bursts]
         more = {
             "pairs": len(ratios),
+            "starts": self.starts,
             "batch_size": self.batch_size,
             "median_between": median_interval(ratios),
             "by_cpu_time": statistics.median(by_cpu),
@@ -82,21 +92,27 @@ class Pairs:
         return Row.of_rounds(what, "images/s", rates, more=more, **words)
 
 
-def compare_finely(looked_at: Side, reference: Side, load: Load, *, budget_s: float) -> Pairs:
+def burst_of(sides: Sequence[Side], load: Load) -> Load:
     """
-    Let both answer bursts in turns.
+    Cut the load down to a burst.
 
     :param load: of which a burst is at most one request for each place in flight.
-    :param budget_s: no pair begins later; but there are always :data:`LEAST_PAIRS`.
     """
-    sides = looked_at, reference
     once = replace(load, requests_each=1)
     paces_s = [_burst(side, once).wall_s for _ in range(2) for side in sides]  # the first pay for what is done once
     fitting = int(_BURST_S / min(paces_s) / load.in_flight)
-    burst = replace(once, batch_size=max(1, min(load.batch_size, fitting)))
-    for side in sides:
+    return replace(once, batch_size=max(1, min(load.batch_size, fitting)))
+
+
+def compare_finely(looked_at: Side, reference: Side, burst: Load, *, budget_s: float) -> list[Pair]:
+    """
+    Let both answer bursts in turns.
+
+    :param budget_s: no pair begins later; but there are always :data:`LEAST_PAIRS`.
+    """
+    for side in (looked_at, reference):
         _burst(side, burst)
-    pairs: list[tuple[Burst, Burst]] = []
+    pairs: list[Pair] = []
     deadline_s = time.monotonic() + budget_s
     while len(pairs) < LEAST_PAIRS or time.monotonic() < deadline_s:
         if len(pairs) % 2:
@@ -104,7 +120,31 @@ def compare_finely(looked_at: Side, reference: Side, load: Load, *, budget_s: fl
             pairs.append((_burst(looked_at, burst), before))
         else:
             pairs.append((_burst(looked_at, burst), _burst(reference, burst)))
-    return Pairs(pairs, burst.batch_size)
+    return pairs
+
+
+def compare_in_servers(
+    looked_at: Path, reference: Path, host: Host, load: Load, *, budget_s: float, starts: int
+) -> Pairs:
+    """
+    Serve both, each by a process of its own, and compare them; then again by new processes.
+
+    Where a process finds its memory makes it faster or slower by a per cent or two for as long as it lives, so two
+    copies of one model differ by that. Of several starts, with the one or the other first, the luck evens out.
+
+    :param looked_at: model base path.
+    :param reference: model base path.
+    :param budget_s: of all starts together, without the starting.
+    """
+    pairs: list[Pair] = []
+    burst: Load | None = None
+    for start in range(starts):
+        with contextlib.ExitStack() as stack:
+            order = (looked_at, reference) if start % 2 else (reference, looked_at)
+            served = {path: Side.of(stack.enter_context(trial_server(path, host))) for path in order}
+            burst = burst or burst_of([served[path] for path in order], load)
+            pairs += compare_finely(served[looked_at], served[reference], burst, budget_s=budget_s / starts)
+    return Pairs(pairs, burst.batch_size if burst else 0, starts)
 
 
 def _burst(side: Side, load: Load) -> Burst:
@@ -127,18 +167,3 @@ def cpu_clock_of(pid: int) -> int:
     if error:
         raise OSError(error, os.strerror(error))
     return clock.value
-
-
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """
-    Between which values the true median lies in 95 of 100 cases: the sign test's interval, whatever the noise is like.
-
-    :param values: at least one; the interval of fewer than six reaches from the least to the largest, and misses more.
-    """
-    ordered, count = sorted(values), len(values)
-    outside, chance = 0, 2.0 / 2**count
-    while chance <= _MISSES:
-        outside += 1
-        chance += 2.0 * math.comb(count, outside) / 2**count
-    first = max(0, outside - 1)
-    return ordered[first], ordered[-1 - first]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -15,6 +16,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = RESULTS.parent / "published"  #: committed: the figures that the documentation tells
+_MISSES = 0.05  # how often an interval may not hold the true median
 PACKAGES = ("tensorflow", "numpy", "requests", "pybase64", "orjson", "pillow", "apache-airflow")
 
 
@@ -56,6 +58,21 @@ class Row:
             ratio=statistics.median(value / reference for value, reference in rounds),
             **words,
         )
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """
+    Between which values the true median lies in 95 of 100 cases: the sign test's interval, whatever the noise is like.
+
+    :param values: at least one; the interval of fewer than six reaches from the least to the largest, and misses more.
+    """
+    ordered, count = sorted(values), len(values)
+    outside, chance = 0, 2.0 / 2**count
+    while chance <= _MISSES:
+        outside += 1
+        chance += 2.0 * math.comb(count, outside) / 2**count
+    first = max(0, outside - 1)
+    return ordered[first], ordered[-1 - first]
 
 
 def write_result(name: str, rows: Sequence[Row], **more: Any) -> Path:

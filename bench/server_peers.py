@@ -2,9 +2,9 @@
 Images per second through the embedded Model Server and through its peers, as parts of TensorFlow without any server.
 
 All load the same SavedModel and get the same requests from the same client, on the same cores, in turns: in every round
-each of them works for a second or two while the others idle. What counts is the median of the rounds' ratios. Rounds in
-which other processes of the machine took part of the cores do not count, as far as enough others are left. The CPU time
-per image (with the client's, as both share the cores) says the same in another way.
+each of them answers as many requests as the others, while those idle. What counts is the median of the rounds' ratios,
+of the half of the rounds in which other processes of the machine took the least of the cores. The CPU time per image
+(with the client's, as both share the cores) says the same in another way.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 
 import psutil
 
+from bench.closed_loop import SHARED_EVENLY, requests_in
 from bench.contenders import LIMITS, LOGS, TITLES, Contender, left_out, start_contenders
-from bench.results import Row, as_table, merge_result
+from bench.results import Row, as_table, median_interval, merge_result
 from bench.workloads import Workload, make_workloads
 
 PROMISED = {"nothing": 0.97, "tf_png": 0.97, "style": 0.98, "cyclegan": 0.98}
@@ -32,26 +33,23 @@ class Plan:
     """
     How long a workload is measured.
 
-    :param rounds: how often each contender gets its turn, at most.
-    :param seconds: of one turn.
+    :param seconds: of one turn, about; a turn holds :data:`~bench.closed_loop.SHARED_EVENLY` requests at least.
     :param budget_s: no round begins later than this after the start of the first.
     """
 
-    rounds: int
     seconds: float
     budget_s: float
 
 
-#: A CycleGAN takes 0.7 s a picture on two cores, so that a turn must be long to hold some.
+#: A machine that others use changes from second to second: short turns, and many of them, meet all contenders alike.
 PLANS = {
-    "nothing": Plan(11, 1.5, 200.0),
-    "tf_png": Plan(11, 1.5, 200.0),
-    "stripes": Plan(6, 1.5, 120.0),
-    "style": Plan(7, 2.0, 180.0),
-    "cyclegan": Plan(5, 8.0, 420.0),
+    "nothing": Plan(0.5, 180.0),
+    "tf_png": Plan(0.5, 180.0),
+    "stripes": Plan(0.5, 120.0),
+    "style": Plan(1.0, 240.0),
+    "cyclegan": Plan(3.5, 450.0),
 }
-QUIET_SHARE = 0.03  # of the machine, used by others during a turn
-MIN_ROUNDS = 5
+MIN_ROUNDS = 6  # of fewer there is no interval
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,12 @@ def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: in
     """
     with ExitStack() as stack:
         contenders = start_contenders(stack, workload, peers, lanes=lanes)
-        for contender in contenders:
-            contender.work(1.0)  # not counted: the first requests find cold caches
+        warm_s = [contender.work(SHARED_EVENLY) for contender in contenders]  # the first requests find cold caches
+        requests = requests_in(plan.seconds, SHARED_EVENLY * workload.batch_size / min(warm_s), workload.batch_size)
         started_s = time.monotonic()
         done: list[Round] = []
-        while len(done) < plan.rounds and time.monotonic() - started_s < plan.budget_s:
-            done.append([_take_turn(contender, plan.seconds) for contender in contenders])
+        while len(done) < MIN_ROUNDS or time.monotonic() - started_s < plan.budget_s:
+            done.append(_one_round(contenders, requests, first=len(done)))
         counted = quiet_rounds(done)
         limit = best_limit(contenders, counted)
         print(f"{workload.title}: {len(counted)} of {len(done)} rounds count; the limit: {contenders[limit].title}")
@@ -100,11 +98,17 @@ def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: in
         ]
 
 
+def _one_round(contenders: list[Contender], requests: int, *, first: int) -> Round:
+    """Give each its turn; another one begins each time."""
+    turns: dict[int, Turn] = {}
+    for index in range(first, first + len(contenders)):
+        turns[index % len(contenders)] = _take_turn(contenders[index % len(contenders)], requests)
+    return [turns[index] for index in range(len(contenders))]
+
+
 def quiet_rounds(rounds: list[Round]) -> list[Round]:
-    """The rounds that nobody disturbed; the least disturbed ones where those are too few."""
-    by_noise = sorted(rounds, key=_noise)
-    quiet = [turns for turns in by_noise if _noise(turns) <= QUIET_SHARE]
-    return quiet if len(quiet) >= MIN_ROUNDS else by_noise[:MIN_ROUNDS]
+    """The less disturbed half of the rounds."""
+    return sorted(rounds, key=_noise)[: max(MIN_ROUNDS, len(rounds) // 2)]
 
 
 def _noise(turns: Round) -> float:
@@ -117,9 +121,9 @@ def best_limit(contenders: list[Contender], rounds: list[Round]) -> int:
     return max(limits, key=lambda index: statistics.median(turns[index].images_per_second for turns in rounds))
 
 
-def _take_turn(contender: Contender, seconds: float) -> Turn:
+def _take_turn(contender: Contender, requests: int) -> Turn:
     own_s, client_s, machine_s = contender.cpu_s(), contender.client_cpu_s(), _machine_cpu_s()
-    images, took_s = contender.work(seconds)
+    took_s, images = contender.work(requests), requests * contender.workload.batch_size
     own_s, client_s = contender.cpu_s() - own_s, contender.client_cpu_s() - client_s
     foreign_s = _machine_cpu_s() - machine_s - own_s - client_s
     return Turn(
@@ -145,7 +149,8 @@ def _rows(
     more = {
         "workload": workload.name,
         "contender": contender.name,
-        "ratio_by_round": [round(own / reference, 3) for own, reference in rates],
+        "rounds": len(rates),
+        "ratio_between": [round(end, 3) for end in median_interval([own / reference for own, reference in rates])],
         "client_cpu_ms_per_image": round(statistics.median(own.client_ms_per_image for own, _ in pairs), 4),
         "foreign_share": round(statistics.median(own.foreign_share for own, _ in pairs), 3),
         "memory_mb": round(contender.memory_mb()),
@@ -179,13 +184,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=sorted(PLANS), default=list(PLANS))
     parser.add_argument("--peers", nargs="*", choices=TITLES, default=list(TITLES))
-    parser.add_argument("--rounds", type=int, help="instead of what fits the workload")
-    parser.add_argument("--seconds", type=float, help="of one contender's turn in a round, instead of what fits")
+    parser.add_argument("--seconds", type=float, help="of a turn, about, instead of what fits the workload")
     parser.add_argument("--lanes", type=int, default=3, help="requests under way at a time")
     parser.add_argument("--budget", type=float, help="seconds after which no round of a workload begins")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no server behind
-    given = {"rounds": arguments.rounds, "seconds": arguments.seconds, "budget_s": arguments.budget}
+    given = {"seconds": arguments.seconds, "budget_s": arguments.budget}
     missing = []
     for workload in make_workloads(tuple(arguments.workloads)):
         plan = replace(PLANS[workload.name], **{name: value for name, value in given.items() if value is not None})

@@ -7,16 +7,16 @@ Three ways to call it: as ``tf.saved_model.load`` gives it (``signature``), in a
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from model import INTER_OP_THREADS, INTRA_OP_THREADS, Predict, load_model
+
+from bench.closed_loop import take_turns
 
 CALLERS_THREAD = -1  # what ConfigProto takes for "no threads of your own"
 
@@ -46,30 +46,9 @@ def load_session(directory: str, *, inter_op_threads: int) -> Predict:
     return predict
 
 
-def count_images(predict: Predict, batch: list[bytes], seconds: float, threads: int) -> tuple[int, float]:
-    """
-    Predict for a while.
-
-    :return: images, and the seconds it took.
-    """
-    done = [0] * threads
-    started_s = time.perf_counter()
-
-    def work(index: int) -> None:
-        while time.perf_counter() - started_s < seconds:
-            done[index] += len(predict(batch))
-
-    workers = [threading.Thread(target=work, args=(index,)) for index in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return sum(done), time.perf_counter() - started_s
-
-
 def main() -> None:
     """
-    Say ``ready``, then answer every line ``<seconds> <threads> <batch size>`` with images and seconds.
+    Say ``ready``, then answer every line ``<requests> <threads> <batch size>`` with the seconds they took.
 
     Arguments: the picture's file, ``signature``, ``session`` or ``caller``.
     """
@@ -80,8 +59,12 @@ def main() -> None:
     predict([picture])
     print("ready", flush=True)
     for line in sys.stdin:
-        seconds, threads, batch_size = line.split()
-        print(json.dumps(count_images(predict, [picture] * int(batch_size), float(seconds), int(threads))), flush=True)
+        requests, threads, batch_size = map(int, line.split())
+        print(take_turns(requests, threads, partial(_predict, predict, [picture] * batch_size)), flush=True)
+
+
+def _predict(predict: Predict, batch: list[bytes], _lane: int) -> None:
+    predict(batch)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.optimize_pairs import LEAST_PAIRS, Burst, Pairs, Side, compare_finely, cpu_clock_of, median_interval
+from bench.optimize_pairs import LEAST_PAIRS, Burst, Pairs, Side, burst_of, compare_finely, cpu_clock_of
 from bench.optimize_tables import optimised_versions
-from bench.results import Row, read_rows, write_result
+from bench.results import Row, median_interval, read_rows, write_result
 from tendies_ops.export.optimize.measuring import Load
 
-LOAD = Load(files=(b"picture",), batch_size=4, in_flight=2)
+LOAD = Load(files=(b"picture",), batch_size=4, in_flight=2, requests_each=1)
 
 
 class Asked:
@@ -44,18 +45,36 @@ def test_both_are_asked_the_same_in_turns_and_who_begins_changes() -> None:
     counted = [name for name, _ in asked][-2 * LOAD.in_flight * LEAST_PAIRS :]
     bursts = [counted[at] for at in range(0, len(counted), LOAD.in_flight)]
     assert bursts == ["fold", "plain", "plain", "fold"] * (LEAST_PAIRS // 2)
-    assert len(pairs.bursts) == LEAST_PAIRS
+    assert len(pairs) == LEAST_PAIRS
     assert {size for _, size in asked} == {LOAD.batch_size}
 
 
+class Slow(Asked):
+    """Takes 50 ms a picture."""
+
+    def predict(self, files: Sequence[bytes]) -> list[bytes]:
+        time.sleep(0.05 * len(files))
+        return super().predict(files)
+
+
+def test_a_burst_is_cut_down_to_some_tenths_of_a_second() -> None:
+    slow = Side(Slow("plain", []), time.CLOCK_PROCESS_CPUTIME_ID)
+    burst = burst_of([slow, slow], replace(LOAD, batch_size=32, requests_each=5))
+
+    assert burst.requests_each == 1
+    assert 1 < burst.batch_size < 8
+    assert burst_of([side("plain", [])], LOAD).batch_size == LOAD.batch_size
+
+
 def test_the_row_tells_how_many_times_as_fast_by_the_wall_and_by_cpu_time() -> None:
-    pairs = Pairs([(Burst(0.5, 0.2), Burst(1.0, 0.8))] * 7, batch_size=3)
+    pairs = Pairs([(Burst(0.5, 0.2), Burst(1.0, 0.8))] * 7, batch_size=3, starts=2)
 
     row = pairs.as_row("fold served", compared_with="float32 served", promise=">= 1")
 
     assert (row.value, row.reference, row.ratio, row.promise) == (2.0, 1.0, 2.0, ">= 1")
     assert row.more == {
         "pairs": 7,
+        "starts": 2,
         "batch_size": 3,
         "median_between": (2.0, 2.0),
         "by_cpu_time": 4.0,
@@ -104,7 +123,9 @@ def test_the_page_tells_pairs_and_rounds_each_in_a_table_of_their_own(
     bursts = [(Burst(1.0, 0.9 + number / 100), Burst(1.01 + number / 1000, 0.9)) for number in range(9)]
     spread = {"least_ratio": 1.2, "largest_ratio": 1.6, "taken": "bfloat16"}
     taken = Row("net, what auto takes", 3.0, "images/s", "float32 served", 2.0, 1.5, ">= 0.98", spread)
-    fold = Pairs(bursts, 1).as_row("net, fold served", compared_with="float32 served", promise=">= 1")
+    fold = Pairs(bursts, batch_size=1, starts=3).as_row(
+        "net, fold served", compared_with="float32 served", promise=">= 1"
+    )
     path = write_result("optimize", [fold, taken], rounds=6)
 
     told = optimised_versions(tmp_path)
