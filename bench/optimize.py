@@ -4,6 +4,7 @@ What optimised versions bring and what they cost, network by network: all varian
     python -m bench.optimize                  every network that is there
     python -m bench.optimize brush_strokes    one
     python -m bench.optimize --rounds 1       a look whether all of them can be made and served
+    python -m bench.optimize --fold           only what is promised of the speed of `fold`, the other rows stay
 
 The reference is TensorFlow in this process with the plain float32 export: two requests at a time, one thread an
 operation. Every variant answers through the embedded Model Server, float32 too, a request in flight for each CPU.
@@ -98,8 +99,7 @@ def measure(network: Network, variants: dict[str, Path], *, rounds: int) -> Meas
     """
     host, plain = this_host(), variants[FLOAT32]
     golden = [path.read_bytes() for path in golden_files(network)]
-    batch_size = network.spec.batch.max_batch_size
-    load = find_load(plain, (golden[0],), host, max_batch_size=batch_size, budget_s=BUDGET_S)
+    load = _load_of(network, plain, host)
     with contextlib.ExitStack() as stack:
         servers = {name: stack.enter_context(trial_server(path, host)) for name, path in variants.items()}
         answers = {name: _answer_each(server, golden, host.cpus) for name, server in servers.items()}
@@ -111,6 +111,12 @@ def measure(network: Network, variants: dict[str, Path], *, rounds: int) -> Meas
         memory = {name: server.memory_bytes for name, server in servers.items()}
     fold = _fold_finely(variants, host, load, rounds=rounds) if "fold" in variants else None
     return Measured(turns, load, memory, answers, fold)
+
+
+def _load_of(network: Network, plain: Path, host: Host) -> Load:
+    picture = golden_files(network)[0].read_bytes()
+    batch_size = network.spec.batch.max_batch_size
+    return find_load(plain, (picture,), host, max_batch_size=batch_size, budget_s=BUDGET_S)
 
 
 def _fold_finely(variants: dict[str, Path], host: Host, load: Load, *, rounds: int) -> Pairs:
@@ -145,11 +151,23 @@ def rows_of(network: Network, made: Made, *, rounds: int = ROUNDS) -> list[Row]:
     return [*rows, *fold, _auto_row(network, made, measured)]
 
 
+def fold_row_of(network: Network, made: Made, *, rounds: int) -> list[Row]:
+    """Only how fast ``fold`` is served; nothing for a network with nothing to fold."""
+    if "fold" not in made.paths:
+        return []
+    host = this_host()
+    load = _load_of(network, made.paths[FLOAT32], host)
+    return [_fold_speed(network, _fold_finely(made.paths, host, load, rounds=rounds))]
+
+
+def _fold_speed(network: Network, pairs: Pairs) -> Row:
+    return pairs.as_row(f"{network.name}, fold served", compared_with=SERVED, promise=">= 1")
+
+
 def _fold_rows(network: Network, made: Made, measured: Measured, pairs: Pairs) -> list[Row]:
-    speed = pairs.as_row(f"{network.name}, fold served", compared_with=SERVED, promise=">= 1")
     far = made.far_from_source(measured.answers["fold"])
     return [
-        speed,
+        _fold_speed(network, pairs),
         Row(f"{network.name}, fold's largest difference from the source", far, "of 255", promise="<= 1 of 255"),
     ]
 
@@ -211,18 +229,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.optimize", description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each network")
+    parser.add_argument("--fold", action="store_true", help="measure only fold against float32, in fine turns")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.networks) - set(NETWORKS))
     if unknown:
         sys.exit(f"There is no network {unknown[0]}; there are {', '.join(NETWORKS)}.")
-    write = merge_result if arguments.networks else write_result
+    write = merge_result if arguments.networks or arguments.fold else write_result
+    measure_rows = fold_row_of if arguments.fold else rows_of
     rows: list[Row] = []
     for name in arguments.networks or NETWORKS:
         network = NETWORKS[name]
         if not network.checkpoint.exists():
             print(f"{name} is left out: {network.checkpoint} is not there.")
             continue
-        found = rows_of(network, make_variants(network), rounds=arguments.rounds)
+        found = measure_rows(network, make_variants(network), rounds=arguments.rounds)
         rows += found
         write("optimize", rows, rounds=arguments.rounds, host=this_host().describe())
         print(as_table(found), flush=True)
