@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +21,15 @@ FORKING = multiprocessing.get_context("fork")
 
 
 @contextlib.contextmanager
-def canned_server(canned: bytes, processes: int) -> Iterator[str]:
+def canned_server(canned: bytes, processes: int, port: int = 0) -> Iterator[str]:
     """
     Serve ``canned`` as the answer to each picture.
 
     :param processes: more than any client has connections open: each answers one connection after the other.
+    :param port: 0 takes a free one.
     :return: the server's address.
     """
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server(("127.0.0.1", port), backlog=64)
     bodies = {count: plain_answer(canned, count) for count in range(1, BATCH + 1)}
     servers = [FORKING.Process(target=serve, args=(listener, bodies)) for _ in range(processes)]
     for server in servers:
@@ -98,3 +101,15 @@ def make_case(side: int, folder: Path, count: int) -> tuple[list[str], bytes, by
     for name in names:
         (folder / name).write_bytes(picture)
     return names, picture, canned
+
+
+def serve_until_ended() -> None:
+    """Serve over a port; arguments: the canned picture's file, the port, how many connections at a time."""
+    path, port, processes = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the children too
+    with canned_server(Path(path).read_bytes(), int(processes), int(port)):
+        signal.pause()
+
+
+if __name__ == "__main__":
+    serve_until_ended()

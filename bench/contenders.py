@@ -138,7 +138,7 @@ class Server(Contender):
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
-                files = self._first_pictures()
+                files = self.first_pictures()
             except (OSError, http.client.HTTPException, ConnectionError) as error:
                 if time.monotonic() > deadline_s or self.process.poll() is not None:
                     raise RuntimeError(f"{self.title} did not start; see .bench/logs/.") from error
@@ -148,7 +148,12 @@ class Server(Contender):
                 raise RuntimeError(f"{self.title} answers files that are not what was asked for.")
             return
 
-    def _first_pictures(self) -> list[bytes]:
+    def first_pictures(self) -> list[bytes]:
+        """
+        Post one request.
+
+        :raises ConnectionError: it is not answered with 200.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("POST", PATH, request_body(self.workload), {"Content-Type": "application/json"})
@@ -179,16 +184,21 @@ def start_contenders(
     """
     picture = workload.model_base_path / "picture"
     picture.write_bytes(workload.picture)
-    client = _start_client(stack, workload, picture)
+    client = start_client(stack, workload, picture)
     in_process = [_start_in_process(stack, workload, way, picture, lanes) for way in limits]
     ours = _start_server(stack, workload, "tendies", client, lanes)
     started = [_start_peer(stack, workload, name, client, lanes) for name in peers]
     return [*in_process, ours, *filter(None, started)]
 
 
-def _start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
+def start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
+    """
+    Start the process that drives servers.
+
+    :param picture: the file that it posts, as often as the workload's requests hold one.
+    """
     command = [sys.executable, "-m", "bench.load_client", str(picture), str(workload.batch_size)]
-    process = _start("client", command, workload, answers=True)
+    process = start_child("client", command, workload, answers=True)
     stack.callback(process.wait)
     stack.callback(process.terminate)
     return Child(process)
@@ -196,7 +206,7 @@ def _start_client(stack: ExitStack, workload: Workload, picture: Path) -> Child:
 
 def _start_in_process(stack: ExitStack, workload: Workload, way: str, picture: Path, lanes: int) -> Contender:
     command = [sys.executable, "-m", "bench.peers.in_process", str(picture), way]
-    process = _start(f"in_process_{way}", command, workload, answers=True)
+    process = start_child(f"in_process_{way}", command, workload, answers=True)
     contender = InProcess(way, LIMITS[way], process, workload, lanes)
     stack.callback(contender.stop)
     assert process.stdout is not None
@@ -209,7 +219,7 @@ def _start_in_process(stack: ExitStack, workload: Workload, way: str, picture: P
 def _start_server(stack: ExitStack, workload: Workload, name: str, client: Child, lanes: int) -> Contender:
     port = free_port()
     command = _tendies_command(workload, port) if name == "tendies" else _peer_command(name, port)
-    process = _start(name, command, workload)
+    process = start_child(name, command, workload)
     server = Server(name, TITLES.get(name, "tendies serve"), process, workload, lanes, port, client)
     stack.callback(server.stop)
     server.wait_until_ready()
@@ -245,9 +255,9 @@ def _peer_command(name: str, port: int) -> list[str]:
     return [*command, "--host", "127.0.0.1", "--port", str(port)]
 
 
-def _start(name: str, command: list[str], workload: Workload, *, answers: bool = False) -> subprocess.Popen[str]:
+def start_child(name: str, command: list[str], workload: Workload, *, answers: bool = False) -> subprocess.Popen[str]:
     """
-    Start a child. What it says goes to ``.bench/logs/<name>.log``.
+    Start a child, for the workload. What it says goes to ``.bench/logs/<name>.log``.
 
     :param answers: its standard output is a pipe to us instead.
     """

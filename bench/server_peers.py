@@ -16,13 +16,15 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import psutil
 
 from bench.closed_loop import SHARED_EVENLY, requests_in
-from bench.contenders import LIMITS, LOGS, TITLES, Contender, left_out, start_contenders
+from bench.contenders import LIMITS, LOGS, TITLES, Contender, Server, left_out, start_contenders
 from bench.results import Row, as_table, median_interval, merge_result
+from bench.wire import ceiling_row, cpu_ms_per_image, start_wire
 from bench.workloads import Workload, make_workloads
 
 PROMISED = {"nothing": 0.97, "tf_png": 0.97, "style": 0.98, "cyclegan": 0.98}
@@ -80,6 +82,7 @@ def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: in
     """
     with ExitStack() as stack:
         contenders = start_contenders(stack, workload, peers, lanes=lanes)
+        wire = start_wire(stack, _ours(contenders))
         warm_s = [contender.work(SHARED_EVENLY) for contender in contenders]  # the first requests find cold caches
         requests = requests_in(plan.seconds, SHARED_EVENLY * workload.batch_size / min(warm_s), workload.batch_size)
         started_s = time.monotonic()
@@ -89,13 +92,16 @@ def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: in
         counted = quiet_rounds(done)
         limit = best_limit(contenders, counted)
         print(f"{workload.title}: {len(counted)} of {len(done)} rounds count; the limit: {contenders[limit].title}")
-        return [
-            row
-            for index, contender in enumerate(contenders)
-            for row in _rows(
-                workload, contender, [(turns[index], turns[limit]) for turns in counted], contenders[limit]
-            )
+        pairs = [[(turns[index], turns[limit]) for turns in counted] for index in range(len(contenders))]
+        rows = [
+            _rows(workload, contender, pairs[index], contenders[limit]) for index, contender in enumerate(contenders)
         ]
+        rate, cost = rows[limit]
+        return [*chain(*rows), ceiling_row(workload, rate, cost.value, cpu_ms_per_image(wire))]
+
+
+def _ours(contenders: list[Contender]) -> Server:
+    return next(each for each in contenders if isinstance(each, Server) and each.name == "tendies")
 
 
 def _one_round(contenders: list[Contender], requests: int, *, first: int) -> Round:
