@@ -90,6 +90,16 @@ def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
     return tuple(map(os.fspath, (output, *exact))) if output else ()
 
 
+def read_record(line: bytes) -> dict[str, Any] | None:
+    """One line of a ledger; None where a kill tore it, somebody else wrote it or a disk changed it."""
+    try:
+        record: dict[str, Any] = orjson.loads(line)
+        exact_path(record, "input")
+        return record if _is_record(record) else None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _is_record(record: dict[str, Any]) -> bool:
     """Whether a line that names an input is one of ours: all that a later run asks it for is there."""
     exact_outputs(record)
@@ -162,12 +172,8 @@ class Ledger:
         line = os.pread(self._descriptor, 2048, at)
         while (end := line.find(b"\n")) < 0 and len(line) < _LONGEST_LINE_BYTES:
             line = os.pread(self._descriptor, 2 * len(line), at)
-        try:
-            record = orjson.loads(line[:end])
-            known = exact_path(record, "input") == path and _is_record(record)
-        except (AttributeError, KeyError, TypeError, ValueError):  # somebody else wrote it, or a disk changed it
-            return None
-        return record if known else None
+        record = read_record(line[:end])
+        return record if record is not None and exact_path(record, "input") == path else None
 
     def append(self, records: Iterable[dict[str, Any]]) -> None:
         """

@@ -9,6 +9,7 @@ only then the others go. Whoever reads in between reads some lines twice, which 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import posixpath
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ def last_lines(segments: Sequence[bytes]) -> bytes:
     newest: dict[str, bytes] = {}
     for segment in segments:
         for line in segment.splitlines():
-            if line:
+            with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):  # torn by a full disk
                 record = orjson.loads(line)
                 newest[record.get("input_b64") or record["input"]] = line
     return b"".join(line + b"\n" for line in newest.values())

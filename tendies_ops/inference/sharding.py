@@ -22,7 +22,7 @@ import orjson
 
 from tendies_ops.errors import BatchError
 from tendies_ops.inference.globs import PathFilter
-from tendies_ops.inference.ledger import LEDGER_NAME, Ledger
+from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, read_record
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
@@ -108,7 +108,7 @@ def merge_shard_ledgers(state: Path) -> int:
     try:
         for file in files:
             with file.open("rb") as stream:
-                whole = (orjson.loads(line) for line in stream if line.endswith(b"\n") and line.strip())
+                whole = filter(None, map(read_record, stream))
                 while some := list(itertools.islice(whole, _LINES_AT_ONCE)):
                     common.append(some)
     finally:
@@ -219,8 +219,8 @@ def _samples(state: Path) -> list[tuple[str, str]]:
     """The pictures that were done last, from the end of the common ledger."""
     with (state / LEDGER_NAME).open("rb") as stream:
         stream.seek(max(0, stream.seek(0, 2) - _TAIL_BYTES))
-        lines = stream.read().split(b"\n")[1:-1]
-    records = [record for record in map(orjson.loads, filter(None, lines)) if record["outcome"] == "done"]
+        lines = stream.read().split(b"\n")  # the first one may be cut off: it is none then
+    records = [record for record in map(read_record, lines) if record and record["outcome"] == "done"]
     pairs = {record["input"]: (record["input"], record["output"]) for record in records if "input_b64" not in record}
     step = max(1, len(pairs) // _SAMPLES)
     return list(pairs.values())[::step][:_SAMPLES]

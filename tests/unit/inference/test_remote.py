@@ -99,6 +99,7 @@ def test_many_segments_are_put_together_and_none_is_lost(bench: Bench, bucket: f
     for number in range(40):
         lines = [{"input": f"{number}.png", "outcome": outcome} for outcome in ("failed", "done")]
         segments.add("".join(json.dumps(line) + "\n" for line in lines).encode())
+    segments.add(b'{"input": "torn by a full dis\n')
     assert bench.run(**urls).skipped == 1
     [name] = bucket.ls("/out/.tendies/ledger", detail=False)
     lines = [json.loads(line) for line in bucket.cat_file(name).splitlines()]

@@ -13,6 +13,7 @@ from tendies_ops.errors import BatchError, LockHeldError, UsageError
 from tendies_ops.inference.shard_shares import belongs_to_shard, shard_shares
 from tendies_ops.inference.sharding import (
     ShardPlan,
+    _samples,
     finish_shards,
     merge_shard_ledgers,
     plan_shards,
@@ -103,6 +104,29 @@ def test_a_shard_that_runs_again_goes_on_from_its_own_ledger(bench: Bench) -> No
 
     assert first.done > 0
     assert (again.done, again.skipped) == (0, first.done)
+
+
+def test_a_line_that_a_killed_shard_tore_is_passed_over_by_whoever_merges(bench: Bench) -> None:
+    fill(bench)
+    first = bench.run(shard=(0, SHARDS))
+    ledger = next((bench.output / ".tendies").glob("ledger.shard-*"))
+    with ledger.open("ab") as stream:
+        stream.write(b'{"input": "0')
+    bench.run(shard=(0, SHARDS))  # ends the torn line before it writes more
+
+    assert b'"0\n' in ledger.read_bytes()
+    assert merge_shard_ledgers(bench.output / ".tendies") == 1
+    assert bench.run().skipped == first.done
+
+
+def test_a_torn_line_of_an_earlier_run_does_not_keep_the_samples_from_the_report(bench: Bench) -> None:
+    fill(bench)
+    first = bench.run()
+    with (bench.output / ".tendies" / "ledger.jsonl").open("ab") as stream:
+        stream.write(b'{"input": "0\n')
+
+    assert _samples(bench.output / ".tendies") != []
+    assert first.done == 30
 
 
 def test_a_missing_shard_makes_the_batch_red_and_keeps_what_the_others_did(bench: Bench) -> None:
