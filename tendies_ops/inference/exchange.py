@@ -42,6 +42,11 @@ class Replica:
     health: ReplicaHealth = field(default_factory=ReplicaHealth)
     answered: int = 0  #: pictures, or parts of pictures
 
+    def start_over(self) -> None:
+        """Forget what another version's requests left: some are still on their way, and nobody waits for them."""
+        self.pacer = Pacer(self.pacer.upper)
+        self.health = ReplicaHealth(times_out=self.health.times_out)
+
 
 @dataclass(slots=True)
 class PreparedChunk:

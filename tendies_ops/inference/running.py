@@ -73,6 +73,8 @@ def run_batch(
                     return _run_version(options, version, setting)
                 except VersionGoneError as error:
                     gone = error
+            for replica in replicas:
+                replica.start_over()
             options = _after_version_gone(options, version, replicas, gone)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -50,6 +51,22 @@ def test_a_run_may_start_over_with_the_newest_version(swapped: Bench) -> None:
     assert {record["version"] for record in swapped.newest_records().values()} == {2}
     by_run = {(record["run_id"], record["version"]) for record in swapped.records()}
     assert by_run == {("nightly", 1), ("nightly-v2", 2)}
+
+
+@pytest.mark.timeout(60)
+def test_a_request_that_is_still_with_the_server_does_not_hold_up_the_newest_version(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 6)
+    gone = error_answer(404, "Servable not found for request: Specific(m, 1)")
+
+    def swap(request: Request) -> Answer | None:
+        if "/versions/1:" not in request.path:
+            return None
+        first, bench.model.version = bench.model.version == 1, 2
+        return dataclasses.replace(gone, delay_s=3.0) if first else gone  # longer than a run waits that stops
+
+    bench.model.fault = swap
+    report = bench.run(max_batch_size=1, max_concurrency=2, on_version_gone="newest")
+    assert (report.version, report.done, report.total) == (2, 6, 6)
 
 
 def test_a_version_that_was_asked_for_by_number_is_not_replaced(swapped: Bench) -> None:
