@@ -21,14 +21,13 @@ from typing import Any
 
 from tendies_ops.errors import (
     ModelServerError,
-    RequestRefusedError,
     StoppedError,
     VersionGoneError,
     WrongContractError,
 )
 from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
 from tendies_ops.inference.intake import Intake
-from tendies_ops.inference.isolating import Step, after_failure, after_refusal
+from tendies_ops.inference.isolating import Step, after_failure, after_refusal, is_refusal
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
@@ -83,6 +82,8 @@ class Coordinator:
         self._ready: deque[Request] = deque()
         self._finishing = 0  # requests that are answered and not yet written
         self._successes = 0
+        self._answered_part = b""  # of a picture that the model takes
+        self._known_good: bytes | None = None  # the same, once the model has refused a plain picture
 
     @property
     def in_flight(self) -> int:
@@ -163,7 +164,7 @@ class Coordinator:
             replica.pacer.in_flight += 1
             self.tally.requests += 1
             self.tally.peak_concurrency = max(self.tally.peak_concurrency, self.in_flight)
-            self._senders.submit(functools.partial(self._exchange.ask, replica, request))
+            self._senders.submit(functools.partial(self._exchange.ask, replica, request, self._known_good))
 
     def _handle_events(self, *, wait: bool) -> None:
         try:
@@ -204,6 +205,7 @@ class Coordinator:
         request = event.request
         self._rotation.on_answer(event.replica, len(request.parts), time.monotonic())
         self._successes += 1
+        self._answered_part = self._answered_part or request.parts[0].data
         self.tally.answered += 1
         self.tally.answered_ms += event.milliseconds
         self._limits.on_answer(request, event.milliseconds)
@@ -222,19 +224,26 @@ class Coordinator:
         request = event.request
         if event.proved:
             self._successes += 1
-            self._rotation.on_sign_of_life(time.monotonic())
-        if isinstance(error, RequestRefusedError):
-            if event.proof_failed:
-                raise WrongContractError(
-                    f"The model refuses even a plain picture, so no picture is to blame: {error}",
-                    http_status=error.http_status,
-                    server_words=error.server_words,
-                )
-            step = after_refusal(request, error, answered_before=self._successes > 0)
+            self._rotation.on_sign_of_life()
+        if is_refusal(error, answered_before=self._successes > 0):
+            step = self._after_refusal(event, error)
         else:
             self._rotation.on_trouble(event.replica, error, time.monotonic())
             step = self._after_trouble(event, error)
         self._follow(step, request, error)
+
+    def _after_refusal(self, event: Answered, error: ModelServerError) -> Step:
+        if not event.proof_failed:
+            return after_refusal(event.request, error, answered_before=self._successes > 0)
+        if self._answered_part:  # the model takes no plain picture, but some: the next proof is one of those
+            self._known_good = self._answered_part
+            self._rotation.on_trouble(event.replica, error, time.monotonic())
+            return Step("prove")
+        raise WrongContractError(
+            f"The model refuses even a plain picture, so no picture is to blame: {error}",
+            http_status=error.http_status,
+            server_words=error.server_words,
+        )
 
     def _after_trouble(self, event: Answered, error: ModelServerError) -> Step:
         if isinstance(error, VersionGoneError):
@@ -252,7 +261,10 @@ class Coordinator:
             self._blame(request.parts[0].picture, step)
         else:
             request.needs_proof = step.action == "prove"
-            self._ready.appendleft(request)
+            if request.needs_proof and not self._successes:
+                self._ready.append(request)  # the model may take one of the others
+            else:
+                self._ready.appendleft(request)
 
     def _blame(self, picture: Picture, step: Step) -> None:
         if picture.over:  # another of its parts was refused as well

@@ -88,7 +88,7 @@ class Exchange:
         self.answers = answers
         self._source = source
         self._target = target
-        self._proof = [control_picture(options.size or (64, 64))]
+        self._proof = control_picture(options.size or (64, 64))
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
         facts = {
@@ -119,14 +119,18 @@ class Exchange:
                     result.settled.append((_failed(todo.found, error), todo.attempt))
         return result
 
-    def ask(self, replica: Replica, request: Request) -> Answered:
-        """Send one request."""
+    def ask(self, replica: Replica, request: Request, known_good: bytes | None) -> Answered:
+        """
+        Send one request.
+
+        :param known_good: what the model has answered before, to be asked first where the request needs a proof.
+        """
         result = Answered(replica, request)
         started_s = time.perf_counter()
         try:
             if request.needs_proof:
                 result.proof_failed = True
-                self._predict(replica, self._proof)
+                self._predict(replica, [self._proof if known_good is None else known_good])
                 result.proof_failed, result.proved = False, True
             result.answers = self._predict(replica, [part.data for part in request.parts])
         except ModelServerError as error:

@@ -4,8 +4,9 @@ What a failed request means: a bad picture, a sick server, a gone version, or a 
 A request that the server refuses is split until the refused pictures stand alone, which takes at most about
 2 k log2(B) more requests for k bad ones among B. Where the words are about shapes, pictures of different sizes are
 parted first: some models make one tensor of a request. A request that the server fails on is sent again; only when the
-server keeps answering others in between, or was too slow, is it split too, and only a picture that fails alone, several
-times, while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is never a picture's fault.
+server keeps answering others in between, was too slow or had no memory for it, is it split too, and only a picture that
+fails alone, several times, while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is
+never a picture's fault.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tendies_ops.errors import BadAnswerError, ModelServerError, ServerSickError, ServerUnreachableError
+from tendies_ops.errors import (
+    BadAnswerError,
+    ModelServerError,
+    RequestRefusedError,
+    ServerSickError,
+    ServerUnreachableError,
+)
 from tendies_ops.inference.outcomes import FailureKind
 from tendies_ops.inference.packing import Request
 
@@ -23,6 +30,9 @@ _NOT_NOW = frozenset({429, 502, 503})
 _TOO_LARGE = 413
 # What TensorFlow says of pictures that make no one tensor: "Shapes of all inputs must match", "inconsistent shapes".
 _SHAPE_WORD = "shape"
+# TensorFlow's RESOURCE_EXHAUSTED is a 429 too: "OOM when allocating tensor", "Out of memory while trying to allocate".
+_MEMORY_WORDS = ("oom when", "out of memory", "failed to allocate")
+_NOT_FOUND = 404
 _NO_ACCESS = frozenset({401, 403, 407, 501})
 
 
@@ -39,6 +49,18 @@ class Step:
     action: Literal["retry", "prove", "split", "split_by_size", "blame", "stop"]
     kind: FailureKind = "refused"
     reason: str = ""
+
+
+def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
+    """
+    Whether the server read the request and refused it.
+
+    A 404 in other words than Model Server's is a wrong address, but not one that has answered before: then it is
+    something in the server's place, such as a proxy while the server starts anew.
+    """
+    if isinstance(error, RequestRefusedError):
+        return not (answered_before and error.http_status == _NOT_FOUND)
+    return False
 
 
 def after_refusal(request: Request, error: ModelServerError, *, answered_before: bool) -> Step:
@@ -70,7 +92,7 @@ def after_failure(request: Request, error: ModelServerError, successes: int) -> 
     request.successes_seen = successes
     if _is_not_now(error):
         return Step("retry")
-    if len(request.parts) > 1 and _took_too_long(error):
+    if len(request.parts) > 1 and (_took_too_long(error) or _lacks_memory(error)):
         return Step("split")
     if answered_others:
         request.proved += 1
@@ -90,4 +112,11 @@ def _took_too_long(error: ModelServerError) -> bool:
 def _is_not_now(error: ModelServerError) -> bool:
     if isinstance(error, ServerUnreachableError):
         return "nobody" in str(error)
-    return isinstance(error, ServerSickError) and error.http_status in _NOT_NOW
+    if isinstance(error, RequestRefusedError):  # see is_refusal
+        return True
+    return isinstance(error, ServerSickError) and error.http_status in _NOT_NOW and not _lacks_memory(error)
+
+
+def _lacks_memory(error: ModelServerError) -> bool:
+    words = error.server_words.lower()
+    return error.http_status in {429, 500} and any(word in words for word in _MEMORY_WORDS)

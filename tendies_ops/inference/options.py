@@ -21,6 +21,17 @@ _DIGESTED = (
     "size", "size_policy", "overlap", "restore_size", "class_pixels", "animated", "output_format", "output_quality",
     "min_score", "provenance",
 )  # fmt: skip
+_ONE_OR_MORE = (
+    "max_batch_size",
+    "max_request_bytes",
+    "max_concurrency",
+    "max_bytes_in_flight",
+    "max_file_bytes",
+    "max_frames",
+    "sample",
+    "shard_slots",
+)
+_ABOVE_ZERO = ("max_request_megapixels", "max_megapixels", "timeout_s", "server_timeout_s", "sick_deadline_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +120,15 @@ class BatchOptions:
     def __post_init__(self) -> None:
         _check(bool(self.servers), "at least one server's address is needed, such as http://localhost:8501")
         _check(bool(self.model_name), "the model's name is empty")
-        _check(self.max_batch_size >= 1, f"max_batch_size is {self.max_batch_size}; it must be 1 or more")
-        _check(self.max_concurrency >= 1, f"max_concurrency is {self.max_concurrency}; it must be 1 or more")
+        for name in _ONE_OR_MORE:
+            value = getattr(self, name)
+            _check(value is None or value >= 1, f"{name} is {value}; it must be 1 or more")
+        for name in _ABOVE_ZERO:
+            value = getattr(self, name)
+            _check(value > 0, f"{name} is {value}; it must be above 0")
         _check(
             self.max_failed is None or self.max_failed >= 0, f"max_failed is {self.max_failed}; it must not be below 0"
         )
-        _check(self.sample is None or self.sample >= 1, f"sample is {self.sample}; it must be 1 or more")
         _check(self.shard is None or 0 <= self.shard[0] < self.shard[1], f"there is no shard {self.shard}")
         _check(1 <= self.output_quality <= 100, f"output_quality is {self.output_quality}; it must be 1 to 100")
         _check(self.size is None or min(self.size) >= 1, f"size is {self.size}; both sides must be 1 or more")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +41,7 @@ class Rotation:
         self._replicas, self._model_name, self._version = replicas, model_name, version
         self._submit = submit
         self._sick_deadline_s = sick_deadline_s
-        self._last_good_s = time.monotonic()
+        self._trouble_since_s: float | None = None  # the first that no answer followed
 
     @property
     def in_flight(self) -> int:
@@ -87,11 +86,11 @@ class Rotation:
         replica.pacer.on_answer(images, now_s)
         replica.health.on_answer()
         replica.answered += images
-        self.on_sign_of_life(now_s)
+        self.on_sign_of_life()
 
-    def on_sign_of_life(self, now_s: float) -> None:
+    def on_sign_of_life(self) -> None:
         """Some server answered something."""
-        self._last_good_s = now_s
+        self._trouble_since_s = None
         self.waiting_for = ""
 
     def on_trouble(self, replica: Replica, error: ModelServerError, now_s: float) -> None:
@@ -123,7 +122,9 @@ class Rotation:
         if all(replica.health.lacks_version for replica in self._replicas):
             raise error
         self.waiting_for = str(error)
-        silent_s = now_s - self._last_good_s
+        if self._trouble_since_s is None:
+            self._trouble_since_s = now_s
+        silent_s = now_s - self._trouble_since_s
         if silent_s > self._sick_deadline_s:
             raise ServerSickError(
                 f"No server has answered for {silent_s:.0f} s; the last said: {str(error).rstrip('.')}. "

@@ -78,7 +78,18 @@ def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) 
         bench.run(version=3)
 
 
-@pytest.mark.parametrize("wrong", [{"servers": ()}, {"max_batch_size": 0}, {"output_quality": 0}, {"run_id": "../x"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"servers": ()},
+        {"max_batch_size": 0},
+        {"max_bytes_in_flight": 0},
+        {"timeout_s": 0.0},
+        {"max_megapixels": float("nan")},
+        {"output_quality": 0},
+        {"run_id": "../x"},
+    ],
+)
 def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
     values: dict[str, object] = {"input": "a", "output": "b", "model_name": "m", "servers": ("http://h:1",), **wrong}
     with pytest.raises(UsageError):
