@@ -33,6 +33,11 @@ def exit_status(report: BatchReport) -> int:
     return EXIT_SOME_PICTURES_FAILED if report.failed else EXIT_DONE
 
 
+def _printable(name: str) -> str:
+    """A name whose bytes are no UTF-8 with those bytes written out: no terminal takes it as it is."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _print_report(report: BatchReport) -> None:
     name = f"{report.model_name} version {report.version}"
     if report.dry_run:
@@ -45,7 +50,7 @@ def _print_report(report: BatchReport) -> None:
         markup=False,
     )
     for failure in report.failures[:10]:
-        console.print(f"  {failure.input}: {failure.reason}", markup=False)
+        console.print(f"  {_printable(failure.input)}: {failure.reason}", markup=False)
     if report.failed > 10:
         console.print(f"  ... and {report.failed - 10} more, in the report.")
     for title, key in (("Report", "html"), ("Contact sheet", "contact_sheet"), ("Scores", "scores")):

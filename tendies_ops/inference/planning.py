@@ -23,7 +23,7 @@ class Todo:
     step: Literal["do", "compare", "skip", "again"]
     attempt: int = 1
     known_digest: str = ""  #: of the content that the ledger knows
-    known_outputs: tuple[str, ...] = ()  #: its result by the ledger
+    known_outputs: tuple[str, ...] = ()  #: its result by the ledger, where it is still there
     kind: FailureKind | None = None
     reason: str = ""
     known_output_digest: str = ""
@@ -55,12 +55,13 @@ class Plan:
         attempt = int(record["attempt"]) + 1
         outputs = exact_outputs(record)
         if found.problem or not self._same_work(record):
-            return Todo(found, "do", attempt, known_outputs=outputs)
+            own = outputs if self._results_are_there(record, outputs) else ()
+            return Todo(found, "do", attempt, known_outputs=own)
         unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
         if record["outcome"] == "failed":
             return self._after_failure(found, record, attempt, unchanged=unchanged)
         if not self._results_are_there(record, outputs):
-            return Todo(found, "do", attempt, known_outputs=outputs)
+            return Todo(found, "do", attempt)  # whatever is there by that name now is not its to replace
         step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
         return Todo(
             found,

@@ -43,7 +43,7 @@ class RunFiles:
     def write_progress(self, progress: dict[str, Any]) -> None:
         """Rewrite ``progress.json``, for whoever watches."""
         with _told_as_output_trouble(self.folder):
-            write_bytes_atomically(self.folder / "progress.json", orjson.dumps(progress), durable=False)
+            write_bytes_atomically(self.folder / "progress.json", orjson.dumps(_readable(progress)), durable=False)
 
     def write_table(self, results: Iterable[tuple[str, str]], answers: Answers) -> dict[str, str]:
         """

@@ -183,3 +183,15 @@ def _program(name: str) -> str:
     if path is None:
         pytest.skip(f"no {name}, which util-linux brings")
     return path
+
+
+def test_names_that_are_not_utf8_are_told_with_their_bytes(pictures: Path, tmp_path: Path, server: str) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    shutil.copytree(pictures, folder)
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.png")).write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+
+    ended = tendies("batch", "--server", server, "--model", MODEL_NAME, folder, tmp_path / "out")
+
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 3, ended.stderr
+    assert "bad\\udcff.png" in ended.stdout

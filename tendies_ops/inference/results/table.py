@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
+import io
 import itertools
 import os
 import tempfile
@@ -86,15 +87,19 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
     :return: ``path``; None when the answers hold no number that fits into a column.
     """
     documents = _read_documents(results, output)
-    first = next(((picture, outputs) for picture, outputs in documents if outputs), None)
-    columns = _columns(first[1], answers) if first is not None else []
-    if first is None or not 0 < len(columns) <= _MOST_COLUMNS:
+    without, columns = [], list[str]()
+    for picture, outputs in documents:
+        columns = [name for name, _ in _flattened(outputs, answers)]
+        without.append((picture, outputs))
+        if outputs:
+            break
+    if not 0 < len(columns) <= _MOST_COLUMNS:
         return None
     with path.open("w", newline="", encoding="utf-8", errors="replace") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["input", *columns])
-        writer.writerow([first[0], *_cells(first[1], answers)])
-        writer.writerows([picture, *_cells(outputs, answers)] for picture, outputs in documents)
+        writer = csv.DictWriter(stream, ["input", *columns], extrasaction="ignore")
+        writer.writeheader()
+        for picture, outputs in itertools.chain(without, documents):
+            writer.writerow({"input": picture, **dict(_flattened(outputs, answers))})
     return path
 
 
@@ -107,9 +112,19 @@ def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
     with path.open("wb") as stream:
         stream.write(first)
         for table in all_of_them:
-            _, _, rows = table.partition(b"\n")  # the first line is the header again
-            stream.write(rows)
+            stream.write(_rows_below(first, table))
     return path
+
+
+def _rows_below(first: bytes, table: bytes) -> bytes:
+    """The rows of a table in the columns of the first one."""
+    columns, of_table = (next(csv.reader(io.StringIO(each.decode("utf-8")))) for each in (first, table))
+    if columns == of_table:
+        return table.partition(b"\n")[2]
+    rows = io.StringIO(newline="")
+    writer = csv.DictWriter(rows, columns, extrasaction="ignore")
+    writer.writerows(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
+    return rows.getvalue().encode()
 
 
 def write_parquet(table: Path) -> Path | None:
@@ -134,9 +149,9 @@ def describe_outputs(outputs: dict[str, Any]) -> str:
     """The numbers of one picture in a few short lines, best classes first."""
     lines = []
     for name, value in outputs.items():
-        if name.endswith(_SCORES) and isinstance(value, list):
+        if name.endswith(_SCORES) and _is_flat(value):
             ranked = _ranked(value, outputs.get(_classes_of(name)))
-            lines += [f"{label}  {score:.3f}" for label, score in ranked[:5]]
+            lines += [f"{label}  {'-' if score is None else f'{score:.3f}'}" for label, score in ranked[:5]]
         elif isinstance(value, int | float):
             lines.append(f"{name}  {value:.6g}")
         elif not name.endswith(_CLASSES):
@@ -160,27 +175,23 @@ def _read_outputs(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
     return outputs if isinstance(outputs, dict) else {}
 
 
-def _columns(outputs: dict[str, Any], answers: Answers) -> list[str]:
-    return [name for name, _ in _flattened(outputs, answers)]
-
-
-def _cells(outputs: dict[str, Any], answers: Answers) -> list[Any]:
-    return [value for _, value in _flattened(outputs, answers)]
-
-
 def _flattened(outputs: dict[str, Any], answers: Answers) -> Iterator[tuple[str, Any]]:
     """(column, value) of everything that is a number, a word or a list of them."""
     for name, value in outputs.items():
-        if name.endswith(_SCORES) and isinstance(value, list):
+        if name.endswith(_SCORES) and _is_flat(value):
             yield from _flattened_scores(name.removesuffix(_SCORES), value, outputs.get(_classes_of(name)), answers)
         elif isinstance(value, int | float | str):
             yield name, value
-        elif isinstance(value, list) and not name.endswith(_CLASSES) and not any(isinstance(v, list) for v in value):
+        elif _is_flat(value) and not name.endswith(_CLASSES):
             yield from ((f"{name}_{index}", one) for index, one in enumerate(value))
 
 
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, list) for one in value)
+
+
 def _flattened_scores(
-    prefix: str, scores: list[float], classes: list[str] | None, answers: Answers
+    prefix: str, scores: list[float | None], classes: list[str] | None, answers: Answers
 ) -> Iterator[tuple[str, Any]]:
     ranked = _ranked(scores, classes)
     yield f"{prefix}class", ranked[0][0] if ranked else ""
@@ -194,7 +205,7 @@ def _flattened_scores(
         yield f"{prefix}score_{place}", score
 
 
-def _ranked(scores: list[float], classes: list[str] | None) -> list[tuple[str, float]]:
+def _ranked(scores: list[float | None], classes: list[str] | None) -> list[tuple[str, float | None]]:
     names = classes or [str(index) for index in range(len(scores))]
     return sorted(zip(names, scores, strict=False), key=lambda pair: -(pair[1] or 0.0))
 

@@ -20,8 +20,10 @@ from tendies_ops.errors import UsageError
 from tendies_ops.inference import pacing
 from tendies_ops.inference.provenance import read_provenance
 from tendies_ops.inference.replaying import replay
-from tendies_ops.inference.results.table import write_parquet
+from tendies_ops.inference.results import Answers
+from tendies_ops.inference.results.table import join_tables, write_parquet, write_table
 from tendies_ops.inference.sharding import finish_shards, plan_shards
+from tendies_ops.inference.storage import LocalOutput
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
 
@@ -218,6 +220,51 @@ def test_numbers_without_names_are_counted(make_bench: Make) -> None:
     bench.add("a.png", png(1))
     (row,) = table_of(bench.run())
     assert row == {"input": "a.png", "class": "1", "score": "0.75", "score 0": "0.25", "score 1": "0.75"}
+
+
+def test_scores_in_several_dimensions_or_without_a_number_do_not_keep_the_report_from_being_written(
+    make_bench: Make,
+) -> None:
+    row = {"boxes_scores": [[0.1, 0.9], [0.2, 0.8]], "mood_scores": [float("nan"), 0.5]}
+    bench = make_bench(transform=lambda _: row, outputs={"boxes_scores": [-1, 2, 2], "mood_scores": [-1, 2]})
+    bench.add("a.png", png(1))
+    report = bench.run()
+    assert (report.done, report.ok) == (1, True)
+    (found,) = table_of(report)
+    assert (found["mood_class"], found["mood_score"], found["mood_score 0"]) == ("1", "0.5", "")
+    assert Path(report.paths["contact_sheet"]).exists()
+
+
+def test_numbers_stay_in_their_columns_where_pictures_have_different_many(make_bench: Make) -> None:
+    def two(data: bytes) -> dict[str, Any]:
+        return {"angles": [1.5, 2.5] if data == png(1) else [3.5], "zoom": 9.5}
+
+    bench = make_bench(transform=two, outputs={"angles": [-1, -1], "zoom": [-1]})
+    for number in (1, 2):
+        bench.add(f"{number}.png", png(number))
+    first, second = table_of(bench.run())
+    assert first == {"input": "1.png", "angles_0": "1.5", "angles_1": "2.5", "zoom": "9.5"}
+    assert second == {"input": "2.png", "angles_0": "3.5", "angles_1": "", "zoom": "9.5"}
+
+
+def test_a_picture_whose_numbers_are_gone_keeps_its_row(classifier: Bench) -> None:
+    report = classifier.run()
+    answers = Answers(tuple(CLASSIFIER))
+    results = [("gone.png", "gone.json"), ("a.png", "a.json")]
+    path = write_table(results, LocalOutput(classifier.output), answers, classifier.output / "again.csv")
+    assert path is not None
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["input"] for row in rows] == ["gone.png", "a.png"]
+    assert rows[0]["class"] == ""
+    assert report.done == 3
+
+
+def test_tables_whose_columns_differ_are_joined_by_name(tmp_path: Path) -> None:
+    tables = [b"input,a,b\r\nx,1,2\r\n", b"input,b\r\ny,3\r\n", b"input,a,b\r\nz,4,5\r\n"]
+    path = join_tables(tables, tmp_path / "all.csv")
+    assert path is not None
+    assert path.read_bytes() == b"input,a,b\r\nx,1,2\r\ny,,3\r\nz,4,5\r\n"
 
 
 def test_several_pictures_go_into_a_folder_each_and_numbers_beside(make_bench: Make) -> None:

@@ -48,6 +48,21 @@ def test_changed_options_do_everything_again(bench: Bench, change: dict[str, obj
     assert len(bench.outputs()) == 3
 
 
+def test_a_picture_that_comes_back_leaves_the_result_of_the_one_that_took_its_name(bench: Bench) -> None:
+    bench.add("x.png", png(1))
+    bench.run()
+    (bench.input / "x.png").unlink()
+    bench.add("x.jpeg", png(2))  # its result takes the place of the other's
+    bench.run()
+    bench.add("x.png", png(1))
+
+    report = bench.run()
+
+    assert (report.done, report.skipped) == (1, 1)
+    assert {record["output"] for record in bench.newest_records().values()} == set(bench.outputs())
+    assert bench.run().skipped == 2
+
+
 def test_another_version_does_everything_again(bench: Bench) -> None:
     folder_of_pngs(bench.input, 3)
     bench.run()
