@@ -71,9 +71,12 @@ class ObjectStore:
         """Name -> entry (``name``, ``type``, ``size``, ...) of what lies directly in a folder; sizes are remembered."""
         at = self._at(folder)
         entries = _retry(lambda: self.files.ls(at, detail=True))
-        found = {posixpath.basename(entry["name"].rstrip("/")): entry for entry in entries}
-        found.pop(posixpath.basename(at), None) if folder else None  # some stores have an object for the folder itself
-        return found
+        return {
+            posixpath.basename(entry["name"].rstrip("/")): entry
+            for entry in entries
+            if not folder
+            or entry["name"].strip("/") != at.strip("/")  # some stores have an object for the folder itself
+        }
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Begin to read; :meth:`read` of these waits for what is under way."""

@@ -213,6 +213,9 @@ class Exchange:
             written_ns = [self._target.write(file.path, file.data) for file in files]
         except PictureError as error:
             return _failed(picture.found, error, picture.input_digest)
+        except MemoryError:
+            lacking = PictureError("unwritable", "there is not enough memory to make its result")
+            return _failed(picture.found, lacking, picture.input_digest)
         outputs = [file.path for file in files]
         for left in picture.replaces:
             if left not in outputs:

@@ -60,14 +60,22 @@ def _walk(
         path = prefix + entry.name
         if keep.hides(entry.name):
             continue
-        if entry.is_dir():
-            identity = _identity(entry.stat())
+        identity = _folder_identity(entry)
+        if identity is not None:
             if identity != left_out and identity not in above and not keep.leaves_out(path):
                 yield from _walk(root, path, (*above, identity), keep, left_out)
         elif keep.takes(path):
             found = _look_at(entry, path, prefix + stems[entry.name])
             if found is not None:
                 yield found
+
+
+def _folder_identity(entry: os.DirEntry[str]) -> Identity | None:
+    """None where it is no folder, or cannot be looked at: a link to itself, or through a folder without permission."""
+    try:
+        return _identity(entry.stat()) if entry.is_dir() else None
+    except OSError:
+        return None
 
 
 def _look_at(entry: os.DirEntry[str], path: str, output_stem: str) -> Found | None:

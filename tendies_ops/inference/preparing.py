@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -83,19 +84,24 @@ def encode_result(
 
     :param answered: the format of what the model gave, which the options may ask for.
     :param durations_ms: of each frame of an animation.
+    :raises PictureError: the format has no room for it.
     """
     name = answered if options.output_format == "as_answered" else options.output_format.upper()
     if len(frames) > 1 and name == "JPEG":
         name = "PNG"
-    buffer = io.BytesIO()
     first = frames[0].convert("RGB") if name == "JPEG" and frames[0].mode not in {"L", "RGB"} else frames[0]
-    settings = {} if name == "PNG" else {"quality": options.output_quality}
+    settings: dict[str, Any] = {} if name == "PNG" else {"quality": options.output_quality}
     if len(frames) > 1:
-        first.save(
-            buffer, name, save_all=True, append_images=frames[1:], duration=list(durations_ms), loop=0, **settings
-        )
-    else:
+        settings |= {"save_all": True, "append_images": frames[1:], "duration": list(durations_ms), "loop": 0}
+    buffer = io.BytesIO()
+    try:
         first.save(buffer, name, **settings)
+    except (OSError, ValueError) as error:  # JPEG and WebP have a largest size: 65,500 and 16,383 pixels a side
+        raise PictureError(
+            "unsupported",
+            f"its result of {first.width} x {first.height} pixels cannot be written as {name} ({error}); "
+            "ask for another format, such as png",
+        ) from error
     return buffer.getvalue()
 
 

@@ -22,7 +22,7 @@ from tendies_ops.inference.finding import output_stems
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.inference.ledger_segments import LedgerSegments
-from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.outcomes import Found, PictureError
 from tendies_ops.inference.remote_lease import RemoteLease
 
 Given = TypeVar("Given")
@@ -70,7 +70,13 @@ class RemoteInput:
         self._store.close()
 
     def _walk(self, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
-        entries = self._store.entries_in(below)
+        try:
+            entries = self._store.entries_in(below)
+        except PermissionError as error:
+            yield Found(below, 0, 0, below, f"the folder cannot be read: {error}")
+            return
+        except OSError as error:
+            raise InputFolderError(f"The input's folder {below!r} cannot be read: {error}.") from error
         stems = output_stems(entries)
         for name in sorted(entries):
             entry, path = entries[name], posixpath.join(below, name)
@@ -168,10 +174,13 @@ class RemoteOutput:
         Write a whole object, which such stores show whole or not at all.
 
         :return: 0: its modification time is not asked for.
-        :raises OutputFolderError: it cannot be written.
+        :raises PictureError: this name cannot be written.
+        :raises OutputFolderError: nothing can be written.
         """
         try:
             self._store.write(path, data)
+        except UnicodeEncodeError as error:  # a name that is not UTF-8: no store has such ones
+            raise PictureError("unwritable", f"its output {path} cannot be written: its name is not UTF-8") from error
         except OSError as error:
             raise OutputFolderError(f"{self.url}/{path} cannot be written: {error}. What is done is kept.") from error
         return 0

@@ -36,7 +36,7 @@ class LocalInput:
 
     def find(self, keep: PathFilter, *, leave_out: str) -> Iterator[Found]:
         """See :func:`find_files`."""
-        return find_files(self.root, keep, leave_out=Path(leave_out))
+        return find_files(self.root, keep, leave_out=_local_path(leave_out))
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Nothing: the disk does that."""
@@ -90,6 +90,7 @@ class LocalOutput:
 
         :param shard: share the folder with the other shards of the same batch.
         :raises LockHeldError: another run writes here.
+        :raises OutputFolderError: nobody can.
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks, "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH)
@@ -98,18 +99,25 @@ class LocalOutput:
                 self._parts = self.state / f"parts.shard-{shard[0]}"
             for left in [self._parts] if shard is not None else self.state.glob("parts*"):
                 shutil.rmtree(left, ignore_errors=True)
-            self._parts.mkdir()
+            try:
+                self._parts.mkdir()
+            except OSError as error:
+                raise OutputFolderError(f"{self._parts} cannot be made: {error.strerror}.") from error
             try:
                 yield
             finally:
                 shutil.rmtree(self._parts, ignore_errors=True)
 
     def _lock(self, locks: contextlib.ExitStack, name: str, kind: int) -> None:
-        stream = locks.enter_context((self.state / name).open("a+"))
+        path = self.state / name
         try:
-            fcntl.flock(stream, kind | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(locks.enter_context(path.open("a+")), kind | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise LockHeldError(f"Another batch run is writing to {self.root}. Wait for it, or stop it.") from None
+        except OSError as error:
+            raise OutputFolderError(
+                f"The lock of the output folder, {path}, cannot be taken: {error.strerror}."
+            ) from error
 
     def size_of(self, path: str) -> int | None:
         """Bytes of a result; None when it is not there."""

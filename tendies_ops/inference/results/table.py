@@ -14,7 +14,7 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,45 +86,36 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
     :param path: of the CSV file.
     :return: ``path``; None when the answers hold no number that fits into a column.
     """
-    documents = _read_documents(results, output)
-    without, columns = [], list[str]()
-    for picture, outputs in documents:
-        columns = [name for name, _ in _flattened(outputs, answers)]
-        without.append((picture, outputs))
-        if outputs:
-            break
-    if not 0 < len(columns) <= _MOST_COLUMNS:
-        return None
-    with path.open("w", newline="", encoding="utf-8", errors="replace") as stream:
-        writer = csv.DictWriter(stream, ["input", *columns], extrasaction="ignore")
-        writer.writeheader()
-        for picture, outputs in itertools.chain(without, documents):
-            writer.writerow({"input": picture, **dict(_flattened(outputs, answers))})
+    columns = {"input": None}
+    with tempfile.TemporaryFile(dir=path.parent) as rows:  # which columns there are is known at the end
+        for picture, outputs in _read_documents(results, output):
+            row = {**dict(_flattened(outputs, answers)), "input": os.fsencode(picture).decode("utf-8", "replace")}
+            columns |= dict.fromkeys(row)
+            if len(columns) > _MOST_COLUMNS:
+                return None
+            rows.write(orjson.dumps(row) + b"\n")
+        if len(columns) == 1:
+            return None
+        rows.seek(0)
+        _write_rows(map(orjson.loads, rows), list(columns), path)
     return path
+
+
+def _write_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
     """One table of those of shards; None when there are none."""
-    all_of_them = iter(tables)
-    first = next(all_of_them, None)
-    if first is None:
+    all_of_them = [csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")) for table in tables]
+    if not all_of_them:
         return None
-    with path.open("wb") as stream:
-        stream.write(first)
-        for table in all_of_them:
-            stream.write(_rows_below(first, table))
+    columns = dict.fromkeys(itertools.chain.from_iterable(table.fieldnames or () for table in all_of_them))
+    _write_rows(itertools.chain.from_iterable(all_of_them), list(columns), path)
     return path
-
-
-def _rows_below(first: bytes, table: bytes) -> bytes:
-    """The rows of a table in the columns of the first one."""
-    columns, of_table = (next(csv.reader(io.StringIO(each.decode("utf-8")))) for each in (first, table))
-    if columns == of_table:
-        return table.partition(b"\n")[2]
-    rows = io.StringIO(newline="")
-    writer = csv.DictWriter(rows, columns, extrasaction="ignore")
-    writer.writerows(csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")))
-    return rows.getvalue().encode()
 
 
 def write_parquet(table: Path) -> Path | None:

@@ -67,6 +67,17 @@ def test_a_dangling_link_is_yielded_with_its_problem(tmp_path: Path) -> None:
     assert "No such file" in found.problem
 
 
+def test_links_that_lead_nowhere_are_yielded_with_their_problems_and_the_rest_is_found(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "z/b.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "through.png").symlink_to(tmp_path / "a.png" / "x")
+    found = {one.path: one.problem for one in find_files(tmp_path, PathFilter())}
+    assert "Too many levels" in found.pop("loop.png")
+    assert "Not a directory" in found.pop("through.png")
+    assert found == {"a.png": "", "z/b.png": ""}
+    assert paths(tmp_path, include=("z/*",)) == ["z/b.png"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_folder_is_yielded_with_its_problem(tmp_path: Path) -> None:
     touch(tmp_path, "open.png", "shut/a.png")

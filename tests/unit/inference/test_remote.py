@@ -107,6 +107,15 @@ def test_many_segments_are_put_together_and_none_is_lost(bench: Bench, bucket: f
     assert {line["outcome"] for line in lines} == {"done"}
 
 
+def test_a_folder_and_a_file_named_as_the_folder_around_them_are_found(
+    bench: Bench, bucket: fsspec.AbstractFileSystem
+) -> None:
+    for name in ("x/x/a.png", "y/y"):
+        bucket.pipe_file(f"/in/{name}", png(len(name)))
+    assert bench.run(input="memory://in", output="memory://out").done == 2
+    assert bench.run(input="memory://in", output="memory://out").skipped == 2
+
+
 @pytest.fixture
 def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("_BEAT_EVERY_S", 0.02), ("_LEFT_AFTER_S", 0.2), ("_LOOK_EVERY_S", 0.03)):

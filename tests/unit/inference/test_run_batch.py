@@ -225,3 +225,20 @@ def test_requests_pass_headers_on(bench: Bench) -> None:
     bench.add("a.png", png(1))
     bench.run(headers=(("Authorization", "Bearer x"),))
     assert seen == ["Bearer x"]
+
+
+def test_an_output_below_the_input_is_left_out_also_where_it_is_a_url(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    output = bench.input / "out"
+    assert bench.run(output=f"file://{output}").done == 1
+    again = bench.run(output=f"file://{output}")
+    assert (again.total, again.skipped) == (1, 1)
+
+
+@pytest.mark.parametrize(("output_format", "width"), [("webp", 16_400), ("jpeg", 65_600)])
+def test_a_result_that_its_format_has_no_room_for_is_one_failure(bench: Bench, output_format: str, width: int) -> None:
+    bench.add("a.png", png(1))
+    bench.add("wide.png", png(2, (width, 2)))
+    report = bench.run(output_format=output_format)
+    assert (report.done, report.failed) == (1, 1)
+    assert f"its result of {width} x 2 pixels cannot be written as {output_format.upper()}" in report.failures[0].reason
