@@ -28,6 +28,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF
 # Pillow says through `warnings` what it mends or passes over in a file; whether it decodes is all that counts here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 _BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
+_FRAMES_TOGETHER = 4  # the frames of one file may have so many times the pixels that one picture may have
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -40,15 +41,16 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
     :raises PictureError: it is too large or of a kind that is not handled. A damaged one raises whatever the decoder
         stumbled over; see :func:`told_as_damage`.
     """
-    image = _open(data)
+    image = _open(data, max_megapixels)
     _check_size(image, max_megapixels)
     yield normalised(image)
     frame = 1
     while all_frames and _seek(image, frame):
         if frame >= max_frames:
             raise PictureError("too_large", f"it has more than {max_frames} frames")
-        yield normalised(image)
         frame += 1
+        _check_frames(image, frame, max_megapixels)
+        yield normalised(image)
 
 
 def normalised(image: Image.Image) -> Image.Image:
@@ -56,11 +58,16 @@ def normalised(image: Image.Image) -> Image.Image:
     image.load()
     upright = _upright(image)
     managed = _to_srgb(upright, image.info.get("icc_profile"))
-    return _flattened(managed)
+    flat = _flattened(managed)
+    if "duration" in image.info:  # of this frame; what is put on a ground loses it
+        flat.info["duration"] = image.info["duration"]
+    return flat
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, max_megapixels: float) -> Image.Image:
     _silence_libtiff()
+    if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit must not be below the one that is checked here
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
@@ -85,6 +92,17 @@ def _check_size(image: Image.Image, max_megapixels: float) -> None:
         raise PictureError(
             "too_large",
             f"it is {image.width} x {image.height} = {megapixels:.1f} megapixels; the limit is {max_megapixels:g}",
+        )
+
+
+def _check_frames(image: Image.Image, frames: int, max_megapixels: float) -> None:
+    """All frames are held until the last one is there: a file of a few hundred kB may hold a thousand large ones."""
+    limit = _FRAMES_TOGETHER * max_megapixels
+    if image.width * image.height * frames > limit * 1e6:
+        raise PictureError(
+            "too_large",
+            f"its frames of {image.width} x {image.height} have more than {limit:g} megapixels together, "
+            f"{_FRAMES_TOGETHER} times the limit of one picture",
         )
 
 

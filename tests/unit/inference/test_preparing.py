@@ -179,3 +179,31 @@ def test_an_answer_that_is_no_picture_is_a_bad_output(answer: bytes) -> None:
     with pytest.raises(PictureError) as caught:
         finish([answer])
     assert caught.value.kind == "bad_output"
+
+
+def test_frames_that_are_too_many_pixels_together_are_refused_before_they_are_all_held() -> None:
+    data = encoded(noise(1), "GIF", save_all=True, append_images=[noise(number) for number in range(2, 8)])
+    with pytest.raises(PictureError, match=r"more than 0.001024 megapixels together, 4 times the limit") as refused:
+        prepare(data, options(animated="all", max_megapixels=0.000256))
+    assert refused.value.kind == "too_large"
+    assert len(prepare(data, options(max_megapixels=0.000256)).parts) == 1
+
+
+def test_transparent_frames_keep_their_durations() -> None:
+    frames = [noise(number, mode="RGBA") for number in range(3)]
+    data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=[40, 250, 700], lossless=True)
+    prepared = prepare(data, options(animated="all"))
+    made = decoded(prepared.finish(prepared.parts))
+    durations = []
+    for frame in range(3):
+        made.seek(frame)
+        durations.append(made.info["duration"])
+    assert durations == [40, 250, 700]
+
+
+def test_a_picture_beyond_what_pillow_takes_by_itself_is_taken_where_the_limit_allows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    data = encoded(noise(1, (40, 40)), "BMP")
+    assert len(prepare(data, options(max_megapixels=1.0)).parts) == 1
