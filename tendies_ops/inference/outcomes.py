@@ -20,7 +20,7 @@ FailureKind = Literal[
 ]
 
 #: The same bytes, model and options fail again, so they are not tried again until one of them changes.
-LASTING_KINDS = frozenset({"not_an_image", "unsupported", "too_large", "damaged", "refused"})
+LASTING_KINDS = frozenset({"not_an_image", "unsupported", "damaged", "refused"})
 
 
 class PictureError(Exception):

@@ -62,15 +62,15 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
         tiles = [_pixels(answer) for answer in answers[row * len(lefts) : (row + 1) * len(lefts)]]
         strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width, weights).swapaxes(0, 1)
         if canvas is None or pending is None:
-            canvas, pending = np.empty((height, width, *strip.shape[2:]), np.uint8), strip
+            canvas, pending = np.empty((height, width, *strip.shape[2:]), _depth(answers[0])), strip
             continue
         step = top - tops[row - 1]
         joined = _join([pending, strip], [0, step], step + len(strip), weights)
-        canvas[tops[row - 1] : top] = _rounded(joined[:step])
+        canvas[tops[row - 1] : top] = _rounded(joined[:step], canvas.dtype)
         pending = joined[step:]
     assert canvas is not None  # there is at least one tile
     assert pending is not None
-    canvas[tops[-1] :] = _rounded(pending[: height - tops[-1]])
+    canvas[tops[-1] :] = _rounded(pending[: height - tops[-1]], canvas.dtype)
     return Image.fromarray(canvas)
 
 
@@ -120,8 +120,13 @@ def _join(
 
 
 def _pixels(image: Image.Image) -> Pixels:
-    return np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"), dtype=np.float32)
+    as_it_is = image.mode in {"L", "LA", "RGB", "RGBA"} or _depth(image) == np.uint16
+    return np.asarray(image if as_it_is else image.convert("RGB"), dtype=np.float32)
 
 
-def _rounded(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+def _depth(image: Image.Image) -> npt.DTypeLike:
+    return np.uint16 if image.mode == "I" or image.mode.startswith("I;16") else np.uint8
+
+
+def _rounded(pixels: Pixels, depth: np.dtype[Any]) -> npt.NDArray[Any]:
+    return np.clip(np.rint(pixels), 0, np.iinfo(depth).max).astype(depth)

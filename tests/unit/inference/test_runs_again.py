@@ -82,6 +82,16 @@ def test_a_lasting_failure_is_told_again_without_asking_again(bench: Bench) -> N
     assert bench.newest_records()["bad.png"]["attempt"] == 2
 
 
+def test_a_picture_above_a_limit_is_done_when_the_limit_is_raised_and_the_others_are_not_done_again(
+    bench: Bench,
+) -> None:
+    bench.add("large.png", png(1, (40, 40)))
+    bench.add("small.png", png(2))
+    first = bench.run(max_megapixels=0.001)
+    assert (first.done, first.failures[0].kind) == (1, "too_large")
+    assert counts(bench.run()) == (2, 1, 1, 0)
+
+
 def test_a_stopped_run_ends_soon_keeps_what_is_done_and_goes_on_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,3 +183,16 @@ def test_a_model_that_halves_or_doubles_or_triples_tiles_of_ten_still_fills_the_
         sized = bring_to_size(gradient(width, 23), SizeRule((10, 10), "tile", 3))
         whole = sized.restore([part.resize((side, side)) for part in sized.parts])
         assert abs(whole.width - width * side / 10) <= 0.5
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "I;16"])
+def test_tiles_with_alpha_or_16_bit_keep_them(mode: str) -> None:
+    values = np.random.default_rng(1).integers(0, 256, (90, 70, 4), np.uint8)
+    deep = values[..., 0].astype(np.uint16) * 257 + 3
+    whole = {"LA": values[..., :2], "RGBA": values, "I;16": deep}[mode]
+    plan = plan_tiles((90, 70), (32, 32), 8)
+    tiles = cut_tiles(Image.fromarray(whole), plan)
+    assert {tile.mode for tile in tiles} == {mode}
+    blended = blend_tiles(plan, tiles)
+    assert blended.mode == mode
+    assert np.array_equal(np.asarray(blended), whole)
