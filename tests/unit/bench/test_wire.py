@@ -31,10 +31,9 @@ def test_http_alone_answers_what_we_answered_and_ends_with_the_bench(
         http = start_wire(stack, Server("tendies", "tendies", MagicMock(), workload, 2, canned.port, client))
 
         assert http.first_pictures() == [PICTURE] * 4
-        client_ms, server_ms = cpu_ms_per_image(http)
+        costs_ms = cpu_ms_per_image(http)
 
-    assert 0 < client_ms < 100
-    assert 0 < server_ms < 100
+    assert all(0 <= cost_ms < 100 for cost_ms in costs_ms)  # 0 where it is below what the system counts
     assert http.process.poll() is not None
 
 
