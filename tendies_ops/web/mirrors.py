@@ -13,7 +13,7 @@ import os
 import posixpath
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tendies_ops.errors import TendiesError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
+from tendies_ops.inference.ledger_segments import ended
 from tendies_ops.web.remote_files import ObjectStores
 from tendies_ops.web.safety import RUN_ID
 
@@ -113,14 +114,17 @@ class Mirror:
         new = [name for name in names if name not in set(seen)]
         if not new and len(seen) == len(names):
             return
-        lines = b"".join(store.read(posixpath.join(STATE_FOLDER, "ledger", name)) for name in new)
+        lines = _lines_of(store, new)
         if set(seen) <= set(names) and ledger.exists():
             with ledger.open("ab") as stream:
                 stream.write(lines)
         else:  # segments were put together: another file, which its index notices
-            lines = b"".join(store.read(posixpath.join(STATE_FOLDER, "ledger", name)) for name in names)
-            write_bytes_atomically(ledger, lines, durable=False)
+            write_bytes_atomically(ledger, _lines_of(store, names), durable=False)
         write_bytes_atomically(seen_path, orjson.dumps(names), durable=False)
+
+
+def _lines_of(store: ObjectStore, segments: Sequence[str]) -> bytes:
+    return b"".join(ended(store.read(posixpath.join(STATE_FOLDER, "ledger", name))) for name in segments)
 
 
 def _names_in(store: ObjectStore, folder: str) -> list[str]:

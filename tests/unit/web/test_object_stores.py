@@ -171,3 +171,12 @@ def test_a_report_in_a_bucket_does_not_choose_where_pictures_are_read(bucket: Bu
 
     assert (run.input_url, run.input) == (bucket.input, None)
     assert (elsewhere.input_url, elsewhere.input) == (None, None)
+
+
+def test_a_segment_that_was_torn_costs_no_line_of_the_next(bucket: Bucket, tmp_path: Path) -> None:
+    for lines in (b'{"run_id":"%s","inp', b'{"run_id":"%s","input":"a.png","outcome":"done"}\n'):
+        LedgerSegments(bucket.store, RUN).add(lines % RUN.encode())
+    bucket.store.write(f".tendies/runs/{RUN}/report.json", b'{"started_at": "2026-11-22T03:00:00+00:00", "done": 1}')
+    index = LedgerIndexes(tmp_path / "ledgers").of(bucket.run().ledger)
+    index.follow()
+    assert index.page(Query((RUN,)), offset=0, limit=1).total == 1
