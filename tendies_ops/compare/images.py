@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from tendies_ops.errors import BadAnswerError
 
@@ -50,11 +52,21 @@ def decode_pixels(file: bytes) -> Pixels:
     :return: ``float64 [height, width, 3 or 4]``, values 0 to 255; 16-bit files are scaled down, grey is made RGB.
     :raises BadAnswerError: these bytes are no whole picture, or one of more than 256 megapixels.
     """
+    return next(decode_frames(file))
+
+
+def decode_frames(file: bytes) -> Iterator[Pixels]:
+    """
+    Decode every frame of an animation, or the one of a still picture, one at a time.
+
+    :return: at least one array as :func:`decode_pixels` gives it, all of one size.
+    :raises BadAnswerError: these bytes are no whole picture, or one of more than 256 megapixels.
+    """
     try:
         with Image.open(io.BytesIO(file)) as image:
             if image.width * image.height > MAX_MEGAPIXELS * 1e6:
                 raise BadAnswerError(f"The picture has {image.width} x {image.height} pixels: too many to compare.")
-            return _to_array(image)
+            yield from map(_to_array, ImageSequence.Iterator(image))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         start = file[:40].decode("latin-1").encode("unicode_escape").decode()
         raise BadAnswerError(
@@ -68,7 +80,19 @@ def compare_pixels(a: bytes, b: bytes) -> PixelDifference:
 
     :raises BadAnswerError: one is no picture, or their sizes differ.
     """
-    return _pixel_difference(*_pair(a, b))
+    return _pixel_difference(*_pair(decode_pixels(a), decode_pixels(b)))
+
+
+def compare_frames(a: bytes, b: bytes) -> Iterator[PixelDifference | None]:
+    """
+    Compare two picture files frame by frame; a still picture has one.
+
+    :return: for each frame of the longer one; None where the other has none, or one of another size.
+    :raises BadAnswerError: one is no picture.
+    """
+    for first, second in itertools.zip_longest(decode_frames(a), decode_frames(b)):
+        same_size = first is not None and second is not None and first.shape[:2] == second.shape[:2]
+        yield _pixel_difference(*_pair(first, second)) if same_size else None
 
 
 def compare_images(a: bytes, b: bytes) -> ImageDifference:
@@ -77,7 +101,7 @@ def compare_images(a: bytes, b: bytes) -> ImageDifference:
 
     :raises BadAnswerError: one is no picture, or their sizes differ.
     """
-    first, second = _pair(a, b)
+    first, second = _pair(decode_pixels(a), decode_pixels(b))
     pixels = _pixel_difference(first, second)
     means = [p[..., :3].reshape(-1, 3).mean(axis=0) for p in (first, second)]
     edges = [_edges(p) for p in (first, second)]
@@ -98,8 +122,7 @@ def _to_array(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGBA" if has_alpha else "RGB"), dtype=np.float64)
 
 
-def _pair(a: bytes, b: bytes) -> tuple[Pixels, Pixels]:
-    first, second = decode_pixels(a), decode_pixels(b)
+def _pair(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
     if first.shape[:2] != second.shape[:2]:
         sizes = [f"{p.shape[1]} x {p.shape[0]}" for p in (first, second)]
         raise BadAnswerError(f"The pictures differ in size: {sizes[0]} and {sizes[1]} pixels.")

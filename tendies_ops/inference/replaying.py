@@ -90,19 +90,23 @@ def _difference(data: bytes, again: bytes) -> tuple[float, float]:
     """
     Largest and mean difference, of 255: of two pictures' channels, or of two JSON results' numbers.
 
-    A number differs by its share of itself, or of 1 where it is smaller than that. Other words, or more or fewer
-    numbers, differ by 255.
+    A number differs by its share of itself, or of 1 where it is smaller than that. Other words, more or fewer numbers
+    or frames, or another size, differ by 255.
     """
-    from tendies_ops.compare import compare_images  # brings NumPy, which most commands do without
-
     if not data.startswith(b"{"):
-        difference = compare_images(data, again)
-        return float(difference.max_abs), float(difference.mean_abs)
+        return _difference_of_frames(data, again)
     first, second = (list(_numbers({**orjson.loads(text), KEYWORD: None})) for text in (data, again))
     if [path for path, _ in first] != [path for path, _ in second]:
         return 255.0, 255.0
     shares = [abs(a - b) / max(1.0, abs(a), abs(b)) for (_, a), (_, b) in zip(first, second, strict=True)]
     return 255.0 * max(shares, default=0.0), 255.0 * sum(shares) / max(1, len(shares))
+
+
+def _difference_of_frames(data: bytes, again: bytes) -> tuple[float, float]:
+    from tendies_ops.compare import compare_frames  # brings NumPy, which most commands do without
+
+    frames = [(255.0, 255.0) if one is None else (one.max_abs, one.mean_abs) for one in compare_frames(data, again)]
+    return max(max_abs for max_abs, _ in frames), sum(mean_abs for _, mean_abs in frames) / len(frames)
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,23 @@ def test_facts_in_any_letters_come_back_from_a_picture() -> None:
     facts = {"model_name": "m", "input": "Küche/été 夏.png"}
     for name in ("PNG", "JPEG"):
         assert read_provenance(add_provenance(encoded(noise(1), name), facts)) == facts
+
+
+def animation(*seeds: int) -> bytes:
+    first, *others = (noise(seed) for seed in seeds)
+    stream = io.BytesIO()
+    first.save(stream, "GIF", save_all=True, append_images=others, duration=100)
+    return stream.getvalue()
+
+
+def test_every_frame_of_an_animation_and_its_size_are_compared(bench: Bench) -> None:
+    bench.add("a.gif", animation(1, 2, 3))
+    bench.run(provenance=True, animated="all")
+    (result,) = [bench.output / name for name in bench.outputs()]
+    last_part = bench.model.predicted[-1]
+    with ModelServerClient(bench.server.url) as client:
+        assert replay(result, bench.input, client).verdict == "exact"
+        bench.model.transform = lambda data: inverted(data) if data != last_part else encoded(noise(9))
+        assert replay(result, bench.input, client).verdict == "different"
+        bench.model.transform = lambda data: encoded(noise(9, (7, 7)))
+        assert replay(result, bench.input, client).verdict == "different"
