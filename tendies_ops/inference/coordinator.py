@@ -27,7 +27,7 @@ from tendies_ops.errors import (
 )
 from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
 from tendies_ops.inference.intake import Intake
-from tendies_ops.inference.isolating import Step, after_failure, after_refusal, is_refusal
+from tendies_ops.inference.isolating import Step, after_failure, after_refusal, fails_by_itself, is_refusal
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
@@ -248,6 +248,8 @@ class Coordinator:
     def _after_trouble(self, event: Answered, error: ModelServerError) -> Step:
         if isinstance(error, VersionGoneError):
             return Step("retry")  # another server has it
+        if event.proof_failed and self._answered_part and fails_by_itself(error):
+            self._known_good = self._answered_part
         return Step("prove") if event.proof_failed else after_failure(event.request, error, self._successes)
 
     def _follow(self, step: Step, request: Request, error: ModelServerError) -> None:

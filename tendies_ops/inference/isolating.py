@@ -105,6 +105,11 @@ def after_failure(request: Request, error: ModelServerError, successes: int) -> 
     return Step("prove") if request.failures > 1 else Step("retry")
 
 
+def fails_by_itself(error: ModelServerError) -> bool:
+    """Whether the server failed on what it was asked, at once and in its own words: something else may well pass."""
+    return not (_is_not_now(error) or _took_too_long(error) or isinstance(error, ServerUnreachableError))
+
+
 def _took_too_long(error: ModelServerError) -> bool:
     return isinstance(error, ServerSickError) and error.http_status in {504, None}
 

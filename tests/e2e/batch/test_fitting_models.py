@@ -9,6 +9,7 @@ import pytest
 
 from tendies_ops.client import replica_health
 from tendies_ops.inference import pacing
+from tendies_ops.inference.exchange import control_picture
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, Request, error_answer, sent_files
 from tests.support.sample_pictures import decoded, folder_of_pngs, inverted, png
@@ -73,6 +74,21 @@ def test_a_model_that_refuses_plain_pictures_is_asked_again_what_it_has_answered
     bench: Bench = make_bench(
         transform=only_16_by_16, fault=lambda request: internal if broken in sent_files(request) else None
     )
+    folder_of_pngs(bench.input, 30)
+    bench.add("a.png", broken)
+
+    report = bench.run(max_batch_size=1, sick_deadline_s=60)
+
+    assert (report.done, report.failed) == (30, 1)
+    assert "fails on this picture and answers others" in report.failures[0].reason
+
+
+def test_a_model_that_fails_on_plain_pictures_is_asked_again_what_it_has_answered(
+    make_bench: Callable[..., Bench],
+) -> None:
+    broken, plain = png(77), control_picture((64, 64))
+    internal = error_answer(500, "internal")
+    bench: Bench = make_bench(fault=lambda request: internal if {broken, plain} & set(sent_files(request)) else None)
     folder_of_pngs(bench.input, 30)
     bench.add("a.png", broken)
 
