@@ -78,6 +78,19 @@ class ObjectStore:
             or entry["name"].strip("/") != at.strip("/")  # some stores have an object for the folder itself
         }
 
+    def is_empty(self) -> bool:
+        """
+        Whether nothing lies below the URL.
+
+        :raises FileNotFoundError: there is not even the bucket, which is likely a mistyped one.
+        """
+        try:
+            return not self.entries_in("")
+        except FileNotFoundError:
+            if not _FLAT.isdisjoint(self._protocols):
+                _retry(lambda: self.files.ls(self.root.partition("/")[0]))
+            return True
+
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Begin to read; :meth:`read` of these waits for what is under way."""
         with self._lock:

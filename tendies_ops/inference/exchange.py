@@ -177,6 +177,7 @@ class Exchange:
                 input_digest=digest,
                 output=output,
                 output_digest=todo.known_output_digest,
+                output_size_bytes=todo.known_output_bytes,
                 output_modified_ns=todo.known_output_ns,
                 further_outputs=tuple(further),
             )
@@ -193,12 +194,12 @@ class Exchange:
         result.ready.append((picture, parts))
 
     def _read(self, found: Found) -> bytes:
-        if found.size_bytes > self.options.max_file_bytes:
-            limit = self.options.max_file_bytes
-            raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
         try:
-            if says_it_is_no_picture(found.path) and identify(self._source.read_start(found.path)) is None:
+            if is_no_picture(found, self._source):
                 raise PictureError("not_an_image", "its content is not that of a picture")
+            if found.size_bytes > self.options.max_file_bytes:
+                limit = self.options.max_file_bytes
+                raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
             return self._source.read(found.path)
         except OSError as error:
             raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
@@ -226,6 +227,7 @@ class Exchange:
             input_digest=picture.input_digest,
             output=outputs[0],
             output_digest=digest_bytes(files[0].data),
+            output_size_bytes=len(files[0].data),
             output_modified_ns=written_ns[0],
             milliseconds=picture.milliseconds,
             batch_size=picture.batch_size,
@@ -249,6 +251,17 @@ def control_picture(size: tuple[int, int]) -> bytes:
 def says_it_is_no_picture(path: str) -> bool:
     """Whether the name ends as something else's does."""
     return os.path.splitext(path)[1].lower() in OTHER_EXTENSIONS  # noqa: PTH122 # a str in a hot loop
+
+
+def is_no_picture(found: Found, source: Input) -> bool:
+    """
+    Whether a file is passed over: its name and its content both say that it is something else.
+
+    :raises OSError: it cannot be read.
+    """
+    if found.problem or not says_it_is_no_picture(found.path):
+        return False
+    return identify(source.read_start(found.path)) is None
 
 
 def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:

@@ -48,6 +48,7 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
         "reason": outcome.reason or None,
         "output": outcome.output or None,
         "output_digest": outcome.output_digest or None,
+        "output_size_bytes": outcome.output_size_bytes or None,
         "output_modified_ns": outcome.output_modified_ns or None,
         "model_name": stamp.model_name,
         "version": stamp.version,
@@ -108,6 +109,7 @@ def _is_record(record: dict[str, Any]) -> bool:
     numbers = (
         *map(record.get, ("size_bytes", "modified_ns", "version", "attempt")),
         record.get("output_modified_ns") or 0,
+        record.get("output_size_bytes") or 0,
     )
     return (
         record.get("outcome") in {"done", "skipped", "failed"}

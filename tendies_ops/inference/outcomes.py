@@ -54,6 +54,7 @@ class Outcome:
     input_digest: str = ""
     output: str = ""  #: the result to look at first, relative to the output folder
     output_digest: str = ""
+    output_size_bytes: int = 0  #: of that result's file
     output_modified_ns: int = 0  #: of that result's file; 0 where the storage does not tell
     milliseconds: float = 0.0  #: of the request that answered it
     batch_size: int = 0  #: pictures in that request

@@ -27,7 +27,8 @@ class Todo:
     kind: FailureKind | None = None
     reason: str = ""
     known_output_digest: str = ""
-    known_output_ns: int = 0  #: when the file of that result was written
+    known_output_bytes: int = 0  #: of the file of that result
+    known_output_ns: int = 0  #: when that file was written
 
     @property
     def settled(self) -> Outcome | None:
@@ -70,14 +71,16 @@ class Plan:
             record["input_digest"] or "",
             outputs,
             known_output_digest=record["output_digest"] or "",
+            known_output_bytes=record.get("output_size_bytes") or 0,
             known_output_ns=record.get("output_modified_ns") or 0,
         )
 
     def _results_are_there(self, record: dict[str, Any], outputs: tuple[str, ...]) -> bool:
         if not outputs or not all(map(self._output.size_of, outputs[1:])):
             return False
-        written_ns = record.get("output_modified_ns")
-        return self._output.holds(outputs[0], modified_ns=written_ns, digest=record["output_digest"])
+        size_bytes, written_ns = record.get("output_size_bytes"), record.get("output_modified_ns")
+        digest = record["output_digest"]
+        return self._output.holds(outputs[0], size_bytes=size_bytes, modified_ns=written_ns, digest=digest)
 
     def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
         if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:

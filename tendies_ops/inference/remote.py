@@ -31,20 +31,25 @@ Made = TypeVar("Made")
 _SEGMENT_EVERY_S = 5.0
 _HEADER_BYTES = 64
 _FOLDERS_REMEMBERED = 4
+# Of S3, Google Cloud Storage and Azure alike: "object key length limit is 1,024 bytes", without the bucket's name.
+_LONGEST_NAME_BYTES = 1024
 
 
 class RemoteInput:
     """
     Pictures below a URL.
 
+    :param allow_empty: nothing below the URL is no error, if the bucket is there: a folder without objects is none.
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
     :raises InputFolderError: there is nothing.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, allow_empty: bool = False) -> None:
         self._store = ObjectStore(url)
+        self._allow_empty = allow_empty
         try:
-            self._store.entries_in("")
+            if not (allow_empty and self._store.is_empty()):
+                self._store.entries_in("")
         except OSError as error:
             raise InputFolderError(f"The input {url} cannot be read: {error}.") from error
 
@@ -69,14 +74,22 @@ class RemoteInput:
         """Begin no more reads."""
         self._store.close()
 
+    def _entries_in(self, below: str) -> dict[str, dict[str, Any]]:
+        try:
+            return self._store.entries_in(below)
+        except PermissionError:
+            raise
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and (below or self._allow_empty):
+                return {}  # a folder is gone with its last object
+            raise InputFolderError(f"The input's folder {below!r} cannot be read: {error}.") from error
+
     def _walk(self, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
         try:
-            entries = self._store.entries_in(below)
+            entries = self._entries_in(below)
         except PermissionError as error:
             yield Found(below, 0, 0, below, f"the folder cannot be read: {error}")
             return
-        except OSError as error:
-            raise InputFolderError(f"The input's folder {below!r} cannot be read: {error}.") from error
         stems = output_stems(entries)
         for name in sorted(entries):
             entry, path = entries[name], posixpath.join(below, name)
@@ -156,10 +169,15 @@ class RemoteOutput:
             self._sizes[folder] = self._sizes_in(folder)
         return self._sizes[folder].get(name)
 
-    def holds(self, path: str, *, modified_ns: int | None, digest: str | None) -> bool:
-        """Whether a result is there. Stores tell times of their own, so nothing more is asked."""
+    def holds(self, path: str, *, size_bytes: int | None, modified_ns: int | None, digest: str | None) -> bool:
+        """
+        Whether a result is there, of the size that was written.
+
+        Stores tell times of their own and their listings no digest; to read every result would cost too much.
+        """
         del modified_ns, digest
-        return bool(self.size_of(path))
+        found_bytes = self.size_of(path)
+        return found_bytes == size_bytes if size_bytes else bool(found_bytes)
 
     def read(self, path: str) -> bytes:
         """A result."""
@@ -182,6 +200,10 @@ class RemoteOutput:
         except UnicodeEncodeError as error:  # a name that is not UTF-8: no store has such ones
             raise PictureError("unwritable", f"its output {path} cannot be written: its name is not UTF-8") from error
         except OSError as error:
+            _, _, key = self._store.path_of(f"{self.url}/{path}").lstrip("/").partition("/")
+            if len(key.encode()) > _LONGEST_NAME_BYTES:
+                words = f"its output {path} cannot be written: its name is too long for the store ({error})"
+                raise PictureError("unwritable", words) from error
             raise OutputFolderError(f"{self.url}/{path} cannot be written: {error}. What is done is kept.") from error
         return 0
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.coordinator import Coordinator
-from tendies_ops.inference.exchange import Exchange, Replica, says_it_is_no_picture
+from tendies_ops.inference.exchange import Exchange, Replica, is_no_picture, says_it_is_no_picture
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.learned import LearnedFile
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp
@@ -63,7 +63,7 @@ def run_batch(
     :raises WrongContractError: the model does not take and give image files.
     :raises BatchError: the counts do not add up.
     """
-    source, target = open_folders(options.input, options.output, options.run_id)
+    source, target = open_folders(options)
     cancelled = cancelled or threading.Event()
     with contextlib.closing(source), open_replicas(options) as replicas, target.locked(options.shard):
         setting = _Setting(source, target, replicas, cancelled, on_progress)
@@ -139,8 +139,9 @@ class _Run:
             stack.callback(listing.close)
             todos = self._todos(plan, listing)
             if self._options.dry_run:
-                to_do = sum(todo is not None for todo in todos)
-                return self._report(to_do=to_do, speed=self._learned.read().images_per_second)
+                report = self._report(to_do=self._count(todos), speed=self._learned.read().images_per_second)
+                self._check(report)
+                return report
             self._work(ledger, todos, listing)
             report = self._report()
             self._check(report)
@@ -170,6 +171,19 @@ class _Run:
         teller.finish()
         if tally.done:
             self._learned.write(run.learned(tally.done / (time.monotonic() - self._started_s)))
+
+    def _count(self, todos: Iterator[Todo | None]) -> int:
+        """How many pictures a run would work on, by the first bytes of those files whose names say something else."""
+        to_do = 0
+        for todo in todos:
+            if todo is None:
+                continue
+            with contextlib.suppress(OSError):  # a run counts it as failed
+                if is_no_picture(todo.found, self._source):
+                    self._tally.ignored += 1
+                    continue
+            to_do += 1
+        return to_do
 
     def _open_ledger(self) -> Ledger:
         if self._options.shard is not None and self._target.shares_one_ledger:

@@ -63,7 +63,7 @@ def plan_shards(
     :raises InputFolderError: the folder cannot be read.
     :raises VersionGoneError: the version is not served.
     """
-    source, target = open_folders(options.input, options.output, options.run_id)
+    source, target = open_folders(options)
     with open_replicas(options) as replicas, target.locked():
         version = pin_version(replicas, options)
         merge_shard_ledgers(target.state)
@@ -126,7 +126,7 @@ def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[di
     :param summaries: of the shards that ended; fewer than the plan has are a failed batch.
     :raises BatchError: shards are missing, or did another version than planned.
     """
-    source, target = open_folders(options.input, options.output, options.run_id)
+    source, target = open_folders(options)
     with target.locked():
         merge_shard_ledgers(target.state)
         return _finish_locked(options, plan, summaries, source, target)

@@ -18,6 +18,7 @@ from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.finding import find_files
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.ledger import STATE_FOLDER
+from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import Found, PictureError
 from tendies_ops.inference.remote import RemoteInput, RemoteOutput
 
@@ -126,17 +127,20 @@ class LocalOutput:
         except OSError:
             return None
 
-    def holds(self, path: str, *, modified_ns: int | None, digest: str | None) -> bool:
+    def holds(self, path: str, *, size_bytes: int | None, modified_ns: int | None, digest: str | None) -> bool:
         """
         Whether a result is there as it was written: another run may have replaced it and been killed before it said so.
 
+        :param size_bytes: of the file when it was written. None: not known.
         :param modified_ns: of the file when it was written; if it is another now, the content decides. None: not known.
         :param digest: of the content.
         """
         try:
             found = os.stat(self._prefix + path)  # noqa: PTH116 # str paths in a hot loop
+            if not _has_size(found.st_size, size_bytes):
+                return False
             if not modified_ns or found.st_mtime_ns == modified_ns:
-                return found.st_size > 0
+                return True
             return digest_bytes(self.read(path)) == digest
         except OSError:
             return False
@@ -196,22 +200,31 @@ class LocalOutput:
             self._made.add(folder)
 
 
+def _has_size(found_bytes: int, size_bytes: int | None) -> bool:
+    return found_bytes == size_bytes if size_bytes else found_bytes > 0
+
+
 Input = LocalInput | RemoteInput
 Output = LocalOutput | RemoteOutput
 
 
-def open_folders(input_: str, output: str, run_id: str) -> tuple[Input, Output]:
+def open_folders(options: BatchOptions) -> tuple[Input, Output]:
     """
     Open both ends of a run; each is a path or an fsspec URL.
 
+    :raises InputFolderError: the input cannot be read; told before the output is made.
     :raises UsageError: they are the same folder, so results would overwrite pictures.
     """
+    input_, output = options.input, options.output
     if _identity(input_) == _identity(output):
         raise UsageError(f"Input and output are both {input_}: the results would overwrite the pictures.")
-    source = RemoteInput(input_) if is_remote(input_) else LocalInput(_local_path(input_))
-    if isinstance(source, LocalInput):
+    source: Input
+    if is_remote(input_):
+        source = RemoteInput(input_, allow_empty=options.allow_empty)
+    else:
+        source = LocalInput(_local_path(input_))
         _check_readable(source.root)
-    return source, RemoteOutput(output, run_id) if is_remote(output) else LocalOutput(_local_path(output))
+    return source, RemoteOutput(output, options.run_id) if is_remote(output) else LocalOutput(_local_path(output))
 
 
 def _local_path(url: str) -> Path:

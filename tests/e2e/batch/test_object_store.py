@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import s3fs
 
-from tendies_ops.errors import OutputFolderError
+from tendies_ops.errors import InputFolderError, OutputFolderError
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference import BatchOptions, BatchReport, remote_lease, run_batch
 from tests.support.canned_server import CannedModel, CannedServer
@@ -148,3 +148,21 @@ def test_a_store_that_fails_for_good_ends_the_run_and_keeps_what_is_done(
     s3.behave(latency_s=0.0, failing=0.0)
     report = run(bucket, model[1])
     assert (report.done, report.skipped) == (4, 4)
+
+
+def test_an_empty_prefix_may_be_allowed_but_a_mistyped_bucket_is_told(
+    bucket: str, model: tuple[CannedModel, str]
+) -> None:
+    def run(input_: str, *, allow_empty: bool) -> BatchReport:
+        return run_batch(
+            BatchOptions(
+                input=input_, output=f"s3://{bucket}/out", model_name="m", servers=(model[1],), allow_empty=allow_empty
+            )
+        )
+
+    assert run(f"s3://{bucket}/today", allow_empty=True).total == 0
+    for mistyped in (f"s3://{bucket}x/today", f"s3://{bucket}x"):
+        with pytest.raises(InputFolderError, match=mistyped):
+            run(mistyped, allow_empty=True)
+    with pytest.raises(InputFolderError, match="today"):
+        run(f"s3://{bucket}/today", allow_empty=False)

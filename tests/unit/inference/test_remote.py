@@ -185,3 +185,53 @@ def test_shards_stand_beside_each_other_but_not_beside_a_whole_run(bucket: fsspe
     with RemoteLease(store, "whole").held(), pytest.raises(LockHeldError), RemoteLease(store, "s0", (0, 2)).held():
         pass
     assert bucket.ls("/out/.tendies/leases") == []
+
+
+def test_a_result_that_another_run_has_written_over_is_made_again(
+    bench: Bench, bucket: fsspec.AbstractFileSystem
+) -> None:
+    bucket.pipe_file("/in/a.png", png(1))
+    urls = {"input": "memory://in", "output": "memory://out"}
+    bench.run(**urls)
+    bucket.pipe_file("/out/a.png", inverted(png(1)) + b"of a run that was killed")
+    assert bench.run(**urls).done == 1
+    assert bucket.cat_file("/out/a.png") == inverted(png(1))
+
+
+def test_segments_sort_after_those_that_a_machine_with_a_fast_clock_wrote(
+    bench: Bench, bucket: fsspec.AbstractFileSystem
+) -> None:
+    urls = {"input": "memory://in", "output": "memory://out"}
+    bucket.pipe_file("/in/a.png", b"broken")
+    bench.run(**urls)
+    [now] = bucket.ls("/out/.tendies/ledger", detail=False)
+    bucket.mv(now, "/out/.tendies/ledger/20990101T000000.000000Z-fast-000000.jsonl")
+    bucket.pipe_file("/in/a.png", png(1))
+    assert bench.run(**urls).done == 1
+    assert bench.run(**urls).skipped == 1
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_empty_folder_of_a_store_is_nothing_to_do_where_that_is_allowed(bench: Bench) -> None:
+    urls = {"input": "memory://in/today", "output": "memory://out"}
+    assert bench.run(**urls, allow_empty=True).total == 0
+    with pytest.raises(InputFolderError, match="memory://in/today"):
+        bench.run(**urls)
+
+
+def test_a_name_that_is_too_long_for_the_store_costs_one_picture(
+    bench: Bench, bucket: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add("a.png", png(1))
+    bench.add("/".join(["long" * 60] * 6) + "/b.png", png(2))
+    write = type(bucket).pipe_file
+
+    def refuse_long(files: fsspec.AbstractFileSystem, path: str, *given: object, **more: object) -> object:
+        if len(path) > 1030:
+            raise OSError(22, "KeyTooLongError: Your key is too long")
+        return write(files, path, *given, **more)
+
+    monkeypatch.setattr(type(bucket), "pipe_file", refuse_long)
+    report = bench.run(output="memory://out")
+    assert (report.done, report.failed) == (1, 1)
+    assert "its name is too long for the store" in report.failures[0].reason

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tendies_ops.errors import InputFolderError
 from tendies_ops.inference import BatchProgress, run_batch
 from tendies_ops.inference.provenance import read_provenance
 from tests.support.batch_bench import Bench, counts
@@ -19,7 +20,7 @@ from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inve
 
 LEDGER_FIELDS = {
     *("input", "input_digest", "size_bytes", "modified_ns", "outcome", "kind", "reason", "output", "output_digest"),
-    "output_modified_ns",
+    *("output_size_bytes", "output_modified_ns"),
     *("model_name", "version", "model_digest", "options_digest", "attempt", "milliseconds", "batch_size", "run_id"),
 }
 
@@ -136,6 +137,22 @@ def test_a_dry_run_counts_and_asks_nothing(bench: Bench) -> None:
     assert (report.to_do, report.skipped, report.total) == (3, 2, 5)
     assert report.estimate_s is not None
     assert bench.model.predicted == []
+
+
+def test_a_dry_run_passes_over_the_files_that_a_run_passes_over(bench: Bench) -> None:
+    bench.add("notes.txt", b"of yesterday")
+    with pytest.raises(InputFolderError, match="1 other files"):
+        bench.run(dry_run=True)
+    bench.add("picture.txt", png(1))
+    report = bench.run(dry_run=True)
+    assert (report.to_do, report.ignored, report.total) == (1, 1, 1)
+
+
+def test_a_file_that_says_it_is_something_else_is_passed_over_whatever_its_size(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    bench.add("film.mp4", bytes(200_000))
+    report = bench.run(max_file_bytes=100_000)
+    assert (report.done, report.failed, report.ignored) == (1, 0, 1)
 
 
 def test_tiles_of_many_pictures_come_together_again(make_bench: Callable[..., Bench]) -> None:
