@@ -27,6 +27,7 @@ from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.answers import check_picture
 from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
 from tendies_ops.inference.storage import Input, Output
+from tendies_ops.inference.workers import Turns
 
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
 _BYTES_HELD_PER_BYTE = 2.4
@@ -88,6 +89,7 @@ class Exchange:
         self.answers = answers
         self._source = source
         self._target = target
+        self._turns = Turns(together=source.is_far or target.is_far)
         self._proof = control_picture(options.size or (64, 64))
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
@@ -108,6 +110,10 @@ class Exchange:
 
     def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
         """Read and prepare some files."""
+        work = functools.partial(self._prepare_chunk, number, chunk, reserved_bytes)
+        return self._turns.take("prepare", len(chunk), work)
+
+    def _prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
         result = PreparedChunk(number, reserved_bytes)
         for todo in chunk:
             try:
@@ -141,8 +147,11 @@ class Exchange:
 
     def finish(self, pictures: Sequence[Picture]) -> Finished:
         """Make and write the results of pictures whose parts are all answered."""
-        outcomes = self._target.map(self._finish, pictures)
-        return Finished(list(zip(outcomes, pictures, strict=True)))
+        work = functools.partial(self._finish_all, pictures)
+        return Finished(list(zip(self._turns.take("finish", len(pictures), work), pictures, strict=True)))
+
+    def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
+        return list(self._target.map(self._finish, pictures))
 
     def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[Any]:
         client, stamp = replica.client, self.stamp

@@ -24,7 +24,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
     Source: PNG specification 11.3.3.2 (tEXt), Exif 2.32 4.6.4.
     """
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode("ascii")  # both places are Latin-1 or less
+    text = _ascii_json(facts)  # both places are Latin-1 or less
     name = identify(picture[:20])
     if name == "PNG":
         chunk = b"tEXt" + KEYWORD.encode() + b"\x00" + text
@@ -47,6 +47,13 @@ def read_provenance(picture: bytes) -> dict[str, Any] | None:
     except (OSError, ValueError, AttributeError, SyntaxError, Image.DecompressionBombError):
         return None
     return facts if isinstance(facts, dict) and "model_name" in facts else None
+
+
+def _ascii_json(facts: dict[str, Any]) -> bytes:
+    text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+    if text.isascii():  # nearly always, and ten times as fast as the other, which escapes
+        return text
+    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def _add_exif(picture: bytes, text: bytes) -> bytes:

@@ -44,6 +44,8 @@ class RemoteInput:
     :raises InputFolderError: there is nothing.
     """
 
+    is_far = True  #: reading is mostly waiting
+
     def __init__(self, url: str, *, allow_empty: bool = False) -> None:
         self._store = ObjectStore(url)
         self._allow_empty = allow_empty
@@ -110,6 +112,7 @@ class RemoteOutput:
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
     """
 
+    is_far = True  #: writing is mostly waiting
     shares_one_ledger = False  #: each writer has segments of its own, shards too
 
     def __init__(self, url: str, run_id: str) -> None:

@@ -32,6 +32,8 @@ _OF_ONE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno
 class LocalInput:
     """A folder of pictures."""
 
+    is_far = False  #: reading is mostly waiting
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -70,6 +72,7 @@ class LocalOutput:
     :raises OutputFolderError: it cannot be made or written.
     """
 
+    is_far = False  #: writing is mostly waiting
     shares_one_ledger = True  #: one file, of which each shard needs its own until it is merged
 
     def __init__(self, root: Path) -> None:
@@ -153,8 +156,8 @@ class LocalOutput:
         :raises PictureError: this name cannot be written.
         :raises OutputFolderError: nothing can be written.
         """
-        part = os.path.join(self._parts, str(next(self._number)))
-        target = os.path.join(self.root, path)
+        part = f"{self._parts}/{next(self._number)}"
+        target = self._prefix + path
         try:
             self._make_folder(target.rpartition("/")[0])
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)

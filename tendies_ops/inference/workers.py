@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+Made = TypeVar("Made")
 Task = Callable[[], Any]
+
+_SHORT_S = 5e-4  # of work on one file
 
 
 class Workers:
@@ -39,3 +44,34 @@ class Workers:
                 self._events.put(task())
             except BaseException as error:  # noqa: PERF203 # the run's own thread raises it
                 self._events.put(error)
+
+
+class Turns:
+    """
+    Lets threads do short work one after the other, and longer work side by side.
+
+    Each file that is opened, read, hashed or written lets another thread have the interpreter, and getting it back
+    takes longer than the work itself: several threads at once need twice the CPU of one. That turns around where a
+    picture is decoded, or the disk is slow.
+
+    :param together: nothing is done in turns: there is waiting in it that should be done at once.
+    """
+
+    def __init__(self, *, together: bool = False) -> None:
+        self._lock = threading.Lock()
+        self._together = together
+        self._file_s: dict[str, float] = {}  # kind of work -> what a file took the last time
+
+    def take(self, kind: str, files: int, work: Callable[[], Made]) -> Made:
+        """
+        Do some work.
+
+        :param kind: what is done to each file.
+        :param files: how many it is done to.
+        """
+        short = not self._together and self._file_s.get(kind, 0.0) < _SHORT_S
+        with self._lock if short else contextlib.nullcontext():
+            started_s = time.perf_counter()
+            made = work()
+            self._file_s[kind] = (time.perf_counter() - started_s) / max(1, files)
+        return made
