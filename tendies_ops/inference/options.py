@@ -132,7 +132,8 @@ class BatchOptions:
         _check(self.shard is None or 0 <= self.shard[0] < self.shard[1], f"there is no shard {self.shard}")
         _check(1 <= self.output_quality <= 100, f"output_quality is {self.output_quality}; it must be 1 to 100")
         _check(self.size is None or min(self.size) >= 1, f"size is {self.size}; both sides must be 1 or more")
-        _check("/" not in self.run_id and not self.run_id.startswith("."), f"run_id {self.run_id!r} is no file name")
+        is_name = self.run_id and "/" not in self.run_id and not self.run_id.startswith(".")
+        _check(bool(is_name), f"run_id {self.run_id!r} is no file name")
 
     @property
     def digest(self) -> str:

@@ -161,6 +161,7 @@ def batch_inference_group(
             max_shards=shards,
             pictures_per_shard=pictures_per_shard,
             bytes_per_shard=bytes_per_shard,
+            allow_empty=allow_empty,
             **of_all,
         )
         infer = _infer(plan, at_a_time=shards, **of_all)

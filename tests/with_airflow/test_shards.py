@@ -80,6 +80,21 @@ def test_a_spec_with_shards_makes_a_group(pictures: Path) -> None:
     assert set(batch_dag(spec).task_ids) == {"batch.plan", "batch.infer", "batch.report"}
 
 
+def test_an_object_store_without_pictures_may_be_allowed(pictures: Path) -> None:
+    def run(*, allow_empty: bool) -> Any:
+        with DAG(f"group_empty_{allow_empty}") as dag:
+            batch_inference_group(
+                input_path="memory://nothing/today",
+                output_path=str(pictures.parent / "results"),
+                model_name=MODEL_NAME,
+                allow_empty=allow_empty,
+            )
+        return run_dag(dag)
+
+    assert run(allow_empty=True).state == "success"
+    assert run(allow_empty=False).state == "failed"
+
+
 @pytest.mark.parametrize("shards", [0, 1025])
 def test_more_shards_than_airflow_maps_are_refused_when_the_dag_is_parsed(shards: int, pictures: Path) -> None:
     with pytest.raises(UsageError, match="must be from 1 to 1024"), DAG("group_wrong"):

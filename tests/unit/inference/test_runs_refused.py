@@ -88,6 +88,7 @@ def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) 
         {"max_megapixels": float("nan")},
         {"output_quality": 0},
         {"run_id": "../x"},
+        {"run_id": ""},
     ],
 )
 def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
