@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+_SAME_START_S = 3.0  # the boot time is told in whole seconds, once at each look
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -27,13 +29,13 @@ class Owner:
     boot_id: str
     pid_namespace: str
     pid: int
-    process_started_s: float
+    process_started_s: float  #: after the boot: seconds since 1970 would move with every correction of the clock
 
     @classmethod
     def me(cls) -> Owner:
         """The process that asks."""
-        process = psutil.Process()
-        return cls(user_name(), socket.gethostname(), _boot_id(), _pid_namespace(), process.pid, process.create_time())
+        started_s = _seconds_after_boot(psutil.Process())
+        return cls(user_name(), socket.gethostname(), _boot_id(), _pid_namespace(), os.getpid(), started_s)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Owner:
@@ -62,7 +64,7 @@ class Owner:
             return False
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started_s) < 2.0
+            same = abs(_seconds_after_boot(process) - self.process_started_s) < _SAME_START_S
             return not same or process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
         except psutil.NoSuchProcess:
             return True
@@ -101,6 +103,12 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _seconds_after_boot(process: psutil.Process) -> float:
+    """When it began. The boot time moves with the clock, and what psutil says of a process is counted from it."""
+    boot_s: float = psutil.boot_time()
+    return float(process.create_time()) - boot_s
 
 
 def _boot_id() -> str:
