@@ -55,7 +55,7 @@ def look_at_fleet(tx: Transaction) -> int | None:
         else:
             tx.answered.append(server)
     _clear_bombs(tx, there, statuses)
-    return serving_version(statuses, there)
+    return serving_version(statuses, list_version_dirs(tx.base))
 
 
 def serving_version(statuses: Statuses, there: list[VersionDir]) -> int | None:
@@ -73,17 +73,21 @@ def serving_version(statuses: Statuses, there: list[VersionDir]) -> int | None:
 
 def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -> None:
     """
-    Withdraw what a replica has tried and could not load.
+    Withdraw what a replica has tried and could not load, unless another replica serves it or is about to.
 
     Such a directory is harmless until a server restarts: then it is the highest number, cannot be loaded, and the
     process exits although a good version lies beside it. It would also be what the server falls back to.
     """
     known = {child.version for child in there}
-    for server, answer in statuses.items():
-        if isinstance(answer, ModelServerError):
-            continue
-        for version, status in answer.items():
-            if status.failed and version in known:
-                words = f"{server} could not load it: {status.error_code}: {status.error_message}"
-                if withdraw_version(tx.base, version, slug="load-failed", reason=words, servers=(server,)):
-                    tx.note(f"Withdrew version {version}, which was lying there broken: {words}")
+    told = [(server, answer) for server, answer in statuses.items() if not isinstance(answer, ModelServerError)]
+    in_use = {version for _, answer in told for version, status in answer.items() if status.state != "END"}
+    for server, answer in told:
+        for version in sorted(known & answer.keys()):
+            status = answer[version]
+            if not status.failed:
+                continue
+            words = f"{server} could not load it: {status.error_code}: {status.error_message}"
+            if version in in_use:
+                tx.note(f"Version {version} stays, because another replica has it loaded, but {words}")
+            elif withdraw_version(tx.base, version, slug="load-failed", reason=words, servers=(server,)):
+                tx.note(f"Withdrew version {version}, which was lying there broken: {words}")

@@ -10,6 +10,7 @@ import pytest
 from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
+from tendies_ops.spec.release import GateSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
 from tests.support.steady_load import SteadyLoad
@@ -139,3 +140,34 @@ def test_a_rollback_that_one_replica_cannot_follow_is_undone(tmp_path: Path, bas
 
         assert [available_versions(url) for url in urls] == [[2], [2]]
     assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2"]
+
+
+def test_what_one_replica_serves_is_not_withdrawn_because_another_could_not_load_it(tmp_path: Path, base: Path) -> None:
+    refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1, "only_below": 3}
+    with WatchingServer(base) as sound, WatchingServer(base, overrides=refusing) as unwilling:
+        urls = [sound.url, unwilling.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
+        make_candidate(tmp_path / "published", by=20).rename(base / "2")
+        sound.wait_until_serving(2)
+        unwilling.wait_until_failed(2)
+
+        with SteadyLoad(sound.url, MODEL_NAME, picture(5)) as load:
+            report = release_model(make_candidate(tmp_path / "next", by=30), base, urls, options=PATIENT)
+
+    assert (report.version, report.previous_version) == (3, 2)
+    assert any("Version 2 stays" in note and "no memory for this one" in note for note in report.notes)
+    assert shift(picture(5), 10) not in load.pictures
+    assert load.failures == []
+
+
+def test_a_version_that_loads_nowhere_is_not_what_a_candidate_is_held_against(tmp_path: Path, base: Path) -> None:
+    gated = PATIENT.model_copy(update={"gate": GateSpec(min_ssim=0.5)})
+    with WatchingServer(base) as server:
+        release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=PATIENT)
+        (base / "1").rename(tmp_path / "taken away")
+        make_candidate(tmp_path / "broken", by=20, error="INTERNAL: no").rename(base / "2")
+        server.wait_until_failed(2)
+
+        report = release_model(make_candidate(tmp_path / "next", by=30), base, [server.url], options=gated)
+
+    assert (report.version, report.previous_version) == (3, None)
