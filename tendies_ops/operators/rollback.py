@@ -21,6 +21,8 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
     Returns (XCom) the same summary as ReleaseModelVersionOperator, with ``state`` ``rolled_back``. The same goes to the
     event of each ``tendies://model/`` outlet.
 
+    A retry, or a clear before anything else was released, goes no further back than the first try did.
+
     :param model_name: model to roll back. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
     :param to_version: version to go back to; default the highest whole one below the one that serves. (templated)
@@ -65,6 +67,13 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
             model_name=self.model_name,
             to_version=optional(self.to_version, int),
             reason=self.reason,
+            request=_request_of(context),
             options=self.options or ReleaseSpec(),
             cancelled=cancelled,
         )
+
+
+def _request_of(context: Context) -> str:
+    """The same for every try of a task in a run."""
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"

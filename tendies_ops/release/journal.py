@@ -34,6 +34,7 @@ class Journal:
     reason: str = ""  #: of the withdrawal
     moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
     model_config_file: str = ""  #: empty: the directory way
+    request: str = ""  #: of a rollback; goes into the history
 
 
 def write_journal(model_base_path: Path, journal: Journal) -> None:
@@ -78,7 +79,7 @@ def _checked(journal: Journal) -> Journal:
     texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
     if not all(isinstance(version, int) for version in versions):
         raise TypeError(f"the versions are {versions}")
-    if not all(isinstance(text, str) for text in (*texts, *journal.servers)):
+    if not all(isinstance(text, str) for text in (*texts, journal.request, *journal.servers)):
         raise TypeError(f"the texts are {texts}")
     return journal
 

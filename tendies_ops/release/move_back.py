@@ -108,6 +108,7 @@ def _write_history(tx: Transaction, journal: Journal) -> None:
         journal.model_name,
         journal.model_digest,
         servers=tx.fleet.servers,
+        request=journal.request,
     )
     append_history(tx.base, record)
 

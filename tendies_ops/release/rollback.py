@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
+from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.move_back import carry_out_rollback
@@ -35,6 +36,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     model_name: str | None = None,
     to_version: int | None = None,
     reason: str = "",
+    request: str = "",
     options: ReleaseSpec | None = None,
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -47,6 +49,8 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
 
     :param to_version: absent: the highest whole version under the one that serves.
     :param reason: why; goes into the history.
+    :param request: names whoever wants it, such as a task's run. Where no release or rollback has come since this
+        request's own, and no version is named, asking again goes no further back and only proves what serves.
     :param headers: sent with every request (a proxy's token).
     :param verify: check certificates (True), do not, or check them with this CA bundle.
     :raises UsageError: that version is not there, or is not below the one that serves.
@@ -60,6 +64,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
     terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, headers, verify)
     with open_transaction(base, servers, name, terms, purpose=f"rollback of {name}") as tx:
+        tx.request = request
         return _run(tx, to_version, reason)
 
 
@@ -68,11 +73,18 @@ def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
     remove_leftovers(tx.base)
     took_back = recover(tx)
     current = tx.swap.live_version(tx.base, look_at_fleet(tx))
-    if took_back and to_version is None and current is not None:
+    if to_version is None and current is not None and (took_back or _did_already(tx, current)):
         report = _roll_back_to(tx, current, current, reason, started_s)
-        return replace(report, state="rolled_back")  # the killed run was what to go back from
+        return replace(report, state="rolled_back")  # what to go back from is gone: by a killed run, or by this one
     target = _choose_target(tx, current, to_version)
     return _roll_back_to(tx, target, current, reason, started_s)
+
+
+def _did_already(tx: Transaction, current: int) -> bool:
+    """Whether ``current`` serves because of this very request, whose asker has not heard of it and asks again."""
+    changes = [record for record in read_history(tx.base) if record.event in {"released", "rolled_back"}]
+    last = changes[-1] if changes else None
+    return bool(tx.request) and last is not None and (last.version, last.request) == (current, tx.request)
 
 
 def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:

@@ -48,6 +48,7 @@ class Transaction:
     journal: Journal | None = None
     swap: Swap = field(default_factory=DirectorySwap)
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live, for the report
+    request: str = ""  #: whose wish a rollback is
 
     def begin(
         self,
@@ -73,6 +74,7 @@ class Transaction:
             reason,
             moved,
             self.swap.config_file,
+            self.request,
         )
         write_journal(self.base, self.journal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -10,6 +11,7 @@ from threading import Timer
 from typing import Any
 
 import pytest
+from airflow.sdk import Context
 from airflow.sdk.exceptions import TaskDeferred
 
 from tendies_ops.errors import ReleaseError
@@ -76,6 +78,25 @@ def test_a_rollback_puts_the_version_before_back(server: WatchingServer, tmp_pat
     summary = ti.xcom_pull(task_ids="rollback")
     assert (summary["version"], summary["previous_version"], summary["state"]) == (1, 2, "rolled_back")
     server.wait_until_serving(1)
+
+
+class _TriedTwice(RollbackModelVersionOperator):
+    """Its first try went through, and Airflow never heard of it."""
+
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        super().run(context, cancelled)
+        return super().run(context, cancelled)
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_a_rollback_that_is_tried_again_goes_no_further_back(server: WatchingServer, tmp_path: Path) -> None:
+    for by in (10, 20, 30):
+        run_task(f"released_{by}", partial(release, make_candidate(tmp_path / str(by), by=by)))
+
+    ti = run_task("rollback_again", lambda: _TriedTwice(task_id="rollback", model_name=MODEL_NAME))
+
+    assert ti.xcom_pull(task_ids="rollback")["version"] == 2
+    server.wait_until_serving(2)
 
 
 def test_a_sensor_gives_up_in_time_when_nobody_answers() -> None:

@@ -92,6 +92,20 @@ def test_rollback_goes_to_the_version_before(tmp_path: Path, base: Path, server:
     assert listed[2].serving_on == (server.url,)
 
 
+def test_a_rollback_that_is_asked_for_twice_by_one_request_goes_back_once(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    for number in (1, 2, 3):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=QUICK)
+
+    first = rollback_model(base, [server.url], options=QUICK, request="run of tonight")
+    again = rollback_model(base, [server.url], options=QUICK, request="run of tonight")
+    other = rollback_model(base, [server.url], options=QUICK, request="run of tomorrow")
+
+    assert [report.version for report in (first, again, other)] == [2, 2, 1]
+    assert [report.state for report in (first, again, other)] == ["rolled_back"] * 3
+
+
 def test_rollback_to_a_named_version_loads_none_in_between(tmp_path: Path, base: Path, server: WatchingServer) -> None:
     for number in (1, 2, 3):
         release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=QUICK)
