@@ -17,6 +17,7 @@ from tendies_ops.publish.publish import (
 )
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.journal import close_journal
+from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back, unload_previous
 from tendies_ops.spec.manifest import Manifest
@@ -58,9 +59,17 @@ def publish_candidate(
     *,
     unload_first: bool = False,
 ) -> Candidate:
-    """Stage, load once, open the journal, unload what serves if memory wants it, rename."""
+    """Stage, load once, open the journal, unload what serves if memory wants it, rename. Batch runs are waited for."""
     staging = prepare_version(saved_model_dir, tx.base, manifest, check_loads=check_loads, cancelled=tx.cancelled)
     try:
+        if tx.swap.label is None:  # copying and trying took a while, in which runs may have begun
+            wait_for_leases(
+                tx.base,
+                new_digest=manifest.model_digest,
+                timeout_s=tx.options.lease_wait_s,
+                note=tx.note,
+                cancelled=tx.cancelled,
+            )
         version = unused_version(tx.base, burnt=_seen_by_servers(tx))
         tx.begin("staged", manifest=manifest, version=version, previous_version=previous)
         tx.stop_if_cancelled()

@@ -93,7 +93,7 @@ def _run(
     previous = tx.swap.live_version(tx.base, look_at_fleet(tx))
     found = find_candidate(tx, manifest, previous)
     if tx.swap.label is None:
-        _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # one that began in between
+        _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
     live = None if found else ask_live_version(tx.fleet, golden, previous)
     open_gate(tx, live, golden, model_digest=manifest.model_digest, approved_by=approved_by)
     unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,29 @@ def test_a_release_waits_for_a_run_and_then_refuses_rather_than_break_it(
         release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=hurried)
 
     assert server.loads == [1]
+
+
+def test_a_run_that_began_while_the_candidate_was_copied_and_tried_is_not_broken_either(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+    hurried = QUICK.model_copy(update={"lease_wait_s": 0.2})
+    run = ExitStack()
+
+    def begin_a_run(_: Path) -> None:
+        run.enter_context(hold_lease(base, 1, holder="run of tonight"))
+
+    with run, pytest.raises(ReleaseError, match=r"run of tonight.*nothing was changed"):
+        release_model(
+            make_candidate(tmp_path / "b", by=20),
+            base,
+            [server.url],
+            options=hurried,
+            check_loads=begin_a_run,
+        )
+
+    assert server.loads == [1]
+    assert sorted(p.name for p in base.iterdir()) == [".tendies", "1"]
 
 
 def test_a_release_goes_on_when_the_run_is_done(tmp_path: Path, base: Path, server: WatchingServer) -> None:
