@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
+from tendies_ops.errors import (
+    LoadFailedError,
+    LockHeldError,
+    ProofFailedError,
+    ReleaseError,
+    StoppedError,
+    TendiesError,
+)
 from tendies_ops.release.candidate import Candidate
 from tendies_ops.release.fleet import describe_outcomes
 from tendies_ops.release.gate import LiveAnswers, check_gate
-from tendies_ops.release.journal import close_journal
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.probe import SwapProbe
 from tendies_ops.release.prove import GoldenImage, Proof
@@ -42,12 +48,15 @@ def prove_or_undo(
 
     :raises ReleaseError: it was taken back; the text says why, and what serves now.
     :raises StoppedError: the same, because it was asked to stop.
+    :raises LockHeldError: this process was paused for so long that another one took over.
     """
     try:
         return _wait_and_prove(tx, candidate, golden, live, probe)
+    except LockHeldError:
+        raise  # whoever has the lock now decides about the version
     except BaseException as error:
         if candidate.committed_before:
-            close_journal(tx.base)
+            tx.close()
             raise _left_alone(candidate, error) from error
         version, reason = candidate.published.version, _reason(error)
         undone = undo_release(tx, version, candidate.previous, slug=_slug(error), reason=reason)
@@ -57,7 +66,7 @@ def prove_or_undo(
             {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
             | {"swap": probe.report()},
         )
-        close_journal(tx.base)
+        tx.close()
         if not isinstance(error, Exception):
             raise
         what = (

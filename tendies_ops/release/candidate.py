@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tendies_ops.errors import LockHeldError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import discard
 from tendies_ops.publish.publish import (
@@ -16,7 +17,6 @@ from tendies_ops.publish.publish import (
     unused_version,
 )
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.journal import close_journal
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back, unload_previous
@@ -76,11 +76,13 @@ def publish_candidate(
         if unload_first:
             unload_previous(tx)
         published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
+    except LockHeldError:
+        raise  # whoever has the lock now clears it away
     except BaseException:
         bring_back(tx)
         if staging.exists():
             discard(staging)
-            close_journal(tx.base)
+            tx.close()
         raise
     tx.say(f"Published version {version} in {tx.base}")
     return Candidate(published, manifest, previous, committed_before=False)

@@ -10,7 +10,6 @@ from tendies_ops.publish.retention import apply_retention
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release.attempt import Evidence
 from tendies_ops.release.candidate import Candidate
-from tendies_ops.release.journal import close_journal
 from tendies_ops.release.memory import remember_factor
 from tendies_ops.release.report import ReleaseReport, ReplicaReport, write_report
 from tendies_ops.release.transaction import Transaction
@@ -23,10 +22,11 @@ def commit_release(
     """Write it into the history, close the journal, apply retention, keep the report."""
     manifest, version = candidate.manifest, candidate.published.version
     source = manifest.source
+    tx.lock.check()
     if not candidate.committed_before:
         _write_history(tx, candidate, f"approved by {approved_by}" if approved_by else "")
     bring_back(tx)
-    close_journal(tx.base)
+    tx.close()
     remember_factor(tx.base, tree_size_bytes(candidate.published.path), evidence.swap["memory_mb"])
     _remove_old(tx)
     report = ReleaseReport(

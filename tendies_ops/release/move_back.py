@@ -9,7 +9,7 @@ from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.versions import parse_version
 from tendies_ops.release.fleet import describe_outcomes
-from tendies_ops.release.journal import Journal, close_journal
+from tendies_ops.release.journal import Journal
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.prove import Proof, read_golden
 from tendies_ops.release.transaction import Transaction
@@ -44,7 +44,7 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
             f"{str(error).rstrip('.')}. {words}"
         ) from error
     _write_history(tx, journal)
-    close_journal(tx.base)
+    tx.close()
     return outcomes, proofs
 
 
@@ -59,7 +59,7 @@ def put_back(tx: Transaction) -> str:
     _rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
     if journal.previous_version is not None:
         tx.swap.promote(tx, journal.previous_version, journal.version)
-    close_journal(tx.base)
+    tx.close()
     if journal.previous_version is None or not journal.moved:
         return "Nothing was changed."
     return f"Everything was put back. {confirm_serving(tx, journal.previous_version).words}"

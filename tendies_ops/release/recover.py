@@ -5,7 +5,7 @@ from __future__ import annotations
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, ReleaseError
 from tendies_ops.publish.history import Event, HistoryRecord, append_history, read_history
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.journal import Journal, close_journal, read_journal
+from tendies_ops.release.journal import Journal, read_journal
 from tendies_ops.release.move_back import carry_out_rollback, put_back
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.prove import read_golden
@@ -40,7 +40,7 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     else:
         took_back = _settle_release(tx, journal, wanted_digest)
     tx.journal, tx.swap = None, asked
-    close_journal(tx.base)
+    tx.close()
     return took_back
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.fleet import Fleet
-from tendies_ops.release.journal import Journal, Phase, enter_phase, write_journal
+from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
 from tendies_ops.release.swap import DirectorySwap, Swap, make_swap
 from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
@@ -60,7 +60,12 @@ class Transaction:
         reason: str = "",
         moved: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """Open the journal."""
+        """
+        Open the journal.
+
+        :raises LockHeldError: this process was paused, and somebody else has the lock now.
+        """
+        self.lock.check()
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         name, servers = self.fleet.model_name, self.fleet.servers
         self.journal = Journal(
@@ -79,9 +84,23 @@ class Transaction:
         write_journal(self.base, self.journal)
 
     def enter(self, phase: Phase, *, reason: str = "") -> None:
-        """Write the next phase down."""
+        """
+        Write the next phase down.
+
+        :raises LockHeldError: as :meth:`begin`: another release goes on with this one's work, or has taken it back.
+        """
         if self.journal is not None:
+            self.lock.check()
             self.journal = enter_phase(self.base, self.journal, phase, reason=reason)
+
+    def close(self) -> None:
+        """
+        It is over: remove the journal.
+
+        :raises LockHeldError: as :meth:`begin`: the journal that lies there may be another's.
+        """
+        self.lock.check()
+        close_journal(self.base)
 
     def note(self, words: str) -> None:
         """Keep it for the report and say it now."""

@@ -47,6 +47,7 @@ def bring_back(tx: Transaction) -> None:
     journal = tx.journal
     if journal is None or journal.phase in {"rolling_back", "undoing_rollback"}:
         return
+    tx.lock.check()
     for name, aside in reversed(journal.moved):
         if (tx.base / aside).exists() and not (tx.base / name).exists():
             (tx.base / aside).rename(tx.base / name)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import ReleaseError
+from tendies_ops.errors import LockHeldError, ReleaseError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.journal import read_journal
 from tendies_ops.spec import ReleaseSpec
@@ -126,6 +127,28 @@ def test_a_released_version_is_not_withdrawn_because_its_second_proof_was_killed
         release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
 
     assert available_versions(server.url) == [2]
+
+
+def test_a_release_that_was_paused_and_passed_over_changes_nothing_any_more(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "1", by=10), base, [server.url], options=OPTIONS)
+
+    def be_passed_over(words: str) -> None:
+        if words.startswith("Published"):
+            with lock_base_path(base, purpose="the other host", stale_after_s=0.0):
+                pass
+            release_model(make_candidate(tmp_path / "3", by=30), base, [server.url], options=OPTIONS)
+
+    hurried = OPTIONS.model_copy(update={"available_timeout_s": 1.0})
+    with pytest.raises(LockHeldError, match="took over the lock"):
+        release_model(
+            make_candidate(tmp_path / "2", by=20), base, [server.url], options=hurried, on_step=be_passed_over
+        )
+
+    assert available_versions(server.url) == [3]
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2", "3"]
+    assert read_journal(base) is None
 
 
 def test_a_journal_that_cannot_be_read_is_not_taken_for_none(
