@@ -47,7 +47,7 @@ def append_history(model_base_path: Path, record: HistoryRecord) -> None:
         if size_bytes:
             stream.seek(size_bytes - 1)
             line = line if stream.read(1) == b"\n" else "\n" + line
-        stream.write(line.encode())
+        stream.write(line.encode(errors="backslashreplace"))  # of a name that is no UTF-8
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -56,7 +56,8 @@ def read_history(model_base_path: Path) -> list[HistoryRecord]:
     """Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over."""
     path = model_base_path / STATE_DIRECTORY / _NAME
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        # At "\n" only: a reason may hold other ends of lines, such as U+2028, which JSON leaves as they are.
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     return [record for line in lines if (record := _parse(line)) is not None]
