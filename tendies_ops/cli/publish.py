@@ -19,7 +19,7 @@ def publish_command(
     ],
     model_base_path: Annotated[str, typer.Option(help="The directory that Model Server watches, or an fsspec URL.")],
     check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
-    lock_timeout_s: Annotated[float, typer.Option(help="How long to wait for another publisher.")] = 600.0,
+    lock_timeout_s: Annotated[float, typer.Option(min=0.0, help="How long to wait for another publisher.")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """

@@ -13,7 +13,8 @@ from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
 from tendies_ops.cli.release_arguments import ReleaseArguments
 from tendies_ops.errors import UsageError
-from tendies_ops.release import ReleaseReport, rehearse, release_model
+from tendies_ops.publish.layout import ensure_base_path
+from tendies_ops.release import ReleaseReport, check_servers, rehearse, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec
 
 
@@ -31,6 +32,8 @@ def release_command(arguments: ReleaseArguments) -> int:
     options = arguments.options(ReleaseSpec() if spec is None else spec.release)
     if options.model_base_path is None:
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
+    check_servers(options.servers)  # an export takes minutes
+    ensure_base_path(options.model_base_path)
     with stop_on_signals() as cancelled, contextlib.ExitStack() as stack:
         trial = partial(rehearse, tolerance=options.tolerance, cancelled=cancelled)
         report = release_model(

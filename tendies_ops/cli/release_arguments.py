@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+from pydantic import ValidationError
 from typer import Argument, Option
 
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import ModelSpec, ReleaseSpec, load_spec
+
+#: Where an option is called otherwise than the spec's key.
+_OPTION_NAMES = {"available_timeout_s": "--timeout-s", "restore_timeout_s": "--timeout-s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,4 +68,18 @@ class ReleaseArguments:
             "keep_versions": self.keep_versions,
             "gate": of_spec.gate.model_copy(update={"review": True}) if self.review else None,
         }
-        return of_spec.model_copy(update={name: value for name, value in said.items() if value is not None})
+        return with_said(of_spec, {name: value for name, value in said.items() if value is not None})
+
+
+def with_said(options: ReleaseSpec, said: Mapping[str, Any]) -> ReleaseSpec:
+    """
+    The options with what the command line says, held against the same limits as a spec.
+
+    :raises UsageError: a value is beyond them; names the option.
+    """
+    try:
+        return ReleaseSpec.model_validate({**dict(options), **said})
+    except ValidationError as error:
+        found = error.errors()[0]
+        option = _OPTION_NAMES.get(str(found["loc"][0]), f"--{found['loc'][0]}".replace("_", "-"))
+        raise UsageError(f"{option} {found['input']}: {found['msg'][0].lower()}{found['msg'][1:]}.") from None

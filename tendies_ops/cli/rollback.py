@@ -10,6 +10,7 @@ import typer
 from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, error_console, print_json
 from tendies_ops.cli.release import print_report
+from tendies_ops.cli.release_arguments import with_said
 from tendies_ops.release import rollback_model
 from tendies_ops.spec import ReleaseSpec
 
@@ -41,7 +42,7 @@ def rollback_command(  # noqa: PLR0913  # one for each option
             model_name=model,
             to_version=to,
             reason=reason,
-            options=ReleaseSpec(restore_timeout_s=timeout_s, model_config_file=model_config_file),
+            options=with_said(ReleaseSpec(), {"restore_timeout_s": timeout_s, "model_config_file": model_config_file}),
             cancelled=cancelled,
             on_step=lambda words: error_console.print(words, markup=False),
         )

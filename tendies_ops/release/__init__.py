@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tendies_ops.release.fleet import check_servers
 from tendies_ops.release.rehearsal import rehearse
 from tendies_ops.release.release import release_model
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
@@ -13,6 +14,7 @@ __all__ = [
     "ModelVersions",
     "ReleaseReport",
     "ReplicaReport",
+    "check_servers",
     "list_versions",
     "rehearse",
     "reject_model",

@@ -39,10 +39,7 @@ class Fleet:
         headers: Mapping[str, str] | None = None,
         verify: bool | str = True,
     ) -> None:
-        if not servers:
-            raise UsageError("Name at least one Model Server: --server http://localhost:8501")
-        if len(set(servers)) != len(servers):
-            raise UsageError(f"A server is named twice: {', '.join(servers)}.")
+        check_servers(servers)
         self.model_name = model_name
         self.servers = tuple(servers)
 
@@ -153,6 +150,20 @@ class Fleet:
             return self._status[server].version_statuses(self.model_name)
         except ModelServerError as error:
             return error
+
+
+def check_servers(servers: Sequence[str]) -> None:
+    """
+    Look at the addresses alone; nobody is asked.
+
+    :raises UsageError: there is none, one is no URL, or one is named twice.
+    """
+    if not servers:
+        raise UsageError("Name at least one Model Server: --server http://localhost:8501")
+    if len(set(servers)) != len(servers):
+        raise UsageError(f"A server is named twice: {', '.join(servers)}.")
+    for server in servers:
+        ModelServerClient(server).close()
 
 
 def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int) -> bool:

@@ -18,6 +18,7 @@ from tendies_ops.publish.leases import remove_dead_leases
 from tendies_ops.release.attempt import prove_or_undo
 from tendies_ops.release.candidate import find_candidate, publish_candidate
 from tendies_ops.release.commit import commit_release
+from tendies_ops.release.fleet import check_servers
 from tendies_ops.release.gate import ask_live_version, open_gate
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.memory import check_memory
@@ -62,6 +63,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :raises ReleaseError: it did not go through. The text has the server's words and says what serves now.
     :raises PublishError: it could not be published; nothing was changed.
     """
+    check_servers(servers)
     manifest = read_manifest(saved_model_dir)
     check_promises(saved_model_dir, manifest)
     options = options or ReleaseSpec()

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.support.candidates import make_candidate
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
 from tests.support.ports import free_port
+from tests.support.specs import write_specs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TENDIES = Path(sys.executable).with_name("tendies")
@@ -160,6 +162,34 @@ def test_a_command_without_its_arguments_says_which_is_missing(command: str) -> 
     assert result.returncode == 2
     assert "Missing" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Path) -> None:
+    url, base = f"http://127.0.0.1:{free_port()}", tmp_path / "base"
+    base.mkdir()
+    candidate = make_candidate(tmp_path / "candidate")
+    for seconds in ("0", "-1", "nan"):
+        options = ("--model-base-path", base, "--server", url, "--timeout-s", seconds)
+        released = told(tendies("release", candidate, "--no-rehearsal", *options), status=2)
+        rolled_back = told(tendies("rollback", "--model", MODEL_NAME, *options), status=2)
+        assert f"--timeout-s {float(seconds)}: input should be greater than 0" in released
+        assert released == rolled_back
+    assert list(base.iterdir()) == []
+
+
+def test_a_release_without_a_server_is_told_so_before_the_export(tmp_path: Path) -> None:
+    spec = write_specs(tmp_path / "specs", {"model_name": MODEL_NAME}) / f"{MODEL_NAME}.yaml"
+    result = tendies("release", spec, "--model-base-path", tmp_path / "base")
+    assert "Name at least one Model Server" in told(result, status=2)
+    assert "Exporting" not in result.stderr
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_release_to_nowhere_is_told_so_before_the_export(tmp_path: Path) -> None:
+    server = ("--server", "http://127.0.0.1:9")
+    result = tendies("release", SPEC, *server, "--model-base-path", tmp_path / "no" / "such" / "base")
+    assert "nor the directory above it exists" in told(result, status=2)
+    assert "Exporting" not in result.stderr
 
 
 def without_root_rights() -> tuple[str, ...]:
