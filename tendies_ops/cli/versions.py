@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.release import ModelVersions, list_versions
@@ -29,11 +30,12 @@ def versions_command(
 
 
 def _print(found: ModelVersions) -> None:
-    table = Table(title=f"{found.model_name or 'no model yet'} in {found.model_base_path}", title_justify="left")
+    title = Text(f"{found.model_name or 'no model yet'} in {found.model_base_path}")
+    table = Table(title=title, title_justify="left")
     for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "why withdrawn"):
         table.add_column(heading, overflow="fold")
     for entry in found.versions:
-        table.add_row(
+        words = (
             str(entry.version),
             entry.state,
             f"{len(entry.serving_on)} of {len(found.servers)}" if found.servers else "?",
@@ -42,6 +44,7 @@ def _print(found: ModelVersions) -> None:
             entry.model_digest.removeprefix("sha256:")[:12] or "-",
             entry.reason or "-",
         )
+        table.add_row(*map(Text, words))  # a reason is shown as it was written, also where it looks like markup
     console.print(table)
     for server, words in found.servers.items():
         console.print(f"{server}: {words}", markup=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tendies_ops.publish.history import HistoryRecord, append_history
 from tests.support.candidates import make_candidate
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
 from tests.support.ports import free_port
@@ -175,6 +176,19 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
         assert f"--timeout-s {float(seconds)}: input should be greater than 0" in released
         assert released == rolled_back
     assert list(base.iterdir()) == []
+
+
+def test_what_looks_like_markup_in_a_reason_is_listed_as_it_is(tmp_path: Path) -> None:
+    base = tmp_path / "base [red]"
+    make_candidate(base / "7.withdrawn-rolled-back")
+    append_history(base, HistoryRecord("withdrawn", 7, "seams [of tiles] at [/borders]", MODEL_NAME))
+
+    ended = tendies("versions", "--model-base-path", base)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "base[red]" in "".join(ended.stdout.split())
+    reasons = [line.split("│")[-2].strip() for line in ended.stdout.splitlines() if "│" in line]
+    assert "".join(reasons).replace(" ", "") == "seams[oftiles]at[/borders]"
 
 
 def test_a_release_without_a_server_is_told_so_before_the_export(tmp_path: Path) -> None:
