@@ -35,7 +35,7 @@ def _print(found: ModelVersions) -> None:
     for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "why withdrawn"):
         table.add_column(heading, overflow="fold")
     for entry in found.versions:
-        words = (
+        cells = (
             str(entry.version),
             entry.state,
             f"{len(entry.serving_on)} of {len(found.servers)}" if found.servers else "?",
@@ -44,7 +44,7 @@ def _print(found: ModelVersions) -> None:
             entry.model_digest.removeprefix("sha256:")[:12] or "-",
             entry.reason or "-",
         )
-        table.add_row(*map(Text, words))  # a reason is shown as it was written, also where it looks like markup
+        table.add_row(*map(Text, cells))  # a reason is shown as it was written, also where it looks like markup
     console.print(table)
     for server, words in found.servers.items():
         console.print(f"{server}: {words}", markup=False)
