@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import uuid
 from pathlib import Path
 
 
-def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_bytes_atomically(
+    path: Path, data: bytes, *, durable: bool = True, like: os.stat_result | None = None
+) -> None:
     """
     Write ``data`` beside ``path`` under a hidden name, then rename it over ``path``.
 
     :param durable: also sync file and directory, so that it survives a power cut and not only a kill.
+    :param like: with this mode and, as far as this process may, of this owner and group; absent: as the umask says.
     :raises OSError: the disk is full, the folder is not writable. Nothing is left behind.
     """
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
     try:
         with temporary.open("wb") as stream:
+            if like is not None:  # before it has its name: whoever reads it may do so at any moment
+                _make_like(stream.fileno(), like)
             stream.write(data)
             stream.flush()
             if durable:
@@ -29,9 +36,15 @@ def write_bytes_atomically(path: Path, data: bytes, *, durable: bool = True) -> 
         sync_directory(path.parent)
 
 
-def write_text_atomically(path: Path, text: str, *, durable: bool = True) -> None:
+def write_text_atomically(path: Path, text: str, *, durable: bool = True, like: os.stat_result | None = None) -> None:
     """:func:`write_bytes_atomically` for UTF-8 text."""
-    write_bytes_atomically(path, text.encode(), durable=durable)
+    write_bytes_atomically(path, text.encode(), durable=durable, like=like)
+
+
+def _make_like(descriptor: int, like: os.stat_result) -> None:
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
 
 
 def sync_directory(directory: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,16 +35,15 @@ class ModelConfigFile:
 
     def write(self, *, versions: Sequence[int], labels: Mapping[str, int]) -> None:
         """
-        Change this model's versions and labels. The file is whole at any moment and keeps its mode.
+        Change this model's versions and labels. The file is whole at any moment and keeps its mode and owner.
 
         :raises ReleaseError: it cannot be written.
         """
+        path = self.path.resolve()  # a link to it stays one
         try:
-            with lock_base_path(self.path.parent, purpose=f"model config of {self._model_name}", timeout_s=60.0):
+            with lock_base_path(path.parent, purpose=f"model config of {self._model_name}", timeout_s=60.0):
                 text = change_entry(self._text(), self._model_name, versions=versions, labels=labels)
-                mode = stat.S_IMODE(self.path.stat().st_mode)
-                write_text_atomically(self.path, text)
-                self.path.chmod(mode)
+                write_text_atomically(path, text, like=path.stat())
         except OSError as error:
             raise ReleaseError(f"The model config file {self.path} cannot be written: {error.strerror}.") from error
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,45 @@ def test_what_was_written_is_what_the_server_reads(tmp_path: Path) -> None:
     assert models["stripes"].labels == {"stable": 1, "canary": 2}
     assert models["other"].labels == {"stable": 3, "canary": 5}
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    real = tmp_path / "real" / "models.config"
+    real.write_text(TEXT)
+    link = tmp_path / "models.config"
+    link.symlink_to(real)
+
+    ModelConfigFile(link, "stripes").write(versions=[1], labels={"stable": 1})
+
+    assert link.is_symlink()
+    assert read_entry(real.read_text(), "stripes").labels == {"stable": 1}
+
+
+_KILLED_AFTER_THE_RENAME = """
+import os, sys
+from pathlib import Path
+from tendies_ops.release.model_config import ModelConfigFile
+
+def killed(self, target, rename=Path.replace):
+    rename(self, target)
+    os._exit(9)
+
+os.umask(0o077)
+Path.replace = killed
+ModelConfigFile(Path(sys.argv[1]), "stripes").write(versions=[1], labels={})
+"""
+
+
+def test_a_strict_umask_hides_the_file_from_the_servers_at_no_moment(tmp_path: Path) -> None:
+    path = tmp_path / "models.config"
+    path.write_text(TEXT)
+    path.chmod(0o644)
+
+    ended = subprocess.run([sys.executable, "-c", _KILLED_AFTER_THE_RENAME, str(path)], check=False)
+
+    assert ended.returncode == 9
+    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_writing_again_and_again_comes_to_rest() -> None:
