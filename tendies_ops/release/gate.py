@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.errors import BadAnswerError, ModelServerError, ReleaseError, ReviewNeededError
+from tendies_ops.errors import BadAnswerError, ModelServerError, ReleaseError, ReviewNeededError, UsageError
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.prove import GoldenImage
 from tendies_ops.release.report import reports_directory
@@ -58,36 +58,67 @@ def ask_live_version(fleet: Fleet, golden: Sequence[GoldenImage], live_version: 
 
     :return: None: nothing serves, or the model's answers are no pictures, so there is nothing to look at.
     """
-    if live_version is None or not all(len(g.promised) == 1 and not any(g.is_tensor.values()) for g in golden):
+    if live_version is None or not _are_pictures(golden):
         return None
     return LiveAnswers(live_version, {image.name: _ask_any(fleet, live_version, image) for image in golden})
 
 
+def check_limits(golden: Sequence[GoldenImage], gate: GateSpec) -> None:
+    """
+    A limit that nothing can be held against must not count as kept.
+
+    :raises UsageError: there is such a limit.
+    """
+    limits = [f"`gate.{name}`" for name in ("min_ssim", "max_change") if getattr(gate, name) is not None]
+    if limits and not _are_pictures(golden):
+        raise UsageError(
+            f"{' and '.join(limits)} compares pictures, and this model does not answer with one picture for each. "
+            "Take it out of the spec; `gate.review` asks a person about any model."
+        )
+
+
 def open_gate(
-    tx: Transaction, live: LiveAnswers | None, golden: Sequence[GoldenImage], *, model_digest: str, approved_by: str
+    tx: Transaction,
+    live: LiveAnswers | None,
+    golden: Sequence[GoldenImage],
+    *,
+    model_digest: str,
+    to_be_approved: bool,
 ) -> None:
     """
     Before anything is changed: hold the candidate's promised pictures against the live version's.
 
     The promise is what the exporter proved; that the replicas keep it is proved after the swap.
 
-    :param approved_by: who looked at the pictures and said yes.
+    :param to_be_approved: the spec wants a person's yes, and there is none.
     :raises ReleaseError: a limit of the spec is broken, or a person has to look first.
     """
-    if live is None:
-        return
-    result = compare_promises(tx.base, live, golden, tx.options.gate, model_digest=model_digest)
-    tx.gate = result.summary()
-    if result.breaches:
-        raise ReleaseError(
-            f"The gate is closed: {'; '.join(result.breaches)}. Nothing was changed. Version {live.version} and the "
-            f"candidate side by side: {result.contact_sheet}"
-        )
-    if tx.options.gate.review and not approved_by:
+    sheet = ""
+    if live is not None:
+        result = compare_promises(tx.base, live, golden, tx.options.gate, model_digest=model_digest)
+        tx.gate, sheet = result.summary(), result.contact_sheet
+        if result.breaches:
+            raise ReleaseError(
+                f"The gate is closed: {'; '.join(result.breaches)}. Nothing was changed. Version {live.version} and "
+                f"the candidate side by side: {sheet}"
+            )
+    if to_be_approved:
         raise ReviewNeededError(
-            f"A person has to look first: version {live.version} and the candidate side by side are in "
-            f"{result.contact_sheet}. Nothing was changed. To release it, run the same again with --approved-by NAME."
+            f"A person has to look first: {_where_to_look(live, golden, sheet)}. Nothing was changed. To release it, "
+            "run the same again with --approved-by NAME."
         )
+
+
+def _where_to_look(live: LiveAnswers | None, golden: Sequence[GoldenImage], sheet: str) -> str:
+    if live is not None:
+        return f"version {live.version} and the candidate side by side are in {sheet}"
+    if not _are_pictures(golden):
+        return "there is no sheet of pictures, for the model answers with something else"
+    return "the candidate serves already, published without a release, and the version before is not loaded any more"
+
+
+def _are_pictures(golden: Sequence[GoldenImage]) -> bool:
+    return all(len(g.promised) == 1 and not any(g.is_tensor.values()) for g in golden)
 
 
 def compare_promises(

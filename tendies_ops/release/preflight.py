@@ -18,7 +18,8 @@ def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
     """
     The version must promise something, and its own parity must have kept the promise.
 
-    :raises PublishError: no golden images, no parity results, or parity beyond the manifest's tolerance.
+    :raises PublishError: no golden images, none promised for one, no parity results, or parity beyond the manifest's
+        tolerance.
     """
     if not manifest.golden or not manifest.parity:
         missing = "golden images" if not manifest.golden else "parity results"
@@ -26,6 +27,9 @@ def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
             f"The manifest of {saved_model_dir} has no {missing}, so no replica can prove that it serves the right "
             "pictures. Export it with `tendies export`."
         )
+    for golden in manifest.golden:
+        if not golden.outputs:
+            raise PublishError(f"The manifest of {saved_model_dir} promises nothing for golden image {golden.name}.")
     limits = {"of_255": manifest.tolerance, "absolute": manifest.tensor_tolerance}
     for entry in manifest.parity:
         if not entry.max_abs <= limits.get(entry.unit, 0.0):  # written so that NaN fails

@@ -173,7 +173,7 @@ def _difference(image: GoldenImage, output: str, got: Any, tolerance: float) -> 
         difference = compare_pixels(image.promised[output], got)
     except BadAnswerError as error:
         raise ProofFailedError(f"output {output}: {error}") from error
-    if difference.max_abs > tolerance:
+    if not difference.max_abs <= tolerance:  # written so that NaN fails
         raise ProofFailedError(
             f"the picture differs from the promised one by up to {difference.max_abs:.0f} of 255 "
             f"(mean {difference.mean_abs:.2f}); allowed is {tolerance:g}"

@@ -16,15 +16,15 @@ from pathlib import Path
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
 from tendies_ops.publish.leases import remove_dead_leases
 from tendies_ops.release.attempt import prove_or_undo
-from tendies_ops.release.candidate import find_candidate, publish_candidate
+from tendies_ops.release.candidate import Candidate, find_candidate, publish_candidate
 from tendies_ops.release.commit import commit_release
 from tendies_ops.release.fleet import check_servers
-from tendies_ops.release.gate import ask_live_version, open_gate
+from tendies_ops.release.gate import LiveAnswers, ask_live_version, check_limits, open_gate
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.memory import check_memory
 from tendies_ops.release.preflight import check_promises, look_at_fleet
 from tendies_ops.release.probe import SwapProbe
-from tendies_ops.release.prove import read_golden
+from tendies_ops.release.prove import GoldenImage, read_golden
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport
 from tendies_ops.release.transaction import Say, Terms, Transaction, open_transaction
@@ -89,6 +89,7 @@ def _run(
     started_s = time.monotonic()
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
+    check_limits(golden, tx.options.gate)
     remove_leftovers(tx.base)
     remove_dead_leases(tx.base)
     recover(tx, wanted_digest=manifest.model_digest)
@@ -96,8 +97,7 @@ def _run(
     found = find_candidate(tx, manifest, previous)
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
-    live = None if found else ask_live_version(tx.fleet, golden, previous)
-    open_gate(tx, live, golden, model_digest=manifest.model_digest, approved_by=approved_by)
+    live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous, approved_by=approved_by)
     unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
     if not (found and found.committed_before):
         tx.swap.prepare(tx, found.previous if found else previous)
@@ -110,3 +110,28 @@ def _run(
             tx.begin("loading", manifest=manifest, version=found.published.version, previous_version=found.previous)
         evidence = prove_or_undo(tx, candidate, golden, live, probe)
     return commit_release(tx, candidate, evidence, approved_by=approved_by, elapsed_s=time.monotonic() - started_s)
+
+
+def _pass_gate(
+    tx: Transaction,
+    manifest: Manifest,
+    golden: Sequence[GoldenImage],
+    found: Candidate | None,
+    previous: int | None,
+    *,
+    approved_by: str,
+) -> LiveAnswers | None:
+    """
+    Through the gate, unless an earlier release has done so.
+
+    :param found: the candidate, where it was published before. By directory it serves already, so there are no pictures
+        of ``previous`` to hold it against any more; by labels there are.
+    :return: what the candidate will be held against once it is loaded.
+    """
+    if found is not None and found.committed_before:
+        return None
+    gone = found is not None and tx.swap.label is None
+    live = None if gone else ask_live_version(tx.fleet, golden, previous)
+    to_be_approved = tx.options.gate.review and not approved_by and previous is not None
+    open_gate(tx, live, golden, model_digest=manifest.model_digest, to_be_approved=to_be_approved)
+    return live

@@ -13,7 +13,7 @@ from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.layout import REJECTED_SUFFIX, ensure_base_path, review_directory
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import Fleet
-from tendies_ops.release.gate import ask_live_version, compare_promises
+from tendies_ops.release.gate import ask_live_version, check_limits, compare_promises
 from tendies_ops.release.preflight import serving_version
 from tendies_ops.release.prove import read_golden
 from tendies_ops.release.swap import make_swap
@@ -45,6 +45,7 @@ def review_model(
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
     options = options or ReleaseSpec()
+    check_limits(golden, options.gate)
     base = ensure_base_path(model_base_path)
     found: dict[str, Any] = {"model_name": manifest.model_name, "model_digest": manifest.model_digest}
     with Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.compare import compare_images
-from tendies_ops.errors import ReleaseError, ReviewNeededError, StoppedError
+from tendies_ops.errors import ReleaseError, ReviewNeededError, StoppedError, UsageError
+from tendies_ops.publish import list_version_dirs, publish_version
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import review_directory
 from tendies_ops.publish.leases import hold_lease
@@ -17,7 +18,7 @@ from tendies_ops.release import reject_model, release_model, review_model
 from tendies_ops.release.attempt import swap_breaches
 from tendies_ops.spec import ReleaseSpec, read_manifest
 from tendies_ops.spec.release import GateSpec, SwapLimits
-from tests.support.candidates import make_candidate, picture, shift
+from tests.support.candidates import make_candidate, picture, shift, write_manifest
 from tests.support.watching_server import WatchingServer
 
 QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
@@ -63,6 +64,64 @@ def test_a_person_looks_first_and_is_named_in_the_history(tmp_path: Path, base: 
 
     assert report.version == 2
     assert read_history(base)[-1].reason == "approved by Ada"
+
+
+def test_a_version_that_was_published_past_the_review_is_not_released_without_one(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=gated(review=True))
+    candidate = make_candidate(tmp_path / "b", by=11)
+    publish_version(candidate, base)
+
+    with pytest.raises(ReviewNeededError, match=r"candidate serves already.*--approved-by"):
+        release_model(candidate, base, [server.url], options=gated(review=True))
+    report = release_model(candidate, base, [server.url], options=gated(review=True), approved_by="Ada")
+    again = release_model(candidate, base, [server.url], options=gated(review=True))
+
+    assert [(r.version, r.state) for r in (report, again)] == [(2, "released"), (2, "already_serving")]
+
+
+def numbers_instead_of_a_picture(candidate: Path) -> Path:
+    """The same candidate, which promises numbers."""
+    golden = candidate / "assets.extra" / "tendies_golden"
+    entries = []
+    for seed in range(2):
+        (golden / f"{seed}.out.json").write_text("[0.5]")
+        files = {"input": golden / f"{seed}.in.png", "scores": golden / f"{seed}.out.json"}
+        names = {name: path.relative_to(candidate).as_posix() for name, path in files.items()}
+        entries.append({"name": str(seed), "input": names["input"], "outputs": {"scores": names["scores"]}})
+    write_manifest(candidate, golden=entries)
+    return candidate
+
+
+@pytest.mark.parametrize("gate", [{"max_change": 5.0}, {"min_ssim": 0.9}])
+def test_limits_for_pictures_are_refused_where_a_model_answers_with_numbers(
+    tmp_path: Path, base: Path, server: WatchingServer, gate: dict[str, float]
+) -> None:
+    candidate = numbers_instead_of_a_picture(make_candidate(tmp_path / "a"))
+
+    with pytest.raises(UsageError, match=rf"{next(iter(gate))}.*compares pictures"):
+        release_model(candidate, base, [server.url], options=gated(**gate))
+    with pytest.raises(UsageError, match="compares pictures"):
+        review_model(candidate, base, [server.url], options=gated(**gate))
+
+    assert list_version_dirs(base) == []
+
+
+def test_a_model_that_answers_with_numbers_is_approved_by_a_person_too(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+
+    with pytest.raises(ReviewNeededError, match=r"answers with something else"):
+        release_model(
+            numbers_instead_of_a_picture(make_candidate(tmp_path / "b")),
+            base,
+            [server.url],
+            options=gated(review=True),
+        )
+
+    assert server.loads == [1]
 
 
 def test_the_limits_of_the_swap() -> None:

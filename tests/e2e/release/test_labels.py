@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import ReleaseError
+from tendies_ops.publish import publish_version
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.model_config import read_entry
 from tendies_ops.server.model_config import read_model_config
 from tendies_ops.spec import ReleaseSpec
+from tendies_ops.spec.release import GateSpec
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
@@ -148,6 +150,22 @@ def test_a_version_that_a_run_is_using_stays_loaded_beside(
     assert entry(config_file) == ((1, 2, 3), {"stable": 3})
     assert available_versions(labelled.url) == [3, 2, 1]
     assert any("run of last night" in note and "stays loaded beside" in note for note in report.notes)
+
+
+def test_what_was_published_without_a_release_is_held_against_the_stable_version_before_the_label_moves(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [labelled.url], options=options)
+    candidate = make_candidate(tmp_path / "b", by=20)
+    publish_version(candidate, base)
+    gated = options.model_copy(update={"gate": GateSpec(max_change=5.0)})
+
+    with pytest.raises(ReleaseError, match=r"The gate is closed.*Nothing was changed"):
+        release_model(candidate, base, [labelled.url], options=gated)
+    assert entry(config_file) == ((1,), {"stable": 1})
+
+    report = release_model(candidate, base, [labelled.url], options=options)
+    assert (report.version, report.state, report.gate["live_version"]) == (2, "released", 1)
 
 
 @pytest.mark.parametrize(

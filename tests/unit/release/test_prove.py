@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tendies_ops.errors import ProofFailedError, PublishError
 from tendies_ops.release.fleet import Fleet
@@ -162,6 +165,23 @@ def test_a_manifest_that_promises_nothing_is_refused(tmp_path: Path, part: str, 
 
     with pytest.raises(PublishError, match=words):
         check_promises(tmp_path / "a", manifest)
+
+
+def test_a_golden_image_without_an_answer_is_refused(tmp_path: Path) -> None:
+    manifest = read_manifest(make_candidate(tmp_path / "a"))
+    hollow = manifest.golden[1].model_copy(update={"outputs": {}})
+
+    with pytest.raises(PublishError, match="promises nothing for golden image 1"):
+        check_promises(tmp_path / "a", manifest.model_copy(update={"golden": (manifest.golden[0], hollow)}))
+
+
+def test_a_picture_of_nan_is_no_proof(fleet: Fleet, answers: Answers) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((16, 16), np.nan, np.float32)).save(stream, "TIFF")
+    answers.next = predictions_answer([stream.getvalue()])
+
+    with pytest.raises(ProofFailedError, match="differs from the promised one"):
+        prove_version(fleet, 7, picture_golden(), tolerance=255)
 
 
 @pytest.mark.parametrize("swaps", [False, True])
