@@ -37,8 +37,12 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     asked, tx.swap = tx.swap, make_swap(journal.model_config_file, journal.model_name)
     if journal.phase in {"rolling_back", "undoing_rollback"}:
         took_back = _settle_rollback(tx, journal)
+    elif _goes_on(tx, journal, wanted_digest):
+        tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
+        tx.swap = asked
+        return False  # the journal stays until the release begins its own: it may be killed before that
     else:
-        took_back = _settle_release(tx, journal, wanted_digest)
+        took_back = _settle_release(tx, journal)
     tx.journal, tx.swap = None, asked
     tx.close()
     return took_back
@@ -57,18 +61,34 @@ def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
     return True
 
 
-def _settle_release(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
+def _goes_on(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
+    """Whether the version is there, unproved, and what the caller is about to release."""
+    wanted = journal.model_digest == wanted_digest and journal.phase != "withdrawing"
+    if not wanted or not _is_there(tx, journal) or _was_released(tx, journal):
+        return False
     bring_back(tx)
-    there = any(child.version == journal.version for child in list_version_dirs(tx.base))
+    return True
+
+
+def _is_there(tx: Transaction, journal: Journal) -> bool:
+    return any(child.version == journal.version for child in list_version_dirs(tx.base))
+
+
+def _was_released(tx: Transaction, journal: Journal) -> bool:
+    events = {record.event for record in read_history(tx.base) if record.version == journal.version}
+    return bool(events & {"released", "rolled_back"})
+
+
+def _settle_release(tx: Transaction, journal: Journal) -> bool:
+    bring_back(tx)
+    there = _is_there(tx, journal)
     if journal.phase == "withdrawing":
         _finish_withdrawal(tx, journal, there=there)
         return True
     if not there:
         tx.note(f"Version {journal.version} had not become visible; nothing of it is left.")
-    elif any(r.version == journal.version and r.event in {"released", "rolled_back"} for r in read_history(tx.base)):
+    elif _was_released(tx, journal):
         tx.note(f"Version {journal.version} had been released before; it is left as it is.")
-    elif journal.model_digest == wanted_digest:
-        tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
     elif journal.phase == "proved" or _proves_itself(tx, journal):
         tx.swap.promote(tx, journal.version, journal.previous_version)
         _record(tx, journal, "released", "finished after its release was killed")

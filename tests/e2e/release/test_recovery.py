@@ -129,6 +129,29 @@ def test_a_released_version_is_not_withdrawn_because_its_second_proof_was_killed
     assert available_versions(server.url) == [2]
 
 
+class KilledError(BaseException):
+    """Nothing is undone where it is raised, as after ``kill -9``."""
+
+
+@pytest.mark.usefixtures("two")
+def test_a_release_that_was_killed_twice_is_known_to_the_next(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    wrong = make_candidate(tmp_path / "c", by=30, promised_by=31)
+    killed("loading", base, server, wrong)
+
+    def kill(words: str) -> None:
+        if "has this content already" in words:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        release_model(wrong, base, [server.url], options=OPTIONS, on_step=kill)
+    report = release_model(make_candidate(tmp_path / "d", by=40), base, [server.url], options=OPTIONS)
+
+    assert (report.version, report.previous_version) == (4, 2)
+    assert (base / "3.withdrawn-killed").is_dir()
+
+
 def test_a_release_that_was_paused_and_passed_over_changes_nothing_any_more(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
