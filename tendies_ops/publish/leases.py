@@ -2,11 +2,13 @@
 Leases: a batch run says that it is using a version, and nobody takes that version away meanwhile.
 
 A lease is a file ``.tendies/leases/<version>-<id>.json`` that its holder touches every few seconds. It ends with the
-run, with the run's process, or, on another host, two minutes after the last touch.
+run, with the run's process, or, on another host, two minutes after the last touch. A holder that was only paused makes
+it anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -53,12 +55,16 @@ def hold_lease(
     """
     path = model_base_path / STATE_DIRECTORY / "leases" / f"{version}-{uuid.uuid4().hex}.json"
     lease = Lease(version, holder, Owner.me(), path)
+
+    def write() -> None:
+        write_text_atomically(path, json.dumps({"holder": holder, "owner": lease.owner.to_json()}))
+
     try:
         (state_directory(model_base_path) / "leases").mkdir(exist_ok=True)
-        write_text_atomically(path, json.dumps({"holder": holder, "owner": lease.owner.to_json()}))
+        write()
     except OSError as error:
         raise PublishError(f"The lease {path} cannot be written: {error.strerror}.") from error
-    heartbeat = Heartbeat(path, interval_s=heartbeat_s)
+    heartbeat = Heartbeat(path, interval_s=heartbeat_s, restore=write)
     try:
         # Looked at after the lease is there: retention looks for leases again after it has moved a version away.
         if not any(child.version == version for child in list_version_dirs(model_base_path)):
@@ -101,8 +107,9 @@ def remove_dead_leases(model_base_path: Path) -> None:
     alive = {lease.path for lease in live_leases(model_base_path)}
     directory = model_base_path / STATE_DIRECTORY / "leases"
     for path in directory.iterdir() if directory.is_dir() else ():
-        if path not in alive and time.time() - path.lstat().st_mtime > EXPIRES_AFTER_S:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # begun or ended just now
+            if path not in alive and time.time() - path.lstat().st_mtime > EXPIRES_AFTER_S:
+                path.unlink()
 
 
 def _read(path: Path, now_s: float) -> Lease | None:
@@ -112,7 +119,10 @@ def _read(path: Path, now_s: float) -> Lease | None:
         lease = Lease(int(path.name.split("-")[0]), str(data["holder"]), Owner.from_json(data["owner"]), path)
     except (OSError, KeyError, TypeError, ValueError):
         return None  # ended just now, or never whole
-    return None if now_s - touched_s > EXPIRES_AFTER_S or lease.owner.is_known_dead() else lease
+    alive = lease.owner.is_known_alive()
+    if alive is None:  # on another host, only its touch tells
+        alive = now_s - touched_s <= EXPIRES_AFTER_S
+    return lease if alive else None
 
 
 def _digest_of(version_dir: Path) -> str:

@@ -7,6 +7,7 @@ import getpass
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,28 +60,37 @@ class Owner:
 
     def is_known_dead(self) -> bool:
         """Whether it ran where this process can look, and does not run any more. False where nobody can tell."""
+        return self.is_known_alive() is False
+
+    def is_known_alive(self) -> bool | None:
+        """Whether it runs where this process can look. None where nobody can tell."""
         mine = (socket.gethostname(), _boot_id(), _pid_namespace())
         if (self.host, self.boot_id, self.pid_namespace) != mine:
-            return False
+            return None
         try:
             process = psutil.Process(self.pid)
             same = abs(_seconds_after_boot(process) - self.process_started_s) < _SAME_START_S
-            return not same or process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+            return same and process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
         except psutil.NoSuchProcess:
-            return True
-        except psutil.Error:
             return False
+        except psutil.Error:
+            return None
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}, process {self.pid}"
 
 
 class Heartbeat:
-    """Touches a file from a thread, so that other hosts see that its owner lives."""
+    """
+    Touches a file from a thread, so that other hosts see that its owner lives.
 
-    def __init__(self, path: Path, *, interval_s: float) -> None:
+    :param restore: makes the file anew where it has gone; absent: it stays gone.
+    """
+
+    def __init__(self, path: Path, *, interval_s: float, restore: Callable[[], None] = lambda: None) -> None:
         self._path = path
         self._interval_s = interval_s
+        self._restore = restore
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat {path.name}", daemon=True)
         self._thread.start()
@@ -94,7 +104,10 @@ class Heartbeat:
         while not self._stop.wait(self._interval_s):
             # The file may be gone because another host took over, or its file server may be away and come back.
             with contextlib.suppress(OSError):
-                os.utime(self._path)  # without a time: the file server's clock, not ours
+                try:
+                    os.utime(self._path)  # without a time: the file server's clock, not ours
+                except FileNotFoundError:
+                    self._restore()
 
 
 def user_name() -> str:

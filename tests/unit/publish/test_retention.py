@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -11,7 +12,7 @@ import pytest
 from tendies_ops.errors import PublishError
 from tendies_ops.publish import publish_version
 from tendies_ops.publish.history import HistoryRecord, append_history
-from tendies_ops.publish.leases import EXPIRES_AFTER_S, hold_lease, live_leases
+from tendies_ops.publish.leases import EXPIRES_AFTER_S, hold_lease, live_leases, remove_dead_leases
 from tendies_ops.publish.owner import Owner
 from tendies_ops.publish.retention import apply_retention, versions_to_remove
 from tendies_ops.publish.versions import list_version_dirs
@@ -71,14 +72,40 @@ def test_a_lease_ends_with_its_run(base: Path) -> None:
     assert live_leases(base) == []
 
 
+def write_lease(path: Path, owner: Owner) -> None:
+    path.write_text(json.dumps({"holder": "x", "owner": owner.to_json()}))
+
+
 def test_a_lease_of_a_dead_process_or_a_silent_host_counts_no_more(base: Path) -> None:
     with hold_lease(base, 2, holder="run 2") as lease:
+        write_lease(lease.path, replace(Owner.me(), host="other"))
+        assert len(live_leases(base)) == 1
         assert live_leases(base, now_unix_s=time.time() + EXPIRES_AFTER_S + 5) == []
-        dead = replace(Owner.me(), process_started_s=1.0)
-        lease.path.write_text(f'{{"holder": "x", "owner": {__import__("json").dumps(dead.to_json())}}}')
-        os.utime(lease.path)
 
+        write_lease(lease.path, replace(Owner.me(), process_started_s=-100.0))
         assert live_leases(base) == []
+
+
+def test_a_lease_of_a_process_that_is_seen_to_live_outlasts_a_clock_that_was_put_forward(base: Path) -> None:
+    with hold_lease(base, 2, holder="run 2") as lease:
+        assert live_leases(base, now_unix_s=time.time() + 3600) == [lease]
+        os.utime(lease.path, (0, 0))
+        remove_dead_leases(base)
+
+        assert live_leases(base) == [lease]
+
+
+def test_a_lease_that_was_cleared_away_while_its_run_was_paused_is_there_again_at_its_next_beat(base: Path) -> None:
+    with hold_lease(base, 2, holder="run 2", heartbeat_s=0.01) as lease:
+        write_lease(lease.path, replace(Owner.me(), host="other"))
+        lease.path.unlink()
+        deadline_s = time.monotonic() + 10
+        while not live_leases(base) and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+
+        assert live_leases(base) == [lease]
+
+    assert live_leases(base) == []
 
 
 def test_a_version_that_is_not_there_cannot_be_leased(base: Path) -> None:
