@@ -50,12 +50,7 @@ def expect(
                 f"{' '.join(str(error).split())[:400]}. If it takes one size only, set contract.input.size; if its "
                 "strides need it, contract.input.multiple_of."
             ) from error
-        single = [name for name, value in outputs.items() if value.ndim == 0]
-        if single:
-            raise ExportError(
-                f"The output `{single[0]}` is a single number, not one answer a picture; leave it out with "
-                "source.output_tensors."
-            )
+        _require_one_a_picture(outputs)
         bad = first_not_finite(outputs)
         if bad is not None:
             raise ExportError(
@@ -66,6 +61,17 @@ def expect(
             Expectation(image, (pixels.shape[0], pixels.shape[1]), {k: v[0] for k, v in outputs.items()})
         )
     return expectations
+
+
+def _require_one_a_picture(outputs: Arrays) -> None:
+    for name, value in outputs.items():
+        if value.shape[:1] == (1,):
+            continue
+        found = "is a single number" if value.ndim == 0 else f"is {list(value.shape)} for a batch of one picture"
+        raise ExportError(
+            f"The output `{name}` {found}: its first dimension does not count the pictures. Give it one in the builder "
+            "(`output[None]`, with contract.input.batch_size: 1), or leave it out with source.output_tensors."
+        )
 
 
 def decoded(data: bytes, contract: Contract) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
 from tendies_ops.export.explain import road_of_a_picture
+from tendies_ops.export.fitting import require_fitting
 from tendies_ops.export.golden import GoldenImage, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.optimize import Draft, optimize
@@ -43,6 +44,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     golden = golden_images(spec.golden, spec.contract.input)
     feeds = {name: _neutral_value(spec.contract, network, name) for name in spec.contract.extra_inputs}
     expected = expect(network, golden, spec.contract, feeds)
+    require_fitting(expected, spec.contract)
     say(f"Ran the source on {len(golden)} golden images")
     frozen = network.freeze()
     del network

@@ -113,8 +113,8 @@ def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:
 
 
 def _class_pixels(values: NDArray[Any], contract: OutputContract) -> Pixels:
-    if np.issubdtype(values.dtype, np.integer):
-        classes = values.reshape(values.shape[:2])
+    if values.dtype.kind in "iub":
+        classes = values.reshape(values.shape[:2]).astype(np.int64)
     elif values.shape[-1] == 1:
         classes = (values[..., 0] > contract.threshold).astype(np.int64)
     else:

@@ -89,7 +89,7 @@ def encode_pictures(
 
 def class_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
     """
-    Turn scores (``[K, h, w, classes]``) or class numbers (``[K, h, w]``, ``[K, h, w, 1]`` integer) into label pixels.
+    Turn scores (``[K, h, w, classes]``) or class numbers (``[K, h, w]``, ``[K, h, w, 1]``, bool too) into label pixels.
 
     :return: ``uint8 [K, h, w, 1]`` class numbers, or ``[K, h, w, 3]`` with a palette.
     """
@@ -97,7 +97,7 @@ def class_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
 
     if contract.layout == "nchw" and values.shape.rank != 3:
         values = tf.transpose(values, [0, 2, 3, 1])
-    if values.dtype.is_integer:
+    if values.dtype.is_integer or values.dtype.is_bool:
         classes = tf.cast(values if values.shape.rank == 3 else values[..., 0], tf.int32)
     elif values.shape[-1] == 1:
         classes = tf.cast(values[..., 0] > contract.threshold, tf.int32)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 import tests.with_tensorflow.export.broken_checkpoints
+import tests.with_tensorflow.export.broken_contracts
 import tests.with_tensorflow.export.broken_graphs
-import tests.with_tensorflow.export.broken_specs  # noqa: F401  # the three add their cases
+import tests.with_tensorflow.export.broken_specs  # noqa: F401  # the four add their cases
 from tendies_ops.errors import TendiesError
 from tendies_ops.export.preflight import check_inputs
 from tendies_ops.spec import load_spec

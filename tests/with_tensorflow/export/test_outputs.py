@@ -86,6 +86,14 @@ def test_a_segmentation_comes_back_as_class_numbers(
     assert np.array_equal(classes, network(raw, FILES[0]).argmax(-1))
 
 
+def test_a_mask_of_true_and_false_comes_back_as_classes_1_and_0(
+    small_sources: Path, export_here: ExportHere, raw: Exported
+) -> None:
+    exported = export_here(spec(small_sources, "mask", {"kind": "segmentation"}))
+    classes = pixels_of(exported.send(FILES[0])["output_bytes"][0])
+    assert np.array_equal(classes, network(raw, FILES[0])[..., 0] > 0)
+
+
 def test_a_segmentation_with_a_palette_comes_back_in_colours(
     small_sources: Path, export_here: ExportHere, raw: Exported
 ) -> None:

@@ -48,6 +48,34 @@ def segmenter(image):
     return graph(image)
 
 
+def mask(image):
+    return graph(image)[..., :1] > 0
+
+
+def twice_as_large(image):
+    return tf.repeat(tf.repeat(graph(image), 2, axis=1), 2, axis=2)
+
+
+def half_as_large(image):
+    return graph(image)[:, ::2, ::2]
+
+
+def bytes_of_a_picture(image):
+    return tf.cast(graph(image) * 127.5 + 127.5, tf.uint8)
+
+
+def class_numbers_above_255(image):
+    return tf.argmax(graph(image), -1, tf.int32) + 300
+
+
+def boxes_without_a_batch(image):
+    return tf.reshape(graph(image), [-1, 3])[:10]
+
+
+def a_name_with_a_space(image):
+    return {"my picture": graph(image)}
+
+
 def sizes_that_need_a_multiple_of_8(image):
     out = graph(image)
     check = tf.debugging.Assert(tf.equal(tf.shape(image)[1] % 8, 0), ["rows must be a multiple of 8"])
