@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,24 @@ def golden_images(paths: Sequence[Path], contract: InputContract) -> list[Golden
 
     :raises SpecError: a given one cannot be read or is no PNG or JPEG.
     """
-    if paths:
-        return [_read(path, number) for number, path in enumerate(paths)]
-    return _made(contract)
+    if not paths:
+        return _made(contract)
+    images: list[GoldenImage] = []
+    for number, path in enumerate(paths):
+        images.append(_read(path, number, taken={image.name for image in images}))
+    return images
 
 
-def _read(path: Path, number: int) -> GoldenImage:
+def company_for(size: tuple[int, int]) -> GoldenImage:
+    """
+    Make one more picture of a size, other than any golden one of that size.
+
+    :param size: height and width.
+    """
+    return GoldenImage("company", "company.png", _encode(_noise(np.random.default_rng(_SEED + 1), *size), "PNG"))
+
+
+def _read(path: Path, number: int, *, taken: Set[str]) -> GoldenImage:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -48,7 +61,10 @@ def _read(path: Path, number: int) -> GoldenImage:
     suffix = {b"\x89PNG": ".png", b"\xff\xd8\xff\xe0": ".jpg"}.get(data[:4], ".jpg" if data[:2] == b"\xff\xd8" else "")
     if not suffix:
         raise SpecError(f"The golden image {path} is no PNG or JPEG.")
-    return GoldenImage(path.stem, f"{number:02d}{suffix}", data)
+    # Pictures of one name in several folders stay apart: what they answer is told by the name.
+    names = itertools.chain([path.stem], (f"{path.stem}_{times}" for times in itertools.count(2)))
+    name = next(name for name in names if name not in taken)
+    return GoldenImage(name, f"{number:02d}{suffix}", data)
 
 
 def _made(contract: InputContract) -> list[GoldenImage]:

@@ -16,7 +16,7 @@ from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
 from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.fitting import require_fitting
-from tendies_ops.export.golden import GoldenImage, golden_images
+from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.optimize import Draft, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
@@ -102,10 +102,23 @@ def answer_golden(served: ServedSignature, golden: Sequence[GoldenImage], contra
     """Send what was written and loaded again each golden image alone, then all in one batch."""
     alone = [_call(served, [image], contract)[0] for image in golden]
     together: dict[str, dict[str, NDArray[Any]]] = {}
-    for batch in _batches(served, golden, contract):
+    for batch in _batches(served, _in_company(golden, contract), contract):
         answers = _call(served, batch, contract)
         together |= {image.name: answer for image, answer in zip(batch, answers, strict=True)}
     return alone + [together[image.name] for image in golden]
+
+
+def _in_company(golden: Sequence[GoldenImage], contract: Contract) -> list[GoldenImage]:
+    """
+    Add a picture where no two are of one size.
+
+    The network gets such pictures one by one, and a network that mixes the pictures of a batch would go unseen.
+    """
+    sizes = [decoded(image.data, contract).shape[:2] for image in golden]
+    if contract.input.batch_size == 1 or len(set(sizes)) < len(sizes):
+        return list(golden)
+    height, width = min(sizes, key=lambda size: size[0] * size[1])
+    return [*golden, company_for((height, width))]
 
 
 def _batches(served: ServedSignature, golden: Sequence[GoldenImage], contract: Contract) -> list[list[GoldenImage]]:
