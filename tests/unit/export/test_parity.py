@@ -1,0 +1,26 @@
+"""What counts as the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tendies_ops.errors import ParityError
+from tendies_ops.export.parity import Unit, measure
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("unit", ["absolute", "of_255"])
+def test_what_is_not_a_number_is_never_within_a_tolerance(bad: float, unit: Unit) -> None:
+    with pytest.raises(ParityError, match="gives `scores` with 1 of 3 numbers NaN or infinite"):
+        measure("cat", "scores", unit, np.array([0.5, bad, 0.5]), np.array([0.5, 0.5, 0.5]))
+
+
+def test_numbers_above_1_are_compared_relative_to_the_largest() -> None:
+    entry = measure("cat", "boxes", "absolute", np.array([200.0, 101.0]), np.array([200.0, 100.0]))
+    assert entry.max_abs == pytest.approx(0.005)
+
+
+def test_another_shape_is_said() -> None:
+    with pytest.raises(ParityError, match=r"as \[2\], its source \[3\]"):
+        measure("cat", "boxes", "absolute", np.zeros(2), np.zeros(3))
