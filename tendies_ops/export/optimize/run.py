@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tendies_ops.errors import ExportError, ModelServerError, ParityError
+from tendies_ops.errors import ExportError, ModelServerError, ParityError, TendiesError
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers
 from tendies_ops.export.golden import GoldenImage
@@ -101,7 +101,7 @@ class _Workshop:
         self._leave_out(reasons)
         if not variants:
             return self._finish(FLOAT32, f"Kept float32: {'; '.join(reasons)}.", [])
-        entries = [self._make(variant) for variant in variants]
+        entries = [self._try(variant) for variant in variants]
         try:
             entries, load = self._measure(entries)
         except (ExportError, ModelServerError) as error:
@@ -115,6 +115,16 @@ class _Workshop:
         self._not_tried = tuple(reasons)
         for reason in reasons:
             self._say(f"Not tried: {reason}")
+
+    def _try(self, variant: Variant) -> VariantEntry:
+        """Make a variant that nobody asked for by name: when it does not even run, it is not taken."""
+        import tensorflow as tf
+
+        try:
+            return self._make(variant)
+        except (TendiesError, ValueError, TypeError, tf.errors.OpError) as error:
+            why_not = f"it does not run: {' '.join(str(error).split())[:300]}"
+            return VariantEntry(name=variant.name, rewrites=variant.rewrites, passed=False, why_not=why_not)
 
     def _make(self, variant: Variant) -> VariantEntry:
         """Write a variant, load it again, and compare its answers with those of float32."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,10 @@ import pytest
 from tendies_ops.compare import compare_images
 from tendies_ops.errors import ParityError, StoppedError
 from tendies_ops.export import ExportResult, check_loads, export_model
+from tendies_ops.export.network import FrozenNetwork
+from tendies_ops.export.optimize.rewrite import Rewrite
+from tendies_ops.export.optimize.variants import REWRITES
+from tendies_ops.export.pipeline import export_to
 from tendies_ops.spec import ModelSpec, OptimizeSpec, load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
 from tests.support.model_server import start_model_server
@@ -90,6 +96,27 @@ def test_auto_measures_through_the_server_and_prints_the_table(tmp_path: Path) -
     assert by_name["float32"].speedup == 1.0
     assert not any("images_per_second" in name for name in result.manifest.files), "no figure in what is digested"
     verify_files(result.saved_model_dir, result.manifest)
+
+
+def test_a_variant_that_does_not_run_costs_itself_and_not_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_operations_that_there_are_not(network: FrozenNetwork) -> FrozenNetwork:
+        graph_def = copy.deepcopy(network.graph_def)
+        for node in graph_def.node:
+            node.op = node.op.replace("Conv2D", "Conv5D")
+        return replace(network, graph_def=graph_def)
+
+    monkeypatch.setitem(REWRITES, "reflect_pad", Rewrite(with_operations_that_there_are_not, exact=True))
+    export_to(tmp_path, stripes(rewrites="auto", seconds_per_variant=0.1), lambda _: None)
+    taken = read_manifest(tmp_path).optimization
+    assert taken is not None
+    broken = next(variant for variant in taken.variants if variant.name == "fold+affine+reflect_pad")
+
+    assert taken.chosen in ("float32", "fold")
+    assert not broken.passed
+    assert "it does not run" in broken.why_not
+    assert "Conv5D" in broken.why_not
 
 
 def test_a_rewrite_by_name_that_the_gate_refuses_writes_nothing(tmp_path: Path) -> None:
