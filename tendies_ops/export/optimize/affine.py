@@ -45,12 +45,13 @@ def affine(network: FrozenNetwork) -> FrozenNetwork:
     graph = NetworkGraph(network)
     require_plain(graph)
     _spell_out_batch_norms(graph)
-    steps = _find_steps(graph, tensor_shapes(graph))
+    shapes = tensor_shapes(graph)
+    steps = _find_steps(graph, shapes)
     users = graph.users()
     count = 0
     for step in steps.values():
         if not _goes_on(graph, step, steps, users):
-            count += _shorten(graph, _chain(graph, step, steps, users), users)
+            count += _shorten(graph, _chain(graph, step, steps, users), users, shapes)
     if not count:
         raise NotApplicableError("it has no chains of multiplications and additions")
     return graph.finish()
@@ -99,7 +100,9 @@ def _chain(graph: NetworkGraph, last: _Step, steps: Mapping[str, _Step], users: 
     return chain
 
 
-def _shorten(graph: NetworkGraph, chain: list[_Step], users: Mapping[str, Any]) -> bool:
+def _shorten(
+    graph: NetworkGraph, chain: list[_Step], users: Mapping[str, Any], shapes: Mapping[str, tf.TensorShape]
+) -> bool:
     source, last = chain[0].large, chain[-1].node.name
     builder = _Small(graph, last)
     for step in chain:
@@ -112,7 +115,7 @@ def _shorten(graph: NetworkGraph, chain: list[_Step], users: Mapping[str, Any]) 
     if factor is not None and not filters:
         result = graph.add("Mul", f"{last}/scaled", [result, factor], T=_float32())
     if offset is not None:
-        operation = "BiasAdd" if _is_vector(graph, offset) else "AddV2"
+        operation = "BiasAdd" if _is_one_a_channel(graph, offset, shapes[source]) else "AddV2"
         result = graph.add(operation, f"{last}/shifted", [result, offset], T=_float32())
     graph.replace(last, result)
     return True
@@ -174,9 +177,10 @@ def _fold_into_filters(graph: NetworkGraph, source: str, factor: str, users: Map
     return True
 
 
-def _is_vector(graph: NetworkGraph, tensor: str) -> bool:
+def _is_one_a_channel(graph: NetworkGraph, tensor: str, picture: tf.TensorShape) -> bool:
+    """Whether BiasAdd takes it, which broadcasts neither one number to all channels nor one channel to all numbers."""
     value = graph.constant(tensor)
-    return value is not None and value.ndim == 1
+    return value is not None and value.ndim == 1 and value.size == picture[-1]
 
 
 def _spell_out_batch_norms(graph: NetworkGraph) -> None:

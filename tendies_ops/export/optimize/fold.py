@@ -147,7 +147,11 @@ def _constant_nodes(graph: NetworkGraph) -> dict[str, None]:
 
 
 def _draws_lots(operation: str) -> bool:
-    return "Random" in operation or operation in {"Multinomial", "Placeholder", "NoOp", "Assert"}
+    return (
+        "Random" in operation
+        or "TruncatedNormal" in operation
+        or operation in {"Multinomial", "Placeholder", "NoOp", "Assert"}
+    )
 
 
 def _evaluate(graph: NetworkGraph, tensors: list[str]) -> list[NDArray[Any]]:

@@ -80,7 +80,10 @@ def _line(graph: NetworkGraph, node: Any, tensor: str, axis: int, number: int) -
     line = graph.add("StridedSlice", f"{node.name}/line", [tensor, *indices], T=_dtype(node), Index=tf.int32)
     # All of the axes before; `end` is never 0 here, because the last line of all is not mirrored.
     graph.nodes[line].attr["begin_mask"].i = graph.nodes[line].attr["end_mask"].i = (1 << axis) - 1
-    return line
+    # One index, not a range: where a picture has no such line, a range would be empty, and MirrorPad refuses it.
+    graph.nodes[line].attr["shrink_axis_mask"].i = 1 << axis
+    where = graph.add_constant(f"{node.name}/axis", np.int32(axis))
+    return graph.add("ExpandDims", f"{node.name}/row", [line, where], T=_dtype(node), Tdim=tf.int32)
 
 
 def _dtype(node: Any) -> tf.DType:

@@ -106,6 +106,25 @@ def test_batch_normalisation_vanishes_in_the_filters() -> None:
     assert not {"FusedBatchNormV3", "Mul", "AddV2"} & set(operations(shorter))
 
 
+@pytest.mark.parametrize(("channels", "offsets"), [(8, (1.0,)), (1, (1.0, 2.0, 3.0))])
+def test_a_chain_whose_numbers_are_broadcast_stays_the_same(channels: int, offsets: Sequence[float]) -> None:
+    import tensorflow as tf
+
+    def build(image: Any) -> Any:
+        x = tf.nn.relu(tf.nn.conv2d(image, weights(3, 3, 3, channels), 1, "SAME"))
+        return (x * tf.constant([2.0]) + tf.constant(offsets)) * tf.constant([0.5]) + tf.constant([0.25])
+
+    network = built(build)
+    assert np.abs(run(network) - run(affine(network))).max() < 1e-5
+
+
+def test_fold_leaves_noise_to_be_drawn_anew() -> None:
+    import tensorflow as tf
+
+    network = built(lambda image: image + tf.random.truncated_normal([1, 1, 1, 3], seed=1))
+    assert "TruncatedNormal" in operations(fold(network))
+
+
 def test_affine_says_when_there_is_nothing_to_do() -> None:
     with pytest.raises(NotApplicableError, match="no chains"):
         affine(built(biased))
@@ -150,6 +169,16 @@ def test_a_reflected_border_of_joined_slices_has_the_same_pixels(borders: Sequen
 
     assert "MirrorPad" not in operations(joined)
     assert np.array_equal(run(network), run(joined))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 9, 3), (1, 9, 3, 3), (1, 1, 9, 3)])
+def test_a_picture_that_is_too_small_for_its_border_is_refused_as_before(shape: tuple[int, ...]) -> None:
+    import tensorflow as tf
+
+    network = built(lambda image: tf.pad(image, [(0, 0), (3, 3), (3, 3), (0, 0)], "REFLECT"))
+    for either in (network, reflect_pad(network)):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            run(either, np.zeros(shape, np.float32))
 
 
 def test_other_borders_are_left_to_tensorflow() -> None:
