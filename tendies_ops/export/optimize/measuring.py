@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -128,7 +128,7 @@ class Round:
 class Predictor(Protocol):
     """What answers requests: a server, or a model in this process."""
 
-    def predict(self, files: Sequence[bytes]) -> Sequence[bytes]:
+    def predict(self, files: Sequence[bytes]) -> Sequence[Any]:
         """Answer one request."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -31,9 +32,9 @@ class TrialServer:
     client: ModelServerClient
     process: subprocess.Popen[bytes]
 
-    def predict(self, files: Sequence[bytes]) -> list[bytes]:
-        """Send one request."""
-        return self.client.predict_files(_MODEL_NAME, files)
+    def predict(self, files: Sequence[bytes]) -> list[Any]:
+        """Send one request. Of each picture comes back what the model makes of it: a file, numbers or several outputs."""
+        return self.client.predict_rows(_MODEL_NAME, files)
 
     @property
     def memory_bytes(self) -> int:
