@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,10 +30,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """One replica on this machine."""
+    """Replicas on this machine that take from the same memory."""
 
-    server: str
-    need_bytes: float
+    servers: tuple[str, ...]
+    need_bytes: float  #: of all of them
     free_bytes: float
 
     @property
@@ -42,7 +42,10 @@ class MemoryNeed:
         return self.need_bytes <= _SPARE * self.free_bytes
 
     def __str__(self) -> str:
-        return f"{self.server} needs {self.need_bytes / 1e6:.0f} MB more and has {self.free_bytes / 1e6:.0f} MB free"
+        need, free = f"{self.need_bytes / 1e6:.0f} MB more", f"{self.free_bytes / 1e6:.0f} MB free"
+        if len(self.servers) == 1:
+            return f"{self.servers[0]} needs {need} and has {free}"
+        return f"{', '.join(self.servers)} need {need} together and have {free}"
 
 
 def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
@@ -53,9 +56,7 @@ def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
     :raises ReleaseError: it does not fit, and the spec says ``memory: refuse``, or names hours that it is not now.
     """
     need_bytes = tree_size_bytes(saved_model_dir) * read_factor(tx.base)
-    pids = {server: server_pid(server) for server in tx.fleet.servers}
-    needs = [MemoryNeed(server, need_bytes, free_bytes(pid)) for server, pid in pids.items() if pid is not None]
-    short = [need for need in needs if not need.fits]
+    short = [need for need in _needs(tx.fleet.servers, need_bytes) if not need.fits]
     if not short:
         return False
     words = "; ".join(map(str, short))
@@ -82,14 +83,44 @@ def _require_idle_hours(window: IdleWindow, words: str) -> None:
 
 def free_bytes(pid: int) -> float:
     """What the process may still take: of the machine, and of its own control group where that has a limit."""
-    free = float(psutil.virtual_memory().available)
+    return min(_free_by_room(pid).values())
+
+
+def _needs(servers: Sequence[str], need_bytes: float) -> list[MemoryNeed]:
+    """All replicas load at the same time, so what they share must hold all of them."""
+    inside: dict[str, list[str]] = {}
+    free: dict[str, float] = {}
+    for server in servers:
+        pid = server_pid(server)
+        for room, room_bytes in ({} if pid is None else _free_by_room(pid)).items():
+            inside.setdefault(room, []).append(server)
+            free[room] = room_bytes
+    needs = [MemoryNeed(tuple(found), need_bytes * len(found), free[room]) for room, found in inside.items()]
+    tightest = {need.servers: need for need in sorted(needs, key=lambda need: -need.free_bytes)}
+    return list(tightest.values())
+
+
+def _free_by_room(pid: int) -> dict[str, float]:
+    """The ``machine``, and the process's control group by its path, with ``/`` first, where that has a limit."""
+    free = {"machine": float(psutil.virtual_memory().available)}
     try:
         group = Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii").strip().rpartition(":")[2].lstrip("/")
         limit = (_CGROUP / group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((_CGROUP / group / "memory.current").read_text(encoding="ascii"))
+        if limit != "max":
+            free[f"/{group}"] = float(int(limit) - _used_bytes(_CGROUP / group))
     except (OSError, ValueError):
-        return free
-    return free if limit == "max" else min(free, float(int(limit) - used))
+        pass
+    return free
+
+
+def _used_bytes(group: Path) -> int:
+    """Without the files that the kernel remembers and forgets when somebody needs the room."""
+    used = int((group / "memory.current").read_text(encoding="ascii"))
+    try:
+        facts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return used
+    return used - int(facts.get("inactive_file", 0))
 
 
 def read_factor(model_base_path: Path) -> float:
