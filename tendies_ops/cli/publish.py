@@ -37,9 +37,8 @@ def publish_command(
     if is_remote(model_base_path):
         published = publish_to_store(saved_model_dir, model_base_path, check_loads=check_once)
     else:
-        published = publish_version(
-            saved_model_dir, Path(model_base_path), check_loads=check_once, lock_timeout_s=lock_timeout_s
-        )
+        base = Path(model_base_path.removeprefix("file://").removeprefix("local://"))
+        published = publish_version(saved_model_dir, base, check_loads=check_once, lock_timeout_s=lock_timeout_s)
     _tell(published, as_json=as_json)
     return EXIT_DONE
 

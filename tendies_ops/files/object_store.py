@@ -127,7 +127,7 @@ class ObjectStore:
         at = self._at(path)
         self._make_folder(path)
         try:
-            self.files.pipe_file(at, data, mode="create")
+            _ask(lambda: self.files.pipe_file(at, data, mode="create"))
         except FileExistsError:
             raise
         except (OSError, NotImplementedError, ValueError):
@@ -175,7 +175,18 @@ def _retry(request: Callable[[], Any]) -> Any:
         wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_S),
         reraise=True,
     )
-    return tries(request)
+    return tries(_ask, request)
+
+
+def _ask(request: Callable[[], Any]) -> Any:
+    """What the store's own library raises (no network, no credentials) as what a file would raise."""
+    try:
+        return request()
+    except Exception as error:
+        if isinstance(error, OSError) or type(error).__module__ == "builtins":
+            raise
+        kind = PermissionError if "Credentials" in type(error).__name__ else OSError
+        raise kind(f"{type(error).__name__}: {error}") from error
 
 
 def _open(url: str) -> tuple[Any, str]:

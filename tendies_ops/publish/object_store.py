@@ -111,4 +111,5 @@ def _is_mine(store: ObjectStore, version: int) -> bool:
 def _write_and_compare(store: ObjectStore, path: str, data: bytes) -> None:
     store.write(path, data)
     if digest_bytes(store.read(path)) != digest_bytes(data):
+        store.remove(path)  # the last one would pass for a whole version
         raise PublishError(f"{store.url}/{path} does not hold what was written. Run the same again.")

@@ -178,6 +178,15 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
     assert list(base.iterdir()) == []
 
 
+def test_a_base_path_as_a_file_url_is_that_directory(tmp_path: Path) -> None:
+    candidate = make_candidate(tmp_path / "candidate")
+
+    ended = tendies("publish", candidate, "--no-check", "--model-base-path", f"file://{tmp_path}/base")
+
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "base" / "1").is_dir()
+
+
 def test_what_looks_like_markup_in_a_reason_is_listed_as_it_is(tmp_path: Path) -> None:
     base = tmp_path / "base [red]"
     make_candidate(base / "7.withdrawn-rolled-back")
