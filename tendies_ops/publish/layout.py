@@ -12,6 +12,7 @@ What lies in a model base path, and under which names.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import uuid
@@ -66,7 +67,7 @@ def withdrawn_path(model_base_path: Path, version: int, reason: str) -> Path:
     """A free name for a withdrawn version, that carries the reason and that Model Server ignores."""
     slug = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40] or "withdrawn"
     path = model_base_path / f"{version}.withdrawn-{slug}"
-    return path if not path.exists() else path.with_name(f"{path.name}-{uuid.uuid4().hex[:8]}")
+    return path if not os.path.lexists(path) else path.with_name(f"{path.name}-{uuid.uuid4().hex[:8]}")
 
 
 def list_withdrawn(model_base_path: Path) -> dict[int, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
@@ -86,7 +87,8 @@ def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOu
 
 def _rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
     for source, target in pairs:
-        if (base / source).exists() and not (base / target).exists():  # else a killed run did it already
+        # Else a killed run did it already. A link that leads nowhere is there: servers take it for a version.
+        if os.path.lexists(base / source) and not os.path.lexists(base / target):
             (base / source).rename(base / target)
     sync_directory(base)
 

@@ -7,6 +7,7 @@ release that is killed meanwhile leaves nothing that the next one cannot put bac
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ def unload_previous(tx: Transaction) -> None:
     Move every version aside, lowest first, and wait until the replicas have let go of the one that serves.
 
     :raises ReleaseError: a replica still has one after ``restore_timeout_s``.
+    :raises StoppedError: it was asked to stop.
     """
     if tx.journal is None:
         return
@@ -36,6 +38,7 @@ def unload_previous(tx: Transaction) -> None:
     sync_directory(tx.base)
     deadline_s = time.monotonic() + tx.options.restore_timeout_s
     while holders := _holders(tx):
+        tx.stop_if_cancelled()
         if time.monotonic() > deadline_s:
             raise ReleaseError(f"The version that serves was not unloaded by {', '.join(holders)}; it was put back.")
         time.sleep(_POLL_S)
@@ -49,7 +52,7 @@ def bring_back(tx: Transaction) -> None:
         return
     tx.lock.check()
     for name, aside in reversed(journal.moved):
-        if (tx.base / aside).exists() and not (tx.base / name).exists():
+        if os.path.lexists(tx.base / aside) and not os.path.lexists(tx.base / name):
             (tx.base / aside).rename(tx.base / name)
     sync_directory(tx.base)
     _forget(tx, journal)

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import LoadFailedError, ReleaseError
+from tendies_ops.errors import LoadFailedError, ReleaseError, StoppedError
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release import memory, release_model
@@ -90,6 +91,48 @@ def test_unloading_first_for_a_version_that_does_not_load_brings_the_old_one_bac
         release_model(broken, base, [server.url], options=UNLOAD_FIRST)
 
     assert available_versions(server.url) == [1]
+
+
+class _HoldsOn(WatchingServer):
+    """Never lets go of a version, as with a request in it that is never answered."""
+
+    def _unload_all_but(self, keep: int | None) -> None:
+        pass
+
+
+def test_a_release_that_waits_for_a_version_to_be_unloaded_stops_when_it_is_told_to(tmp_path: Path, base: Path) -> None:
+    cancelled = threading.Event()
+
+    def cancel_when_unloading() -> None:
+        while not cancelled.wait(0.01):
+            if (base / "1.unloaded-for-2").exists():
+                cancelled.set()
+
+    options = UNLOAD_FIRST.model_copy(update={"restore_timeout_s": 8.0})
+    with _HoldsOn(base) as server:
+        release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=options)
+        (state_directory(base) / "memory.json").write_text(json.dumps({"bytes_in_memory_per_byte_on_disk": 1e12}))
+        threading.Thread(target=cancel_when_unloading, daemon=True).start()
+        try:
+            with pytest.raises(StoppedError):
+                release_model(
+                    make_candidate(tmp_path / "b", by=20), base, [server.url], options=options, cancelled=cancelled
+                )
+        finally:
+            cancelled.set()
+
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1"]
+
+
+@pytest.mark.usefixtures("huge")
+def test_a_link_that_leads_nowhere_gets_its_number_back_like_every_version(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    (base / "0").symlink_to(tmp_path / "nowhere")
+
+    release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=UNLOAD_FIRST)
+
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["0", "1", "2"]
 
 
 @pytest.mark.usefixtures("huge")
