@@ -27,8 +27,8 @@ def commit_release(
         _write_history(tx, candidate, f"approved by {approved_by}" if approved_by else "")
     bring_back(tx)
     tx.close()
-    remember_factor(tx.base, tree_size_bytes(candidate.published.path), evidence.swap["memory_mb"])
     _remove_old(tx)
+    _remember_memory(tx, candidate, evidence)
     report = ReleaseReport(
         state="already_serving" if candidate.committed_before else "released",
         model_name=manifest.model_name,
@@ -47,7 +47,7 @@ def commit_release(
         swap=evidence.swap,
         gate=tx.gate,
     )
-    return replace(report, report_path=str(write_report(tx.base, version, report.summary())))
+    return _keep_report(tx, report)
 
 
 def _write_history(tx: Transaction, candidate: Candidate, reason: str) -> None:
@@ -63,6 +63,22 @@ def _write_history(tx: Transaction, candidate: Candidate, reason: str) -> None:
         tx.fleet.servers,
     )
     append_history(tx.base, record)
+
+
+def _remember_memory(tx: Transaction, candidate: Candidate, evidence: Evidence) -> None:
+    try:
+        remember_factor(tx.base, tree_size_bytes(candidate.published.path), evidence.swap["memory_mb"])
+    except OSError as error:
+        tx.note(f"The memory it took could not be kept: {error.strerror} ({error.filename}).")
+
+
+def _keep_report(tx: Transaction, report: ReleaseReport) -> ReleaseReport:
+    """The release is true also where a full disk takes no report of it."""
+    try:
+        return replace(report, report_path=str(write_report(tx.base, report.version, report.summary())))
+    except OSError as error:
+        tx.note(f"The report could not be kept: {error.strerror} ({error.filename}).")
+        return replace(report, notes=tuple(tx.notes))
 
 
 def _remove_old(tx: Transaction) -> None:

@@ -138,6 +138,25 @@ def test_a_disk_that_fills_up_after_the_rename_takes_the_version_back_in_words(
     assert (report.version, server.serving()) == (3, [3])
 
 
+def test_a_release_that_went_through_is_no_failure_because_its_report_cannot_be_kept(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a"), base, [server.url], options=QUICK)
+
+    def be_in_the_way(words: str) -> None:
+        if words.startswith("Published"):
+            (base / ".tendies" / "releases").rename(tmp_path / "releases")
+            (base / ".tendies" / "releases").write_text("in the way")
+            (base / ".tendies" / "memory.json").mkdir()
+
+    big = make_candidate(tmp_path / "b", by=20, size_bytes=40 << 20)
+    report = release_model(big, base, [server.url], options=QUICK, on_step=be_in_the_way)
+
+    assert (report.state, report.version, report.report_path) == ("released", 2, "")
+    assert any("report could not be kept" in note for note in report.notes)
+    assert any("memory it took could not be kept" in note for note in report.notes)
+
+
 def test_a_version_that_tendies_did_not_make_is_gone_back_to_all_the_same(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
