@@ -65,8 +65,11 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
     """
     A person said no: write it into the history, and withdraw the candidate to a name that nobody releases.
 
-    :return: where it lies now, to be looked at.
+    :return: where it lies now, to be looked at; also where an earlier try has brought it there.
     """
+    withdrawn = saved_model_dir.with_name(saved_model_dir.name + REJECTED_SUFFIX)
+    if withdrawn.is_dir() and not saved_model_dir.exists():
+        return withdrawn
     manifest = read_manifest(saved_model_dir)
     words = f"rejected by {rejected_by}" + (f": {reason}" if reason else "")
     source = manifest.source
@@ -74,7 +77,6 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
         "rejected", 0, words, manifest.model_name, manifest.model_digest, source.checkpoint, source.step
     )
     append_history(ensure_base_path(model_base_path), record)
-    withdrawn = saved_model_dir.with_name(saved_model_dir.name + REJECTED_SUFFIX)
     shutil.rmtree(withdrawn, ignore_errors=True)  # the same run was rejected before, and cleared
     return saved_model_dir.rename(withdrawn)
 

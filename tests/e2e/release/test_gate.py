@@ -239,6 +239,7 @@ def test_a_review_shows_the_pictures_and_changes_nothing(tmp_path: Path, base: P
 
     review = review_model(candidate, base, [server.url], options=gated(max_change=5.0))
     withdrawn = reject_model(candidate, base, rejected_by="Ada", reason="too dark")
+    assert reject_model(candidate, base, rejected_by="Ada", reason="too dark") == withdrawn  # the task was tried again
 
     assert review["live_version"] == 1
     assert len(review["breaches"]) == 2
