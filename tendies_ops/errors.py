@@ -25,6 +25,7 @@ happened, where, what was found, and what to do next.
         LoadFailedError                a replica could not load the version
         ProofFailedError               a replica answered other pictures than the exporter promised
         ReviewNeededError              a person has to look at the pictures before it may go live
+        NotNowError          retryable   a batch run uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
         InputFolderError               the pictures cannot be found or read
         OutputFolderError              the results cannot be written
@@ -146,6 +147,12 @@ class ProofInterruptedError(ProofFailedError):
 
 class ReviewNeededError(ReleaseError):
     """The spec's gate wants a person to look at the pictures first. Nothing was changed."""
+
+
+class NotNowError(ReleaseError):
+    """A batch run uses the version, or the base path could not be written: the same again goes on or puts it right."""
+
+    retryable = True
 
 
 class BatchError(TendiesError):

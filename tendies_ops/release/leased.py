@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tendies_ops.errors import ReleaseError, StoppedError
+from tendies_ops.errors import NotNowError, StoppedError
 from tendies_ops.publish.leases import leases_in_the_way
 
 _POLL_S = 0.5
@@ -25,7 +25,7 @@ def wait_for_leases(
     Wait until nobody uses the highest version any more, which the next one would replace.
 
     :param new_digest: of the content that is to be released: if the highest version has it, nothing is replaced.
-    :raises ReleaseError: somebody still did after ``timeout_s``; nothing was changed.
+    :raises NotNowError: somebody still did after ``timeout_s``; nothing was changed.
     :raises StoppedError: ``cancelled`` was set.
     """
     started_s = time.monotonic()
@@ -34,7 +34,7 @@ def wait_for_leases(
         note(f"Waiting up to {timeout_s:g} s for batch runs: {'; '.join(map(str, leases))}")
     while leases:
         if time.monotonic() - started_s >= timeout_s:
-            raise ReleaseError(
+            raise NotNowError(
                 f"After {timeout_s:g} s {'; '.join(map(str, leases))}. A swap would take it away from the run, so "
                 "nothing was changed. Run the same again later, or allow more time with `lease_wait_s`."
             )

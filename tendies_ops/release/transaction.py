@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import ReleaseError, StoppedError
+from tendies_ops.errors import NotNowError, StoppedError
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
@@ -27,7 +27,7 @@ def disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReleaseError(
+        raise NotNowError(
             f"{model_base_path} cannot be changed: {error.strerror} ({error.filename}). Mend that and run the same "
             "again: it finishes or undoes what was begun."
         ) from error

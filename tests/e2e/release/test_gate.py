@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.compare import compare_images
-from tendies_ops.errors import ReleaseError, ReviewNeededError, StoppedError, UsageError
+from tendies_ops.errors import NotNowError, ReleaseError, ReviewNeededError, StoppedError, UsageError
 from tendies_ops.publish import list_version_dirs, publish_version
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import review_directory
@@ -150,7 +150,7 @@ def test_a_release_waits_for_a_run_and_then_refuses_rather_than_break_it(
     release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
     hurried = QUICK.model_copy(update={"lease_wait_s": 0.2})
 
-    with hold_lease(base, 1, holder="run of tonight"), pytest.raises(ReleaseError, match="run of tonight"):
+    with hold_lease(base, 1, holder="run of tonight"), pytest.raises(NotNowError, match="run of tonight"):
         release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=hurried)
 
     assert server.loads == [1]
