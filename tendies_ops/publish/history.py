@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from tendies_ops.errors import PublishError
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import user_name
 
@@ -53,13 +54,19 @@ def append_history(model_base_path: Path, record: HistoryRecord) -> None:
 
 
 def read_history(model_base_path: Path) -> list[HistoryRecord]:
-    """Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over."""
+    """
+    Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over.
+
+    :raises PublishError: it is there and cannot be read. That is never taken for "nothing there".
+    """
     path = model_base_path / STATE_DIRECTORY / _NAME
     try:
         # At "\n" only: a reason may hold other ends of lines, such as U+2028, which JSON leaves as they are.
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise PublishError(f"The history {path} cannot be read: {error.strerror}.") from error
     return [record for line in lines if (record := _parse(line)) is not None]
 
 

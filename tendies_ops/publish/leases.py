@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -35,11 +36,11 @@ class Lease:
 
     version: int
     holder: str  #: in words: ``run 2026-11-22T03:00``
-    owner: Owner
+    owner: Owner | None  #: None: it is another user's, and may not be read
     path: Path
 
     def __str__(self) -> str:
-        return f"{self.holder} ({self.owner}) is using version {self.version}"
+        return f"{self.holder} ({self.owner or self.path}) is using version {self.version}"
 
 
 @contextmanager
@@ -54,10 +55,11 @@ def hold_lease(
     :raises PublishError: the lease cannot be written.
     """
     path = model_base_path / STATE_DIRECTORY / "leases" / f"{version}-{uuid.uuid4().hex}.json"
-    lease = Lease(version, holder, Owner.me(), path)
+    owner = Owner.me()
+    lease = Lease(version, holder, owner, path)
 
     def write() -> None:
-        write_text_atomically(path, json.dumps({"holder": holder, "owner": lease.owner.to_json()}))
+        write_text_atomically(path, json.dumps({"holder": holder, "owner": owner.to_json()}))
 
     try:
         (state_directory(model_base_path) / "leases").mkdir(exist_ok=True)
@@ -82,11 +84,12 @@ def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> li
     Who uses which version now.
 
     :param now_unix_s: absent: this host's clock.
+    :raises OSError: they cannot be listed. That is never taken for "nobody".
     """
     now_s = time.time() if now_unix_s is None else now_unix_s
     directory = model_base_path / STATE_DIRECTORY / "leases"
-    paths = sorted(directory.glob("*.json")) if directory.is_dir() else []
-    leases = (_read(path, now_s) for path in paths)
+    names = sorted(os.listdir(directory)) if directory.is_dir() else []
+    leases = (_read(directory / name, now_s) for name in names if name.endswith(".json") and name[0] != ".")
     return [lease for lease in leases if lease is not None]
 
 
@@ -114,13 +117,15 @@ def remove_dead_leases(model_base_path: Path) -> None:
 
 def _read(path: Path, now_s: float) -> Lease | None:
     try:
-        touched_s = path.stat().st_mtime
+        version, touched_s = int(path.name.split("-")[0]), path.stat().st_mtime
         data = json.loads(path.read_text(encoding="utf-8"))
-        lease = Lease(int(path.name.split("-")[0]), str(data["holder"]), Owner.from_json(data["owner"]), path)
+        lease = Lease(version, str(data["holder"]), Owner.from_json(data["owner"]), path)
+    except PermissionError:
+        lease = Lease(version, "somebody else's run", None, path)
     except (OSError, KeyError, TypeError, ValueError):
         return None  # ended just now, or never whole
-    alive = lease.owner.is_known_alive()
-    if alive is None:  # on another host, only its touch tells
+    alive = lease.owner.is_known_alive() if lease.owner else None
+    if alive is None:  # then only its touch tells
         alive = now_s - touched_s <= EXPIRES_AFTER_S
     return lease if alive else None
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.leases import hold_lease
 from tests.support.candidates import make_candidate
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
 from tests.support.ports import free_port
@@ -176,6 +177,32 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
         assert f"--timeout-s {float(seconds)}: input should be greater than 0" in released
         assert released == rolled_back
     assert list(base.iterdir()) == []
+
+
+def test_a_history_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    make_candidate(base / "1")
+    append_history(base, HistoryRecord("released", 1))
+    history = base / ".tendies" / "history.jsonl"
+    history.chmod(0o000)
+
+    for command in (("versions",), ("rollback", "--server", "http://127.0.0.1:9")):
+        ended = tendies(*command, "--model-base-path", base, before=without_root_rights())
+        assert f"The history {history} cannot be read: Permission denied" in told(ended, status=1)
+
+
+_SEES_LEASES = "import sys, pathlib; from tendies_ops.publish.leases import *; print(*live_leases(pathlib.Path('.')))"
+
+
+def test_a_lease_that_another_user_s_umask_hides_counts_all_the_same(tmp_path: Path) -> None:
+    make_candidate(tmp_path / "1")
+    with hold_lease(tmp_path, 1, holder="run of tonight") as lease:
+        lease.path.chmod(0o000)
+        looked = [*without_root_rights(), sys.executable, "-c", _SEES_LEASES]
+        seen = subprocess.run(looked, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "somebody else's run" in seen.stdout
+    assert "is using version 1" in seen.stdout
 
 
 def test_a_base_path_as_a_file_url_is_that_directory(tmp_path: Path) -> None:
