@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,7 @@ def _positive(extra: dict[str, Any], name: str, default: float, where: str) -> f
         number = float(value)
     except (TypeError, ValueError):
         number = -1.0
-    if number <= 0:
+    if not 0 < number < math.inf:
         raise UsageError(f"{where}: `{name}` in its extra must be a number of seconds above 0; found {value!r}.")
     return number
 

@@ -43,7 +43,7 @@ def test_a_token_and_a_login_become_headers_that_repr_does_not_show() -> None:
     assert "s3cret" not in repr(token)
 
 
-@pytest.mark.parametrize("value", ["soon", 0, -1, [1]])
+@pytest.mark.parametrize("value", ["soon", 0, -1, [1], "nan", "inf"])
 def test_a_timeout_that_is_no_number_of_seconds_is_named(value: object) -> None:
     connection = Connection(conn_id="c", conn_type="tf_serving", host="a", extra=json.dumps({"timeout_s": value}))
 

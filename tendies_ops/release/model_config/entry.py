@@ -39,11 +39,11 @@ def read_entry(text: str, model_name: str) -> ModelEntry:
     policies = block.nested("model_version_policy")
     specific = [message for policy in policies for message in policy.nested("specific")]
     everything = any(policy.named("all") for policy in policies)
-    labels = {_one(label, "key"): int(_one(label, "value")) for label in block.nested("version_labels")}
+    labels = {_one(label, "key"): _version(_one(label, "value")) for label in block.nested("version_labels")}
     return ModelEntry(
         base_path=_one(block, "base_path"),
         policy="specific" if specific else "all" if everything else "latest",
-        versions=tuple(int(version) for message in specific for version in message.scalars("versions")),
+        versions=tuple(_version(version) for message in specific for version in message.scalars("versions")),
         labels=labels,
     )
 
@@ -86,6 +86,13 @@ def _one(message: Message, name: str) -> str:
     if not values:
         raise UsageError(f"a model's entry has no `{name}`.")
     return values[-1]
+
+
+def _version(text: str) -> int:
+    try:
+        return int(text, 16 if text.lower().startswith("0x") else 10)
+    except ValueError:
+        raise UsageError(f"{text!r} stands where the number of a version is expected.") from None
 
 
 def _label_changes(block: Message, labels: Mapping[str, int]) -> list[_Change]:

@@ -126,6 +126,10 @@ def test_writing_again_and_again_comes_to_rest() -> None:
         ("model_config_list { config {", "the text ends inside a field"),
         ("model_config_list { = }", "line 1: '=' has no meaning"),
         ("", "models in it: none"),
+        (
+            "model_config_list { config { name: 'stripes' base_path: '/m' version_labels { key: 'a' value: b } } }",
+            "'b' stands where the number of a version is expected",
+        ),
     ],
 )
 def test_a_file_that_does_not_do_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
