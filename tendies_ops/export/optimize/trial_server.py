@@ -33,7 +33,7 @@ class TrialServer:
     process: subprocess.Popen[bytes]
 
     def predict(self, files: Sequence[bytes]) -> list[Any]:
-        """Send one request. For each picture comes what the model makes of it: a file, numbers or several outputs."""
+        """Send one request. For each picture the model answers a file, numbers, or several outputs."""
         return self.client.predict_rows(_MODEL_NAME, files)
 
     @property
