@@ -38,6 +38,8 @@ def _in_directory(directory: Path) -> Path:
     if named is not None:
         if _prefix_exists(directory / named.name):
             return directory / named.name
+        if named.is_relative_to(directory) and _prefix_exists(named):
+            return _require_complete(named)
         found = f"It holds {', '.join(p.name for p in prefixes)}." if prefixes else "It holds no other checkpoint."
         raise CheckpointError(
             f"{directory / 'checkpoint'} says that the checkpoint is {named}, which is not there. "
@@ -60,7 +62,12 @@ def _named_by_state_file(directory: Path) -> Path | None:
         raise CheckpointError(f"The state file {state} cannot be read: {error}.") from error
     if match is None:
         raise CheckpointError(f"The state file {state} names no checkpoint (no `model_checkpoint_path:` line).")
-    return directory / match["path"].encode().decode("unicode_escape")
+    return directory / _unescaped(match["path"])
+
+
+def _unescaped(text: str) -> str:
+    """Undo the escapes of a text protocol buffer. Each stands for a byte, and the bytes are UTF-8."""
+    return text.encode().decode("unicode_escape").encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _prefixes_in(directory: Path) -> list[Path]:
@@ -108,6 +115,13 @@ def digest_of_files(files: list[Path]) -> str:
         return digest_of_digests({f"{number:05d}": digest_file(path) for number, path in enumerate(files)})
     except OSError as error:
         raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def how_to_mend(path: Path) -> str:
+    """What to do about files that TensorFlow cannot read."""
+    if any(sign in str(path) for sign in "[]\\"):
+        return "TensorFlow takes `[`, `]` and `\\` in a path for a pattern: rename its folder or file, or link to it."
+    return "It is damaged or was cut short; copy it again."
 
 
 def step_of(prefix: Path) -> int | None:

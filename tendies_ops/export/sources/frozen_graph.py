@@ -9,9 +9,8 @@ from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
 from tendies_ops.export.sources.graph_files import read_graph
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.export.sources.variables import VARIABLE_OPS
 from tendies_ops.spec import Contract, SourceSpec
-
-_VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
 
 
 def open_frozen_graph(path: Path, source: SourceSpec, contract: Contract) -> GraphNetwork:
@@ -21,7 +20,7 @@ def open_frozen_graph(path: Path, source: SourceSpec, contract: Contract) -> Gra
     :raises TendiesError: the file holds no graph, or one with variables.
     """
     graph_def = read_graph(path)
-    variables = [node.name for node in graph_def.node if node.op in _VARIABLE_OPS]
+    variables = [node.name for node in graph_def.node if node.op in VARIABLE_OPS]
     if variables:
         raise SpecError(
             f"{path} is not frozen: it has {len(variables)} variables, such as {variables[0]}. "

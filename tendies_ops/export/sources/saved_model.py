@@ -7,8 +7,9 @@ from typing import Any
 
 from tendies_ops.errors import CheckpointError, SpecError
 from tendies_ops.export.network import Provenance
-from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_mend
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.export.sources.variables import VARIABLE_OPS
 from tendies_ops.spec import Contract, SourceSpec
 
 
@@ -40,14 +41,20 @@ def _content_files(directory: Path) -> list[Path]:
 
 
 def _read_meta_graph(directory: Path, tags: tuple[str, ...]) -> Any:
+    from google.protobuf import text_format
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved_model = saved_model_pb2.SavedModel()
+    binary = directory / "saved_model.pb"
+    path = binary if binary.is_file() else directory / "saved_model.pbtxt"
     try:
-        saved_model.ParseFromString((directory / "saved_model.pb").read_bytes())
-    except (OSError, DecodeError) as error:
-        raise CheckpointError(f"{directory / 'saved_model.pb'} cannot be read: {error}. Copy it again.") from error
+        if path == binary:
+            saved_model.ParseFromString(path.read_bytes())
+        else:
+            text_format.Parse(path.read_text(encoding="utf-8"), saved_model)
+    except (OSError, DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {' '.join(str(error).split())}. Copy it again.") from error
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph
@@ -83,11 +90,14 @@ def _restore(network: GraphNetwork, meta_graph: Any, directory: Path) -> None:
 
     saver = meta_graph.saver_def
     variables = directory / "variables" / "variables"
-    if not saver.restore_op_name or not Path(f"{variables}.index").is_file():
-        return  # no variables: frozen before it was saved
+    if not any(node.op in VARIABLE_OPS for node in network.needed_graph_def.node):
+        return  # frozen before it was saved
+    if not Path(f"{variables}.index").is_file():
+        raise CheckpointError(f"{directory} has no variables/variables.index, which its graph needs. Copy it whole.")
     try:
         network.session.run(saver.restore_op_name, {saver.filename_tensor_name: str(variables)})
     except (tf.errors.OpError, ValueError) as error:
         raise CheckpointError(
-            f"The variables of {directory} cannot be restored: {' '.join(str(error).split())[:300]}. Copy it again."
+            f"The variables of {directory} cannot be restored: {' '.join(str(error).split())[:300]}. "
+            f"{how_to_mend(variables)}"
         ) from error

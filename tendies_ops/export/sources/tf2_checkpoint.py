@@ -92,17 +92,18 @@ def restore_objects(model: Any, prefix: Path, variable_map: Mapping[str, str]) -
     Set every variable of ``model``.
 
     The model may be the checkpoint's root or any attribute of it (``tf.train.Checkpoint(generator=model)``): the
-    place where most variables match is taken.
+    place where most variables match is taken, and there must be one only.
 
     :return: names in the checkpoint that the model does not have, but for an optimizer's.
-    :raises CheckpointError: a variable is missing, has another shape or is not finite.
+    :raises CheckpointError: a variable is missing, has another shape or is not finite, or the checkpoint holds several
+        such models.
     """
     reader = open_checkpoint(prefix)
     shapes: dict[str, list[int]] = reader.get_variable_to_shape_map()
     variables = variables_by_path(model)
     if not variables:
         raise ExportError("The builder's model has no variables, so there is nothing to restore. Are they attributes?")
-    keys = _best_match(variables, _object_graph(reader, prefix), shapes, variable_map)
+    keys = _best_match(variables, _object_graph(reader, prefix), shapes, variable_map, prefix)
     missing = {path: mapped_name(path, variable_map) for path in variables if path not in keys}
     if missing:
         available = [name.removesuffix(_VALUE) for name in shapes if name.endswith(_VALUE)]
@@ -154,14 +155,40 @@ def _object_graph(reader: tf.train.CheckpointReader, prefix: Path) -> Any:
 
 
 def _best_match(
-    variables: Mapping[str, Any], graph: Any, shapes: Mapping[str, list[int]], variable_map: Mapping[str, str]
+    variables: Mapping[str, Any],
+    graph: Any,
+    shapes: Mapping[str, list[int]],
+    variable_map: Mapping[str, str],
+    prefix: Path,
 ) -> dict[str, str]:
-    """Match path by path below each place of the checkpoint where the model may sit."""
-    roots = [0, *(child.node_id for child in graph.nodes[0].children)] if graph.nodes else []
-    candidates = [_match_below(root, variables, graph, variable_map) for root in dict.fromkeys(roots)]
+    """Match path by path below each place of the checkpoint where the model may sit; its root goes first."""
     by_name = {path: mapped_name(path, variable_map) + _VALUE for path in variables}
-    candidates.append({path: key for path, key in by_name.items() if key in shapes})
-    return max(candidates, key=len)
+    at_root = [_match_below(0, variables, graph, variable_map)] if graph.nodes else []
+    at_root.append({path: key for path, key in by_name.items() if key in shapes})
+    best = max(at_root, key=len)
+    if len(best) == len(variables) or not graph.nodes:
+        return best
+    below = {
+        child.local_name: _match_below(child.node_id, variables, graph, variable_map)
+        for child in graph.nodes[0].children
+    }
+    fitting = {name: keys for name, keys in below.items() if _fits(variables, keys, shapes)}
+    _require_one(fitting, prefix)
+    return max([*fitting.values(), best, *below.values()], key=len)
+
+
+def _fits(variables: Mapping[str, Any], keys: Mapping[str, str], shapes: Mapping[str, list[int]]) -> bool:
+    return all(path in keys and shapes[keys[path]] == list(variable.shape) for path, variable in variables.items())
+
+
+def _require_one(fitting: Mapping[str, Mapping[str, str]], prefix: Path) -> None:
+    """A CycleGAN has two generators of one build, and an averaged copy the names of what it is a copy of."""
+    if len({tuple(sorted(keys.items())) for keys in fitting.values()}) > 1:
+        names = sorted(fitting)
+        raise CheckpointError(
+            f"The model is in {prefix} more than once: as {', '.join(names)}. Say which one is meant: "
+            f'source.variable_map: {{"(.*)": "{names[-1]}/\\\\1"}}.'
+        )
 
 
 def _match_below(

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.errors import CheckpointError, SpecError
+from tendies_ops.export.sources.checkpoint_files import how_to_mend
 from tendies_ops.export.sources.graph_network import GraphNetwork
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
+#: Operations that hold variables.
+VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
 _SHOWN = 8
 _VALUES_PER_RUN = 8_000_000
 
@@ -51,11 +53,11 @@ def open_checkpoint(prefix: Path) -> tf.train.CheckpointReader:
     import tensorflow as tf
 
     try:
-        return tf.train.load_checkpoint(str(prefix))
+        # Not tf.train.load_checkpoint, which prefers a directory of the prefix's name.
+        return tf.compat.v1.train.NewCheckpointReader(str(prefix))
     except Exception as error:  # same
         raise CheckpointError(
-            f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
-            "It is damaged or was cut short; copy it again."
+            f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. {how_to_mend(prefix)}"
         ) from error
 
 
@@ -138,7 +140,7 @@ def _variables_of(network: GraphNetwork) -> list[GraphVariable]:
 
     found = []
     for node in network.needed_graph_def.node:
-        if node.op in _VARIABLE_OPS:
+        if node.op in VARIABLE_OPS:
             shape = tf.TensorShape(node.attr["shape"].shape)
             dims = tuple(shape.as_list()) if shape.rank is not None else None
             found.append(GraphVariable(node.name, dims, is_resource=node.op == "VarHandleOp"))

@@ -36,6 +36,27 @@ def test_the_state_file_decides_and_not_the_highest_step(tmp_path: Path) -> None
     assert resolve_checkpoint(tmp_path).name == "model.ckpt-2"
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("modèle-2", "modèle-2"),
+        ("日本-2", "日本-2"),
+        ("modèle-2", r"mod\303\250le-2"),  # as other writers of text protocol buffers have it
+        ('a "b"-2', r"a \"b\"-2"),
+    ],
+)
+def test_a_name_in_any_language_is_found(tmp_path: Path, name: str, written: str) -> None:
+    write(tmp_path / name)
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{written}"\n')
+    assert resolve_checkpoint(tmp_path).name == name
+
+
+def test_a_state_file_may_name_a_checkpoint_in_a_folder_below(tmp_path: Path) -> None:
+    write(tmp_path / "run" / "model.ckpt-2")
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "run/model.ckpt-2"\n')
+    assert resolve_checkpoint(tmp_path) == tmp_path / "run" / "model.ckpt-2"
+
+
 def test_a_moved_directory_is_read_where_it_is(tmp_path: Path) -> None:
     write(tmp_path / "new" / "model.ckpt-2")
     write(tmp_path / "old" / "model.ckpt-2", data=b"other weights")

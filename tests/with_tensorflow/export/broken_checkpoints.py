@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.with_tensorflow.export.broken_inputs import Broken, case, cut, damaged, tf1, tf2
-from tests.with_tensorflow.export.small_sources import WEIGHTS, write_tf1_checkpoint
+from tests.with_tensorflow.export.small_sources import WEIGHTS, copy_of, write_tf1_checkpoint, write_tf2_generators
 
 DATA = "model.ckpt-7.data-00000-of-00001"
 
@@ -98,3 +98,21 @@ def tf2_variable_of_another_name(small: Path, tmp: Path) -> Broken:
 @case
 def tf2_variable_of_another_shape(small: Path, tmp: Path) -> Broken:
     return tf2(small, builder_arguments={"filters": 5}), "[3, 3, 3, 5] in the model"
+
+
+@case
+def tf2_checkpoint_with_two_generators_of_one_build(small: Path, tmp: Path) -> Broken:
+    write_tf2_generators(tmp / "cyclegan" / "ck", generator_f=-WEIGHTS, generator_g=WEIGHTS)
+    return tf1(tmp / "cyclegan", "model"), "more than once: as generator_f, generator_g"
+
+
+@case
+def checkpoint_in_a_folder_that_tensorflow_takes_for_a_pattern(small: Path, tmp: Path) -> Broken:
+    return tf1(copy_of(small / "tf1", tmp / "run[2]")), "takes `[`, `]` and `\\` in a path for a pattern"
+
+
+@case
+def saved_model_without_its_variables(small: Path, tmp: Path) -> Broken:
+    folder = copy_of(small / "saved_tf2", tmp / "saved")
+    (folder / "variables" / "variables.index").unlink()
+    return {"model_name": "broken", "source": {"checkpoint": str(folder)}}, "has no variables/variables.index"

@@ -52,6 +52,18 @@ def write_tf2_checkpoint(prefix: Path) -> None:
     tf.train.Checkpoint(generator=model, optimizer=optimizer).save(str(prefix))
 
 
+def write_tf2_generators(prefix: Path, **weights: Any) -> None:
+    """As a CycleGAN is saved: several networks of one build, each under its name."""
+    import tensorflow as tf
+
+    models = {name: _load_builders().model() for name in weights}
+    for name, values in weights.items():
+        models[name].weights.assign(values)
+        models[name].offset.assign(OFFSET)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    tf.train.Checkpoint(**models).save(str(prefix))
+
+
 def _write_keras(folder: Path) -> None:
     model = _load_builders().keras_model()
     model.layers[-1].set_weights([WEIGHTS, OFFSET])

@@ -14,7 +14,14 @@ from tendies_ops.spec import ModelSpec
 from tendies_ops.spec.contract import InputContract, OutputContract
 from tests.support.pixels import pixels_of, png, random_pixels
 from tests.with_tensorflow.export.exported import ExportHere
-from tests.with_tensorflow.export.small_sources import BUILDERS, OFFSET, WEIGHTS, copy_of, write_tf1_checkpoint
+from tests.with_tensorflow.export.small_sources import (
+    BUILDERS,
+    OFFSET,
+    WEIGHTS,
+    copy_of,
+    write_tf1_checkpoint,
+    write_tf2_generators,
+)
 
 SOURCES: dict[str, dict[str, Any]] = {
     "tf1_checkpoint with a builder": {"checkpoint": "tf1", "builder": "graph"},
@@ -142,6 +149,32 @@ def test_without_a_state_file_the_highest_step_is_taken(
     assert (
         export_here(small_spec(small_sources, {"checkpoint": tmp_path, "builder": "graph"})).manifest.source.step == 100
     )
+
+
+def test_one_of_two_generators_is_taken_by_its_name(
+    small_sources: Path, export_here: ExportHere, tmp_path: Path
+) -> None:
+    write_tf2_generators(tmp_path / "ck", generator_f=-WEIGHTS, generator_g=WEIGHTS)
+    pixels = random_pixels(9, 12)
+    source = {"checkpoint": tmp_path, "builder": "model", "variable_map": {"(.*)": r"generator_g/\1"}}
+    answer = pixels_of(export_here(small_spec(small_sources, source)).send(png(pixels))["output_bytes"][0])
+    assert np.abs(answer - by_hand(pixels)).max() <= 1
+
+
+def test_a_network_of_the_same_names_and_other_shapes_is_no_second_place(
+    small_sources: Path, export_here: ExportHere, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    other = tf.Module()
+    other.weights, other.offset = tf.Variable(tf.zeros([2, 2])), tf.Variable(tf.zeros([2]))
+    generator = tf.Module()
+    generator.weights, generator.offset = tf.Variable(WEIGHTS), tf.Variable(OFFSET)
+    tf.train.Checkpoint(discriminator=other, generator=generator).save(str(tmp_path / "both" / "ck"))
+    pixels = random_pixels(9, 12)
+    source = {"checkpoint": tmp_path / "both", "builder": "model"}
+    answer = pixels_of(export_here(small_spec(small_sources, source)).send(png(pixels))["output_bytes"][0])
+    assert np.abs(answer - by_hand(pixels)).max() <= 1
 
 
 def test_the_double_scaling_of_2018_would_fail_the_proof(
