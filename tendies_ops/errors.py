@@ -9,6 +9,7 @@ happened, where, what was found, and what to do next.
         SpecError                      a model spec does not say what it must
       ExportError                    the checkpoint cannot become a SavedModel
         CheckpointError                the checkpoint is missing, broken or does not fit the graph
+          CheckpointChangedError retryable somebody wrote to it while it was read
         ParityError                    the export computes something else than its source
       PublishError                   a version cannot be made visible
         VersionExistsError             that number already has other content
@@ -61,6 +62,12 @@ class ExportError(TendiesError):
 
 class CheckpointError(ExportError):
     """The checkpoint is missing, broken or does not fit the graph."""
+
+
+class CheckpointChangedError(CheckpointError):
+    """Somebody wrote to the checkpoint while it was read."""
+
+    retryable = True
 
 
 class ParityError(ExportError):

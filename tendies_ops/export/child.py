@@ -32,7 +32,7 @@ def main() -> int:
         _send(out, {"error": {"type": type(error).__name__, "message": str(error)}})
         return error.exit_status
     except MemoryError:
-        _send(out, {"error": {"type": "ExportError", "message": "The export ran out of memory. Give it more."}})
+        _send(out, {"error": {"type": "OutOfMemoryError", "message": "The export ran out of memory. Give it more."}})
         return 1
     _send(out, {"done": result})
     return 0

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import tendies_ops
 from tendies_ops import errors
-from tendies_ops.errors import ExportError, StoppedError, TendiesError, UsageError
+from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
 from tendies_ops.export.live import compare_with_server
 from tendies_ops.export.preflight import check_inputs
 from tendies_ops.export.staging import put_in_place, staging_beside
@@ -203,12 +203,15 @@ def _result_of(answer: dict[str, Any], process: subprocess.Popen[bytes], noise: 
     if "error" in answer:
         kind = getattr(errors, answer["error"]["type"], ExportError)
         raise kind(answer["error"]["message"]) if issubclass(kind, TendiesError) else ExportError(str(answer["error"]))
+    if process.returncode == -signal.SIGKILL:
+        raise OutOfMemoryError(
+            "The export's process was killed, most likely because memory ran out. Nothing was written. "
+            "Give it more, or let fewer others run beside it."
+        )
     raise ExportError(_why_it_died(process.returncode, noise))
 
 
 def _why_it_died(status: int, noise: BinaryIO) -> str:
-    if status == -signal.SIGKILL:
-        return "The export's process was killed, most likely because memory ran out. Nothing was written."
     noise.seek(0)
     lines = [line for line in noise.read().decode(errors="replace").splitlines() if line.strip()]
     last = lines[-1][:500] if lines else "it said nothing"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tendies_ops.errors import CheckpointError
+from tendies_ops.errors import CheckpointChangedError, CheckpointError, TendiesError
 from tendies_ops.files import digest_file
 from tendies_ops.files.digests import digest_of_digests
 
@@ -115,6 +117,39 @@ def digest_of_files(files: list[Path]) -> str:
         return digest_of_digests({f"{number:05d}": digest_file(path) for number, path in enumerate(files)})
     except OSError as error:
         raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def unchanged(files: Sequence[Path]) -> Iterator[None]:
+    """
+    Watch that nobody writes to ``files`` meanwhile: the digest would be of other weights than those that were read.
+
+    :raises CheckpointChangedError: somebody did.
+    """
+    before = {path: _identity(path) for path in files}
+    try:
+        yield
+    except TendiesError as error:
+        _require_unchanged(before, error)
+        raise
+    _require_unchanged(before)
+
+
+def _require_unchanged(before: Mapping[Path, object], error: TendiesError | None = None) -> None:
+    changed = [path for path, identity in before.items() if _identity(path) != identity]
+    if changed:
+        raise CheckpointChangedError(
+            f"{changed[0]} was written to or removed while it was read. Export it again when its trainer is done with "
+            "it, and let trainers give each checkpoint a name of its own."
+        ) from error
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def how_to_mend(path: Path) -> str:

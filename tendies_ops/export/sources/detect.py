@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tendies_ops.export.network import Network
-from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
+from tendies_ops.export.sources.checkpoint_files import checkpoint_files, resolve_checkpoint, unchanged
 from tendies_ops.export.sources.frozen_graph import open_frozen_graph
 from tendies_ops.export.sources.keras_file import open_keras_file
-from tendies_ops.export.sources.saved_model import open_saved_model
+from tendies_ops.export.sources.saved_model import content_files, open_saved_model
 from tendies_ops.export.sources.tf1_checkpoint import open_tf1_checkpoint
 from tendies_ops.export.sources.tf2_checkpoint import OBJECT_GRAPH_KEY, open_tf2_checkpoint
 from tendies_ops.export.sources.variables import open_checkpoint
@@ -37,7 +37,14 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
     path = source.checkpoint
     kind = source.kind or detect_kind(path)
     resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
-    return _OPENERS[kind](resolved, source, contract)
+    with unchanged(_files_of(kind, resolved)):
+        return _OPENERS[kind](resolved, source, contract)
+
+
+def _files_of(kind: SourceKind, path: Path) -> list[Path]:
+    if kind == "saved_model":
+        return content_files(path.parent if path.is_file() else path)
+    return checkpoint_files(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else [path]
 
 
 def detect_kind(path: Path) -> SourceKind:

@@ -29,13 +29,14 @@ def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Grap
         input_tensor=image,
         extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
         output_tensors=outputs,
-        provenance=Provenance("saved_model", str(directory), digest_of_files(_content_files(directory))),
+        provenance=Provenance("saved_model", str(directory), digest_of_files(content_files(directory))),
     )
     _restore(network, meta_graph, directory)
     return network
 
 
-def _content_files(directory: Path) -> list[Path]:
+def content_files(directory: Path) -> list[Path]:
+    """All files that say what the model computes."""
     # fingerprint.pb holds a random number and no content.
     return sorted(p for p in directory.rglob("*") if p.is_file() and p.name != "fingerprint.pb")
 

@@ -33,6 +33,26 @@ def missing_index_of_a_prefix(small: Path, tmp: Path) -> Broken:
 
 
 @case
+def checkpoint_that_is_written_meanwhile(small: Path, tmp: Path) -> Broken:
+    folder = copy_of(small / "tf1", tmp / "tf1")
+    builder_arguments = {"file": str(folder / DATA)}
+    words = f"{DATA} was written to or removed while it was read"
+    return tf1(folder, "graph_while_the_trainer_writes", builder_arguments=builder_arguments), words
+
+
+@case
+def checkpoint_that_is_removed_meanwhile(small: Path, tmp: Path) -> Broken:
+    folder = copy_of(small / "tf1", tmp / "tf1")
+    (tmp / "cleaning.py").write_text("import shutil\n\n\ndef build(image, folder):\n    shutil.rmtree(folder)\n")
+    source = {
+        "checkpoint": str(folder),
+        "builder": f"{tmp}/cleaning.py:build",
+        "builder_arguments": {"folder": str(folder)},
+    }
+    return {"model_name": "broken", "source": source}, "was written to or removed while it was read"
+
+
+@case
 def garbage_index(small: Path, tmp: Path) -> Broken:
     return tf1(damaged(small, tmp, "model.ckpt-7.index", lambda p: p.write_bytes(b"x" * 500))), "cannot be read"
 

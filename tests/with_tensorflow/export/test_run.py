@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from tendies_ops.errors import ExportError, StoppedError, UsageError
+from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, UsageError
 from tendies_ops.export import check_loads, export_model
 from tendies_ops.spec import ModelSpec, read_manifest
 from tendies_ops.spec.manifest import verify_files
@@ -102,6 +102,21 @@ def test_a_stopped_export_is_gone_at_once_with_all_its_processes(slow_spec: Mode
     with pytest.raises(StoppedError, match="nothing was written"):
         export_model(slow_spec, tmp_path / "out", cancelled=cancelled)
 
+    wait_until(lambda: not sleepers(), 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_whose_process_is_killed_may_be_tried_again(slow_spec: ModelSpec, tmp_path: Path) -> None:
+    def kill_once_it_works() -> None:
+        wait_until(sleepers, 60)
+        sleepers()[0].parents()[0].kill()
+
+    threading.Thread(target=kill_once_it_works).start()
+
+    with pytest.raises(OutOfMemoryError, match="most likely because memory ran out") as caught:
+        export_model(slow_spec, tmp_path / "out")
+
+    assert caught.value.retryable
     wait_until(lambda: not sleepers(), 5)
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import tensorflow as tf
@@ -12,6 +13,11 @@ def graph(image, *, filters=3):
         weights = tf.compat.v1.get_variable("weights", [3, 3, image.shape[3], filters])
         offset = tf.compat.v1.get_variable("offset", [filters])
         return tf.tanh(tf.nn.conv2d(image, weights, 1, "SAME") + offset, name="out")
+
+
+def graph_while_the_trainer_writes(image, file):
+    os.utime(file, ns=(1, 1))
+    return graph(image)
 
 
 def graph_under_another_name(image):
