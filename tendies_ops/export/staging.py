@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
+import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from pathlib import Path
 
 from tendies_ops.errors import ExportError, UsageError
 from tendies_ops.files import sync_directory, sync_tree
+
+#: With an id and a suffix it stays below the 255 bytes that file systems allow.
+_LONGEST_LABEL = 200
 
 
 @contextlib.contextmanager
@@ -29,16 +33,17 @@ def staging_beside(output_dir: Path) -> Iterator[Path]:
 
     :raises UsageError: it cannot be made.
     """
-    staging = output_dir.with_name(f".{output_dir.name[:100]}.{uuid.uuid4().hex}.part")
+    staging = output_dir.with_name(f".{_label(output_dir)}.{uuid.uuid4().hex}.part")
     try:
         output_dir.parent.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(output_dir)
-        staging.mkdir()
+        with _alone_in(output_dir.parent):
+            clear_leftovers(output_dir)
+            staging.mkdir()
+            descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
+            _lock(descriptor)
     except OSError as error:
         raise UsageError(f"Nothing can be written to {output_dir.parent}: {error.strerror}.") from error
-    descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _lock(descriptor)
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -54,14 +59,22 @@ def put_in_place(staging: Path, output_dir: Path) -> None:
     old = staging.with_suffix(".old")
     try:
         sync_tree(staging)
+        with _alone_in(output_dir.parent):
+            _swap(staging, output_dir, old)
+    except OSError as error:
+        raise ExportError(f"The export cannot be moved to {output_dir}: {error.strerror}.") from error
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(staging: Path, output_dir: Path, old: Path) -> None:
+    try:
         if output_dir.is_dir() and any(output_dir.iterdir()):
             output_dir.rename(old)
         staging.rename(output_dir)
         sync_directory(output_dir.parent)
-    except OSError as error:
+    except OSError:
         _move_back(staging, output_dir, old)
-        raise ExportError(f"The export cannot be moved to {output_dir}: {error.strerror}.") from error
-    shutil.rmtree(old, ignore_errors=True)
+        raise
 
 
 def _move_back(staging: Path, output_dir: Path, old: Path) -> None:
@@ -73,17 +86,40 @@ def _move_back(staging: Path, output_dir: Path, old: Path) -> None:
 
 def clear_leftovers(output_dir: Path) -> None:
     """Remove what killed exports were writing, and bring back what one had only just moved aside."""
-    pattern = f".{glob.escape(output_dir.name[:100])}.*"
-    for old in output_dir.parent.glob(f"{pattern}.old"):
+    for old in _leftovers(output_dir, "old"):
         if _is_alive(old.with_suffix(".part")):
             continue
         if output_dir.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(output_dir)
-    for part in output_dir.parent.glob(f"{pattern}.part"):
+    for part in _leftovers(output_dir, "part"):
         if not _is_alive(part):
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _leftovers(output_dir: Path, kind: str) -> list[Path]:
+    """Those of this very name: ``.a.b.0123.old`` is of ``a.b`` and not of ``a``."""
+    pattern = re.compile(rf"\.{re.escape(_label(output_dir))}\.[0-9a-f]+\.{kind}")
+    return sorted(path for path in output_dir.parent.iterdir() if pattern.fullmatch(path.name))
+
+
+def _label(output_dir: Path) -> str:
+    """The directory's own name, or what stands for it where a longer one would be too long for a file system."""
+    name = os.fsencode(output_dir.name)
+    return output_dir.name if len(name) <= _LONGEST_LABEL else hashlib.sha256(name).hexdigest()
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other exports from looking around and renaming there meanwhile, where the file system has locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_alive(part: Path) -> bool:
