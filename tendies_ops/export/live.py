@@ -15,21 +15,34 @@ from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import BadAnswerError, UsageError
 from tendies_ops.export.parity import Unit, measure, require_parity
 from tendies_ops.files import write_text_atomically
-from tendies_ops.spec import MANIFEST_PATH, read_manifest
+from tendies_ops.spec import MANIFEST_PATH, ModelSpec, read_manifest
 from tendies_ops.spec.manifest import GoldenEntry, Manifest, ParityEntry
+
+
+def require_server(spec: ModelSpec, server_url: str) -> None:
+    """
+    Look, before anything is exported, whether there will be something to compare with.
+
+    :raises UsageError: that is no URL, or the model cannot be compared.
+    :raises ModelServerError: the server does not answer, or does not serve the model.
+    """
+    if spec.contract.extra_inputs:
+        raise UsageError(f"{spec.model_name} has inputs besides the picture; compare it with a server by hand.")
+    with ModelServerClient(server_url) as client:
+        client.serving_version(spec.model_name)
 
 
 def compare_with_server(directory: Path, server_url: str) -> list[ParityEntry]:
     """
     Send every golden image to the model of that name, and add what was measured to the manifest.
 
+    :func:`require_server` has looked whether that can be done.
+
     :param directory: an export that nobody else sees yet.
     :raises ModelServerError: the server does not answer.
     :raises ParityError: it answers something else.
     """
     manifest = read_manifest(directory)
-    if manifest.contract.extra_inputs:
-        raise UsageError(f"{manifest.model_name} has inputs besides the picture; compare it with a server by hand.")
     entries: list[ParityEntry] = []
     with ModelServerClient(server_url) as client:
         for golden in manifest.golden:

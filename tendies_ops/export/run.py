@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import tendies_ops
 from tendies_ops import errors
 from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
-from tendies_ops.export.live import compare_with_server
+from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.preflight import check_inputs
 from tendies_ops.export.staging import put_in_place, staging_beside
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
@@ -85,6 +85,8 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     check_inputs(spec)
     output_dir = output_dir.absolute()
     _require_replaceable(output_dir)
+    if server_url is not None:
+        require_server(spec, server_url)
     with staging_beside(output_dir) as staging:
         job = {
             "action": "export",
@@ -116,6 +118,11 @@ def _require_replaceable(output_dir: Path) -> None:
         if any(output_dir.iterdir()) and not (output_dir / MANIFEST_PATH).is_file():
             raise UsageError(
                 f"{output_dir} is not empty and no earlier export. Give a directory that does not exist yet."
+            )
+        if any(output_dir.iterdir()) and output_dir.name.isdecimal():
+            raise UsageError(
+                f"{output_dir} is there already, and its name is a version's, whose content never changes: a server "
+                "may have it loaded. Give another directory, and make the next version of it with `tendies publish`."
             )
     elif output_dir.exists() or output_dir.is_symlink():
         raise UsageError(f"{output_dir} is not a directory. Give a directory that does not exist yet.")

@@ -16,10 +16,11 @@ import psutil
 import pytest
 import yaml
 
-from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, UsageError
+from tendies_ops.errors import ExportError, OutOfMemoryError, ServerUnreachableError, StoppedError, UsageError
 from tendies_ops.export import check_loads, export_model
-from tendies_ops.spec import ModelSpec, read_manifest
+from tendies_ops.spec import MANIFEST_PATH, ModelSpec, read_manifest
 from tendies_ops.spec.manifest import verify_files
+from tests.support.ports import free_port
 from tests.with_tensorflow.export.exported import ExportHere
 from tests.with_tensorflow.export.test_sources import SOURCES, small_spec
 
@@ -68,6 +69,25 @@ def test_the_same_checkpoint_has_the_same_digest_twice_and_loads(spec: ModelSpec
     assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "second", "small.yaml"]
     assert lines[0].startswith("Opened tf1_checkpoint")
     check_loads(tmp_path / "first")
+
+
+def test_a_version_that_is_there_is_not_replaced(spec: ModelSpec, tmp_path: Path) -> None:
+    manifest = tmp_path / "model" / "7" / MANIFEST_PATH
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
+    with pytest.raises(UsageError, match="its name is a version's, whose content never changes"):
+        export_model(spec, tmp_path / "model" / "7")
+    assert manifest.read_text() == "{}"
+
+
+def test_a_server_to_compare_with_is_looked_at_before_the_export(spec: ModelSpec, tmp_path: Path) -> None:
+    lines: list[str] = []
+    port = free_port()
+    for url, error in {f"http://127.0.0.1:{port}": ServerUnreachableError, "localhost:zero": UsageError}.items():
+        with pytest.raises(error):
+            export_model(spec, tmp_path / "out", server_url=url, on_line=lines.append)
+    assert lines == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
