@@ -12,7 +12,7 @@ import re
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Final
 
@@ -25,6 +25,7 @@ _REASONS: Final = {
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    413: "Request Entity Too Large",
     417: "Expectation Failed",
     500: "Internal Server Error",
     501: "Not Implemented",
@@ -33,8 +34,10 @@ _REASONS: Final = {
 }
 _CLASSES: Final = {2: "Success", 3: "Redirection", 4: "Client Error", 5: "Server Error"}
 _METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
-_METHODS_WITH_BODY: Final = ("POST", "PUT", "PATCH")
-_REQUEST_LINE: Final = re.compile(r"(\S+) (.+) HTTP/(\d{1,4})\.(\d{1,4}) *")
+_METHODS_WITH_BODY: Final = ("POST", "PUT", "PATCH", "GET", "DELETE", "OPTIONS", "CONNECT")
+_SHORTEST_LINE: Final = len("GET / HTTP/1.0")
+_VERSION: Final = re.compile(r"HTTP/([0-9]{1,9})\.([0-9]{1,9})")
+_NO_TARGET: Final = Target("", "")
 _LENGTH: Final = re.compile(r"[ \t]*(?:\+?([0-9]+)|-0+)", re.ASCII)  # strtoll, and not below 0
 _MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
 _MAX_LENGTH: Final = (1 << 63) - 1
@@ -46,6 +49,8 @@ class Request:
     One request.
 
     :param headers: names in lower case; of a repeated one the first.
+    :param refusal: status of the HTML page that is all it gets, once its body has come; 0: none.
+    :param is_broken: what stands behind it cannot be read: it is refused at once.
     """
 
     method: str
@@ -53,10 +58,12 @@ class Request:
     version: tuple[int, int]
     headers: Mapping[str, str]
     body: bytes | bytearray = b""
+    refusal: int = 0
+    is_broken: bool = False
 
     @property
     def has_body(self) -> bool:
-        """Whether a body is read at all; what follows a GET is the next request."""
+        """Whether a body is read at all; what follows a HEAD or TRACE is the next request."""
         return self.method in _METHODS_WITH_BODY
 
     @property
@@ -98,8 +105,15 @@ class Request:
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection stays open behind the answer."""
-        return not self.asks_close and (self.version[1] != 0 or self.asks_keep_alive)
+        """Whether the connection stays open behind the answer; never behind a proxy's request."""
+        if self.asks_close or self.target.is_absolute:
+            return False
+        return self.version >= (1, 1) or self.asks_keep_alive
+
+    @property
+    def answer_has_body(self) -> bool:
+        """Whether the answer's head speaks of a body. One comes all the same."""
+        return self.method not in ("HEAD", "CONNECT")
 
     @property
     def asks_keep_alive(self) -> bool:
@@ -133,71 +147,81 @@ def _reason(status: int) -> str:
     return _REASONS.get(status) or _CLASSES.get(status // 100, "Unknown")
 
 
-def parse_head(head: bytes) -> Request | int:
-    """
-    Read a request line and its headers.
-
-    :return: the HTTP status to refuse it with, where it is none.
-    """
+def parse_head(head: bytes) -> Request:
+    """Read a request line and its headers; ``refusal`` says where they are none."""
     first, *rest = head.decode("latin-1").replace("\r\n", "\n").split("\n")
-    match = _REQUEST_LINE.fullmatch(first)
-    if match is None or int(match[3]) > 1:
-        return 400
-    headers = _headers(rest)
-    if headers is None:
-        return 400
-    if match[1] not in _METHODS:
-        return 501
-    target = parse_target(match[2])
-    return 400 if target is None else Request(match[1], target, (int(match[3]), int(match[4])), headers)
+    request = _first_line(first)
+    if request.is_broken:
+        return request
+    request.headers, request.is_broken = _headers(rest)
+    if request.is_broken or request.body_length() is None:
+        return replace(request, refusal=400, is_broken=True)
+    return request
 
 
-def _headers(lines: list[str]) -> dict[str, str] | None:
+def is_hopeless(received: bytes | bytearray) -> bool:
+    """Whether the first line has come and is no request line: nothing that follows mends it."""
+    end = received.find(b"\n")
+    return end >= 0 and _first_line(received[:end].decode("latin-1").removesuffix("\r")).is_broken
+
+
+def _first_line(line: str) -> Request:
+    line = line.rstrip(" ")
+    method, _, rest = line.partition(" ")
+    target_text, _, version_text = rest.rpartition(" ")
+    if len(line) < _SHORTEST_LINE or not target_text:
+        return Request("", _NO_TARGET, (1, 1), {}, refusal=400, is_broken=True)
+    version = _VERSION.fullmatch(version_text)
+    if version is None or int(version[1]) > 1:
+        return Request(method, _NO_TARGET, (1, 1), {}, refusal=400, is_broken=True)
+    target = parse_target(target_text)
+    refusal = 501 if method not in _METHODS else 400 if target is None else 0
+    return Request(method, target or _NO_TARGET, (int(version[1]), int(version[2])), {}, refusal=refusal)
+
+
+def _headers(lines: list[str]) -> tuple[dict[str, str], bool]:
+    """The headers, and whether a line among them is none; then those before it."""
     found: list[list[str]] = []  # name, value
+    is_broken = False
     for line in lines:
-        if line.startswith((" ", "\t")):
-            if not found:
-                return None  # it continues nothing
-            found[-1][1] += " " + line.strip(" \t")
-            continue
         name, colon, value = line.partition(":")
-        if not colon:
-            return None
-        found.append([name.lower(), value.lstrip(" ").rstrip(" \t")])
-    return dict(reversed(found))  # of a repeated name the first one stays
+        if line.startswith((" ", "\t")) and found:
+            found[-1][1] += " " + line.strip(" \t")
+        elif line.startswith((" ", "\t")) or not colon:
+            is_broken = True
+            break
+        else:
+            found.append([name.lower(), value.lstrip(" ").rstrip(" \t")])
+    return dict(reversed(found)), is_broken  # of a repeated name the first one stays
 
 
-def response_head(request: Request | None, response: Response) -> bytes:
-    """
-    Status line and headers, in libevent's order.
-
-    :param request: None where what came could not be read.
-    """
-    major, minor = request.version if request else (1, 1)
+def response_head(request: Request, response: Response) -> bytes:
+    """Status line and headers, in libevent's order."""
+    major, minor = request.version
     if response.is_page and 0 in (major, minor):
         major = minor = 1
     lines = [f"HTTP/{major}.{minor} {response.status} {_reason(response.status)}"]
-    asks_close = request is not None and request.asks_close
+    asks_close = request.asks_close
     lines += [f"{name}: {value}" for name, value in response.headers if not (asks_close and name == "Connection")]
     lines += _length_lines(request, response, (major, minor))
     has_type = any(name == "Content-Type" for name, _ in response.headers)
-    if not has_type and (request is None or request.method != "HEAD"):
+    if not has_type and request.answer_has_body:
         lines.append("Content-Type: text/html; charset=ISO-8859-1")
-    if asks_close and request is not None and not request.target.is_absolute:
+    if asks_close and not request.target.is_absolute:
         lines.append("Connection: close")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _length_lines(request: Request | None, response: Response, version: tuple[int, int]) -> list[str]:
+def _length_lines(request: Request, response: Response, version: tuple[int, int]) -> list[str]:
     if version[0] != 1:
         return []
-    kept = request is not None and request.asks_keep_alive
+    kept = request.asks_keep_alive
     lines = []
     if version[1] >= 1:
         lines.append(_date_line(int(time.time())))
     elif kept:
         lines.append("Connection: keep-alive")
-    if (version[1] >= 1 or kept) and (request is None or request.method != "HEAD"):
+    if (version[1] >= 1 or kept) and request.answer_has_body:
         lines.append(f"Content-Length: {len(response.body)}")
     return lines
 

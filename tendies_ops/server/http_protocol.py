@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tendies_ops.server.body_buffers import BodyBuffers
-from tendies_ops.server.http_message import Request, Response, html_error, parse_head, response_head
+from tendies_ops.server.http_message import Request, Response, html_error, is_hopeless, parse_head, response_head
 
 _READ_SIZE_BYTES: Final = 1 << 16
 _FIRST_BODY_BYTES: Final = 1 << 20  # memory taken on a client's word alone
@@ -116,33 +116,29 @@ class HttpProtocol(asyncio.BufferedProtocol):
         end, size = _head_end(self._ahead, max(0, self._scanned - 3))
         if end < 0:
             self._scanned = len(self._ahead)
-            if self._scanned > _MAX_HEAD_BYTES:
-                self._refuse(400)
+            if self._scanned > _MAX_HEAD_BYTES or is_hopeless(self._ahead):
+                self._refuse(parse_head(bytes(self._ahead.partition(b"\n")[0])), 400)
             return False
         head = bytes(self._ahead[:end])
         del self._ahead[: end + size]
         self._scanned = 0
         request = parse_head(head)
-        if isinstance(request, int):
-            self._refuse(request)
+        if request.is_broken:
+            self._refuse(request, request.refusal)
             return False
         self._request = request
         return self._expect_body(request)
 
     def _expect_body(self, request: Request) -> bool:
         """Note how the body comes; whether the request can go on."""
-        length = request.body_length()
-        if length is None:
-            self._refuse(400)
-            return False
         self._chunked = request.is_chunked
-        self._length = length
-        if (length or request.is_chunked) and "expect" in request.headers and request.version >= (1, 1):
+        self._length = request.body_length() or 0
+        if (self._length or self._chunked) and "expect" in request.headers and request.version >= (1, 1):
             if request.headers["expect"].lower() != "100-continue":
-                self._refuse(417)
+                self._refuse(request, 417)
                 return False
             if not self._ahead:  # a client that has sent its body already waits for nothing
-                self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._write(b"HTTP/%d.%d 100 Continue\r\n\r\n" % request.version)
         return True
 
     def _take_body(self) -> None:
@@ -162,7 +158,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             if line:
                 match = _CHUNK_SIZE.fullmatch(line)
                 if match is None:
-                    self._refuse(400)
+                    self._refuse_chunks()
                     return
                 size = int(match[1], 16)
                 if size == 0:
@@ -178,12 +174,19 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def _end_of_trailer(self, start: int) -> bool:
         """Step over the trailer; whether it is all there."""
         while (end := self._ahead.find(b"\n", start)) >= 0:
-            line = self._ahead[start:end].strip()
+            line = self._ahead[start:end].removesuffix(b"\r")
             start = end + 1
             if not line:
                 del self._ahead[:start]
                 return True
+            if b":" not in line and not line.startswith((b" ", b"\t")):
+                self._refuse_chunks()
+                return False
         return False
+
+    def _refuse_chunks(self) -> None:
+        assert self._request is not None
+        self._refuse(self._request, 413)  # libevent knows no other failure of chunks than too many
 
     def _complete(self) -> None:
         request = self._request
@@ -191,7 +194,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
         request.body = self._body
         self._request, self._body, self._received, self._length, self._chunked = None, bytearray(), 0, 0, False
         self._busy = True
-        self._handler(request, lambda response: self._answer(request, response))
+        if request.refusal:
+            self._answer(request, html_error(request.refusal))
+        else:
+            self._handler(request, lambda response: self._answer(request, response))
 
     def _answer(self, request: Request, response: Response) -> None:
         self._write(response_head(request, response), response.body)
@@ -199,7 +205,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._busy = False
         if self._transport is None:
             return
-        if self._draining or not request.keep_alive or response.closes:
+        closes = not request.keep_alive or response.closes
+        if self._draining or (closes and request.method != "CONNECT"):  # which libevent never closes behind
             self._transport.close()
             return
         self._transport.resume_reading()
@@ -218,10 +225,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._half_closed and not self._busy and not self._will_go_on and self._transport is not None:
             self._transport.close()
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, request: Request, status: int) -> None:
         """Answer what cannot be gone on with, and close."""
         response = html_error(status)
-        self._write(response_head(None, response), response.body)
+        self._write(response_head(request, response), response.body)
         if self._transport is not None:
             self._transport.close()
 

@@ -28,7 +28,8 @@ _REST: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
 # RFC 3986, as evhttp_uri_parse reads it: a target outside it is answered with an HTML page.
 _UNRESERVED: Final = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
 _TARGET: Final = re.compile(
-    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?P<authority>[^/?#]*))?"
+    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):)?"
+    rf"(?P<authority>//(?:(?:{_UNRESERVED}|:)*@)?(?:\[[0-9A-Fa-f:.]+\]|{_UNRESERVED}*)(?::(?P<port>[0-9]*))?(?![^/?#]))?"
     rf"(?P<path>(?:{_UNRESERVED}|[:@/])*)"
     rf"(?P<query>\?(?:{_UNRESERVED}|[:@/?])*)?"
     rf"(?P<fragment>\#(?:{_UNRESERVED}|[:@/?])*)?"
@@ -72,6 +73,9 @@ def parse_target(target: str) -> Target | None:
     scheme, authority = match["scheme"], match["authority"]
     if scheme is None and authority is None and ":" in path.partition("/")[0]:
         return None  # what stands before the colon is no scheme
+    port = (match["port"] or "").lstrip("0")
+    if len(port) > 5 or int(port or 0) > 65535:
+        return None
     whole = path + (match["query"] or "") + (match["fragment"] or "")
     is_absolute = authority is not None and (scheme or "").lower() in ("http", "https")
     return Target(path, whole, is_absolute=is_absolute)

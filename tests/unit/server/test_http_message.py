@@ -4,15 +4,13 @@ import gzip
 
 import pytest
 
-from tendies_ops.server.http_message import Request, Response, html_error, parse_head, response_head
+from tendies_ops.server.http_message import Request, Response, html_error, is_hopeless, parse_head, response_head
 from tendies_ops.server.routes import Route, VersionTooBigError, parse_route
 from tendies_ops.server.status import StatusError
 
 
 def request(head: str) -> Request:
-    found = parse_head(head.replace("\n", "\r\n").encode("latin-1"))
-    assert isinstance(found, Request), found
-    return found
+    return parse_head(head.replace("\n", "\r\n").encode("latin-1"))
 
 
 @pytest.mark.parametrize(
@@ -21,11 +19,22 @@ def request(head: str) -> Request:
         ("hello there", 400), ("GET /v1/a%zz HTTP/1.1", 400), ("GET /v1/a b HTTP/1.1", 400), ("GET / HTTP/2.0", 400),
         ("BREW / HTTP/1.1", 501), ("TRACE / HTTP/1.1", 501), ("GET / HTTP/1.1\nno colon", 400),
         ("GET /\xff HTTP/1.1", 400), ("GET  HTTP/1.1", 400), ("GET 1v:x HTTP/1.1", 400),
-        ("GET / HTTP/1.1\n continues: nothing", 400),
+        ("GET / HTTP/1.1\n continues: nothing", 400), ("CONNECT h:443 HTTP/1.1", 501), ("B\tW / HTTP/1.1", 501),
+        ("A / HTTP/1.1", 400), ("GET //h:65536/ HTTP/1.1", 400), ("GET http://[h/ HTTP/1.1", 400),
+        ("DELETE / HTTP/1.1\nContent-Length: x", 400), ("GET http://u@[::1]:8501/v1/models/m HTTP/1.1", 0),
+        ("HEAD / HTTP/1.1\nContent-Length: x", 0),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(head: str, status: int) -> None:
-    assert parse_head(head.replace("\n", "\r\n").encode("latin-1")) == status
+    assert request(head).refusal == status
+
+
+@pytest.mark.parametrize(
+    ("received", "hopeless"),
+    [(b"hello", False), (b"hello\n", True), (b"\r\n", True), (b"GET /a b\r\n", True), (b"BREW / HTTP/1.1\r\n", False)],
+)
+def test_a_line_that_is_no_request_is_known_before_the_head_ends(received: bytes, hopeless: bool) -> None:
+    assert is_hopeless(received) is hopeless
 
 
 def test_header_names_are_folded_and_long_values_continue() -> None:
@@ -44,9 +53,10 @@ def test_a_continued_line_belongs_to_the_header_before_it_even_where_the_first_o
     ("head", "length"),
     [
         ("POST / HTTP/1.1", 0), ("POST / HTTP/1.1\nConnection: keep-alive", 0),
+        ("GET / HTTP/1.1\nContent-Length: 7", 7), ("DELETE / HTTP/1.1\nContent-Length: 7", 7),
         ("POST / HTTP/1.1\nContent-Length: -0", 0), ("POST / HTTP/1.1\nContent-Length: +7", 7),
         ("POST / HTTP/1.1\nContent-Length: x", None),
-        ("POST / HTTP/1.1\nContent-Length: -1", None), ("GET / HTTP/1.1\nContent-Length: 7", 0),
+        ("POST / HTTP/1.1\nContent-Length: -1", None), ("HEAD / HTTP/1.1\nContent-Length: 7", 0),
         ("POST / HTTP/1.1\nTransfer-Encoding: chunked", 0),
     ],
 )  # fmt: skip
@@ -59,8 +69,8 @@ def test_the_body_is_as_long_as_libevent_thinks(head: str, length: int | None) -
     [
         ("GET / HTTP/1.1", True), ("GET / HTTP/1.1\nConnection: Close", False), ("GET / HTTP/1.0", False),
         ("GET / HTTP/1.0\nConnection: Keep-Alive", True), ("GET http://h/ HTTP/1.1", False),
-        ("GET http://h/ HTTP/1.1\nProxy-Connection: keep-alive", True), ("GET ftp://h/ HTTP/1.1", True),
-        ("GET //h/ HTTP/1.1", True),
+        ("GET http://h/ HTTP/1.1\nProxy-Connection: keep-alive", False), ("GET / HTTP/0.9", False),
+        ("GET ftp://h/ HTTP/1.1", True), ("GET //h/ HTTP/1.1", True),
     ],
 )  # fmt: skip
 def test_connections_are_kept_as_libevent_keeps_them(head: str, kept: bool) -> None:
@@ -70,6 +80,20 @@ def test_connections_are_kept_as_libevent_keeps_them(head: str, kept: bool) -> N
 def test_an_error_page_is_always_http_1_1() -> None:
     head = response_head(request("GET /x HTTP/1.0"), html_error(404)).decode()
     assert head.startswith("HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\nDate: ")
+
+
+@pytest.mark.parametrize("head", ["HEAD /v1/a%zz HTTP/1.1", "CONNECT h:443 HTTP/1.1"])
+def test_a_page_for_a_method_without_answers_names_no_length(head: str) -> None:
+    found = request(head)
+    assert "Content-Length" not in response_head(found, html_error(found.refusal)).decode()
+
+
+def test_a_client_that_asks_to_close_is_told_so_last_also_on_a_page() -> None:
+    broken = request("POST / HTTP/1.1\nConnection: close\nContent-Length: x")
+    head = response_head(broken, html_error(broken.refusal)).decode()
+    assert [line.split(":")[0] for line in head.split("\r\n")[1:-2]] == [
+        "Content-Type", "Date", "Content-Length", "Connection"
+    ]  # fmt: skip
 
 
 def test_statuses_without_a_phrase_have_their_class() -> None:
