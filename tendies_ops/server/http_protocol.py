@@ -20,7 +20,7 @@ from tendies_ops.server.http_message import Request, Response, html_error, is_ho
 _READ_SIZE_BYTES: Final = 1 << 16
 _FIRST_BODY_BYTES: Final = 1 << 20  # memory taken on a client's word alone
 _MAX_HEAD_BYTES: Final = 1 << 26  # libevent knows no limit; memory does
-_CHUNK_SIZE: Final = re.compile(rb"[ \t]*\+?(?:0[xX])?([0-9a-fA-F]{1,15})(?: .*)?")
+_CHUNK_SIZE: Final = re.compile(rb"[ \t]*\+?(?:0[xX])?([0-9a-fA-F]+)(?: .*)?")
 
 Respond = Callable[[Response], None]
 Handler = Callable[[Request, Respond], None]

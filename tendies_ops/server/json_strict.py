@@ -78,7 +78,9 @@ class _Parser:
     def __init__(self, body: bytes, make_object: MakeObject) -> None:
         self.body = body
         self.make_object = make_object
-        self.offset = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+        self.offset = 0
+        for byte in b"\xef\xbb\xbf":  # a byte order mark, of which each byte may be missing
+            self.offset += self.peek() == byte
         self.open: list[_Open] = []
 
     def peek(self) -> int:

@@ -91,7 +91,9 @@ def parse_json(body: bytes | bytearray, *, exact: bool = False) -> Any:
         try:
             text = body.removeprefix(_BOM).decode("utf-8")
             start = _BLANKS.match(text).end()  # type: ignore[union-attr]  # it matches always
-            return (_exact if exact else _quick).raw_decode(text, start)[0]
+            document = (_exact if exact else _quick).raw_decode(text, start)[0]
+            if type(document) not in (int, float):  # of 5. and 5e Python reads the 5
+                return document
         except (ValueError, RecursionError):
             pass
     return parse_strict(bytes(body), make_object)

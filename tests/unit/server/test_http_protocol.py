@@ -57,7 +57,13 @@ def test_a_target_that_is_none_is_refused_once_the_body_has_come() -> None:
     assert asyncio.run(what_comes_back(head + b"hello")).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-@pytest.mark.parametrize("chunks", [b"zz\r\n", b"0\r\nno trailer\r\n\r\n"])
+def test_a_chunk_names_its_size_with_any_number_of_digits() -> None:
+    chunks = b"0" * 20 + b"5 \r\nhello\r\n0\r\nX-A: b\r\n\r\n"
+    answer = asyncio.run(what_comes_back(b"POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks))
+    assert answer.endswith(b"\r\n\r\n<hello>")
+
+
+@pytest.mark.parametrize("chunks", [b"5;a=b\r\nhello\r\n0\r\n\r\n", b"zz\r\n", b"0\r\nno trailer\r\n\r\n"])
 def test_chunks_that_are_none_are_too_large(chunks: bytes) -> None:
     """libevent takes whatever is wrong with them for a body that is too long."""
     answer = asyncio.run(what_comes_back(b"POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks))

@@ -35,6 +35,9 @@ from tendies_ops.server.status import StatusError
         (b'{"a":-1e400}', "Number too big to be stored in double. at offset: 5"),
         (b'{"a":' + b"9" * 400 + b"}", "Number too big to be stored in double. at offset: 5"),
         (b'{"a":Infinit}', "Invalid value. at offset: 12"),
+        (b"5.", "Miss fraction part in number. at offset: 2"),
+        (b"-5e", "Miss exponent in number. at offset: 3"),
+        (b"\xbf\xef[", "Invalid value. at offset: 1"),
     ],
 )
 def test_broken_json_is_named_with_its_offset(body: bytes, message: str) -> None:
@@ -45,6 +48,8 @@ def test_broken_json_is_named_with_its_offset(body: bytes, message: str) -> None
 
 def test_what_the_real_parser_takes_and_pythons_does_not() -> None:
     assert parse_json(b"\xef\xbb\xbf [Inf, -Inf] and more") == [math.inf, -math.inf]
+    assert parse_json(b"\xef\xbf{}") == parse_json(b"\xbb\xbf{}") == {}  # parts of a byte order mark
+    assert parse_json(b"5 and more") == 5
     assert math.isnan(parse_json(b"-NaN"))
     assert parse_json(b'["\xff\\u0041"]') == ["\udcffA"]
     assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
