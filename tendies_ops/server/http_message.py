@@ -149,7 +149,7 @@ def _reason(status: int) -> str:
 
 def parse_head(head: bytes) -> Request:
     """Read a request line and its headers; ``refusal`` says where they are none."""
-    first, *rest = head.decode("latin-1").replace("\r\n", "\n").split("\n")
+    first, *rest = (line.removesuffix("\r") for line in head.decode("latin-1").split("\n"))
     request = _first_line(first)
     if request.is_broken:
         return request

@@ -47,6 +47,12 @@ def test_a_body_is_read_whatever_the_method_and_is_not_the_next_request(method: 
     assert answer.endswith(b"\r\n\r\n<hello>")
 
 
+@pytest.mark.parametrize("end", ["\r\n\r\n", "\n\n", "\r\n\n", "\n\r\n"])
+def test_lines_end_with_or_without_a_carriage_return(end: str) -> None:
+    answer = asyncio.run(what_comes_back(f"GET /v1/x HTTP/1.1\nContent-Length: 2{end}{{}}".encode()))
+    assert answer.endswith(b"\r\n\r\n<{}>")
+
+
 def test_a_line_that_is_no_request_is_refused_before_the_head_ends() -> None:
     answer = asyncio.run(what_comes_back(b"GET /\r\n"))
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
