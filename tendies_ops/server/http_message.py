@@ -83,7 +83,10 @@ class Request:
         if text is None:
             return 0
         match = _LENGTH.fullmatch(text)
-        return None if match is None else min(int(match[1] or 0), _MAX_LENGTH)
+        if match is None:
+            return None
+        digits = (match[1] or "").lstrip("0")
+        return min(int(digits or 0), _MAX_LENGTH) if len(digits) < 20 else _MAX_LENGTH
 
     def content(self) -> bytes | bytearray:
         """The body, unpacked where it is gzip; anything that does not unpack counts as no body."""

@@ -83,7 +83,8 @@ def _whole_part(whole: bytes, limit: int) -> tuple[int, int | float | None]:
     value = int(whole[:20])
     if len(whole) <= 20 and value <= limit:
         return len(whole) - 1, value
-    kept = 19 if int(whole[:20]) > limit else 20
+    most = len(str(limit))
+    kept = most - 1 if int(whole[:most]) > limit else most
     result = float(int(whole[:kept]))
     for byte in whole[kept:]:
         if result >= 1.7976931348623157e307:

@@ -94,8 +94,8 @@ def parse_route(method: str, target: str) -> Route:
     if match is None:
         raise malformed
     model_name, version_text, label, last = match.groups()
-    version = int(version_text) if version_text else None
-    if version is not None and version >= 1 << 63:
+    version = int(version_text[-20:]) if version_text else None
+    if version is not None and (version >= 1 << 63 or version_text[:-20].strip("0")):
         raise VersionTooBigError(version_text)
     return Route(
         action=_action(method, last, malformed),

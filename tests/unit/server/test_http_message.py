@@ -55,7 +55,7 @@ def test_a_continued_line_belongs_to_the_header_before_it_even_where_the_first_o
         ("POST / HTTP/1.1", 0), ("POST / HTTP/1.1\nConnection: keep-alive", 0),
         ("GET / HTTP/1.1\nContent-Length: 7", 7), ("DELETE / HTTP/1.1\nContent-Length: 7", 7),
         ("POST / HTTP/1.1\nContent-Length: -0", 0), ("POST / HTTP/1.1\nContent-Length: +7", 7),
-        ("POST / HTTP/1.1\nContent-Length: x", None),
+        ("POST / HTTP/1.1\nContent-Length: x", None), ("POST / HTTP/1.1\nContent-Length: " + "9" * 5000, (1 << 63) - 1),
         ("POST / HTTP/1.1\nContent-Length: -1", None), ("HEAD / HTTP/1.1\nContent-Length: 7", 0),
         ("POST / HTTP/1.1\nTransfer-Encoding: chunked", 0),
     ],
@@ -139,6 +139,11 @@ def test_everything_else_is_malformed(method: str, target: str) -> None:
         parse_route(method, target)
 
 
-def test_a_version_beyond_64_bits_is_told_apart() -> None:
+@pytest.mark.parametrize("version", ["9223372036854775808", "9" * 5000, "1" + "0" * 40])
+def test_a_version_beyond_64_bits_is_told_apart(version: str) -> None:
     with pytest.raises(VersionTooBigError):
-        parse_route("GET", "/v1/models/m/versions/9223372036854775808")
+        parse_route("GET", f"/v1/models/m/versions/{version}")
+
+
+def test_zeros_before_a_version_count_for_nothing() -> None:
+    assert parse_route("GET", f"/v1/models/m/versions/{'0' * 5000}7") == Route("status", "m", version=7)

@@ -98,6 +98,12 @@ def test_most_doubles_are_read_as_python_does_and_none_is_further_than_two_units
     assert all(abs(double_of(text) - float(text)) <= 2.01 * math.ulp(float(text)) for text in off)
 
 
+def test_integers_beyond_64_bits_gather_what_goes_beyond_digit_by_digit() -> None:
+    assert double_of("-9412103322775061476") == (-941210332277506147.0) * 10 - 6  # not the nearest double
+    assert double_of("19412103322775061476") == 1941210332277506147.0 * 10 + 6
+    assert double_of("18446744073709551616") == 2.0**64
+
+
 def test_denormal_numbers_are_zero() -> None:
     assert double_of("5e-324") == 0.0
     assert double_of("2.3e-308") > 0.0
