@@ -16,10 +16,11 @@ from tendies_ops.server.examples_from_json import read_examples
 from tendies_ops.server.json_values import decode_base64
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.plain_bytes import read_plain_bytes
+from tendies_ops.server.proto_json import metadata_answer
 from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
 from tendies_ops.server.status import StatusError
 from tendies_ops.server.tensor_rows import merge_rows, split_rows
-from tendies_ops.server.tensors import DTYPES, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.tensors import DTYPES, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
 from tendies_ops.server.tensors_from_json import predict_inputs
 from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
 from tendies_ops.server.tfrecord import frame_record, read_records
@@ -30,6 +31,15 @@ DOUBLE_IT = Signature("double", {"x": FLOAT}, {"y": FLOAT}, "tensorflow/serving/
 
 def numbers(*values: float, shape: tuple[int, ...] | None = None) -> NumberTensor:
     return NumberTensor((len(values),) if shape is None else shape, np.array(values, np.float32))
+
+
+@pytest.mark.parametrize(("number", "name"), [(11, "qint8"), (16, "quint16"), (25, "float8_e4m3fn"), (29, "int4")])
+def test_types_that_json_cannot_carry_have_their_names(number: int, name: str) -> None:
+    quantised = TensorInfo("x:0", dtype_of(number), ())
+    metadata = metadata_answer("m", 1, {"s": Signature("s", {"x": quantised}, {}, "")})
+    assert f'"dtype": "DT_{name.upper()}"' in metadata.decode()
+    with pytest.raises(StatusError, match=f"Failed to write JSON value for tensor type: {name}"):
+        answer_columns({"x": OpaqueTensor((), quantised.dtype)})
 
 
 class Doubles:
