@@ -39,6 +39,7 @@ _SHORTEST_LINE: Final = len("GET / HTTP/1.0")
 _VERSION: Final = re.compile(r"HTTP/([0-9]{1,9})\.([0-9]{1,9})")
 _NO_TARGET: Final = Target("", "")
 _LENGTH: Final = re.compile(r"[ \t]*(?:\+?([0-9]+)|-0+)", re.ASCII)  # strtoll, and not below 0
+_BARE_RETURN: Final = re.compile(r"\r(?![\r \t])")  # continues no line
 _MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
 _MAX_LENGTH: Final = (1 << 63) - 1
 
@@ -190,7 +191,7 @@ def _headers(lines: list[str]) -> tuple[dict[str, str], bool]:
         name, colon, value = line.partition(":")
         if line.startswith((" ", "\t")) and found:
             found[-1][1] += " " + line.strip(" \t")
-        elif line.startswith((" ", "\t")) or not colon:
+        elif line.startswith((" ", "\t")) or not colon or "\r" in name or _BARE_RETURN.search(value.rstrip(" \t")):
             is_broken = True
             break
         else:

@@ -22,7 +22,9 @@ def request(head: str) -> Request:
         ("GET / HTTP/1.1\n continues: nothing", 400), ("CONNECT h:443 HTTP/1.1", 501), ("B\tW / HTTP/1.1", 501),
         ("A / HTTP/1.1", 400), ("GET //h:65536/ HTTP/1.1", 400), ("GET http://[h/ HTTP/1.1", 400),
         ("DELETE / HTTP/1.1\nContent-Length: x", 400), ("GET http://u@[::1]:8501/v1/models/m HTTP/1.1", 0),
-        ("HEAD / HTTP/1.1\nContent-Length: x", 0),
+        ("HEAD / HTTP/1.1\nContent-Length: x", 0), ("GET / HTTP/1.1\nX-A: a\rb", 400),
+        ("GET / HTTP/1.1\nX-A: a\r\nX-B: b", 400),
+        ("GET / HTTP/1.1\nX\rA: a", 400), ("GET / HTTP/1.1\nX-A: a\r\r b", 0),
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(head: str, status: int) -> None:
