@@ -63,7 +63,8 @@ def print_report(report: ReleaseReport) -> None:
     if report.swap.get("requests"):
         during = report.swap["during"].get("p99_ms", report.swap["after"].get("p99_ms", "-"))
         console.print(
-            f"  the swap cost {report.swap['failed']} of {report.swap['requests']} requests; p99 {during} ms meanwhile",
+            f"  the swap cost {report.swap['failed_by_swap']} of {report.swap['requests']} requests; p99 {during} ms "
+            "meanwhile",
             markup=False,
         )
     previous = report.previous_version

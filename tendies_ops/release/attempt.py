@@ -78,8 +78,8 @@ def prove_or_undo(
 def swap_breaches(limits: SwapLimits, swap: Mapping[str, Any], seconds_to_available: float) -> list[str]:
     """Which limits of the spec the swap broke, in words."""
     found = []
-    if limits.max_failed_requests is not None and swap["failed"] > limits.max_failed_requests:
-        found.append(f"{swap['failed']} of {swap['requests']} requests failed ({'; '.join(swap['failures'])})")
+    if limits.max_failed_requests is not None and swap["failed_by_swap"] > limits.max_failed_requests:
+        found.append(f"{swap['failed_by_swap']} of {swap['requests']} requests failed ({'; '.join(swap['failures'])})")
     p99_ms = swap["during"].get("p99_ms")
     if limits.max_p99_ms is not None and p99_ms is not None and p99_ms > limits.max_p99_ms:
         found.append(f"p99 was {p99_ms:g} ms while the version was swapped, above {limits.max_p99_ms:g}")

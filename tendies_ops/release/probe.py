@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -83,6 +84,7 @@ class SwapProbe:
         return {
             "requests": len(requests),
             "failed": len(failures),
+            "failed_by_swap": sum(self._by_swap(list(found)) for found in self._requests.values()),
             "failures": sorted({r.failure for r in failures})[:3],
             "before": _latencies([r for r in requests if r.started_s < self._renamed_s]),
             "during": _latencies([r for r in requests if self._renamed_s <= r.started_s < self._available_s]),
@@ -90,6 +92,11 @@ class SwapProbe:
             "memory_mb": {server: self._memory_of(samples) for server, samples in self._rss_bytes.items()},
             "timeline": _timeline(requests, self._renamed_s),
         }
+
+    def _by_swap(self, requests: Sequence[Request]) -> int:
+        """Failures since the rename. A replica that failed from the first request on was sick before."""
+        since_an_answer = itertools.dropwhile(lambda request: request.failure, requests)
+        return sum(bool(r.failure) for r in since_an_answer if r.started_s + r.took_s >= self._renamed_s)
 
     def _ask(self, server: str) -> None:
         while not self._stop.is_set():

@@ -22,7 +22,9 @@ class GateSpec(SpecPart):
 class SwapLimits(SpecPart):
     """What the swap may cost those who use the model: a breach takes the version back. Empty: it is only measured."""
 
-    max_failed_requests: NonNegativeInt | None = Field(None, description="of the probe's requests, on all replicas")
+    max_failed_requests: NonNegativeInt | None = Field(
+        None, description="of the probe's requests since the rename, on all replicas that answered before"
+    )
     max_p99_ms: PositiveFloat | None = Field(None, description="of the probe's requests while the version is swapped")
     max_seconds_to_available: PositiveFloat | None = Field(None, description="from the rename, on the slowest replica")
 

@@ -125,11 +125,25 @@ def test_a_model_that_answers_with_numbers_is_approved_by_a_person_too(
 
 
 def test_the_limits_of_the_swap() -> None:
-    swap = {"failed": 2, "requests": 50, "failures": ["503"], "during": {"p99_ms": 80.0}, "after": {}}
+    swap = {"failed_by_swap": 2, "requests": 50, "failures": ["503"], "during": {"p99_ms": 80.0}, "after": {}}
 
     assert swap_breaches(SwapLimits(), swap, 9.0) == []
     found = swap_breaches(SwapLimits(max_failed_requests=1, max_p99_ms=50, max_seconds_to_available=5), swap, 9.0)
     assert [words.split()[0] for words in found] == ["2", "p99", "it"]
+
+
+def test_requests_that_failed_all_along_are_not_laid_to_the_version_that_mends_them(
+    tmp_path: Path, base: Path, server: WatchingServer
+) -> None:
+    make_candidate(tmp_path / "a", by=10, answer_error="the graph is broken").rename(base / "1")
+    server.wait_until_serving(1)
+    strict = QUICK.model_copy(update={"limits": SwapLimits(max_failed_requests=0)})
+
+    report = release_model(make_candidate(tmp_path / "b", by=20, load_s=0.3), base, [server.url], options=strict)
+
+    assert report.version == 2
+    assert report.swap["failed"] > 0
+    assert report.swap["failed_by_swap"] == 0
 
 
 def test_a_swap_that_takes_too_long_for_the_spec_is_taken_back(
