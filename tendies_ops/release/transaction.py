@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import NotNowError, StoppedError
+from tendies_ops.errors import NotNowError, StoppedError, UsageError
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
@@ -138,7 +138,9 @@ def open_transaction(
 
     :param purpose: what for, for whoever waits for the lock.
     :raises LockHeldError: somebody else had it all the time.
+    :raises UsageError: the model config file lies where this lock does.
     """
+    _check_config_file(terms.options.model_config_file, model_base_path)
     options, cancelled, say = terms.options, terms.cancelled, terms.on_step or (lambda _: None)
     with (
         disk_errors_in_words(model_base_path),
@@ -147,3 +149,12 @@ def open_transaction(
     ):
         swap = make_swap(options.model_config_file, model_name)
         yield Transaction(model_base_path, fleet, lock, options, say, cancelled, swap=swap)
+
+
+def _check_config_file(path: Path | None, model_base_path: Path) -> None:
+    """It has a lock of its own beside it, which releases of other models take."""
+    if path is not None and path.resolve().parent == model_base_path.resolve():
+        raise UsageError(
+            f"The model config file {path} lies in the model base path. Put it into a directory of its own: its lock "
+            "would be the lock of this release."
+        )

@@ -235,6 +235,19 @@ def test_a_release_without_a_server_is_told_so_before_the_export(tmp_path: Path)
     assert not (tmp_path / "base").exists()
 
 
+def test_a_model_config_file_among_the_versions_is_told_so_at_once(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    config = base / "models.config"
+    config.write_text(f'model_config_list {{ config {{ name: "{MODEL_NAME}" base_path: "{base}" }} }}')
+    candidate = make_candidate(tmp_path / "candidate")
+    where = ("--model-base-path", base, "--server", f"http://127.0.0.1:{free_port()}", "--model-config-file", config)
+
+    sentence = told(tendies("release", candidate, "--no-rehearsal", "--timeout-s", "1", *where), status=2)
+
+    assert f"The model config file {config} lies in the model base path" in sentence
+
+
 def test_a_release_to_nowhere_is_told_so_before_the_export(tmp_path: Path) -> None:
     server = ("--server", "http://127.0.0.1:9")
     result = tendies("release", SPEC, *server, "--model-base-path", tmp_path / "no" / "such" / "base")
