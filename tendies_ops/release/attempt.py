@@ -8,7 +8,6 @@ from typing import Any
 
 from tendies_ops.errors import (
     LoadFailedError,
-    LockHeldError,
     ProofFailedError,
     ReleaseError,
     StoppedError,
@@ -52,9 +51,8 @@ def prove_or_undo(
     """
     try:
         return _wait_and_prove(tx, candidate, golden, live, probe)
-    except LockHeldError:
-        raise  # whoever has the lock now decides about the version
     except BaseException as error:
+        tx.lock.check()  # else whoever has the lock now decides about the version
         if candidate.committed_before:
             tx.close()
             raise _left_alone(candidate, error) from error

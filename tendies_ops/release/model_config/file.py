@@ -10,6 +10,8 @@ from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release.model_config.entry import ModelEntry, change_entry, read_entry
 
+_LOCK_TIMEOUT_S = 60.0  # who holds it only writes a file
+
 
 class ModelConfigFile:
     """
@@ -41,7 +43,7 @@ class ModelConfigFile:
         """
         path = self.path.resolve()  # a link to it stays one
         try:
-            with lock_base_path(path.parent, purpose=f"model config of {self._model_name}", timeout_s=60.0):
+            with lock_base_path(path.parent, purpose=f"model config of {self._model_name}", timeout_s=_LOCK_TIMEOUT_S):
                 text = change_entry(self._text(), self._model_name, versions=versions, labels=labels)
                 write_text_atomically(path, text, like=path.stat())
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from tendies_ops.errors import ReleaseError
 from tendies_ops.publish import publish_version
 from tendies_ops.publish.leases import hold_lease
+from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release import release_model, rollback_model
-from tendies_ops.release.model_config import read_entry
+from tendies_ops.release.model_config import file, read_entry
 from tendies_ops.server.model_config import read_model_config
 from tendies_ops.spec import ReleaseSpec
 from tendies_ops.spec.release import GateSpec
@@ -166,6 +168,30 @@ def test_what_was_published_without_a_release_is_held_against_the_stable_version
 
     report = release_model(candidate, base, [labelled.url], options=options)
     assert (report.version, report.state, report.gate["live_version"]) == (2, "released", 1)
+
+
+def test_a_model_config_file_that_stays_locked_takes_the_candidate_back(
+    tmp_path: Path,
+    base: Path,
+    config_file: Path,
+    options: ReleaseSpec,
+    labelled: RunningServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [labelled.url], options=options)
+    monkeypatch.setattr(file, "_LOCK_TIMEOUT_S", 0.5)
+
+    with ExitStack() as other:
+
+        def lock_it(words: str) -> None:
+            if words.startswith("Published"):
+                other.enter_context(lock_base_path(config_file.parent, purpose="another model's release"))
+
+        with pytest.raises(ReleaseError, match=r"another model's release.*It lies in .*2\.withdrawn-"):
+            release_model(make_candidate(tmp_path / "b", by=20), base, [labelled.url], options=options, on_step=lock_it)
+
+    assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 10)
+    assert not (base / "2").exists()
 
 
 @pytest.mark.parametrize(
