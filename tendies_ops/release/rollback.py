@@ -17,6 +17,7 @@ from pathlib import Path
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
+from tendies_ops.publish.publish import is_whole
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.move_back import carry_out_rollback
 from tendies_ops.release.preflight import look_at_fleet
@@ -90,21 +91,21 @@ def _did_already(tx: Transaction, current: int) -> bool:
 def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:
     if current is None:
         raise ReleaseError(f"There is no version in {tx.base}, so there is nothing to go back to.")
-    below = whole_versions_below(tx.base, current)
     if to_version is None:
-        if not below:
+        found = next(whole_versions_below(tx.base, current), None)
+        if found is None:
             raise ReleaseError(
                 f"Version {current} is the only one in {tx.base} that can serve, so there is nothing to go back to. "
                 "Nothing was changed."
             )
-        return below[0]
-    if to_version in below or to_version == current:
+        return found
+    if to_version == current or (0 < to_version < current and is_whole(tx.base / str(to_version))):
         return to_version
-    raise UsageError(_why_not(tx, current, to_version, below))
+    raise UsageError(_why_not(tx, current, to_version))
 
 
-def _why_not(tx: Transaction, current: int, to_version: int, below: list[int]) -> str:
-    choices = f"Versions to go back to: {', '.join(map(str, below)) or 'none'}."
+def _why_not(tx: Transaction, current: int, to_version: int) -> str:
+    choices = f"Versions to go back to: {', '.join(map(str, whole_versions_below(tx.base, current))) or 'none'}."
     withdrawn = list_withdrawn(tx.base).get(to_version)
     if withdrawn is not None:
         return (

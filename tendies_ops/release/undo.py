@@ -88,8 +88,7 @@ def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None)
         and not (below[-1].path / "assets.extra/tendies.json").exists()
     ):
         return previous  # made by something else than tendies: it served, and no manifest says what it should hold
-    whole = whole_versions_below(tx.base, version)
-    return whole[0] if whole else None
+    return next(whole_versions_below(tx.base, version), None)
 
 
 def confirm_serving(tx: Transaction, version: int) -> Undone:

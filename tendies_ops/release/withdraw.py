@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from tendies_ops.errors import PublishError
@@ -41,7 +42,11 @@ def withdraw_version(
     return target
 
 
-def whole_versions_below(model_base_path: Path, version: int) -> list[int]:
-    """Versions under ``version`` that have every byte that their manifests promise, highest first."""
+def whole_versions_below(model_base_path: Path, version: int) -> Iterator[int]:
+    """
+    Versions under ``version`` that have every byte that their manifests promise, highest first.
+
+    Each is read when it is asked for: reading all of them takes minutes, in which a bad version would serve.
+    """
     children = [c for c in list_version_dirs(model_base_path) if c.version < version and c.is_plain]
-    return [c.version for c in reversed(children) if is_whole(c.path)]
+    return (c.version for c in reversed(children) if is_whole(c.path))
