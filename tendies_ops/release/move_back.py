@@ -33,6 +33,7 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
         else:
             _rename_all(tx.base, journal.moved)
         outcomes, proofs = _wait_and_prove(tx, journal)
+        tx.lock.check()
         if by_label:
             tx.swap.promote(tx, journal.version, None)
             _rename_all(tx.base, journal.moved)

@@ -10,7 +10,7 @@ without version or label goes to the highest version that is loaded, which is th
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -118,7 +118,7 @@ class LabelSwap:
     def try_out(self, tx: Transaction, version: int) -> None:
         """Point ``canary`` to it."""
         entry = self._config.read()
-        self._config.write(versions=entry.versions or [version], labels={**entry.labels, CANARY: version})
+        self._change(tx, versions=entry.versions or [version], labels={**entry.labels, CANARY: version})
         self._wait_for_label(tx, CANARY, version)
         tx.say(f"Version {version} answers under the label {CANARY}")
 
@@ -136,7 +136,7 @@ class LabelSwap:
         entry = self._config.read()
         if CANARY in entry.labels:  # a label on a version that is gone makes the server refuse the whole file
             labels = {name: at for name, at in entry.labels.items() if name != CANARY and at != version}
-            self._config.write(versions=entry.versions, labels=labels)
+            self._change(tx, versions=entry.versions, labels=labels)
 
     def _write(
         self, tx: Transaction, versions: set[int | None], labels: Mapping[str, int], *, without: int | None = None
@@ -150,7 +150,12 @@ class LabelSwap:
         }
         leased = {lease.version for lease in live_leases(tx.base)} & there
         wanted = sorted({version for version in versions if version is not None} | set(others.values()) | leased)
-        self._config.write(versions=wanted, labels={**others, **labels})
+        self._change(tx, versions=wanted, labels={**others, **labels})
+
+    def _change(self, tx: Transaction, *, versions: Sequence[int], labels: Mapping[str, int]) -> None:
+        """:raises LockHeldError: another release has taken over; then the labels are its own."""
+        tx.lock.check()
+        self._config.write(versions=versions, labels=labels)
 
     def _wait_for_label(self, tx: Transaction, label: str, version: int) -> None:
         deadline_s = time.monotonic() + _LABEL_TIMEOUT_S

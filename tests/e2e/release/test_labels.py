@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import ReleaseError
+from tendies_ops.errors import LockHeldError, ReleaseError
 from tendies_ops.publish import publish_version
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.lock import lock_base_path
@@ -168,6 +168,25 @@ def test_what_was_published_without_a_release_is_held_against_the_stable_version
 
     report = release_model(candidate, base, [labelled.url], options=options)
     assert (report.version, report.state, report.gate["live_version"]) == (2, "released", 1)
+
+
+def test_a_release_that_was_passed_over_leaves_the_labels_to_the_other(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    release_model(make_candidate(tmp_path / "a", by=10), base, [labelled.url], options=options)
+
+    def be_passed_over(words: str) -> None:
+        if "golden images came back" in words:
+            with lock_base_path(base, purpose="the other host", stale_after_s=0.0):
+                pass
+            release_model(make_candidate(tmp_path / "c", by=30), base, [labelled.url], options=options)
+
+    with pytest.raises(LockHeldError):
+        release_model(
+            make_candidate(tmp_path / "b", by=20), base, [labelled.url], options=options, on_step=be_passed_over
+        )
+
+    assert entry(config_file) == ((2, 3), {"stable": 3})
 
 
 def test_a_model_config_file_that_stays_locked_takes_the_candidate_back(
