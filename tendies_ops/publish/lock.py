@@ -195,6 +195,9 @@ def _link(ticket: Path, path: Path) -> None:
     """
     try:
         os.link(ticket, path)
+    except FileExistsError:
+        if ticket.stat().st_nlink == 1:  # else it is ours: an NFS client asks again when an answer was lost
+            raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise

@@ -150,6 +150,27 @@ def test_a_mount_without_links_has_locks_too(tmp_path: Path, monkeypatch: pytest
         assert held.generation == 2
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_link_whose_answer_was_lost_on_its_way_is_known_for_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def asked_twice(*paths: Path) -> None:
+        link(*paths)
+        link(*paths)  # as an NFS client does when the first answer does not come: this one says EEXIST
+
+    monkeypatch.setattr(os, "link", asked_twice)
+
+    with (
+        lock_base_path(tmp_path, purpose="release of stripes", timeout_s=30.0) as held,
+        pytest.raises(LockHeldError, match="release of stripes"),
+        lock_base_path(tmp_path, purpose="other", timeout_s=30.0),
+    ):
+        pass
+    assert held.generation == 1
+
+
 def test_staleness_is_measured_on_the_waiters_own_clock() -> None:
     watch = StaleWatch(60.0)
     seen = LockSeen(3, released=False, touched_ns=5)
