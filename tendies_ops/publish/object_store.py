@@ -20,7 +20,7 @@ from tendies_ops.errors import PublishError
 from tendies_ops.files import digest_bytes
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.publish.versions import next_version, parse_version
-from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest, verify_files
+from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, parse_manifest, read_manifest, verify_files
 
 _CLAIMS = ".tendies/claims"
 _LAST = "saved_model.pb"
@@ -83,7 +83,7 @@ def _same_content(store: ObjectStore, manifest: Manifest) -> int | None:
     """The newest whole version that has this content already."""
     for version in sorted(_versions(store, ""), reverse=True):
         try:
-            there = Manifest.model_validate_json(store.read(posixpath.join(str(version), MANIFEST_PATH)))
+            there = parse_manifest(store.read(posixpath.join(str(version), MANIFEST_PATH)))
             store.read_start(posixpath.join(str(version), _LAST), 1)
         except (FileNotFoundError, ValueError):
             continue  # not whole, or not made by tendies
