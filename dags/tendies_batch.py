@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tendies_ops.dag_factory import batch_dag, read_specs
+from tendies_ops.dag_factory import batch_dag, dags_of_specs
 
-for spec in read_specs(Path(__file__).parent.parent / "examples" / "models"):
-    globals()[f"tendies_batch_{spec.model_name}"] = batch_dag(spec)
+globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", batch_dag))

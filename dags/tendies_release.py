@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tendies_ops.dag_factory import read_specs, release_dag
+from tendies_ops.dag_factory import dags_of_specs, release_dag
 
-for spec in read_specs(Path(__file__).parent.parent / "examples" / "models"):
-    globals()[f"tendies_release_{spec.model_name}"] = release_dag(spec)
+globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", release_dag))

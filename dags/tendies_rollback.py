@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tendies_ops.dag_factory import read_specs, rollback_dag
+from tendies_ops.dag_factory import dags_of_specs, rollback_dag
 
-for spec in read_specs(Path(__file__).parent.parent / "examples" / "models"):
-    globals()[f"tendies_rollback_{spec.model_name}"] = rollback_dag(spec)
+globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", rollback_dag))

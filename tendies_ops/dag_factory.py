@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, BaseOperator, Cr
 from airflow.utils.types import DagRunType
 
 from tendies_ops.dag_docs import batch_docs, release_docs
+from tendies_ops.errors import SpecError
 from tendies_ops.operators.assets import batch_asset, checkpoint_asset, model_asset, pictures_asset, rollback_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
@@ -21,11 +23,14 @@ from tendies_ops.spec import load_indexed_specs
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Asset
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
     from tendies_ops.spec import ModelSpec
 
+log = logging.getLogger(__name__)
 _SAVED_MODEL_DIR = "{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}"
 #: Empty after a no, so that a release which somebody clears and runs all the same finds itself without an approval.
 _APPROVED_BY = (
@@ -35,14 +40,44 @@ _APPROVED_BY = (
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
 
 
-def read_specs(default_dir: Path) -> list[ModelSpec]:
+def dags_of_specs(default_dir: Path, make: Callable[[ModelSpec], DAG]) -> dict[str, DAG]:
     """
-    Read the model specs that ``index.txt`` in the specs directory names. Nothing else is read, and nothing is listed.
+    Make a DAG for each model spec that ``index.txt`` in the specs directory names. Nothing else is read or listed.
+
+    A file that raises has no DAGs at all, and those that it had are stopped. So a wrong spec costs its own model alone;
+    it is told in the log, and by :func:`require_specs`.
 
     :param default_dir: the specs directory where the environment variable ``TENDIES_SPECS_DIR`` is not set.
+    :param make: ``release_dag``, ``batch_dag`` or ``rollback_dag``.
+    :return: DAG id -> DAG.
+    :raises SpecError: the index cannot be read.
+    """
+    specs = load_indexed_specs(_specs_dir(default_dir), on_problem=log.error)
+    return {dag.dag_id: dag for spec in specs if (dag := _made(spec, make)) is not None}
+
+
+def _made(spec: ModelSpec, make: Callable[[ModelSpec], DAG]) -> DAG | None:
+    try:
+        return make(spec)
+    except Exception:
+        log.exception("The spec of model %s makes no DAG.", spec.model_name)
+        return None
+
+
+def require_specs(default_dir: Path) -> None:
+    """
+    Raise what is wrong with the specs, in a DAG file of its own, so that Airflow shows it as an import error.
+
     :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name``.
     """
-    return load_indexed_specs(Path(os.environ.get(SPECS_DIR_VARIABLE) or default_dir))
+    problems: list[SpecError] = []
+    load_indexed_specs(_specs_dir(default_dir), on_problem=problems.append)
+    if problems:
+        raise SpecError(" ".join(map(str, problems)))
+
+
+def _specs_dir(default_dir: Path) -> Path:
+    return Path(os.environ.get(SPECS_DIR_VARIABLE) or default_dir)
 
 
 def release_dag(spec: ModelSpec) -> DAG:

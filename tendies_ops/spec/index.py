@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tendies_ops.errors import SpecError
@@ -13,27 +15,43 @@ from tendies_ops.spec.model import ModelSpec
 INDEX_NAME = "index.txt"
 
 
-def load_indexed_specs(directory: Path) -> list[ModelSpec]:
+def load_indexed_specs(directory: Path, *, on_problem: Callable[[SpecError], object] | None = None) -> list[ModelSpec]:
     """
     Read the specs that the index in ``directory`` names, in its order; paths in it are relative to it.
 
+    :param on_problem: gets what is wrong with a spec, which is left out then; absent: it is raised.
     :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name``.
     """
     specs: dict[str, ModelSpec] = {}
     for name in _read_index(directory / INDEX_NAME):
-        spec = load_spec(directory / name)
-        if spec.model_name in specs:
-            raise SpecError(f"{directory / INDEX_NAME} names two specs of model {spec.model_name}. Rename one.")
-        specs[spec.model_name] = spec
+        with _told_to(on_problem):
+            spec = load_spec(directory / name)
+            _require_new(spec, specs, directory)
+            specs[spec.model_name] = spec
     return list(specs.values())
+
+
+@contextlib.contextmanager
+def _told_to(on_problem: Callable[[SpecError], object] | None) -> Iterator[None]:
+    try:
+        yield
+    except SpecError as problem:
+        if on_problem is None:
+            raise
+        on_problem(problem)
+
+
+def _require_new(spec: ModelSpec, specs: Mapping[str, ModelSpec], directory: Path) -> None:
+    if spec.model_name in specs:
+        raise SpecError(f"{directory / INDEX_NAME} names two specs of model {spec.model_name}. Rename one.")
 
 
 def _read_index(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin a file with a mark
+    except (OSError, UnicodeDecodeError) as error:
         raise SpecError(
-            f"The index of model specs {path} cannot be read ({error.strerror}). "
+            f"The index of model specs {path} cannot be read ({getattr(error, 'strerror', error)}). "
             "Write one spec's file name a line in it."
         ) from None
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

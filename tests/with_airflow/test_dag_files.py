@@ -13,6 +13,7 @@ from tests.support.dag_process import run_script
 from tests.support.specs import write_specs
 
 _DAG_FILES = ("tendies_release.py", "tendies_batch.py", "tendies_rollback.py")
+_SPECS_FILE = "tendies_specs.py"
 
 _BARE_DAG = """
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, BaseOperator, CronTriggerTimetable, Param
@@ -101,7 +102,28 @@ def test_fifty_specs_parse_in_at_most_three_seconds(tmp_path: Path) -> None:
     assert max(result["seconds"] for result in results) <= 3.0
 
 
+@pytest.fixture
+def a_wrong_spec(tmp_path: Path) -> Path:
+    specs = write_specs(tmp_path / "specs", {"model_name": "stripes"}, {"model_name": "strokes"})
+    (specs / "stripes.yaml").write_text("model_name: stripes\nsource: {chekpoint: x}\n")
+    return specs
+
+
 @pytest.mark.parametrize("dag_file", _DAG_FILES)
+def test_a_wrong_spec_costs_no_other_model_its_dags(dag_file: str, a_wrong_spec: Path, tmp_path: Path) -> None:
+    assert parse(dag_file, a_wrong_spec, tmp_path)["dags"] == [f"{dag_file.removesuffix('.py')}_strokes"]
+
+
+def test_a_wrong_spec_is_an_import_error_of_a_file_without_dags(a_wrong_spec: Path, two_specs: Path) -> None:
+    script = "import runpy, sys\nrunpy.run_path(sys.argv[1])"
+    dag_file = REPOSITORY / "dags" / _SPECS_FILE
+
+    with pytest.raises(AssertionError, match=r"SpecError: .*stripes\.yaml is wrong: .*did you mean `checkpoint`"):
+        run_script(script, dag_file, specs=a_wrong_spec)
+    assert run_script(script, dag_file, specs=two_specs) == []
+
+
+@pytest.mark.parametrize("dag_file", [*_DAG_FILES, _SPECS_FILE])
 def test_the_scheduler_s_safe_mode_takes_the_files_for_dag_files(dag_file: str) -> None:
     content = (REPOSITORY / "dags" / dag_file).read_bytes().lower()
 

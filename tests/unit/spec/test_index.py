@@ -40,6 +40,33 @@ def test_a_name_in_the_index_without_a_file_is_named(tmp_path: Path) -> None:
         load_indexed_specs(tmp_path)
 
 
+def test_a_wrong_spec_is_told_and_left_out_where_somebody_listens(tmp_path: Path) -> None:
+    write_specs(tmp_path, {"model_name": "a"}, {"model_name": "b"})
+    (tmp_path / "a.yaml").write_text("model_nam: a")
+    (tmp_path / "index.txt").write_text("a.yaml\ngone.yaml\nb.yaml\nb.yaml\n")
+    problems: list[SpecError] = []
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path, on_problem=problems.append)] == ["b"]
+    assert [
+        str(problem).count(word) for problem, word in zip(problems, ("a.yaml", "gone.yaml", "two specs"), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_a_mark_that_editors_put_first_is_no_part_of_a_name(tmp_path: Path, mark: str) -> None:
+    write_specs(tmp_path, {"model_name": "a"})
+    (tmp_path / "index.txt").write_text(f"{mark}a.yaml\r\n", encoding="utf-8")
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path)] == ["a"]
+
+
+def test_an_index_in_another_encoding_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "index.txt").write_bytes(b"mod\xe8le.yaml\n")
+
+    with pytest.raises(SpecError, match=r"index\.txt cannot be read .*can't decode"):
+        load_indexed_specs(tmp_path)
+
+
 def test_two_specs_of_one_model_are_named(tmp_path: Path) -> None:
     write_specs(tmp_path, {"model_name": "a"})
     (tmp_path / "index.txt").write_text("a.yaml\na.yaml\n")
