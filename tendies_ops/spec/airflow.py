@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints, field_validator
 
 from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.cron import require_cron
+
+#: Airflow refuses longer ones, and the whole DAG file with them.
+Tag = Annotated[str, StringConstraints(max_length=100)]
 
 
 class AirflowSpec(SpecPart):
     """The DAGs ``tendies_release_<model>`` and ``tendies_batch_<model>``."""
 
     owner: str = "tendies"
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     batch_cron: str | None = Field(None, description="cron expression (UTC), besides the model's asset")
     server_conn_id: str = "tf_serving_default"
     retries: NonNegativeInt = 2
@@ -36,3 +41,10 @@ class AirflowSpec(SpecPart):
     deadline_s: PositiveFloat | None = Field(
         None, description="a batch run that has not ended so long after it was queued is reported as late"
     )
+
+    @field_validator("batch_cron")
+    @classmethod
+    def _is_cron(cls, text: str | None) -> str | None:
+        if text:
+            require_cron(text)
+        return text

@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class SpecPart(BaseModel):
-    """An unknown key is an error: a typo must never become a silent default."""
+    """An unknown key is an error: a typo must never become a silent default. So is NaN, which passes every limit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

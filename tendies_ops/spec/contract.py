@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
 from tendies_ops.spec.base import SpecPart
 
+#: What a request may call an input.
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
+_TAKEN_INPUTS = ("image", "input_bytes", "examples")
 HexColor = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -74,6 +78,11 @@ class InputContract(SpecPart):
             raise ValueError("divide_by must not contain 0")
         if self.dtype == "uint8" and (self.subtract_mean or self.divide_by):
             raise ValueError("dtype uint8 hands over the pixels as they are: leave out subtract_mean and divide_by")
+        if self.dtype == "uint8" and (self.range.low, self.range.high) not in ((0.0, 1.0), (0.0, 255.0)):
+            raise ValueError(
+                f"dtype uint8 hands over the pixels 0..255 as they are: leave out range ({self.range.low:g} to "
+                f"{self.range.high:g}), or take dtype float32"
+            )
         if self.batch_size not in (None, 1):
             raise ValueError(f"batch_size {self.batch_size} is not supported; build the network for 1 or for any batch")
         if self.size is None and self.resize != "exact":
@@ -123,6 +132,16 @@ class Contract(SpecPart):
     extra_inputs: dict[str, ExtraInput] = Field(
         default_factory=dict, description="name in the signature -> further input that each request sets"
     )
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Contract:
+        for name in self.extra_inputs:
+            if name in _TAKEN_INPUTS or not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"an extra input cannot be called {name!r}: take letters, digits, `_`, `-` and `.`, and none of "
+                    f"{', '.join(_TAKEN_INPUTS)}, which name the picture"
+                )
+        return self
 
     def for_output(self, name: str) -> OutputContract:
         """What holds for the network's output ``name``."""

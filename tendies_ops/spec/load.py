@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,6 +23,28 @@ _PATHS_IN_SPEC = (
     ("batch", "output"),
 )
 
+#: What pydantic says in words of Python.
+_PLAIN_WORDS = {
+    "model_type": "must be a mapping, `key: value`",
+    "dict_type": "must be a mapping, `key: value`",
+    "tuple_type": "must be a list, `[a, b]`",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key may be there twice: the first one would be forgotten without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Called for every mapping, before keys of others are merged into it (``<<``)."""
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping", node.start_mark, f"found the key {key.value!r} twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
 
 def load_spec(path: Path) -> ModelSpec:
     """
@@ -37,8 +59,8 @@ def load_spec(path: Path) -> ModelSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"The model spec {path} cannot be read: {error}.") from error
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, such as 2024-13-01
         raise SpecError(f"The model spec {path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise SpecError(
@@ -82,17 +104,22 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         return f"unknown key `{where}`; {hint}"
     if problem["type"] == "missing":
         return f"`{where}` is missing"
-    return f"`{where}`: {problem['msg']}; found {str(problem['input'])[:80]!r}"
+    what = _PLAIN_WORDS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
+    found = "nothing" if problem["input"] is None else repr(str(problem["input"])[:80])
+    return f"`{where}`: {what}; found {found}"
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         field = model.model_fields.get(str(part))
         annotation = field.annotation if field else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        candidates = [annotation, *get_args(annotation)]
         nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not nested:
             return []
+        if get_origin(annotation) is dict:
+            next(parts, None)  # the name of an entry, which is nobody's key
         model = nested[0]
     return list(model.model_fields)
 

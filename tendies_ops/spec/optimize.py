@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, Literal, get_args
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
 from tendies_ops.spec.base import SpecPart
 
@@ -39,3 +40,16 @@ class OptimizeSpec(SpecPart):
     @classmethod
     def _from_short_form(cls, value: Any) -> Any:
         return {"rewrites": value} if isinstance(value, str | list | tuple) else value
+
+    @field_validator("rewrites", mode="before")
+    @classmethod
+    def _are_known(cls, value: Any) -> Any:
+        """Say what there is, instead of what is wrong with each of the forms that a value may have."""
+        names = value if isinstance(value, list | tuple) else [value]
+        known = REWRITE_NAMES if isinstance(value, list | tuple) else get_args(get_args(Wanted)[0])
+        for name in names:
+            if name not in known:
+                nearest = difflib.get_close_matches(str(name), REWRITE_NAMES, n=1)
+                hint = f"; did you mean [{nearest[0]}]?" if nearest else ""
+                raise ValueError(f"takes none, auto, or a list of {', '.join(REWRITE_NAMES)}{hint}")
+        return value

@@ -8,10 +8,13 @@ from typing import Any
 
 import jinja2
 import pytest
+from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import DAG, AssetOrTimeSchedule
+from airflow.timetables import trigger as scheduled
 
 from tendies_ops.dag_factory import batch_dag, release_dag, rollback_dag
 from tendies_ops.spec import ModelSpec
+from tests.support.cron import RIGHT, WRONG
 
 
 def spec(**sections: Any) -> ModelSpec:
@@ -42,6 +45,17 @@ def test_a_batch_with_a_cron_runs_on_both() -> None:
     dag = batch_dag(spec(airflow={"batch_cron": "0 3 * * *"}))
 
     assert isinstance(dag.timetable, AssetOrTimeSchedule)
+
+
+@pytest.mark.parametrize("text", [*RIGHT, *WRONG])
+def test_airflow_takes_the_same_cron_expressions(text: str) -> None:
+    """As the scheduler reads them."""
+    try:
+        scheduled.CronTriggerTimetable(text, timezone="UTC").validate()
+    except AirflowTimetableInvalid:
+        assert text in WRONG
+    else:
+        assert text in RIGHT
 
 
 def test_only_a_spec_that_asks_for_it_is_watched(tmp_path: Path) -> None:

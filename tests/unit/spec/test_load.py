@@ -46,6 +46,24 @@ def test_a_builder_in_a_module_stays_a_module(tmp_path: Path) -> None:
         ("- a list", "must be a mapping"),
         ("a: [b", "is not YAML"),
         ("", "must be a mapping"),
+        ("[" * 5000, "is not YAML"),
+        ("model_name: m\nsource: {checkpoint: x}\ndescription: 2024-13-01", "is not YAML: month must be in 1..12"),
+        ("model_name: m\nsource: {checkpoint: x}\ncontract: {}\ncontract: {}", "found the key 'contract' twice"),
+        ("model_name: m\nsource: {checkpoint: x}\ntolerance: .inf", "should be a finite number; found 'inf'"),
+        (
+            "model_name: m\nsource: {checkpoint: x}\ncontract: {output: {range: {low: .nan}}}",
+            "contract.output.range.low",
+        ),
+        (
+            "model_name: m\nsource: {checkpoint: x}\ncontract: {input: {range: [-1, 1]}}",
+            "must be a mapping, `key: value`",
+        ),
+        ("model_name: m\nsource: {checkpoint: x}\ncontract:", "must be a mapping, `key: value`; found nothing"),
+        ("model_name: m\nsource: {checkpoint: x}\ngolden: a.png", "`golden`: must be a list"),
+        ("model_name: m\nsource: {checkpoint: x}\ncontract: {outputs: {mask: {knd: image}}}", "did you mean `kind`?"),
+        ("model_name: m\nsource: {checkpoint: x}\noptimize: [fodl]", "takes none, auto, or a list of fold,"),
+        ("model_name: m\nsource: {checkpoint: x}\noptimize: fold", "did you mean [fold]?"),
+        ("model_name: m\nsource: {checkpoint: x}\nairflow: {batch_cron: daily}", "is no cron expression"),
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {output: {range: {low: 1, high: 0}}}", "must be above low"),
     ],
 )
@@ -54,6 +72,18 @@ def test_a_wrong_spec_says_where_and_what(tmp_path: Path, text: str, words: str)
         load_spec(write(tmp_path, text))
     assert words in str(caught.value)
     assert "painter.yaml" in str(caught.value)
+
+
+def test_a_mapping_may_be_taken_over_and_changed(tmp_path: Path) -> None:
+    text = (
+        "model_name: m\nsource: {checkpoint: x}\n"
+        "contract: {outputs: {a: &a {kind: tensor, activation: sigmoid}, b: {<<: *a, activation: softmax}}}"
+    )
+    outputs = load_spec(write(tmp_path, text)).contract.outputs
+    assert [(output.kind, output.activation) for output in outputs.values()] == [
+        ("tensor", "sigmoid"),
+        ("tensor", "softmax"),
+    ]
 
 
 def test_a_missing_spec_names_the_nearest(tmp_path: Path) -> None:
@@ -77,8 +107,15 @@ def test_two_specs_of_one_model_are_refused(tmp_path: Path) -> None:
         ({"dtype": "uint8", "subtract_mean": [1]}, "leave out subtract_mean"),
         ({"batch_size": 8}, "any batch"),
         ({"resize": "bilinear"}, "needs `size`"),
+        ({"dtype": "uint8", "range": {"low": -1, "high": 1}}, r"leave out range \(-1 to 1\)"),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(contract: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Contract.model_validate({"input": contract})
+
+
+@pytest.mark.parametrize("name", ["image", "input_bytes", "examples", "my style"])
+def test_a_further_input_has_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        Contract.model_validate({"extra_inputs": {name: {"tensor": "style"}}})
