@@ -53,8 +53,8 @@ def test_no_dag_file_asks_for_the_time(tmp_path: Path) -> None:
 
     answers = clocks_read(dag_files, specs, (REPOSITORY / "dags", REPOSITORY / "tendies_ops"))
 
-    assert len(dag_files) == 3
-    assert answers == [[], [], []]
+    assert len(dag_files) == 4
+    assert answers == [[], [], [], []]
 
 
 def test_a_dag_file_that_asks_for_the_time_would_be_found_out(tmp_path: Path) -> None:
