@@ -14,6 +14,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 #: Signature, length and type of the IHDR chunk come before width and height. Source: PNG specification, 5.2 and 11.2.1.
 _PNG_SIZE_OFFSET = 16
+_PNG_DEPTH_OFFSET = 24
 
 
 def picture_sizes(files: tf.Tensor, contract: InputContract) -> tf.Tensor:
@@ -86,7 +87,7 @@ def decode_file(file: tf.Tensor, contract: InputContract) -> tf.Tensor:
     if contract.alpha == "drop" and contract.channels != 4:
         pixels = tf.cond(
             is_png,
-            lambda: tf.io.decode_png(file, channels=contract.channels),
+            lambda: _decode_png(file, contract.channels),
             lambda: _decode_jpeg(file, contract.channels),
         )
         return tf.ensure_shape(pixels, [None, None, contract.channels])
@@ -95,10 +96,36 @@ def decode_file(file: tf.Tensor, contract: InputContract) -> tf.Tensor:
         colors = _decode_jpeg(file, 3)
         return tf.concat([colors, tf.fill(tf.concat([tf.shape(colors)[:2], [1]], 0), tf.constant(255, tf.uint8))], 2)
 
-    pixels = tf.ensure_shape(tf.cond(is_png, lambda: tf.io.decode_png(file, channels=4), from_jpeg), [None, None, 4])
+    pixels = tf.ensure_shape(tf.cond(is_png, lambda: _decode_png(file, 4), from_jpeg), [None, None, 4])
     if contract.channels == 4:
         return pixels
     return _over_color(pixels, 255.0 if contract.alpha == "over_white" else 0.0, contract.channels)
+
+
+def _decode_png(file: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decode as other programs do, where TensorFlow's decoder does otherwise."""
+    import tensorflow as tf
+
+    if channels == 1:  # libpng would turn colours into light and back by the file's gAMA: up to 90 of 255 away
+        return _to_grey(tf.cast(tf.io.decode_png(file, channels=3), tf.float32))
+    pixels = tf.io.decode_png(file, channels=channels)
+    if channels != 4:
+        return pixels
+    # For files of 1, 2 or 4 bits without transparency it takes the greatest number of so many bits for opaque.
+    head = tf.strings.join([tf.strings.substr(file, 0, _PNG_DEPTH_OFFSET + 1), tf.constant(b"\0" * 32)])
+    depth = tf.io.decode_raw(tf.strings.substr(head, _PNG_DEPTH_OFFSET, 1), tf.uint8)
+    greatest = tf.bitwise.left_shift(tf.constant(1, tf.uint8), tf.minimum(depth, 7)) - 1
+    alpha = pixels[:, :, 3:]
+    unknown = tf.reduce_all(depth < 8) & tf.reduce_all(tf.equal(alpha, greatest))
+    return tf.concat([pixels[:, :, :3], tf.where(unknown, tf.constant(255, tf.uint8), alpha)], 2)
+
+
+def _to_grey(colors: tf.Tensor) -> tf.Tensor:
+    """Weigh ``float32`` colours by ITU-R 601, as libjpeg does, and round."""
+    import tensorflow as tf
+
+    grey = tf.reduce_sum(colors * tf.constant([0.299, 0.587, 0.114]), axis=2, keepdims=True)
+    return tf.cast(tf.round(grey), tf.uint8)
 
 
 def _decode_jpeg(file: tf.Tensor, channels: int) -> tf.Tensor:
@@ -114,9 +141,7 @@ def _over_color(pixels: tf.Tensor, background: float, channels: int) -> tf.Tenso
     values = tf.cast(pixels, tf.float32)
     alpha = values[:, :, 3:] / 255.0
     colors = values[:, :, :3] * alpha + background * (1.0 - alpha)
-    if channels == 1:  # ITU-R 601, as libpng and libjpeg weigh the colours
-        colors = tf.reduce_sum(colors * tf.constant([0.299, 0.587, 0.114]), axis=2, keepdims=True)
-    return tf.cast(tf.round(colors), tf.uint8)
+    return _to_grey(colors) if channels == 1 else tf.cast(tf.round(colors), tf.uint8)
 
 
 def to_network_size(pixels: tf.Tensor, contract: InputContract) -> tf.Tensor:

@@ -227,6 +227,39 @@ def test_grey_networks_get_and_give_one_channel(tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(serve(png(grey))[0]), grey)
 
 
+def with_gamma(file: bytes) -> bytes:
+    """The same PNG with a gAMA chunk of 1/2.2, as photographs often have one."""
+    data = b"gAMA" + struct.pack(">I", 45455)
+    return file[:33] + struct.pack(">I", 4) + data + struct.pack(">I", zlib.crc32(data)) + file[33:]
+
+
+def test_a_grey_network_sees_colours_as_other_programs_make_them_grey(tmp_path: Path) -> None:
+    serve = served({"input": {"channels": 1}}, identity, tmp_path)
+    levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    colors = random_pixels(16, 16)
+    for pixels in (levels, colors):
+        wanted = np.asarray(Image.fromarray(pixels).convert("L")).astype(int)
+        for file in (png(pixels), with_gamma(png(pixels))):
+            assert np.abs(pixels_of(serve(file)[0]).astype(int) - wanted).max() <= 1
+    assert np.array_equal(pixels_of(serve(png(levels))[0]), levels[:, :, 0])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("alpha", [None, 128])
+def test_a_palette_of_few_bits_is_as_opaque_as_it_says(bits: int, alpha: int | None, tmp_path: Path) -> None:
+    palette = Image.new("P", (5, 3), 1)
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    stream = io.BytesIO()
+    palette.save(stream, "PNG", bits=bits, **({} if alpha is None else {"transparency": bytes([255, alpha])}))
+    wanted = [200, 100, 50, 255 if alpha is None else alpha]
+
+    four = served({"input": {"channels": 4}}, identity, tmp_path / "four")
+    assert np.array_equal(pixels_of(four(stream.getvalue())[0]), np.full((3, 5, 4), wanted))
+    if alpha is None:
+        over = served({"input": {"alpha": "over_white"}}, identity, tmp_path / "over")
+        assert np.array_equal(pixels_of(over(stream.getvalue())[0]), np.full((3, 5, 3), wanted[:3]))
+
+
 def bomb(side: int) -> bytes:
     """A PNG of ``side`` x ``side`` black pixels, 1 bit each: small, and many times that when decoded."""
 
