@@ -109,10 +109,12 @@ class Transaction:
 
     def stop_if_cancelled(self) -> None:
         """
-        Between steps.
+        Between steps. What takes something back is not stopped halfway.
 
         :raises StoppedError: it was asked to stop.
         """
+        if self.journal is not None and self.journal.phase in {"withdrawing", "undoing_rollback"}:
+            return
         if self.cancelled is not None and self.cancelled.is_set():
             raise StoppedError(f"The release of {self.fleet.model_name} was asked to stop")
 

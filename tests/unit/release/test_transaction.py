@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tendies_ops.errors import StoppedError
+from tendies_ops.release.journal import Phase
+from tendies_ops.release.transaction import Terms, Transaction, open_transaction
+from tendies_ops.spec import ReleaseSpec, read_manifest
+from tests.support.candidates import make_candidate
+
+
+@pytest.fixture
+def told_to_stop(tmp_path: Path) -> Iterator[Transaction]:
+    """A transaction that somebody stops; of its servers nobody is asked anything."""
+    (tmp_path / "base").mkdir()
+    terms = Terms(ReleaseSpec(), threading.Event(), None, 1.0, None, verify=True)
+    with open_transaction(tmp_path / "base", ["http://127.0.0.1:9"], "stripes", terms, purpose="test") as tx:
+        assert terms.cancelled is not None
+        terms.cancelled.set()
+        yield tx
+
+
+@pytest.mark.parametrize(
+    ("phase", "stops"),
+    [("available", True), ("rolling_back", True), ("withdrawing", False), ("undoing_rollback", False)],
+)
+def test_what_takes_something_back_goes_on_when_it_is_told_to_stop(
+    tmp_path: Path, told_to_stop: Transaction, phase: Phase, stops: bool
+) -> None:
+    manifest = read_manifest(make_candidate(tmp_path / "a"))
+    told_to_stop.begin(phase, manifest=manifest, version=2, previous_version=1)
+
+    if stops:
+        with pytest.raises(StoppedError):
+            told_to_stop.stop_if_cancelled()
+    else:
+        told_to_stop.stop_if_cancelled()
