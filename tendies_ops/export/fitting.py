@@ -80,6 +80,8 @@ def _not_a_picture(values: NDArray[Any], output: OutputContract) -> str:
             f"kind image needs 3 dimensions, of which the {where} is 1, 3 or 4 channels. "
             "Correct kind, layout or source.output_tensors"
         )
+    if output.format == "jpeg" and values.shape[axis] == 4:
+        return "a JPEG holds no alpha. Set format: png"
     if output.add_mean is not None and len(output.add_mean) not in (1, values.shape[axis]):
         return f"add_mean has {len(output.add_mean)} numbers; give 1 or {values.shape[axis]}, one a channel"
     if values.dtype.kind in "iu" and output.range == ValueRange() and values.max(initial=0) > 1:

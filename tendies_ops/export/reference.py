@@ -109,7 +109,9 @@ def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:
     numbers = values.astype(np.float64) + np.asarray(contract.add_mean or [0.0])
     share = (numbers - contract.range.low) / (contract.range.high - contract.range.low)
     pixels: Pixels = np.clip(np.rint(share * 255.0), 0, 255).astype(np.uint8)
-    return pixels[:, :, ::-1] if contract.color_order == "bgr" else pixels
+    if contract.color_order == "rgb":
+        return pixels
+    return np.concatenate([pixels[:, :, 2::-1], pixels[:, :, 3:]], axis=2)
 
 
 def _class_pixels(values: NDArray[Any], contract: OutputContract) -> Pixels:

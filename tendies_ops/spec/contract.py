@@ -105,13 +105,23 @@ class OutputContract(SpecPart):
     restore_size: bool = Field(
         False, description="after a `resize`, bring the result back to the size of the picture (times `scale`)"
     )
-    labels: tuple[str, ...] | None = Field(None, description="class names of a classification")
+    labels: tuple[str, ...] | None = Field(None, min_length=1, description="class names of a classification")
     activation: Literal["none", "softmax", "sigmoid"] = Field("none", description="turns logits into scores")
     top_k: PositiveInt | None = Field(None, description="classification: only the k best classes, best first")
     threshold: float = Field(0.5, description="segmentation with one channel: above it is class 1")
     palette: tuple[HexColor, ...] | None = Field(
-        None, description="segmentation: a colour a class, `#rrggbb`; absent: a grey PNG of class numbers"
+        None,
+        min_length=1,
+        description="segmentation: a colour a class, `#rrggbb`; absent: a grey PNG of class numbers",
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> OutputContract:
+        if self.kind == "segmentation" and self.format == "jpeg" and self.palette is None:
+            raise ValueError("a JPEG changes the class numbers of a segmentation: take format png, or give a palette")
+        if self.kind == "classification" and self.top_k is not None and self.labels is None:
+            raise ValueError("top_k needs labels: without their names nobody knows which classes the best ones are")
+        return self
 
 
 class ExtraInput(SpecPart):

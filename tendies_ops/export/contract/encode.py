@@ -58,7 +58,9 @@ def to_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
     low, high = contract.range.low, contract.range.high
     scaled = (values - low) * (255.0 / (high - low))
     pixels = tf.cast(tf.round(tf.clip_by_value(scaled, 0.0, 255.0)), tf.uint8)
-    return tf.reverse(pixels, [3]) if contract.color_order == "bgr" else pixels
+    if contract.color_order == "rgb":
+        return pixels
+    return tf.concat([tf.reverse(pixels[..., :3], [3]), pixels[..., 3:]], 3)  # alpha stays last
 
 
 def encode_pictures(

@@ -45,6 +45,13 @@ def test_padding_mirrors_and_knows_sides_of_one_pixel() -> None:
     assert network_input(column, contract).shape == (1, 4, 4, 1)
 
 
+@pytest.mark.parametrize(("given", "wanted"), [([1, 2, 3, 4], [3, 2, 1, 4]), ([1, 2, 3], [3, 2, 1]), ([1], [1])])
+def test_the_other_order_of_colours_leaves_alpha_last(given: list[int], wanted: list[int]) -> None:
+    contract = OutputContract.model_validate({"color_order": "bgr", "range": {"low": 0, "high": 255}})
+    values = np.array(given, np.float32).reshape(1, 1, -1)
+    assert output_pixels(values, (1, 1), contract, was_resized=False).ravel().tolist() == wanted
+
+
 def test_what_overshoots_is_clipped_and_cropped() -> None:
     values = np.full((8, 8, 3), 1.7)
     pixels = output_pixels(values, (5, 7), OutputContract(), was_resized=False)

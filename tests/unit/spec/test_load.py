@@ -119,3 +119,17 @@ def test_keys_that_contradict_each_other_are_refused(contract: dict[str, object]
 def test_a_further_input_has_a_name_of_its_own(name: str) -> None:
     with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
         Contract.model_validate({"extra_inputs": {name: {"tensor": "style"}}})
+
+
+@pytest.mark.parametrize(
+    ("contract", "words"),
+    [
+        ({"kind": "segmentation", "format": "jpeg"}, "changes the class numbers"),
+        ({"kind": "classification", "top_k": 3}, "top_k needs labels"),
+        ({"kind": "classification", "labels": []}, "labels"),
+        ({"kind": "segmentation", "palette": []}, "palette"),
+    ],
+)
+def test_outputs_that_would_lose_what_they_are_for_are_refused(contract: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Contract.model_validate({"output": contract})

@@ -44,6 +44,11 @@ def picture_of_bytes_in_the_range_of_shares(small: Path, tmp: Path) -> Broken:
 
 
 @case
+def jpeg_with_alpha(small: Path, tmp: Path) -> Broken:
+    return under(small, "with_alpha", {"format": "jpeg", "range": {"low": -1, "high": 1}}), "a JPEG holds no alpha"
+
+
+@case
 def mean_of_two_channels_for_three(small: Path, tmp: Path) -> Broken:
     return under(small, "graph", {"add_mean": [1.0, 2.0]}), "add_mean has 2 numbers; give 1 or 3"
 

@@ -227,6 +227,12 @@ def test_grey_networks_get_and_give_one_channel(tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(serve(png(grey))[0]), grey)
 
 
+def test_alpha_stays_last_where_a_network_wants_its_colours_the_other_way_round(tmp_path: Path) -> None:
+    contract = {"input": {"channels": 4, "color_order": "bgr"}, "output": {"color_order": "bgr"}}
+    picture = random_pixels(4, 5, 4)
+    assert np.array_equal(pixels_of(served(contract, identity, tmp_path)(png(picture))[0]), picture)
+
+
 def with_gamma(file: bytes) -> bytes:
     """The same PNG with a gAMA chunk of 1/2.2, as photographs often have one."""
     data = b"gAMA" + struct.pack(">I", 45455)

@@ -54,6 +54,11 @@ def segmenter(image):
     return graph(image)
 
 
+def with_alpha(image):
+    out = graph(image)
+    return tf.concat([out, tf.ones_like(out[..., :1])], -1)
+
+
 def mask(image):
     return graph(image)[..., :1] > 0
 
