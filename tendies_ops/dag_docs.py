@@ -55,9 +55,9 @@ _CONTRACT = """\
 
 | | takes | gives |
 |---|---|---|
-| files | PNG or JPEG, {size} | {kind}, as {format} |
+| files | PNG or JPEG, {size} | {kind} |
 | channels | {channels}, {order_in} | {order_out} |
-| values of the network | {in_low:g} to {in_high:g} | {out_low:g} to {out_high:g} |
+| values of the network | {values_in} | {values_out} |
 """
 
 
@@ -102,15 +102,13 @@ def _about(spec: ModelSpec) -> str:
 
 def _contract(spec: ModelSpec) -> str:
     taken, given = spec.contract.input, spec.contract.output
+    makes_files = given.kind in ("image", "segmentation")
     return _CONTRACT.format(
         size=f"{taken.size.height} x {taken.size.width} pixels" if taken.size else "any size",
-        kind=given.kind,
-        format=given.format,
+        kind=f"{given.kind}, as {given.format}" if makes_files else given.kind,
         channels=taken.channels,
         order_in=taken.color_order,
-        order_out=given.color_order,
-        in_low=taken.range.low,
-        in_high=taken.range.high,
-        out_low=given.range.low,
-        out_high=given.range.high,
+        order_out=given.color_order if given.kind == "image" else "-",
+        values_in="0 to 255" if taken.dtype == "uint8" else f"{taken.range.low:g} to {taken.range.high:g}",
+        values_out=f"{given.range.low:g} to {given.range.high:g}" if given.kind == "image" else "-",
     )

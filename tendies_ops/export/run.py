@@ -185,7 +185,7 @@ def _wait(process: subprocess.Popen[bytes], deadline_s: float, limits: _Limits) 
         if time.monotonic() > deadline_s:
             raise ExportError(
                 f"The export took longer than {limits.timeout_s:g} s and was stopped; nothing was written. "
-                "Allow more with --timeout."
+                "Allow more with --timeout, or airflow.export_timeout_s in the spec."
             )
         try:
             process.wait(_POLL_INTERVAL_S)

@@ -129,8 +129,15 @@ class ExportSavedModelOperator(TendiesOperator):
 def remove_old_exports(exports: Path, *, keep: int, leave_out: Path) -> None:
     """Remove all but the ``keep`` youngest exports (they were released, or never will be), and what a kill left."""
     children = [child for child in exports.glob("*") if child != leave_out] if exports.is_dir() else []
-    ages_s = {child: time.time() - child.stat().st_mtime for child in children}
-    whole = sorted((child for child in children if not child.name.startswith(".")), key=lambda child: ages_s[child])
-    killed = [child for child in children if child.name.startswith(".") and ages_s[child] > _SURELY_DEAD_S]
+    ages_s = {child: age_s for child in children if (age_s := _age_s(child)) is not None}
+    whole = sorted((child for child in ages_s if not child.name.startswith(".")), key=lambda child: ages_s[child])
+    killed = [child for child in ages_s if child.name.startswith(".") and ages_s[child] > _SURELY_DEAD_S]
     for child in [*killed, *whole[keep:]]:
         shutil.rmtree(child, ignore_errors=True)
+
+
+def _age_s(path: Path) -> float | None:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None  # another export has put it in place or cleared it away meanwhile

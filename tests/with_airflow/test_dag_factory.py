@@ -118,3 +118,12 @@ def test_a_deadline_is_told_to_something_that_the_triggerer_can_import() -> None
 def test_the_docs_of_a_dag_tell_its_contract_and_lead_to_its_page(dag: DAG) -> None:
     assert "PNG or JPEG" in (dag.doc_md or "")
     assert "(plugin/tendies/tendies/models/strokes)" in (dag.doc_md or "")
+
+
+def test_the_docs_of_a_classifier_promise_no_pictures() -> None:
+    classifier = spec(contract={"input": {"dtype": "uint8"}, "output": {"kind": "classification"}})
+    docs = batch_dag(classifier).doc_md or ""
+
+    assert "| classification |" in docs
+    assert "| values of the network | 0 to 255 | - |" in docs
+    assert "| image, as png |" in (batch_dag(spec()).doc_md or "")

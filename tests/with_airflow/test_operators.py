@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from tendies_ops import errors
 from tendies_ops.errors import StoppedError, TendiesError, UsageError
 from tendies_ops.operators.base import RETRY_POLICY, TendiesOperator
 from tendies_ops.operators.batch import BatchInferenceOperator
-from tendies_ops.operators.export import ExportSavedModelOperator
+from tendies_ops.operators.export import ExportSavedModelOperator, remove_old_exports
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
@@ -95,6 +97,18 @@ def test_a_kill_before_and_after_the_work_does_no_harm() -> None:
     task = _Deaf(task_id="idle")
 
     task.on_kill()
+
+
+def test_old_exports_go_and_what_vanishes_meanwhile_is_nobodys_fault(tmp_path: Path) -> None:
+    for number in range(5):
+        export = tmp_path / f"run_{number}"
+        export.mkdir()
+        os.utime(export, (number, number))
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # as when it vanishes after the folder was listed
+
+    remove_old_exports(tmp_path, keep=2, leave_out=tmp_path / "run_0")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "run_0", "run_3", "run_4"]
 
 
 @pytest.mark.parametrize(
