@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import CheckpointError, ExportError, SpecError
 from tendies_ops.export.network import Provenance
-from tendies_ops.export.sources.builder import describe_error, load_builder
+from tendies_ops.export.sources.builder import call_builder, describe_error, load_builder
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
 from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.tf2_checkpoint import build_model, inference_call
@@ -66,7 +67,7 @@ def _load_weights(path: Path, source: SourceSpec, contract: Contract) -> Any:
 def _load_model(path: Path, source: SourceSpec) -> Any:
     import keras
 
-    custom = load_builder(source.builder)(**source.builder_arguments) if source.builder else None
+    custom = _custom_objects(source)
     try:
         return keras.saving.load_model(path, compile=False, custom_objects=custom)
     except Exception as error:
@@ -76,6 +77,18 @@ def _load_model(path: Path, source: SourceSpec) -> Any:
                 "give source.builder: a function that returns a dict of their names and classes."
             ) from error
         return _load_with_old_keras(path, custom, error)
+
+
+def _custom_objects(source: SourceSpec) -> dict[str, Any] | None:
+    if source.builder is None:
+        return None
+    made = call_builder(source.builder, load_builder(source.builder), **source.builder_arguments)
+    if not isinstance(made, Mapping):
+        raise ExportError(
+            f"The builder {source.builder} returned {type(made).__name__}. This Keras file holds the whole model, so "
+            "its builder returns a dict of the names and classes of your own layers; without any, leave source.builder out."
+        )
+    return dict(made)
 
 
 def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exception) -> Any:

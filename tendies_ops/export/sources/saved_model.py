@@ -47,15 +47,15 @@ def _read_meta_graph(directory: Path, tags: tuple[str, ...]) -> Any:
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved_model = saved_model_pb2.SavedModel()
-    binary = directory / "saved_model.pb"
-    path = binary if binary.is_file() else directory / "saved_model.pbtxt"
+    binary, text = directory / "saved_model.pb", directory / "saved_model.pbtxt"
+    path = text if text.is_file() and not binary.is_file() else binary
     try:
-        if path == binary:
-            saved_model.ParseFromString(path.read_bytes())
-        else:
+        if path == text:
             text_format.Parse(path.read_text(encoding="utf-8"), saved_model)
+        else:
+            saved_model.ParseFromString(path.read_bytes())
     except (OSError, DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {' '.join(str(error).split())}. Copy it again.") from error
+        raise CheckpointError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}. Copy it again.") from error
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph

@@ -16,6 +16,24 @@ def keras_file_damaged(small: Path, tmp: Path) -> Broken:
 
 
 @case
+def keras_file_of_a_whole_model_with_a_builder_of_one(small: Path, tmp: Path) -> Broken:
+    return tf1(small / "model.keras", "keras_model"), "returned Functional. This Keras file holds the whole model"
+
+
+@case
+def keras_file_with_a_builder_that_raises(small: Path, tmp: Path) -> Broken:
+    return tf1(small / "model.keras", "raises"), "raised TypeError: raises() missing 1 required"
+
+
+@case
+def saved_model_that_is_none(small: Path, tmp: Path) -> Broken:
+    return {
+        "model_name": "broken",
+        "source": {"checkpoint": str(small / "tf1"), "kind": "saved_model"},
+    }, "saved_model.pb"
+
+
+@case
 def h5_with_weights_only(small: Path, tmp: Path) -> Broken:
     return {
         "model_name": "broken",

@@ -151,6 +151,21 @@ def test_without_a_state_file_the_highest_step_is_taken(
     )
 
 
+def test_a_saved_model_may_be_text(small_sources: Path, export_here: ExportHere, tmp_path: Path) -> None:
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    folder = copy_of(small_sources / "saved_tf1", tmp_path / "text")
+    saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (folder / "saved_model.pb").unlink()
+    (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(saved_model))
+    pixels = random_pixels(9, 12)
+    answer = pixels_of(
+        export_here(small_spec(small_sources, {"checkpoint": folder})).send(png(pixels))["output_bytes"][0]
+    )
+    assert np.abs(answer - by_hand(pixels)).max() <= 1
+
+
 def test_one_of_two_generators_is_taken_by_its_name(
     small_sources: Path, export_here: ExportHere, tmp_path: Path
 ) -> None:
