@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tendies_ops.errors import SpecError
 from tendies_ops.export.parity import Expectation
-from tendies_ops.spec import Contract, OutputContract, ValueRange
+from tendies_ops.spec import Contract, OutputContract
 
 #: What TensorFlow takes as the name of an operation, without the ``/`` that would be a folder among the golden answers.
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\-]*")
@@ -84,7 +84,7 @@ def _not_a_picture(values: NDArray[Any], output: OutputContract) -> str:
         return "a JPEG holds no alpha. Set format: png"
     if output.add_mean is not None and len(output.add_mean) not in (1, values.shape[axis]):
         return f"add_mean has {len(output.add_mean)} numbers; give 1 or {values.shape[axis]}, one a channel"
-    if values.dtype.kind in "iu" and output.range == ValueRange() and values.max(initial=0) > 1:
+    if values.dtype.kind in "iu" and output.range.high <= 1 < values.max(initial=0):
         return f"they go up to {values.max()}, and all above 1 would be white. Set range, such as {{low: 0, high: 255}}"
     return ""
 

@@ -84,7 +84,11 @@ class Network(Protocol):
 
 def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
     """Name the first array that holds NaN or infinity."""
-    for name, array in arrays.items():
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            return name
-    return None
+    return next((name for name, array in arrays.items() if count_not_finite(array)), None)
+
+
+def count_not_finite(array: NDArray[Any]) -> int:
+    """How many numbers are NaN or infinite. NumPy takes bfloat16 for no floating-point number."""
+    if not np.issubdtype(array.dtype, np.floating) and array.dtype.name != "bfloat16":
+        return 0
+    return int((~np.isfinite(array)).sum())

@@ -65,6 +65,11 @@ def expect(
 
 def _require_one_a_picture(outputs: Arrays) -> None:
     for name, value in outputs.items():
+        if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
+            what = "complex numbers" if value.dtype.kind == "c" else "text"
+            raise ExportError(
+                f"The output `{name}` is {what}, not pictures or numbers; leave it out with source.output_tensors."
+            )
         if value.shape[:1] == (1,):
             continue
         found = "is a single number" if value.ndim == 0 else f"is {list(value.shape)} for a batch of one picture"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import CheckpointError, ExportError, SpecError
-from tendies_ops.export.network import Provenance
+from tendies_ops.export.network import Provenance, count_not_finite
 from tendies_ops.export.sources.builder import call_builder, describe_error, load_builder
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
 from tendies_ops.export.sources.model_network import ModelNetwork
@@ -86,7 +86,7 @@ def _custom_objects(source: SourceSpec) -> dict[str, Any] | None:
     if not isinstance(made, Mapping):
         raise ExportError(
             f"The builder {source.builder} returned {type(made).__name__}. This Keras file holds the whole model, so "
-            "its builder returns a dict of the names and classes of your own layers; without any, leave source.builder out."
+            "its builder returns a dict of the names and classes of your own layers; leave it out if there are none."
         )
     return dict(made)
 
@@ -111,10 +111,10 @@ def _require_finite(model: Any, path: Path) -> None:
     import numpy as np
 
     for variable in model.weights:
-        value = np.asarray(variable)
-        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+        bad = count_not_finite(np.asarray(variable))
+        if bad:
             name = getattr(variable, "path", variable.name)
             raise CheckpointError(
-                f"The variable {name} of {path} holds {int((~np.isfinite(value)).sum())} values that are NaN or "
-                "infinite. The training diverged; take an earlier checkpoint."
+                f"The variable {name} of {path} holds {bad} values that are NaN or infinite. "
+                "The training diverged; take an earlier checkpoint."
             )

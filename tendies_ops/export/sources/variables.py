@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.errors import CheckpointError, SpecError
+from tendies_ops.export.network import count_not_finite
 from tendies_ops.export.sources.checkpoint_files import how_to_mend
 from tendies_ops.export.sources.graph_network import GraphNetwork
 
@@ -111,10 +112,11 @@ def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> N
             f"The variable {name} of {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
             "A data file is damaged or cut short; copy the checkpoint again."
         ) from error
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+    bad = count_not_finite(value)
+    if bad:
         raise CheckpointError(
-            f"The variable {name} of {prefix} holds {int((~np.isfinite(value)).sum())} values that are NaN or "
-            "infinite. The training diverged; take an earlier checkpoint."
+            f"The variable {name} of {prefix} holds {bad} values that are NaN or infinite. "
+            "The training diverged; take an earlier checkpoint."
         )
     return value
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tendies_ops.errors import ParityError
+from tendies_ops.export.network import count_not_finite
 from tendies_ops.export.parity import Unit, measure
 
 
@@ -24,3 +25,11 @@ def test_numbers_above_1_are_compared_relative_to_the_largest() -> None:
 def test_another_shape_is_said() -> None:
     with pytest.raises(ParityError, match=r"as \[2\], its source \[3\]"):
         measure("cat", "boxes", "absolute", np.zeros(2), np.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_numbers_that_are_none_are_counted_in_every_precision(dtype: str) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+    assert count_not_finite(np.array([1.0, np.nan, np.inf], kind)) == 2
+    assert count_not_finite(np.array([1, 2])) == 0

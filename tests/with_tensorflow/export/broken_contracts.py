@@ -86,6 +86,11 @@ def answers_that_do_not_count_the_pictures(small: Path, tmp: Path) -> Broken:
 
 
 @case
+def output_of_text(small: Path, tmp: Path) -> Broken:
+    return under(small, "text_beside_a_picture", {}), "The output `licence` is text, not pictures or numbers"
+
+
+@case
 def contract_of_an_output_that_there_is_not(small: Path, tmp: Path) -> Broken:
     spec = under(small, "two_pictures", {"range": {"low": -1, "high": 1}}, outputs={"nigth": {"kind": "tensor"}})
     return spec, "names `nigth`, which the network does not give; it gives day, night"

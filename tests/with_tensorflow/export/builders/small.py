@@ -83,6 +83,10 @@ def boxes_without_a_batch(image):
     return tf.reshape(graph(image), [-1, 3])[:10]
 
 
+def text_beside_a_picture(image):
+    return {"output": graph(image), "licence": tf.fill([tf.shape(image)[0]], "free")}
+
+
 def a_name_with_a_space(image):
     return {"my picture": graph(image)}
 
