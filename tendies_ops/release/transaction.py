@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import NotNowError, StoppedError, UsageError
+from tendies_ops.errors import LockHeldError, NotNowError, StoppedError, UsageError
+from tendies_ops.publish.layout import remove_leftovers
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
@@ -151,6 +152,14 @@ def open_transaction(
     ):
         swap = make_swap(options.model_config_file, model_name)
         yield Transaction(model_base_path, fleet, lock, options, say, cancelled, swap=swap)
+        _clear_up(model_base_path, lock)
+
+
+def _clear_up(model_base_path: Path, lock: BasePathLock) -> None:
+    """Once more, what a hiccup of the disk kept from being removed. What went through is true without it as well."""
+    with contextlib.suppress(LockHeldError, OSError):
+        lock.check()  # after a pause it may be another's staging
+        remove_leftovers(model_base_path)
 
 
 def _check_config_file(path: Path | None, model_base_path: Path) -> None:

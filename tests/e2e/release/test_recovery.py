@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import LockHeldError, ReleaseError
+from tendies_ops.files import sync_directory
+from tendies_ops.publish import layout
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.publish.lock import lock_base_path
@@ -184,3 +186,22 @@ def test_a_journal_that_cannot_be_read_is_not_taken_for_none(
         release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=OPTIONS)
 
     assert available_versions(server.url) == [1]
+
+
+def test_what_a_hiccup_of_the_disk_kept_is_gone_when_a_release_is_through(
+    tmp_path: Path, base: Path, server: WatchingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (base / f"{layout.STAGING_PREFIX}of-a-killed-one").mkdir(parents=True)
+    failed: list[Path] = []
+
+    def fail_once(directory: Path) -> None:
+        if not failed:
+            failed.append(directory)
+            raise OSError(5, "Input/output error")
+        sync_directory(directory)
+
+    monkeypatch.setattr(layout, "sync_directory", fail_once)
+    release_model(make_candidate(tmp_path / "1", by=10), base, [server.url], options=OPTIONS)
+
+    assert failed == [base]
+    assert sorted(path.name for path in base.iterdir()) == [STATE_DIRECTORY, "1"]
