@@ -31,6 +31,7 @@ class HistoryRecord:
     checkpoint_step: int | None = None
     servers: tuple[str, ...] = ()
     request: str = ""  #: whose wish it was, such as a task's run: the same wish again is not a second rollback
+    model_config_file: str = ""  #: of a release or rollback by labels; empty: the directory way
     at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
     who: str = field(default_factory=lambda: f"{user_name()}@{socket.gethostname()}")
 

@@ -61,6 +61,7 @@ def _write_history(tx: Transaction, candidate: Candidate, reason: str) -> None:
         manifest.source.checkpoint,
         manifest.source.step,
         tx.fleet.servers,
+        model_config_file=tx.swap.config_file,
     )
     append_history(tx.base, record)
 

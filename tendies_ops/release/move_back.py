@@ -112,6 +112,7 @@ def _write_history(tx: Transaction, journal: Journal) -> None:
         journal.model_digest,
         servers=tx.fleet.servers,
         request=journal.request,
+        model_config_file=tx.swap.config_file,
     )
     append_history(tx.base, record)
 

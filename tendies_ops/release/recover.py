@@ -142,6 +142,12 @@ def _proves_itself(tx: Transaction, journal: Journal) -> bool:
 
 def _record(tx: Transaction, journal: Journal, event: Event, reason: str) -> None:
     record = HistoryRecord(
-        event, journal.version, reason, journal.model_name, journal.model_digest, servers=journal.servers
+        event,
+        journal.version,
+        reason,
+        journal.model_name,
+        journal.model_digest,
+        servers=journal.servers,
+        model_config_file=journal.model_config_file,
     )
     append_history(tx.base, record)

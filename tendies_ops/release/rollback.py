@@ -15,14 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
-from tendies_ops.publish.history import read_history
+from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
 from tendies_ops.publish.publish import is_whole
 from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.model_config import ModelConfigFile
 from tendies_ops.release.move_back import carry_out_rollback
 from tendies_ops.release.preflight import look_at_fleet
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
+from tendies_ops.release.swap import STABLE
 from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.release.versions import find_model_name
 from tendies_ops.release.withdraw import whole_versions_below
@@ -54,7 +56,8 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
         request's own, and no version is named, asking again goes no further back and only proves what serves.
     :param headers: sent with every request (a proxy's token).
     :param verify: check certificates (True), do not, or check them with this CA bundle.
-    :raises UsageError: that version is not there, or is not below the one that serves.
+    :raises UsageError: that version is not there, is not below the one that serves, or was released by labels that
+        ``options`` do not name.
     :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
     """
     if not model_base_path.is_dir():
@@ -73,6 +76,7 @@ def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
     started_s = time.monotonic()
     remove_leftovers(tx.base)
     took_back = recover(tx)
+    _require_labels(tx)
     current = tx.swap.live_version(tx.base, look_at_fleet(tx))
     if to_version is None and current is not None and (took_back or _did_already(tx, current)):
         report = _roll_back_to(tx, current, current, reason, started_s)
@@ -83,9 +87,34 @@ def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
 
 def _did_already(tx: Transaction, current: int) -> bool:
     """Whether ``current`` serves because of this very request, whose asker has not heard of it and asks again."""
-    changes = [record for record in read_history(tx.base) if record.event in {"released", "rolled_back"}]
-    last = changes[-1] if changes else None
+    last = _last_change(tx)
     return bool(tx.request) and last is not None and (last.version, last.request) == (current, tx.request)
+
+
+def _last_change(tx: Transaction) -> HistoryRecord | None:
+    changes = [record for record in read_history(tx.base) if record.event in {"released", "rolled_back"}]
+    return changes[-1] if changes else None
+
+
+def _require_labels(tx: Transaction) -> None:
+    """
+    A version that the label ``stable`` points to must not be moved away under it.
+
+    :raises UsageError: the servers swap by labels, and this rollback was not told so.
+    """
+    last = _last_change(tx)
+    if tx.swap.label is not None or last is None or not last.model_config_file:
+        return
+    try:
+        labels = ModelConfigFile(Path(last.model_config_file), tx.fleet.model_name).read().labels
+    except UsageError:
+        return  # they have gone over to the directory way
+    if STABLE in labels:
+        raise UsageError(
+            f"Version {last.version} of {tx.fleet.model_name} was released by the labels in {last.model_config_file}, "
+            f"where {STABLE} points to version {labels[STABLE]}. Go back by them as well: --model-config-file "
+            f"{last.model_config_file}, or `model_config_file` in the spec."
+        )
 
 
 def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:

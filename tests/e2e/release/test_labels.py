@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import LockHeldError, ReleaseError
+from tendies_ops.errors import LockHeldError, ReleaseError, UsageError
 from tendies_ops.publish import publish_version
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.lock import lock_base_path
@@ -138,6 +138,21 @@ def test_rollback_moves_the_label_back_without_a_reload(
     assert load.failures == []
     assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 10)
     assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2.withdrawn-rolled-back"]
+
+
+def test_a_rollback_that_forgets_the_labels_is_told_so_and_changes_nothing(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    for number in (1, 2):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [labelled.url], options=options)
+
+    with pytest.raises(UsageError, match=rf"released by the labels in {config_file}.*--model-config-file"):
+        rollback_model(base, [labelled.url], options=options.model_copy(update={"model_config_file": None}))
+    assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 20)
+
+    config_file.write_text(CONFIG.format(base=base, other=tmp_path / "other"))  # back to the directory way
+    report = rollback_model(base, [labelled.url], options=options.model_copy(update={"model_config_file": None}))
+    assert report.version == 1
 
 
 def test_a_version_that_a_run_is_using_stays_loaded_beside(
