@@ -170,11 +170,12 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
     url, base = f"http://127.0.0.1:{free_port()}", tmp_path / "base"
     base.mkdir()
     candidate = make_candidate(tmp_path / "candidate")
-    for seconds in ("0", "-1", "nan"):
+    none = {"0": "greater than 0", "-1": "greater than 0", "nan": "a finite number"}
+    for seconds, must_be in none.items():
         options = ("--model-base-path", base, "--server", url, "--timeout-s", seconds)
         released = told(tendies("release", candidate, "--no-rehearsal", *options), status=2)
         rolled_back = told(tendies("rollback", "--model", MODEL_NAME, *options), status=2)
-        assert f"--timeout-s {float(seconds)}: input should be greater than 0" in released
+        assert f"--timeout-s {float(seconds)}: input should be {must_be}" in released
         assert released == rolled_back
     assert list(base.iterdir()) == []
 
