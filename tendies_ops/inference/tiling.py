@@ -4,11 +4,17 @@ Going over a large picture in overlapping tiles, and putting the answers togethe
 Tiles of one row are blended into a strip, strips into the picture, each in floating point and rounded once. Where two
 tiles overlap, the weight moves from one to the other along a smooth step over the middle half of the overlap: the outer
 quarter of a tile is never used there, because networks invent what lies beyond a border.
+
+A network that normalises each tile by the tile's own statistics gives the same sky another tone in each. So before it
+is blended a tile is levelled: where it overlaps what is there already, it takes on the mean tone of that, and goes over
+to its own until its other end. The eye sees a step across some pixels, and none across a whole tile: coarse things need
+a wide transition, fine things a narrow one (Burt and Adelson 1983, "A multiresolution spline with application to image
+mosaics").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +57,6 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
     :param answers: as :func:`cut_tiles` orders them, all of one size, which may be a multiple of the tile's.
     :param hard: go from tile to tile in one step, for values that have nothing in between.
     """
-    weights = _step if hard else ramp
     answered = answers[0].height, answers[0].width
     tops = [_scaled(top, answered[0], plan.tile[0]) for top in plan.tops]
     lefts = [_scaled(left, answered[1], plan.tile[1]) for left in plan.lefts]
@@ -60,12 +65,12 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
     pending: Pixels | None = None  # the strip whose lower edge is still to be blended
     for row, top in enumerate(tops):
         tiles = [_pixels(answer) for answer in answers[row * len(lefts) : (row + 1) * len(lefts)]]
-        strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width, weights).swapaxes(0, 1)
+        strip = _join([tile.swapaxes(0, 1) for tile in tiles], lefts, width, hard=hard).swapaxes(0, 1)
         if canvas is None or pending is None:
             canvas, pending = np.empty((height, width, *strip.shape[2:]), _depth(answers[0])), strip
             continue
         step = top - tops[row - 1]
-        joined = _join([pending, strip], [0, step], step + len(strip), weights)
+        joined = _join([pending, strip], [0, step], step + len(strip), hard=hard)
         canvas[tops[row - 1] : top] = _rounded(joined[:step], canvas.dtype)
         pending = joined[step:]
     assert canvas is not None  # there is at least one tile
@@ -104,19 +109,49 @@ def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     return tuple(round(index * (length - tile) / (count - 1)) for index in range(count))
 
 
-def _join(
-    pieces: Sequence[Pixels], starts: Sequence[int], length: int, weights_over: Callable[[int], Pixels]
-) -> Pixels:
+def _join(pieces: Sequence[Pixels], starts: Sequence[int], length: int, *, hard: bool) -> Pixels:
     """Blend pieces that lie one after the other along axis 0."""
     joined = np.zeros((length, *pieces[0].shape[1:]), np.float32)
     end = 0
-    for piece, start in zip(pieces, starts, strict=True):
+    for own, start in zip(pieces, starts, strict=True):
         shared = max(0, min(end, length) - start)
-        weights = weights_over(shared).reshape(-1, *(1,) * (piece.ndim - 1))
-        joined[start : start + shared] += (piece[:shared] - joined[start : start + shared]) * weights
+        there = joined[start : start + shared]
+        piece = own if hard else _levelled(own, there)
+        there += (piece[:shared] - there) * _along(_step(shared) if hard else ramp(shared), piece)
         end = min(start + len(piece), length)
         joined[start + shared : end] = piece[shared : end - start]
     return joined
+
+
+def _levelled(piece: Pixels, there: Pixels) -> Pixels:
+    """
+    Give a piece the tone of what it will be blended with.
+
+    :param there: the beginning of the piece as it is so far. Its outer quarters are not compared: they are invented.
+    """
+    shared, length = len(there), len(piece)
+    if not shared or np.array_equal(piece[:shared], there):
+        return piece
+    trusted = slice(shared // 4, shared - shared // 4)
+    tone = _smooth(np.mean(there[trusted] - piece[trusted], axis=0), length // 2)
+    fading = np.clip((length - np.arange(length, dtype=np.float32)) / max(length - shared, 1), 0.0, 1.0)
+    levelled: Pixels = piece + _along(fading * fading * (3.0 - 2.0 * fading), piece) * tone
+    return levelled
+
+
+def _smooth(values: Pixels, window: int) -> Pixels:
+    """Twice the mean of ``window`` values along axis 0, which leaves tones and takes away what is in the picture."""
+    window = min(window, len(values)) | 1
+    for _ in range(2):
+        padded = np.pad(values, [(window // 2 + 1, window // 2), *[(0, 0)] * (values.ndim - 1)], mode="edge")
+        sums = np.cumsum(padded, axis=0, dtype=np.float64)
+        values = ((sums[window:] - sums[:-window]) / window).astype(np.float32)
+    return values
+
+
+def _along(weights: npt.NDArray[np.floating], piece: Pixels) -> Pixels:
+    """Weights for each row of a piece, whatever its other axes are."""
+    return weights.astype(np.float32).reshape(-1, *(1,) * (piece.ndim - 1))
 
 
 def _pixels(image: Image.Image) -> Pixels:

@@ -164,6 +164,26 @@ def test_no_seam_is_visible(picture: Callable[[], Image.Image], model: Callable[
     assert seam_strength(result, image, starts, 64) < 1.0  # of 255; a hard cut of these models makes 10 to 60
 
 
+def tones(sized: Sized) -> list[Image.Image]:
+    """A model that gives every tile a tone of its own, 60 of 255 from its neighbours'."""
+    return [part.point(lambda v, n=number: v + 60 * (n % 2)) for number, part in enumerate(sized.parts)]
+
+
+@pytest.mark.parametrize("size", [(400, 60), (60, 400), (400, 300)])
+def test_a_tile_of_another_tone_goes_over_to_it_across_the_whole_tile(size: tuple[int, int]) -> None:
+    sized = bring_to_size(Image.new("RGB", size, (90, 100, 110)), rule("tile", overlap=16))
+    result = np.asarray(sized.restore(tones(sized))).astype(int)
+    over_the_blend = [np.abs(result[8:] - result[:-8]).max(), np.abs(result[:, 8:] - result[:, :-8]).max()]
+    assert result.max() - result.min() > 30  # the tiles keep their tones
+    assert max(over_the_blend) < 20  # of the 60 that a blend without levelling steps over these 8 pixels
+
+
+def test_classes_are_never_levelled() -> None:
+    sized = bring_to_size(Image.new("L", (200, 64), 3), SizeRule((64, 64), "tile", 16, class_pixels=True))
+    answers = [part.point(lambda v, n=number: v + n % 2) for number, part in enumerate(sized.parts)]
+    assert set(np.unique(np.asarray(sized.restore(answers)))) == {3, 4}
+
+
 def test_a_hard_cut_would_be_seen_by_the_same_measure() -> None:
     image = gradient(384, 256)
     sized = bring_to_size(image, rule("tile", overlap=0))
