@@ -81,7 +81,9 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     output, _ = demo.communicate(timeout=_ROAD_TIMEOUT_S)
 
     assert demo.returncode == 0, output
-    assert f"Stopped {len(left)} processes that an earlier demo had left" in output
+    stopped = re.search(r"Stopped (\d+) processes that an earlier demo had left", output)
+    assert stopped, output
+    assert int(stopped[1]) >= len(left), "one between fork and exec has no mark yet when the others are halted"
     assert not any(process.is_running() for process in left)
     assert "Every run succeeded and every picture is there." in output
     assert "64 done, 0 failed, 64 in all" in output
