@@ -80,9 +80,14 @@ def find_marked(mark: Path) -> list[psutil.Process]:
     return found
 
 
+def find_family(mark: Path) -> list[psutil.Process]:
+    """Every living process of this demo, and what they started, whose mark cannot be read while it begins."""
+    return _alive(_with_descendants(find_marked(mark)))
+
+
 def stop_marked(mark: Path) -> int:
     """End every process of this demo, asked first and then forced, and return how many there were."""
-    first = _alive(_with_descendants(find_marked(mark)))
+    first = find_family(mark)
     _send(first, psutil.Process.terminate)
     _wait_until_gone(first, _PATIENCE_S)
     # A program that is ending may still have started something.

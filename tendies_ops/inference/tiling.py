@@ -82,8 +82,13 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
 def ramp(length: int) -> Pixels:
     """Weights of the later tile over an overlap: 0 in its first quarter, a smooth step, 1 in the last."""
     position = (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1)
-    step = np.clip((position - 0.25) * 2.0, 0.0, 1.0)
-    weights: Pixels = (step * step * (3.0 - 2.0 * step)).astype(np.float32)
+    return _smooth_step((position - 0.25) * 2.0)
+
+
+def _smooth_step(position: npt.NDArray[np.floating]) -> Pixels:
+    """From 0 at 0 to 1 at 1, level at both ends."""
+    inside = np.clip(position, 0.0, 1.0)
+    weights: Pixels = (inside * inside * (3.0 - 2.0 * inside)).astype(np.float32)
     return weights
 
 
@@ -134,8 +139,8 @@ def _levelled(piece: Pixels, there: Pixels) -> Pixels:
         return piece
     trusted = slice(shared // 4, shared - shared // 4)
     tone = _smooth(np.mean(there[trusted] - piece[trusted], axis=0), length // 2)
-    fading = np.clip((length - np.arange(length, dtype=np.float32)) / max(length - shared, 1), 0.0, 1.0)
-    levelled: Pixels = piece + _along(fading * fading * (3.0 - 2.0 * fading), piece) * tone
+    fading = _smooth_step((length - np.arange(length, dtype=np.float32)) / max(length - shared, 1))
+    levelled: Pixels = piece + _along(fading, piece) * tone
     return levelled
 
 
@@ -149,9 +154,9 @@ def _smooth(values: Pixels, window: int) -> Pixels:
     return values
 
 
-def _along(weights: npt.NDArray[np.floating], piece: Pixels) -> Pixels:
+def _along(weights: Pixels, piece: Pixels) -> Pixels:
     """Weights for each row of a piece, whatever its other axes are."""
-    return weights.astype(np.float32).reshape(-1, *(1,) * (piece.ndim - 1))
+    return weights.reshape(-1, *(1,) * (piece.ndim - 1))
 
 
 def _pixels(image: Image.Image) -> Pixels:

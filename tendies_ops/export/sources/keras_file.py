@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import CheckpointError, ExportError, SpecError
-from tendies_ops.export.network import Provenance, count_not_finite
+from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.builder import call_builder, describe_error, load_builder
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
 from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.tf2_checkpoint import build_model, inference_call
+from tendies_ops.export.sources.variables import require_finite
 from tendies_ops.spec import Contract, SourceSpec
 
 
@@ -111,10 +112,4 @@ def _require_finite(model: Any, path: Path) -> None:
     import numpy as np
 
     for variable in model.weights:
-        bad = count_not_finite(np.asarray(variable))
-        if bad:
-            name = getattr(variable, "path", variable.name)
-            raise CheckpointError(
-                f"The variable {name} of {path} holds {bad} values that are NaN or infinite. "
-                "The training diverged; take an earlier checkpoint."
-            )
+        require_finite(getattr(variable, "path", variable.name), np.asarray(variable), path)

@@ -112,13 +112,18 @@ def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> N
             f"The variable {name} of {prefix} cannot be read: {' '.join(str(error).split())[:300]}. "
             "A data file is damaged or cut short; copy the checkpoint again."
         ) from error
+    require_finite(name, value, prefix)
+    return value
+
+
+def require_finite(name: str, value: NDArray[Any], path: Path) -> None:
+    """:raises CheckpointError: a value of the variable ``name`` of the checkpoint at ``path`` is not finite."""
     bad = count_not_finite(value)
     if bad:
         raise CheckpointError(
-            f"The variable {name} of {prefix} holds {bad} values that are NaN or infinite. "
+            f"The variable {name} of {path} holds {bad} values that are NaN or infinite. "
             "The training diverged; take an earlier checkpoint."
         )
-    return value
 
 
 def list_some(names: list[str]) -> str:
