@@ -20,6 +20,7 @@ from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.spec import load_indexed_specs
+from tendies_ops.spec.roots import input_roots, output_roots
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
     return {
         "input_path": "{{ params.input or '' }}",
         "output_path": "{{ params.output or '' }}",
+        "allowed_inputs": input_roots(spec),
+        "allowed_outputs": output_roots(spec),
         "model_name": spec.model_name,
         "version": "{{ params.version or '' }}",
         "include": spec.batch.include,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.files import digest_bytes
@@ -31,6 +31,9 @@ class BatchInferenceOperator(TendiesOperator):
 
     :param input_path: folder or fsspec URL of the pictures. (templated)
     :param output_path: folder or fsspec URL of the results, the ledger and the reports. (templated)
+    :param allowed_inputs: folders and URLs that the rendered ``input_path`` must be in; None: any. Give it when a run
+        may choose the input, such as ``"{{ params.input }}"``. (templated)
+    :param allowed_outputs: the same for ``output_path``. (templated)
     :param model_name: model to ask. (templated)
     :param version: pin this version; default the one that serves when the run starts. (templated)
     :param include: glob patterns of pictures to take; default all that are pictures. (templated)
@@ -49,6 +52,8 @@ class BatchInferenceOperator(TendiesOperator):
     template_fields: Sequence[str] = (
         "input_path",
         "output_path",
+        "allowed_inputs",
+        "allowed_outputs",
         "model_name",
         "version",
         "include",
@@ -79,6 +84,8 @@ class BatchInferenceOperator(TendiesOperator):
         retry_failed: bool | str = False,
         model_base_path: str | None = None,
         options: Mapping[str, Any] | None = None,
+        allowed_inputs: Sequence[str] | None = None,
+        allowed_outputs: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -97,6 +104,8 @@ class BatchInferenceOperator(TendiesOperator):
         self.retry_failed = retry_failed
         self.model_base_path = model_base_path
         self.options = options
+        self.allowed_inputs = allowed_inputs
+        self.allowed_outputs = allowed_outputs
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and say what became of the pictures."""
@@ -135,6 +144,8 @@ class BatchInferenceOperator(TendiesOperator):
 
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
+        input_path = _require_allowed("input", self.input_path, self.allowed_inputs)
+        output_path = _require_allowed("output", self.output_path, self.allowed_outputs)
         server = self.model_server()
         given: dict[str, Any] = {
             "version": optional(self.version, int),
@@ -154,8 +165,8 @@ class BatchInferenceOperator(TendiesOperator):
         }
         try:
             return BatchOptions(
-                input=self.input_path,
-                output=self.output_path,
+                input=input_path,
+                output=output_path,
                 model_name=self.model_name,
                 servers=server.servers,
                 **given,
@@ -164,6 +175,15 @@ class BatchInferenceOperator(TendiesOperator):
             raise UsageError(
                 f"Task {self.task_id}: `options` has a word that a batch run does not know: {error}"
             ) from None
+
+
+def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:
+    from tendies_ops.files.roots import require_below
+    from tendies_ops.spec.roots import INPUTS_VARIABLE, OUTPUTS_VARIABLE, remedy
+
+    variable = INPUTS_VARIABLE if name == "input" else OUTPUTS_VARIABLE
+    how = remedy(f"batch.allowed_{name}s", variable)
+    return place if roots is None else require_below(place, roots, name=f"The {name} of this run", remedy=how)
 
 
 def run_name(context: Context) -> str:

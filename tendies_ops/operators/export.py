@@ -15,6 +15,7 @@ from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_
 from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_export
 from tendies_ops.spec import Manifest, ModelSpec, load_spec
+from tendies_ops.spec.roots import require_allowed_checkpoint
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,17 +38,21 @@ class ExportSavedModelOperator(TendiesOperator):
     ``step``.
 
     :param spec: path of a model spec, or the spec itself. (templated)
-    :param checkpoint: checkpoint instead of the newest event's or the spec's own. (templated)
+    :param checkpoint: checkpoint instead of the newest event's or the spec's own; like an event's, it must be in one of
+        the folders of ``allowed_checkpoints``. (templated)
     :param output_dir: directory that becomes the SavedModel; default ``<model base path>/.exports/<dag>.<run>``.
         (templated)
     :param model_base_path: where ``output_dir`` lies by default; else the spec's or the connection's. (templated)
     :param python: interpreter that has TensorFlow; default this one. (templated)
+    :param allowed_checkpoints: folders for ``checkpoint`` and for events; default those of the spec and the deployment
+        (``tendies_ops.spec.roots.checkpoint_roots``). (templated)
     :param timeout_s: seconds after which the child process is ended.
     """
 
     template_fields: Sequence[str] = (
         "spec",
         "checkpoint",
+        "allowed_checkpoints",
         "output_dir",
         "model_base_path",
         "python",
@@ -65,6 +70,7 @@ class ExportSavedModelOperator(TendiesOperator):
         model_base_path: str | None = None,
         python: str | None = None,
         timeout_s: float = 1800.0,
+        allowed_checkpoints: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,6 +82,7 @@ class ExportSavedModelOperator(TendiesOperator):
         self.model_base_path = model_base_path
         self.python = python
         self.timeout_s = timeout_s
+        self.allowed_checkpoints = allowed_checkpoints
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Export, and say what was made."""
@@ -89,7 +96,7 @@ class ExportSavedModelOperator(TendiesOperator):
         result = export_model(
             spec,
             self._output_dir(spec, context),
-            checkpoint=Path(checkpoint) if checkpoint else None,
+            checkpoint=require_allowed_checkpoint(spec, checkpoint, self.allowed_checkpoints) if checkpoint else None,
             python=self.python or None,
             timeout_s=self.timeout_s,
             cancelled=cancelled,

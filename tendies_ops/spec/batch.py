@@ -12,6 +12,12 @@ class BatchSpec(SpecPart):
 
     input: str | None = Field(None, description="folder or fsspec URL of the pictures")
     output: str | None = Field(None, description="folder or fsspec URL of the results")
+    allowed_inputs: tuple[str, ...] = Field(
+        (), description="further folders and URLs that the `input` of a run may be in, besides the one above"
+    )
+    allowed_outputs: tuple[str, ...] = Field(
+        (), description="further folders and URLs that the `output` of a run may be in, besides the one above"
+    )
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_batch_size: PositiveInt = 32

@@ -22,6 +22,11 @@ _PATHS_IN_SPEC = (
     ("batch", "input"),
     ("batch", "output"),
 )
+_LISTS_OF_PATHS_IN_SPEC = (
+    ("source", "allowed_checkpoints"),
+    ("batch", "allowed_inputs"),
+    ("batch", "allowed_outputs"),
+)
 
 #: What pydantic says in words of Python.
 _PLAIN_WORDS = {
@@ -130,12 +135,20 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
         part = result.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and "://" not in part[key]:
             part[key] = os.path.normpath(base / part[key])
+    for section, key in _LISTS_OF_PATHS_IN_SPEC:
+        part = result.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), list):
+            part[key] = [_absolute(item, base) for item in part[key]]
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
         source["builder"] = _with_absolute_file(source["builder"], base)
     if isinstance(result.get("golden"), list):
         result["golden"] = [str(base / item) if isinstance(item, str) else item for item in result["golden"]]
     return result
+
+
+def _absolute(item: Any, base: Path) -> Any:
+    return os.path.normpath(base / item) if isinstance(item, str) and "://" not in item else item
 
 
 def _with_absolute_file(builder: str, base: Path) -> str:

@@ -16,6 +16,11 @@ class SourceSpec(SpecPart):
     """The checkpoint and its graph. ``kind`` is found out from the files when it is not said."""
 
     checkpoint: Path = Field(description="file, prefix or directory; relative to the spec file")
+    allowed_checkpoints: tuple[str, ...] = Field(
+        (),
+        description="further folders that the `checkpoint` of a run may be in; always allowed: the checkpoint's own "
+        "folder and `airflow.watch_dir`",
+    )
     kind: SourceKind | None = None
     builder: str | None = Field(
         None, description="`module:function` or `path/to/file.py:function` that builds the graph or the model"

@@ -40,7 +40,7 @@ def _in_directory(directory: Path) -> Path:
     if named is not None:
         if _prefix_exists(directory / named.name):
             return directory / named.name
-        if named.is_relative_to(directory) and _prefix_exists(named):
+        if _is_inside(named, directory) and _prefix_exists(named):
             return _require_complete(named)
         found = f"It holds {', '.join(p.name for p in prefixes)}." if prefixes else "It holds no other checkpoint."
         raise CheckpointError(
@@ -52,6 +52,11 @@ def _in_directory(directory: Path) -> Path:
             f"{directory} holds no checkpoint: no `checkpoint` file, no *.index, no *.ckpt. {_contents_of(directory)}"
         )
     return max(prefixes, key=lambda prefix: (step_of(prefix) if step_of(prefix) is not None else -1, prefix.name))
+
+
+def _is_inside(path: Path, directory: Path) -> bool:
+    """Return True if ``path`` is below ``directory`` after `..` and links: a state file is written by anyone."""
+    return path.resolve().is_relative_to(directory.resolve())
 
 
 def _named_by_state_file(directory: Path) -> Path | None:
