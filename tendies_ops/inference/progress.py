@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from tendies_ops.errors import OutputFolderError
+from tendies_ops.beside import LatestValue
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.report import BatchProgress
@@ -20,6 +19,7 @@ _TELL_EVERY_S = 0.25
 _WRITE_EVERY_S = 1.0
 _RATE_OVER_S = 30.0
 _POINTS_KEPT = 360
+_LAST_WORD_S = 5.0  # a run that has ended waits so long for its last state to be written
 
 
 class Watched(Protocol):
@@ -56,7 +56,11 @@ class RateHistory:
 
 
 class ProgressTeller:
-    """Call :meth:`tick` as often as is convenient; it keeps its own pace."""
+    """
+    Report progress while a run is at work. Call :meth:`tick` as often as is convenient; it keeps its own pace.
+
+    The callback and ``progress.json`` have a thread each: what raises or hangs there costs progress, not pictures.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,8 @@ class ProgressTeller:
         on_progress: Callable[[BatchProgress], None] | None,
     ) -> None:
         self._options, self._stamp, self._watched = options, stamp, watched
-        self._files, self._on_progress = files, on_progress
+        self._file = LatestValue(f"{files.folder}/progress.json", files.write_progress)
+        self._callback = LatestValue("Progress", on_progress) if on_progress is not None else None
         self._started_s = time.monotonic()
         self._told_s = self._written_s = 0.0
         self._history: deque[tuple[float, int, int]] = deque()  # seconds, done, pictures with an outcome
@@ -82,27 +87,34 @@ class ProgressTeller:
         self._tell(now_s, "waiting" if self._watched.waiting_for else "running")
 
     def finish(self) -> None:
-        """Tell the last state of a run that came to its end."""
+        """Report the last state of a run that came to its end."""
         self._written_s = 0.0
         self._tell(time.monotonic(), "finished")
+        self._close()
 
     def stop(self, error: BaseException) -> None:
-        """Tell the last state of a run that did not."""
-        progress = dataclasses.replace(self._progress(time.monotonic(), "stopped"), message=str(error))
-        with contextlib.suppress(OutputFolderError):  # a full disk may be why it stopped
-            self._write(progress)
+        """Report the last state of a run that did not."""
+        self._write(dataclasses.replace(self._progress(time.monotonic(), "stopped"), message=str(error)))
+        self._close()
+
+    def _close(self) -> None:
+        deadline_s = time.monotonic() + _LAST_WORD_S
+        if self._callback is not None:
+            self._callback.close(_LAST_WORD_S)
+        self._file.close(max(0.0, deadline_s - time.monotonic()))
 
     def _tell(self, now_s: float, state: str) -> None:
         progress = self._progress(now_s, state)
-        if self._on_progress is not None:
-            self._on_progress(progress)
+        if self._callback is not None:
+            self._callback.put(progress)
         if now_s - self._written_s >= _WRITE_EVERY_S:
             self._written_s = now_s
             self._rates.append((round(progress.elapsed_s, 1), progress.images_per_second))
             self._write(progress)
 
     def _write(self, progress: BatchProgress) -> None:
-        self._files.write_progress({**progress.as_dict(), "input": self._options.input, "rates": self._rates.points})
+        rates = list(self._rates.points)
+        self._file.put({**progress.as_dict(), "input": self._options.input, "rates": rates})
 
     def _progress(self, now_s: float, state: str) -> BatchProgress:
         tally = self._watched.tally

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
+from tendies_ops.beside import run_beside
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.ledger import STATE_FOLDER
@@ -28,6 +29,8 @@ from tendies_ops.inference.storage import Input, Output
 from tendies_ops.reports import write_contact_sheet, write_report_page
 
 OPTIMIZED_SHEET = "optimized_sheet.png"
+_SIDE_FILE_S = 10.0  # what is only for people may take so long
+_SHEET_S = 60.0  # it reads some pictures and results again, perhaps from a store
 _TABLES = {"scores": "All numbers as CSV", "scores_parquet": "All numbers as Parquet"}
 
 
@@ -77,9 +80,11 @@ class RunFiles:
         """
         if sheet is None:
             return {}
-        with _told_as_output_trouble(self.folder):
-            write_bytes_atomically(self.folder / OPTIMIZED_SHEET, sheet.read_bytes(), durable=False)
-            return {"optimized_sheet": self._place(OPTIMIZED_SHEET)}
+        path = self.folder / OPTIMIZED_SHEET
+        copied = run_beside(
+            str(path), lambda: write_bytes_atomically(path, sheet.read_bytes(), durable=False), limit_s=_SIDE_FILE_S
+        )
+        return {"optimized_sheet": self._place(OPTIMIZED_SHEET)} if copied else {}
 
     def save(
         self,
@@ -89,11 +94,13 @@ class RunFiles:
         tables: Mapping[str, str] = MappingProxyType({}),
     ) -> BatchReport:
         """
-        Write report, page and contact sheet; return the report with their paths.
+        Write report, page and contact sheet; return the report with the paths of what could be written.
+
+        Only ``report.json`` must be written. The page and the sheet are for people: what goes wrong there is logged.
 
         :param samples: some pictures, and the result of each to look at first.
         :param tables: where tables of this run, and the sheet of its version, lie.
-        :raises OutputFolderError: they cannot be written.
+        :raises OutputFolderError: ``report.json`` cannot be written.
         """
         with _told_as_output_trouble(self.folder):
             return self._save(dataclasses.replace(report, paths={**report.paths, **tables}), samples, source)
@@ -104,29 +111,30 @@ class RunFiles:
         return {name: self._place(path.name) for name, path in found.items() if path is not None}
 
     def _save(self, report: BatchReport, samples: Sequence[tuple[str, str]], source: Input) -> BatchReport:
-        paths = {**report.paths, "report": self._place("report.json"), "html": self._place("report.html")}
-        if samples:
-            self._write_sheet(samples, source)
+        paths = {**report.paths, "report": self._place("report.json")}
+        if samples and self._side_file("contact_sheet.png", lambda: self._write_sheet(samples, source), _SHEET_S):
             paths["contact_sheet"] = self._place("contact_sheet.png")
+        listed = dataclasses.replace(report, paths=dict(paths))
+        if self._side_file("report.html", lambda: self._write_page(listed), _SIDE_FILE_S):
+            paths["html"] = self._place("report.html")
         report = dataclasses.replace(report, paths=paths)
         write_bytes_atomically(
             self.folder / "report.json", orjson.dumps(_readable(report.as_dict()), option=orjson.OPT_INDENT_2)
         )
-        self._write_page(report)
         self._target.publish(self.folder)
         return report
+
+    def _side_file(self, name: str, write: Callable[[], object], limit_s: float) -> bool:
+        return run_beside(str(self.folder / name), write, limit_s=limit_s)
 
     def _place(self, name: str) -> str:
         return self._target.place(self.folder / name)
 
     def _write_sheet(self, samples: Sequence[tuple[str, str]], source: Input) -> None:
-        with contextlib.suppress(
-            OSError, ValueError, KeyError
-        ):  # somebody moved a picture meanwhile: a sheet is not worth a failed run
-            source.read_ahead(before for before, _ in samples)
-            shown = self._target.map(self._shown, [after for _, after in samples])
-            pairs = [(source.read(before), after, before) for (before, _), after in zip(samples, shown, strict=True)]
-            write_contact_sheet(pairs, self.folder / "contact_sheet.png")
+        source.read_ahead(before for before, _ in samples)
+        shown = self._target.map(self._shown, [after for _, after in samples])
+        pairs = [(source.read(before), after, before) for (before, _), after in zip(samples, shown, strict=True)]
+        write_contact_sheet(pairs, self.folder / "contact_sheet.png")
 
     def _shown(self, path: str) -> bytes | str:
         """A result as it goes on the sheet: a picture, or a few lines of numbers."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from tendies_ops.beside import run_beside
 from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.coordinator import Coordinator
 from tendies_ops.inference.exchange import Exchange, Replica, is_no_picture, says_it_is_no_picture
@@ -40,6 +41,7 @@ from tendies_ops.inference.tally import Tally
 from tendies_ops.spec import Manifest
 
 _BREATHE_EVERY = 256  # files of the listing between two looks at the clock
+_SIDE_FILE_S = 10.0  # a small file of hints, not worth a longer wait
 _STARTED_OVER = "-v"  # in the id of a run that another version took over
 
 
@@ -53,7 +55,7 @@ def run_batch(
     Run every picture below ``options.input`` through one version of a served model.
 
     :param cancelled: set it to stop: the run raises within two seconds.
-    :param on_progress: called a few times a second, in this thread.
+    :param on_progress: called a few times a second, in a thread of its own; a call that raises or hangs costs progress.
     :raises StoppedError: ``cancelled`` was set. What is done is kept.
     :raises InputFolderError: the input cannot be read, or holds no picture and ``allow_empty`` is off.
     :raises OutputFolderError: the results cannot be written.
@@ -170,7 +172,8 @@ class _Run:
             raise
         teller.finish()
         if tally.done:
-            self._learned.write(run.learned(tally.done / (time.monotonic() - self._started_s)))
+            learned = run.learned(tally.done / (time.monotonic() - self._started_s))
+            run_beside("learned.json", lambda: self._learned.write(learned), limit_s=_SIDE_FILE_S)
 
     def _count(self, todos: Iterator[Todo | None]) -> int:
         """How many pictures a run would work on, by the first bytes of those files whose names say something else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, Watermark
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+log = logging.getLogger(__name__)
 #: Key in the state store of ``tendies://checkpoint/<model>``: the checkpoint that was exported last, and by which run.
 TAKEN_KEY = "tendies_taken"
 
@@ -56,7 +58,7 @@ def skip_if_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> 
     asset = _checkpoint_asset(inlets)
     if asset is None or arrival.mtime_ns is None:
         return
-    taken = context["asset_state_store"][asset].get(TAKEN_KEY)
+    taken = _stored(context, asset, TAKEN_KEY)
     if not isinstance(taken, dict) or taken.get("run_id") == context["run_id"]:
         return  # a cleared run exports again
     if (taken.get("checkpoint"), taken.get("mtime_ns")) == (arrival.checkpoint, arrival.mtime_ns):
@@ -82,8 +84,22 @@ def _watermark(context: Context, inlets: Sequence[Any]) -> Arrival | None:
     asset = _checkpoint_asset(inlets)
     if asset is None:
         return None
-    watermark = Watermark.from_json(context["asset_state_store"][asset].get(WATERMARK_KEY))
+    watermark = Watermark.from_json(_stored(context, asset, WATERMARK_KEY))
     return Arrival(watermark.path, watermark.step, watermark.mtime_ns) if watermark and watermark.path else None
+
+
+def _stored(context: Context, asset: Asset, key: str) -> Any:
+    """
+    Read a value from the asset's state store.
+
+    :return: None also when it cannot be read: then the run goes by its own events, and at worst exports a checkpoint
+        that another run has exported.
+    """
+    try:
+        return context["asset_state_store"][asset].get(key)
+    except Exception as error:  # the API server or its database is away: Airflow raises several kinds
+        log.warning("%s of %s cannot be read, so this run goes by its own events: %s", key, asset.uri, error)
+        return None
 
 
 def _checkpoint_asset(inlets: Sequence[Any]) -> Asset | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops import errors
+from tendies_ops.beside import run_beside
 from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
 from tendies_ops.operators.lineage import Lineage, to_openlineage
@@ -40,6 +41,10 @@ RETRY_POLICY = ExceptionRetryPolicy(
         ),
     ]
 )
+
+
+#: How long a task waits, at most, for each thing that is recorded about its work.
+_RECORD_S = 20.0
 
 
 class TendiesOperator(BaseOperator):
@@ -80,10 +85,23 @@ class TendiesOperator(BaseOperator):
         """The operator's work."""
         raise NotImplementedError
 
+    def keep_record(self, what: str, record: Callable[[], object]) -> None:
+        """
+        Record something about work that is done: an asset's event, a metric, lineage.
+
+        It has a thread of its own and a limit on time, for some of it asks the API server. What fails is logged and
+        changes nothing about how the task ends.
+        """
+        run_beside(what, record, limit_s=_RECORD_S, warn=self.log.warning)
+
     def on_kill(self) -> None:
         """Runs inside the signal handler: sets the flag, does no I/O."""
         if self._cancelled is not None:
             self._cancelled.set()
+
+    def set_lineage(self, lineage: Lineage) -> None:
+        """Keep what the task read and wrote for the OpenLineage provider."""
+        self._lineage = lineage
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
         """The OpenLineage provider calls this by its name, in the task's process, after the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -113,14 +114,15 @@ class BatchInferenceOperator(TendiesOperator):
 
         options = self.batch_options(run_name(context))
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
-        report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
+        with contextlib.closing(progress):
+            report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         return self.tell(context, report.summary(), ok=report.ok)
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
         """A run has ended: tell the asset's followers, the metrics and the lineage."""
-        announce(context, self.outlets, "batch", summary)
-        count_batch(summary)
-        self._lineage = lineage_of_batch(summary)
+        self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
+        self.keep_record("The metrics", lambda: count_batch(summary))
+        self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(summary)))
         self.log.info(describe_outcome(summary))
         self.judge(summary, ok=ok)
         return summary

@@ -103,9 +103,10 @@ class ExportSavedModelOperator(TendiesOperator):
             on_line=self.log.info,
         )
         if arrived is not None:
-            remember_taken(context, self.inlets, arrived)
+            taken = arrived
+            self.keep_record("The checkpoint that was exported", lambda: remember_taken(context, self.inlets, taken))
         summary = self._summary(result.saved_model_dir, result.manifest)
-        self._lineage = lineage_of_export(summary)
+        self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_export(summary)))
         return summary
 
     def _summary(self, saved_model_dir: Path, manifest: Manifest) -> dict[str, Any]:

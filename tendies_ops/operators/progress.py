@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tendies_ops.beside import LatestValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ class ProgressStore:
 
     It is for people, and survives retries and clears; what a run has done is in the ledger beside its outputs. The
     fingerprint says which input, output, model and options the numbers belong to.
+
+    The API server is asked in a thread of its own: while it is away or slow, the batch goes on and only the numbers on
+    that tab are old.
 
     :param say: gets a line now and then, for those who read logs.
     :param interval_s: seconds between two writes, each of which costs a request to the API server.
@@ -36,7 +41,10 @@ class ProgressStore:
         interval_s: float = 2.0,
         log_interval_s: float = 10.0,
     ) -> None:
-        self._store = context["task_state_store"]
+        store = context["task_state_store"]
+        self._written: LatestValue[dict[str, Any]] = LatestValue(
+            "Progress on the task's Storage tab", lambda value: store.set(self.KEY, value)
+        )
         self._fingerprint = fingerprint
         self._interval_s = interval_s
         self._say = say
@@ -50,10 +58,14 @@ class ProgressStore:
         if now_s < self._next_s and progress.state != "finished":
             return
         self._next_s = now_s + self._interval_s
-        self._store.set(self.KEY, {**progress.as_dict(), "fingerprint": self._fingerprint})
+        self._written.put({**progress.as_dict(), "fingerprint": self._fingerprint})
         if now_s >= self._next_line_s:
             self._next_line_s = now_s + self._log_interval_s
             self._say(describe_progress(progress))
+
+    def close(self, limit_s: float = 5.0) -> None:
+        """Wait until the last numbers are written, for up to ``limit_s`` seconds."""
+        self._written.close(limit_s)
 
 
 def describe_progress(progress: BatchProgress) -> str:

@@ -46,7 +46,7 @@ class ServiceChangeOperator(TendiesOperator):
         :return: the summary.
         """
         server = self.model_server()
-        with _counting_failures(model_name):
+        with self._counting_failures(model_name):
             report = change(
                 Path(self.base_path(self.model_base_path, model_name)),
                 server.servers,
@@ -56,17 +56,17 @@ class ServiceChangeOperator(TendiesOperator):
                 **how,
             )
         summary = {**report.summary(), "note": note}
-        announce(context, self.outlets, "model", summary)
-        remember_deployed(context, self.outlets, summary)
-        count_release(summary)
-        self._lineage = lineage_of_release(summary)
+        self.keep_record("The asset event", lambda: announce(context, self.outlets, "model", summary))
+        self.keep_record("The deployed version", lambda: remember_deployed(context, self.outlets, summary))
+        self.keep_record("The metrics", lambda: count_release(summary))
+        self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_release(summary)))
         return summary
 
-
-@contextmanager
-def _counting_failures(model_name: str) -> Iterator[None]:
-    try:
-        yield
-    except TendiesError as error:
-        count_failed_release(model_name, error)
-        raise
+    @contextmanager
+    def _counting_failures(self, model_name: str) -> Iterator[None]:
+        try:
+            yield
+        except TendiesError as error:
+            failure = error
+            self.keep_record("The metrics", lambda: count_failed_release(model_name, failure))
+            raise

@@ -107,3 +107,18 @@ def test_everything_else_is_exported(run_id: str, arrival: Arrival) -> None:
     taken = {"checkpoint": "/c/ckpt-9", "step": 9, "mtime_ns": 90, "run_id": "run_1"}
 
     skip_if_taken(context(store=Store({TAKEN_KEY: taken}), run_id=run_id), [ASSET], arrival)
+
+
+class Away:
+    """A state store whose API server is away."""
+
+    def get(self, key: str) -> Any:
+        raise RuntimeError("API_SERVER_ERROR: 500 Database error")
+
+
+def test_while_the_state_store_is_away_a_run_goes_by_its_own_events() -> None:
+    store: Any = Away()
+    arrival = newest_arrival(context(watched(1), watched(2), store=store), [ASSET])
+
+    assert arrival == Arrival("/c/ckpt-2", 2, 20)
+    skip_if_taken(context(store=store), [ASSET], arrival)

@@ -51,6 +51,23 @@ def test_a_release_ends_with_the_version_served_and_its_summary_in_xcom(server: 
 
 
 @pytest.mark.usefixtures("server_connection")
+@pytest.mark.parametrize("part", ["announce", "remember_deployed", "count_release", "lineage_of_release"])
+def test_what_is_recorded_about_a_release_cannot_make_it_fail(
+    server: WatchingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("API_SERVER_ERROR: 500 Database error")
+
+    monkeypatch.setattr(f"tendies_ops.operators.service_change.{part}", fail)
+    candidate = make_candidate(tmp_path / "candidate", by=10)
+
+    ti = run_task(f"release_{part}", lambda: release(candidate, outlets=[model_asset(MODEL_NAME)]))
+
+    assert (ti.state, ti.try_number) == ("success", 1)
+    assert server.serving() == [1]
+
+
+@pytest.mark.usefixtures("server_connection")
 def test_a_release_that_cannot_load_is_red_and_the_version_before_serves(
     server: WatchingServer, tmp_path: Path
 ) -> None:
