@@ -13,7 +13,7 @@ from tendies_ops.errors import TendiesError, UsageError
 from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
 from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
 from tendies_ops.server.heap import keep_freed_memory
-from tendies_ops.server.http_server import HttpServer, HttpSettings
+from tendies_ops.server.http_server import HttpServer
 from tendies_ops.server.load import LoadSettings
 from tendies_ops.server.manager import Manager
 from tendies_ops.server.metrics import Metrics
@@ -22,6 +22,7 @@ from tendies_ops.server.models import ConfigFilePoll, Models
 from tendies_ops.server.rest_handler import RestHandler
 from tendies_ops.server.saved_model_loader import LoaderSettings, SavedModelLoader
 from tendies_ops.server.servable import Loader, SessionSettings
+from tendies_ops.server.site import Site
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.version_source import ModelConfig, VersionSource
 
@@ -194,12 +195,15 @@ class _Server:
             timeout_ms=flags.rest_api_timeout_in_ms,
             check_method_name=flags.enable_signature_method_name_check,
         )
-        settings = HttpSettings(
-            num_threads=flags.rest_api_num_threads,
+        site = Site(
+            rest,
+            self._metrics,
+            ready=lambda: self._models.ready() and not stopping.is_set(),
             prometheus_path=self._prometheus_path,
             cors=flags.rest_api_enable_cors_support,
         )
-        server = HttpServer(rest, settings, metrics=self._metrics, ready=self._models.ready)
+        # The real server's event loop occupies one of its threads.
+        server = HttpServer(site.answer_now, site.answer, num_threads=max(1, flags.rest_api_num_threads - 1))
         try:
             port = await server.start(flags.rest_api_address, flags.rest_api_port)
         except OSError as error:

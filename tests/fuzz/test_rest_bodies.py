@@ -15,10 +15,10 @@ from tendies_ops.client.answers import MAX_SERVER_WORDS, error_for_status
 from tendies_ops.errors import BadAnswerError, ModelServerError, WrongContractError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import parse_version_statuses
-from tendies_ops.server.http_message import parse_head
 from tendies_ops.server.json_pretty import debug_string, error_body
 from tendies_ops.server.json_strict import parse_strict
 from tendies_ops.server.json_text import make_object, parse_json
+from tendies_ops.server.request_reader import RequestReader
 from tendies_ops.server.signatures import Dimension, TensorInfo
 from tendies_ops.server.status import StatusError
 from tendies_ops.server.tensors import STRING, StringTensor
@@ -110,13 +110,23 @@ def test_whatever_was_read_can_be_shown(document: Any) -> None:
         debug_string(parse_json(json.dumps(document).encode()))
 
 
-@given(st.binary(max_size=200) | mutated(b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 5\r\nHost: a\r\n x"))
-def test_any_head_is_a_request_or_a_status(head: bytes) -> None:
-    found = parse_head(head)
-    if found.refusal:
-        assert 400 <= found.refusal < 600
-    else:
-        assert found.body_length() is not None
+@given(
+    st.binary(max_size=200)
+    | mutated(b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 5\r\nHost: a\r\n\r\nhello")
+    | mutated(
+        b"POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+    ),
+    st.integers(1, 50),
+)
+def test_any_bytes_are_requests_or_a_refusal_however_they_are_cut(sent: bytes, piece: int) -> None:
+    whole, cut = RequestReader(), RequestReader()
+    at_once = whole.feed(memoryview(sent))
+    pieces = []
+    for start in range(0, len(sent), piece):
+        if not cut.refusal:
+            pieces += cut.feed(memoryview(sent)[start : start + piece])
+    assert (pieces, cut.refusal) == (at_once, whole.refusal)
+    assert whole.refusal == 0 or 400 <= whole.refusal < 600
 
 
 def _comparable(value: Any) -> Any:

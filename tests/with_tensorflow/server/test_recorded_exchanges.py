@@ -14,6 +14,18 @@ from tests.support.recorded_exchanges import Exchange, load_exchanges, replay, s
 RECORDED = SHARED_DATA / "model-server-exchanges"
 EXCHANGES = load_exchanges(RECORDED) if RECORDED.is_dir() else []
 
+#: Name of an exchange -> what is different here on purpose. docs/reference/model-server.md gives the reasons.
+DIFFERENT = {
+    "absolute-form URI": "connection closed: False",
+    "HEAD status": "body of 0 bytes",
+    "HEAD predict": "body of 0 bytes",
+    "OPTIONS without Origin": "headers ['Content-Length: 0']",
+    "OPTIONS with Origin": "headers ['Content-Length: 0']",
+    "unknown method BREW": "status line 'HTTP/1.1 400 Bad Request'",
+    "2 MB header": "status line 'HTTP/1.1 431 Request Header Fields Too Large'",
+    "long URL 100 kB": "status line 'HTTP/1.1 414 ",
+}
+
 pytestmark = pytest.mark.shared_data
 
 
@@ -26,11 +38,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Itera
 @pytest.mark.parametrize(
     "exchange", EXCHANGES, ids=[f"{number}-{item['group']}-{item['name']}" for number, item in enumerate(EXCHANGES)]
 )
-def test_an_exchange_replays_equal(server: RunningServer, exchange: Exchange) -> None:
+def test_an_exchange_replays_equal_or_differs_as_documented(server: RunningServer, exchange: Exchange) -> None:
     tries = 1
     if "different batch sizes" in exchange["name"]:
         tries = 30  # two operations of the graph fail at once, and the session names whichever comes first
     differences = replay(exchange, server.port)
     for _ in range(tries - 1):
         differences = differences and replay(exchange, server.port)
+    if exchange["name"] in DIFFERENT:
+        assert DIFFERENT[exchange["name"]] in "\n".join(differences)
+        return
     assert not differences, "\n".join(differences)
