@@ -6,7 +6,7 @@ from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.batch_arguments import BatchArguments
 from tendies_ops.cli.batch_progress import watch_progress
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, print_json
-from tendies_ops.inference import BatchReport, run_batch
+from tendies_ops.inference import BatchReport, describe_failures, run_batch
 
 
 @takes(BatchArguments)
@@ -14,8 +14,9 @@ def batch_command(arguments: BatchArguments) -> int:
     """
     Run a folder of pictures through a served model.
 
-    Done again: only what is new or changed, or all when the model or the options changed. Exit status: 0 all done, 1
-    failed, 2 wrong usage, 3 finished with some pictures failed.
+    Done again: only what is new or changed, or all when the model or the options changed. Exit status: 0 all pictures
+    done, 3 some failed but no more than --max-failed allows, 1 more failed than that or the run could not go on, 2
+    wrong usage.
     """
     with watch_progress(quiet=arguments.as_json) as on_progress:
         report = run_batch(arguments.options(), on_progress=on_progress)
@@ -27,8 +28,8 @@ def batch_command(arguments: BatchArguments) -> int:
 
 
 def exit_status(report: BatchReport) -> int:
-    """What the shell is told."""
-    if not report.ok:
+    """Return 1 if ``ok`` is false, else 3 if some pictures failed, else 0."""
+    if report.ok is False:
         return EXIT_FAILED
     return EXIT_SOME_PICTURES_FAILED if report.failed else EXIT_DONE
 
@@ -49,6 +50,8 @@ def _print_report(report: BatchReport) -> None:
         f"in {report.elapsed_s:.1f} s ({report.images_per_second:.1f} a second).",
         markup=False,
     )
+    if report.ok is False:
+        console.print(f"The run failed: {describe_failures(report.summary())}", markup=False)
     for failure in report.failures[:10]:
         console.print(f"  {_printable(failure.input)}: {failure.reason}", markup=False)
     if report.failed > 10:

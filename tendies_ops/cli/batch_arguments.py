@@ -59,7 +59,8 @@ class BatchArguments:
     ] = 256
     max_megapixels: Annotated[float, Option(help="Larger pictures fail before they are decoded.")] = 64.0
     max_failed: Annotated[
-        float | None, Option(help="More failed pictures than this, or a larger share (below 1), end in status 1.")
+        float | None,
+        Option(help="More failures than this, or a larger share (below 1), fail the run; default a tenth, at least 1."),
     ] = None
     allow_empty: Annotated[bool, Option("--allow-empty", help="Finding no picture is fine.")] = False
     retry_failed: Annotated[bool, Option("--retry-failed", help="Try what failed before again.")] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tendies_ops.inference.options import BatchOptions, new_run_id
-from tendies_ops.inference.report import BatchProgress, BatchReport
+from tendies_ops.inference.report import BatchProgress, BatchReport, describe_failures
 from tendies_ops.inference.running import run_batch
 
-__all__ = ["BatchOptions", "BatchProgress", "BatchReport", "new_run_id", "run_batch"]
+__all__ = ["BatchOptions", "BatchProgress", "BatchReport", "describe_failures", "new_run_id", "run_batch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -31,6 +32,8 @@ _ONE_OR_MORE = (
     "sample",
     "shard_slots",
 )
+_DEFAULT_SHARE_OF = 10  # one failed picture in so many is allowed by default
+_ROUNDING = 1e-9  # 0.29 * 100 is a little below 29
 _ABOVE_ZERO = ("max_request_megapixels", "max_megapixels", "timeout_s", "server_timeout_s", "sick_deadline_s")
 
 
@@ -50,7 +53,8 @@ class BatchOptions:
     :param max_request_megapixels: of one request, at most, unless a single picture is larger.
     :param max_concurrency: requests in flight at a server, at most; the run finds the best number below it.
     :param max_bytes_in_flight: what pictures that were read and not yet written may take, by estimate.
-    :param max_failed: more failed pictures than this make the run red: a count, or a share when below 1.
+    :param max_failed: more failed pictures than this fail the run: a count, or a share of all pictures when below 1;
+        None: a tenth of the pictures, at least one. A run in which every picture failed always fails.
     :param allow_empty: finding no picture at all is green.
     :param size: height and width that a fixed-size model takes; absent: from the manifest, or any size.
     :param size_policy: how pictures of another size are brought to ``size``.
@@ -127,7 +131,8 @@ class BatchOptions:
             value = getattr(self, name)
             _check(value > 0, f"{name} is {value}; it must be above 0")
         _check(
-            self.max_failed is None or self.max_failed >= 0, f"max_failed is {self.max_failed}; it must not be below 0"
+            self.max_failed is None or (self.max_failed >= 0 and math.isfinite(self.max_failed)),
+            f"max_failed is {self.max_failed}; it must be a finite number and not below 0",
         )
         _check(self.shard is None or 0 <= self.shard[0] < self.shard[1], f"there is no shard {self.shard}")
         _check(1 <= self.output_quality <= 100, f"output_quality is {self.output_quality}; it must be 1 to 100")
@@ -148,15 +153,26 @@ class BatchOptions:
         """The same options with ``changes``."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # checked again by __post_init__
 
-    def is_ok(self, *, failed: int, total: int) -> bool:
-        """Whether a finished run counts as a success."""
-        if total == 0:
-            return self.allow_empty
-        if failed == total:
-            return False
+    def failures_allowed(self, total: int) -> int | None:
+        """
+        Return how many of ``total`` pictures may fail; never all of them.
+
+        None: the run is not judged, since it is a dry run or a shard, which is judged together with all others.
+        """
+        if self.shard is not None or self.dry_run:
+            return None
         if self.max_failed is None:
-            return True
-        return failed <= (self.max_failed * total if 0 < self.max_failed < 1 else self.max_failed)
+            allowed = max(1, total // _DEFAULT_SHARE_OF)
+        else:
+            allowed = math.floor(_ROUNDING + (self.max_failed * total if self.max_failed < 1 else self.max_failed))
+        return min(allowed, max(0, total - 1))
+
+    def is_ok(self, *, failed: int, total: int) -> bool | None:
+        """Return True if a finished run succeeds; None if it is not judged."""
+        allowed = self.failures_allowed(total)
+        if allowed is None:
+            return None
+        return failed <= allowed if total else self.allow_empty
 
 
 def new_run_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -66,7 +67,7 @@ class BatchReport:
     failed: int
     to_do: int  #: of a dry run: what it would do
     ignored: int  #: files that neither are nor claim to be pictures
-    ok: bool
+    ok: bool | None  #: no more pictures failed than allowed; None: not judged (a shard, a dry run)
     elapsed_s: float
     images_per_second: float  #: done ones
     requests: int
@@ -80,6 +81,7 @@ class BatchReport:
     #: of each server: pictures ``answered``, how often it was ``taken_out``, and the words of its ``trouble`` if it is
     replicas: tuple[dict[str, Any], ...] = ()
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
+    failures_allowed: int | None = None  #: of ``total``; None: not judged
 
     def summary(self) -> dict[str, Any]:
         """Small enough for an XCom: counts, rates and paths, no list of pictures."""
@@ -91,3 +93,12 @@ class BatchReport:
     def as_dict(self) -> dict[str, Any]:
         """For report.json."""
         return asdict(self)
+
+
+def describe_failures(summary: Mapping[str, Any]) -> str:
+    """Return one sentence on how many pictures failed and how many may, from a report's summary."""
+    failed, total, allowed = summary["failed"], summary["total"], summary.get("failures_allowed")
+    if failed == total:
+        return f"All {total} pictures failed."
+    limit = "" if allowed is None else f"; up to {allowed} may fail (`max_failed`, by default a tenth and at least one)"
+    return f"{failed} of {total} pictures failed{limit}."

@@ -16,7 +16,7 @@ from tendies_ops.beside import run_beside
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.ledger import STATE_FOLDER
-from tendies_ops.inference.report import BatchReport
+from tendies_ops.inference.report import BatchReport, describe_failures
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import (
     TABLE_NAME,
@@ -155,11 +155,12 @@ class RunFiles:
             "Requests": f"{report.requests}, of these {report.retries} sent again or split",
             "Requests at once": f"at most {report.peak_concurrency}",
             "Other files": report.ignored,
+            "Failures": describe_failures(report.summary()),
         }
         write_report_page(
             self.folder / "report.html",
             title=f"Batch run {report.run_id}",
-            ok=report.ok,
+            ok=report.ok is not False,
             verdict=verdict(report),
             counts=counts,
             facts=facts,
@@ -183,7 +184,7 @@ def _told_as_output_trouble(folder: Path) -> Iterator[None]:
 
 def verdict(report: BatchReport) -> str:
     """The run in three words."""
-    if not report.ok:
+    if report.ok is False:
         return "too many pictures failed"
     return "all pictures done" if report.failed == 0 else "done, some pictures failed"
 

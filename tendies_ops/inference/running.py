@@ -244,6 +244,7 @@ class _Run:
             to_do=to_do,
             ignored=tally.ignored,
             ok=options.is_ok(failed=tally.failed, total=total),
+            failures_allowed=options.failures_allowed(total),
             elapsed_s=round(elapsed_s, 3),
             images_per_second=round(tally.done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
             requests=tally.requests,

@@ -175,6 +175,7 @@ def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str
         to_do=0,
         ignored=_sum(summaries, "ignored"),
         ok=options.is_ok(failed=failed, total=total),
+        failures_allowed=options.failures_allowed(total),
         elapsed_s=elapsed_s,
         images_per_second=round(done / elapsed_s, 2) if elapsed_s > 0 else 0.0,
         requests=requests,

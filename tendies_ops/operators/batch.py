@@ -40,8 +40,8 @@ class BatchInferenceOperator(TendiesOperator):
     :param include: glob patterns of pictures to take; default all that are pictures. (templated)
     :param exclude: glob patterns of pictures to leave out. (templated)
     :param max_batch_size: most pictures in one request, at least 1.
-    :param max_failed: more failed pictures than this make the task red, a share of all when below 1; default any number
-        but all. (templated)
+    :param max_failed: more failed pictures than this fail the task, a share of all when below 1; default a tenth of the
+        pictures, at least one. (templated)
     :param allow_empty: an input without pictures is no error.
     :param sample: do so many pictures only, spread over the folder. (templated)
     :param retry_failed: try pictures again that failed before for a reason of their own. (templated)
@@ -118,7 +118,7 @@ class BatchInferenceOperator(TendiesOperator):
             report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
         return self.tell(context, report.summary(), ok=report.ok)
 
-    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
+    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """A run has ended: tell the asset's followers, the metrics and the lineage."""
         self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
         self.keep_record("The metrics", lambda: count_batch(summary))
@@ -127,13 +127,13 @@ class BatchInferenceOperator(TendiesOperator):
         self.judge(summary, ok=ok)
         return summary
 
-    def judge(self, summary: Mapping[str, Any], *, ok: bool) -> None:
+    def judge(self, summary: Mapping[str, Any], *, ok: bool | None) -> None:
         """
-        Be red if too many pictures failed.
+        Fail the task if too many pictures failed.
 
         :raises BatchError: they did.
         """
-        if not ok:
+        if ok is False:
             raise BatchError(describe_failure(summary))
 
     def batch_options(self, run_id: str) -> BatchOptions:
@@ -203,21 +203,25 @@ def _fingerprint(options: BatchOptions) -> str:
 
 
 def describe_outcome(summary: Mapping[str, Any]) -> str:
-    """What became of a run, in one line."""
+    """Return what became of a run's pictures, in one line."""
+    allowed = summary.get("failures_allowed")
+    may_fail = "" if allowed is None else f" (up to {allowed} may)"
     return (
-        f"{summary['done']} done, {summary['skipped']} skipped, {summary['failed']} failed of {summary['total']} "
-        f"pictures in {summary['elapsed_s']:.1f} s ({summary['images_per_second']:.1f} a second), "
+        f"{summary['done']} done, {summary['skipped']} skipped, {summary['failed']} failed{may_fail} of "
+        f"{summary['total']} pictures in {summary['elapsed_s']:.1f} s ({summary['images_per_second']:.1f} a second), "
         f"{summary['model_name']} version {summary['version']}."
     )
 
 
 def describe_failure(summary: Mapping[str, Any]) -> str:
-    """Why a batch that ran to its end is red, in one paragraph."""
+    """Return why a batch that ran to its end failed, in one paragraph."""
+    from tendies_ops.inference import describe_failures
+
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary["failures_by_kind"].items())
     where = summary["paths"].get("report", summary["output"])
     if not summary["total"]:
         return f"There is no picture in {summary['input']}. Set allow_empty if that is as it should be."
     return (
-        f"{summary['failed']} of {summary['total']} pictures in {summary['input']} failed ({kinds}), which is more "
-        f"than allowed. {summary['done']} were done, {summary['skipped']} were done before. Each is named in {where}."
+        f"The batch over {summary['input']} failed: {describe_failures(summary)} Reasons: {kinds}. "
+        f"{summary['done']} were done, {summary['skipped']} were done before. Each failed picture is listed in {where}."
     )

@@ -87,7 +87,7 @@ class BatchShardOperator(BatchInferenceOperator):
             allow_empty=True,
         )
 
-    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool) -> dict[str, Any]:
+    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """The report tells it once for all shards."""
         return summary
 

@@ -22,6 +22,7 @@ class BatchSpec(SpecPart):
     exclude: tuple[str, ...] = ()
     max_batch_size: PositiveInt = 32
     max_failed: NonNegativeFloat | None = Field(
-        None, description="more failed pictures than this make the run red; a share of all when below 1"
+        None,
+        description="more failed pictures than this fail the run; a share when below 1; absent: a tenth, at least 1",
     )
     allow_empty: bool = False

@@ -283,7 +283,7 @@ def _state(name: str, facts: dict[str, Any], changed_at: datetime) -> RunState:
         return "running" if silent_s < SILENT_S else "stopped"
     if facts.get("dry_run"):
         return "dry run"
-    if not facts.get("ok", True):
+    if facts.get("ok") is False:
         return "failed"
     return "some failed" if facts.get("failed") else "done"
 

@@ -168,6 +168,14 @@ def test_further_options_are_passed_on_and_a_wrong_word_is_named(pictures: Path)
     assert wrong.state == "failed"
 
 
+def test_a_batch_whose_pictures_nearly_all_fail_fails_by_default(pictures: Path) -> None:
+    for number in range(20):
+        (pictures / f"broken{number}.png").write_bytes(picture(9)[:40])
+
+    assert run_task("batch_default", lambda: batch(pictures, retries=3)).state == "failed"
+    assert run_task("batch_allowed", lambda: batch(pictures, max_failed=20)).state == "success"
+
+
 def test_an_empty_folder_is_red_unless_allowed(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 

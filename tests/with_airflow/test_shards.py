@@ -68,6 +68,17 @@ def test_too_many_failures_over_all_shards_are_red_in_the_report_alone(pictures:
     assert states["batch.report", -1] == "failed"
 
 
+def test_shards_whose_pictures_nearly_all_fail_fail_by_default_in_the_report(pictures: Path) -> None:
+    for number in range(40):
+        (pictures / f"broken{number}.png").write_bytes(picture(9)[:40])
+
+    run = run_group("group_default", pictures)
+
+    states = {(ti.task_id, ti.map_index): ti.state for ti in run.get_task_instances()}
+    assert {state for (task_id, _), state in states.items() if task_id == "batch.infer"} == {"success"}
+    assert states["batch.report", -1] == "failed"
+
+
 def test_a_plan_that_fails_is_red(pictures: Path) -> None:
     run = run_group("group_no_version", pictures, version=9)
 
