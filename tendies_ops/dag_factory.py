@@ -183,6 +183,7 @@ def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
         "allow_empty": spec.batch.allow_empty,
         "sample": "{{ params.sample or '' }}",
         "retry_failed": "{{ params.retry_failed }}",
+        "take_over": "{{ params.take_over }}",
         "model_base_path": _base_path(spec),
         "outlets": [batch_asset(spec.model_name)],
         **_pool(spec),
@@ -261,6 +262,12 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
             type="boolean",
             title="Retry failed",
             description="Try pictures again that failed before and have not changed.",
+        ),
+        "take_over": Param(
+            False,
+            type="boolean",
+            title="Take over the output",
+            description="Replace results of another model or another input folder that are in the output folder.",
         ),
     }
 

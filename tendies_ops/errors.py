@@ -7,6 +7,7 @@ happened, where, what was found, and what to do next.
     TendiesError                     exit status 1
       UsageError                     exit status 2: the caller's words are wrong; a retry never helps
         SpecError                      a model spec does not say what it must
+        OutputOwnedError               the output folder holds results of another model or input
       ExportError                    the checkpoint cannot become a SavedModel
         CheckpointError                the checkpoint is missing, broken or does not fit the graph
           CheckpointChangedError retryable somebody wrote to it while it was read
@@ -54,6 +55,10 @@ class UsageError(TendiesError):
 
 class SpecError(UsageError):
     """A model spec does not say what it must."""
+
+
+class OutputOwnedError(UsageError):
+    """The output folder holds results that a batch run would overwrite and that are not its own."""
 
 
 class ExportError(TendiesError):

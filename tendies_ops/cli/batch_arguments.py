@@ -64,6 +64,9 @@ class BatchArguments:
     ] = None
     allow_empty: Annotated[bool, Option("--allow-empty", help="Finding no picture is fine.")] = False
     retry_failed: Annotated[bool, Option("--retry-failed", help="Try what failed before again.")] = False
+    take_over: Annotated[
+        bool, Option("--take-over", help="Replace results of another model or input folder that are in OUTPUT.")
+    ] = False
     timeout_s: Annotated[float, Option("--timeout", help="The longest silence of a server, in seconds.")] = 60.0
     sick_deadline_s: Annotated[
         float, Option("--sick-deadline", help="Give up when no server has answered for so many seconds.")

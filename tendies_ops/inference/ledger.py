@@ -22,6 +22,7 @@ from tendies_ops.inference.outcomes import Outcome
 
 STATE_FOLDER = ".tendies"
 LEDGER_NAME = "ledger.jsonl"
+SHARD_LEDGERS = "ledger.shard-*.jsonl"  #: of shards, until they are appended to the common one
 _LONGEST_LINE_BYTES = 1 << 16
 
 
@@ -34,6 +35,7 @@ class RunStamp:
     version: int
     model_digest: str | None  #: None where the version directory cannot be seen
     options_digest: str
+    input_folder: str = ""  #: where it is another one than the first into this output
 
 
 def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
     }
     if outcome.further_outputs:
         record["further_outputs"] = list(outcome.further_outputs)
+    if stamp.input_folder:
+        record["input_folder"] = stamp.input_folder
     return record
 
 
@@ -114,6 +118,7 @@ def _is_record(record: dict[str, Any]) -> bool:
     return (
         record.get("outcome") in {"done", "skipped", "failed"}
         and isinstance(record.get("model_name"), str)
+        and isinstance(record.get("input_folder", ""), str)
         and all(isinstance(text, str) for text in texts)
         and all(isinstance(number, int) for number in numbers)
     )

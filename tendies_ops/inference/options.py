@@ -72,6 +72,7 @@ class BatchOptions:
     :param sick_deadline_s: give up when no server has answered for so long.
     :param on_version_gone: what to do when the version goes away that served when the run began: stop, or start over as
         a run with the newest version, which does the pictures of the old one again: results are never of two.
+    :param take_over: replace results of another model or input folder that are in the output.
     :param shard: do only the part ``(index, count)`` of the pictures, while others do theirs; ``index`` from 0.
     :param shard_slots: how many shards run at a time: of more than that, the later ones are smaller. All must agree.
     :param sample: do so many pictures only, spread over the folder as it is listed.
@@ -111,6 +112,7 @@ class BatchOptions:
     sick_deadline_s: float = 300.0
     on_version_gone: Literal["stop", "newest"] = "stop"
     retry_failed: bool = False
+    take_over: bool = False
     dry_run: bool = False
     sample: int | None = None
     shard: tuple[int, int] | None = None

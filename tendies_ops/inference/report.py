@@ -98,7 +98,9 @@ class BatchReport:
 def describe_failures(summary: Mapping[str, Any]) -> str:
     """Return one sentence on how many pictures failed and how many may, from a report's summary."""
     failed, total, allowed = summary["failed"], summary["total"], summary.get("failures_allowed")
-    if failed == total:
+    if total and failed == total:
         return f"All {total} pictures failed."
-    limit = "" if allowed is None else f"; up to {allowed} may fail (`max_failed`, by default a tenth and at least one)"
-    return f"{failed} of {total} pictures failed{limit}."
+    if allowed is None:
+        return f"{failed} of {total} pictures failed."
+    rule = "`max_failed`, by default a tenth and at least one"
+    return f"{failed} of {total} pictures failed; up to {allowed} may fail ({rule})."

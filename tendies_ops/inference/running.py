@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tendies_ops.beside import run_beside
 from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.coordinator import Coordinator
-from tendies_ops.inference.exchange import Exchange, Replica, is_no_picture, says_it_is_no_picture
-from tendies_ops.inference.globs import PathFilter
+from tendies_ops.inference.exchange import Exchange, Replica, is_no_picture
+from tendies_ops.inference.files_to_do import files_to_do
 from tendies_ops.inference.learned import LearnedFile
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp
-from tendies_ops.inference.listing import Listing, spread_sample
+from tendies_ops.inference.listing import Listing
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.ownership import claim_output
 from tendies_ops.inference.planning import Plan, Todo
 from tendies_ops.inference.progress import ProgressTeller
 from tendies_ops.inference.report import BatchProgress, BatchReport
@@ -34,7 +34,6 @@ from tendies_ops.inference.servers import (
     pin_version,
     pinned_version,
 )
-from tendies_ops.inference.shard_shares import belongs_to_shard
 from tendies_ops.inference.sharding import ShardLedger, merge_shard_ledgers
 from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
@@ -59,6 +58,7 @@ def run_batch(
     :raises StoppedError: ``cancelled`` was set. What is done is kept.
     :raises InputFolderError: the input cannot be read, or holds no picture and ``allow_empty`` is off.
     :raises OutputFolderError: the results cannot be written.
+    :raises OutputOwnedError: the output folder holds results that are not this run's.
     :raises VersionGoneError: the pinned version is not served, or no longer.
     :raises ServerUnreachableError: no server answers at the start.
     :raises ServerSickError: the servers said no for longer than ``sick_deadline_s``.
@@ -96,7 +96,10 @@ def _run_version(options: BatchOptions, version: int, setting: _Setting) -> Batc
     answers = find_answers(setting.replicas, options, version, manifest)
     options = _with_contract(options, manifest, answers)
     digest = manifest.model_digest if manifest else None
-    stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest)
+    input_folder = claim_output(
+        options, answers, setting.source, setting.target, lambda: files_to_do(options, setting.source)
+    )
+    stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest, input_folder)
     return _Run(options, stamp, answers, setting, manifest=manifest).execute()
 
 
@@ -137,7 +140,7 @@ class _Run:
             ledger = self._open_ledger()
             stack.callback(ledger.close)
             plan = Plan(ledger, self._stamp, self._target, retry_failed=self._options.retry_failed)
-            listing = Listing(self._files_to_do())
+            listing = Listing(files_to_do(self._options, self._source))
             stack.callback(listing.close)
             todos = self._todos(plan, listing)
             if self._options.dry_run:
@@ -193,16 +196,6 @@ class _Run:
             return ShardLedger(self._target.state, self._options.shard)
         merge_shard_ledgers(self._target.state)
         return Ledger(self._target.state / LEDGER_NAME)
-
-    def _files_to_do(self) -> Iterable[Found]:
-        options = self._options
-        keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        found = self._source.find(keep, leave_out=options.output)
-        shard, slots = options.shard, options.shard_slots
-        mine = (one for one in found if shard is None or belongs_to_shard(one.path, *shard, slots))
-        if options.sample is None:
-            return mine
-        return _sampled(mine, options.sample)
 
     def _todos(self, plan: Plan, listing: Listing) -> Iterator[Todo | None]:
         """What the workers must look at; everything else is settled here."""
@@ -273,10 +266,6 @@ class _Run:
                 + (f" ({report.ignored} other files)" if report.ignored else "")
                 + ". Check the path and the include and exclude patterns, or allow an empty run."
             )
-
-
-def _sampled(files: Iterable[Found], count: int) -> Iterator[Found]:
-    yield from spread_sample((found for found in files if not says_it_is_no_picture(found.path)), count)
 
 
 def _with_contract(options: BatchOptions, manifest: Manifest | None, answers: Answers) -> BatchOptions:

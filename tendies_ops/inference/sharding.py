@@ -21,15 +21,15 @@ from typing import Any
 import orjson
 
 from tendies_ops.errors import BatchError
-from tendies_ops.inference.globs import PathFilter
-from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, read_record
+from tendies_ops.inference.files_to_do import files_to_do
+from tendies_ops.inference.ledger import LEDGER_NAME, SHARD_LEDGERS, Ledger, read_record
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.ownership import claim_output
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
-from tendies_ops.inference.servers import find_manifest, find_optimized_sheet, open_replicas, pin_version
+from tendies_ops.inference.servers import find_answers, find_manifest, find_optimized_sheet, open_replicas, pin_version
 from tendies_ops.inference.storage import Input, Output, open_folders
 
-_SHARD_LEDGERS = "ledger.shard-*.jsonl"
 _SHARDS_A_SLOT = 6  # one worker of three times the others' slowness then costs at most an eighth of the time
 _MOST_SHARDS = 1024  # as many tasks as Airflow maps by default
 _FAILURES_KEPT = 1000
@@ -66,9 +66,10 @@ def plan_shards(
     source, target = open_folders(options)
     with open_replicas(options) as replicas, target.locked():
         version = pin_version(replicas, options)
+        answers = find_answers(replicas, options, version, find_manifest(options, version))
+        claim_output(options, answers, source, target, lambda: files_to_do(options, source))
         merge_shard_ledgers(target.state)
-        keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
-        sizes = [found.size_bytes for found in source.find(keep, leave_out=options.output)]
+        sizes = [found.size_bytes for found in files_to_do(options.replaced(sample=None), source)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
     wanted = 1 if options.sample else max(1, min(wanted, len(sizes)))  # a sample is of the whole folder
     shards = wanted if wanted <= max_shards else min(wanted, _SHARDS_A_SLOT * max_shards, _MOST_SHARDS)
@@ -101,7 +102,7 @@ def merge_shard_ledgers(state: Path) -> int:
 
     :return: how many files there were.
     """
-    files = sorted(state.glob(_SHARD_LEDGERS))
+    files = sorted(state.glob(SHARD_LEDGERS))
     if not files:
         return 0
     common = Ledger(state / LEDGER_NAME)

@@ -234,6 +234,11 @@ def _local_path(url: str) -> Path:
     return Path(url.removeprefix("file://").removeprefix("local://"))
 
 
+def folder_identity(url: str) -> str:
+    """Return one name for a folder, which is the same on every machine: links are not followed."""
+    return url.rstrip("/") if is_remote(url) else os.path.abspath(_local_path(url))  # noqa: PTH100
+
+
 def _identity(url: str) -> str:
     return url.rstrip("/") if is_remote(url) else str(_local_path(url).resolve())
 

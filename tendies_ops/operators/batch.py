@@ -45,6 +45,7 @@ class BatchInferenceOperator(TendiesOperator):
     :param allow_empty: an input without pictures is no error.
     :param sample: do so many pictures only, spread over the folder. (templated)
     :param retry_failed: try pictures again that failed before for a reason of their own. (templated)
+    :param take_over: replace results of another model or another input folder that are in the output. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
     :param options: further fields of ``tendies_ops.inference.BatchOptions``. (templated)
@@ -62,6 +63,7 @@ class BatchInferenceOperator(TendiesOperator):
         "max_failed",
         "sample",
         "retry_failed",
+        "take_over",
         "model_base_path",
         "options",
         "model_server_conn_id",
@@ -83,6 +85,7 @@ class BatchInferenceOperator(TendiesOperator):
         allow_empty: bool = False,
         sample: int | str | None = None,
         retry_failed: bool | str = False,
+        take_over: bool | str = False,
         model_base_path: str | None = None,
         options: Mapping[str, Any] | None = None,
         allowed_inputs: Sequence[str] | None = None,
@@ -103,6 +106,7 @@ class BatchInferenceOperator(TendiesOperator):
         self.allow_empty = allow_empty
         self.sample = sample
         self.retry_failed = retry_failed
+        self.take_over = take_over
         self.model_base_path = model_base_path
         self.options = options
         self.allowed_inputs = allowed_inputs
@@ -158,6 +162,7 @@ class BatchInferenceOperator(TendiesOperator):
             "allow_empty": self.allow_empty,
             "sample": optional(self.sample, int),
             "retry_failed": str(self.retry_failed).lower() == "true",
+            "take_over": str(self.take_over).lower() == "true",
             "run_id": run_id,
             "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
             "timeout_s": server.timeout_s,

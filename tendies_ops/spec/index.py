@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tendies_ops.errors import SpecError
@@ -20,13 +21,14 @@ def load_indexed_specs(directory: Path, *, on_problem: Callable[[SpecError], obj
     Read the specs that the index in ``directory`` names, in its order; paths in it are relative to it.
 
     :param on_problem: gets what is wrong with a spec, which is left out then; absent: it is raised.
-    :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name``.
+    :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name`` or output folder.
     """
     specs: dict[str, ModelSpec] = {}
     for name in _read_index(directory / INDEX_NAME):
         with _told_to(on_problem):
             spec = load_spec(directory / name)
             _require_new(spec, specs, directory)
+            _require_own_output(spec, specs.values(), directory)
             specs[spec.model_name] = spec
     return list(specs.values())
 
@@ -44,6 +46,22 @@ def _told_to(on_problem: Callable[[SpecError], object] | None) -> Iterator[None]
 def _require_new(spec: ModelSpec, specs: Mapping[str, ModelSpec], directory: Path) -> None:
     if spec.model_name in specs:
         raise SpecError(f"{directory / INDEX_NAME} names two specs of model {spec.model_name}. Rename one.")
+
+
+def _require_own_output(spec: ModelSpec, others: Iterable[ModelSpec], directory: Path) -> None:
+    for other in others:
+        mine, theirs = spec.batch.output, other.batch.output
+        if mine and theirs and _overlap(mine, theirs):
+            raise SpecError(
+                f"{directory / INDEX_NAME} names two specs whose results would overwrite each other: `batch.output` of "
+                f"{spec.model_name} is {mine}, that of {other.model_name} is {theirs}. Give each model an output "
+                "folder of its own, none inside another."
+            )
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = (f"{posixpath.normpath(path.removeprefix('file://'))}/" for path in (one, other))
+    return first.startswith(second) or second.startswith(first)
 
 
 def _read_index(path: Path) -> list[str]:

@@ -67,6 +67,37 @@ def test_an_index_in_another_encoding_is_one_error(tmp_path: Path) -> None:
         load_indexed_specs(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("/out", "/out"),
+        ("/out", "/out/"),
+        ("/out/b", "/out"),
+        ("s3://x/out", "s3://x/out/b"),
+        ("/out", "file:///out/c"),
+    ],
+)
+def test_two_specs_with_one_output_or_one_inside_the_other_are_named(tmp_path: Path, one: str, other: str) -> None:
+    write_specs(
+        tmp_path, {"model_name": "a", "batch": {"output": one}}, {"model_name": "b", "batch": {"output": other}}
+    )
+
+    with pytest.raises(SpecError, match=r"`batch\.output` of b is .*, that of a is .* an output folder of its own"):
+        load_indexed_specs(tmp_path)
+
+
+def test_specs_whose_outputs_begin_alike_have_folders_of_their_own(tmp_path: Path) -> None:
+    write_specs(
+        tmp_path,
+        {"model_name": "a", "batch": {"output": "/out"}},
+        {"model_name": "b", "batch": {"output": "/out2"}},
+        {"model_name": "c"},
+        {"model_name": "d"},
+    )
+
+    assert len(load_indexed_specs(tmp_path)) == 4
+
+
 def test_two_specs_of_one_model_are_named(tmp_path: Path) -> None:
     write_specs(tmp_path, {"model_name": "a"})
     (tmp_path / "index.txt").write_text("a.yaml\na.yaml\n")

@@ -1,0 +1,25 @@
+"""The files of the input that a run, or one shard of it, is to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tendies_ops.inference.exchange import says_it_is_no_picture
+from tendies_ops.inference.globs import PathFilter
+from tendies_ops.inference.listing import spread_sample
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.shard_shares import belongs_to_shard
+from tendies_ops.inference.storage import Input
+
+
+def files_to_do(options: BatchOptions, source: Input) -> Iterator[Found]:
+    """List what the patterns, the shard and the sample of ``options`` leave of the input."""
+    keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
+    found = source.find(keep, leave_out=options.output)
+    if options.shard is not None:
+        shard, slots = options.shard, options.shard_slots
+        found = (one for one in found if belongs_to_shard(one.path, *shard, slots))
+    if options.sample is not None:
+        found = iter(spread_sample((one for one in found if not says_it_is_no_picture(one.path)), options.sample))
+    return found
