@@ -26,6 +26,8 @@ happened, where, what was found, and what to do next.
       ReleaseError                   a release did not go through; the previous version serves
         LoadFailedError                a replica could not load the version
         ProofFailedError               a replica answered other pictures than the exporter promised
+          NotProvedError                 no answer said anything about the version
+          ProofInterruptedError          a replica went away while it was asked
         ReviewNeededError              a person has to look at the pictures before it may go live
         NotNowError          retryable   a batch run uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
@@ -151,6 +153,10 @@ class LoadFailedError(ReleaseError):
 
 class ProofFailedError(ReleaseError):
     """A replica answered other pictures than the exporter promised."""
+
+
+class NotProvedError(ProofFailedError):
+    """No answer said anything about the version: the question was wrong, or the server could not answer it."""
 
 
 class ProofInterruptedError(ProofFailedError):

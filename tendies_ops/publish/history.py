@@ -18,6 +18,11 @@ Event = Literal["published", "released", "rolled_back", "withdrawn", "restored",
 _NAME = "history.jsonl"
 
 
+def who_am_i() -> str:
+    """User and host of this process."""
+    return f"{user_name()}@{socket.gethostname()}"
+
+
 @dataclass(frozen=True)
 class HistoryRecord:
     """One line of the history."""
@@ -33,7 +38,7 @@ class HistoryRecord:
     request: str = ""  #: whose wish it was, such as a task's run: the same wish again is not a second rollback
     model_config_file: str = ""  #: of a release or rollback by labels; empty: the directory way
     at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
-    who: str = field(default_factory=lambda: f"{user_name()}@{socket.gethostname()}")
+    who: str = field(default_factory=who_am_i)
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""

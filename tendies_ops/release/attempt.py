@@ -8,20 +8,21 @@ from typing import Any
 
 from tendies_ops.errors import (
     LoadFailedError,
+    NotProvedError,
     ProofFailedError,
     ReleaseError,
     StoppedError,
     TendiesError,
 )
 from tendies_ops.release.candidate import Candidate
-from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.gate import LiveAnswers, check_gate
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.probe import SwapProbe
 from tendies_ops.release.prove import GoldenImage, Proof
 from tendies_ops.release.report import write_report
 from tendies_ops.release.transaction import Transaction
-from tendies_ops.release.undo import undo_release
+from tendies_ops.release.undo import put_labels_back, undo_release
 from tendies_ops.release.wait import WaitOutcome
 from tendies_ops.spec.release import SwapLimits
 
@@ -53,24 +54,28 @@ def prove_or_undo(
         return _wait_and_prove(tx, candidate, golden, live, probe)
     except BaseException as error:
         tx.lock.check()  # else whoever has the lock now decides about the version
-        if candidate.committed_before:
-            tx.close()
-            raise _left_alone(candidate, error) from error
-        version, reason = candidate.published.version, _reason(error)
-        undone = undo_release(tx, version, candidate.previous, slug=_slug(error), reason=reason)
-        report = write_report(
-            tx.base,
-            version,
-            {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
-            | {"swap": probe.report()},
-        )
+        if candidate.withdrawable:
+            words = _take_back(tx, candidate, probe, error)
+        else:
+            words = _leave_alone(tx, candidate, error)
         tx.close()
         if not isinstance(error, Exception):
             raise
-        what = (
-            f"Version {version} of {tx.fleet.model_name} was not released: {reason}{'' if reason[-1] in '?!' else '.'}"
-        )
-        raise _error_class(error)(f"{what} {undone.words} Report: {report}") from error
+        raise _error_class(error)(words) from error
+
+
+def _take_back(tx: Transaction, candidate: Candidate, probe: SwapProbe, error: BaseException) -> str:
+    """Withdraw what this release has made visible; return what became of it."""
+    version, reason = candidate.published.version, _reason(error)
+    undone = undo_release(tx, version, candidate.previous, slug=_slug(error), reason=reason)
+    report = write_report(
+        tx.base,
+        version,
+        {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
+        | {"swap": probe.report()},
+    )
+    what = as_sentence(f"Version {version} of {tx.fleet.model_name} was not released: {reason}")
+    return f"{what} {undone.words} Report: {report}"
 
 
 def swap_breaches(limits: SwapLimits, swap: Mapping[str, Any], seconds_to_available: float) -> list[str]:
@@ -96,7 +101,7 @@ def _wait_and_prove(
 ) -> Evidence:
     version = candidate.published.version
     tx.enter("loading")
-    if not candidate.committed_before:
+    if not candidate.released_before:
         tx.swap.load(tx, version, candidate.previous)
     outcomes = tx.fleet.wait_until_serving(
         version,
@@ -112,7 +117,7 @@ def _wait_and_prove(
     tx.say(f"Version {version} is AVAILABLE on {len(outcomes)} of {len(outcomes)} replicas")
     proofs = tuple(prove_patiently(tx, version, golden))
     tx.say(f"{len(golden)} golden images came back as promised from each replica")
-    if not candidate.committed_before:
+    if not candidate.released_before:
         tx.swap.try_out(tx, version)
     check_gate(tx, live, proofs[0].answers)
     probe.available()
@@ -126,24 +131,27 @@ def _wait_and_prove(
     return Evidence(outcomes, proofs, swap)
 
 
-def _left_alone(candidate: Candidate, error: BaseException) -> BaseException:
-    if not isinstance(error, TendiesError):
-        return error
-    return _error_class(error)(
-        f"Version {candidate.published.version}, which was released before, did not prove itself again: "
-        f"{_reason(error)}. Nothing was changed; `tendies rollback` goes back to the version before."
-    )
+def _leave_alone(tx: Transaction, candidate: Candidate, error: BaseException) -> str:
+    """Put back what this release has changed, which is never the version itself: it was there before."""
+    version, restored = candidate.published.version, put_labels_back(tx)
+    failed = "could not be proved" if isinstance(error, NotProvedError) else "did not prove itself"
+    known = f"which was there before this release began, {failed}"
+    if candidate.released_before:
+        known = f"which was released before, {failed} again"
+    hint = "" if candidate.previous is None else f" `tendies rollback` goes back to version {candidate.previous}."
+    return f"Version {version}, {known}: {as_sentence(_reason(error))} {restored}{hint}"
 
 
 def _error_class(error: BaseException) -> type[TendiesError]:
-    for known in (LoadFailedError, ProofFailedError, StoppedError):
+    for known in (LoadFailedError, NotProvedError, ProofFailedError, StoppedError):
         if isinstance(error, known):
             return known
     return ReleaseError
 
 
 def _slug(error: BaseException) -> str:
-    names = {LoadFailedError: "load-failed", ProofFailedError: "proof-failed", ReleaseError: "refused"}
+    names: dict[type[Exception], str] = {LoadFailedError: "load-failed", NotProvedError: "not-proved"}
+    names |= {ProofFailedError: "proof-failed", ReleaseError: "refused"}
     return next((slug for known, slug in names.items() if isinstance(error, known)), "stopped")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import LockHeldError
+from tendies_ops.errors import LockHeldError, TendiesError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import discard
 from tendies_ops.publish.publish import (
@@ -17,6 +17,7 @@ from tendies_ops.publish.publish import (
     unused_version,
 )
 from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.journal import made_visible
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back, unload_previous
@@ -30,7 +31,9 @@ class Candidate:
     published: PublishedVersion
     manifest: Manifest
     previous: int | None
-    committed_before: bool  #: an earlier release proved it: then it is never withdrawn by this one
+    released_before: bool  #: an earlier release proved it, so the history knows it
+    made_visible: bool  #: by this release, or by the killed one that it continues
+    withdrawable: bool  #: taking it back takes nothing away that served before this release
 
 
 def find_candidate(tx: Transaction, manifest: Manifest, previous: int | None) -> Candidate | None:
@@ -45,9 +48,14 @@ def find_candidate(tx: Transaction, manifest: Manifest, previous: int | None) ->
         return None
     if previous == same.version:
         previous = max((version for version in plain if version < same.version), default=None)
-    events = [r.event for r in read_history(tx.base) if r.version == same.version]
+    events = {r.event for r in read_history(tx.base) if r.version == same.version}
+    released_before = bool({"released", "rolled_back"} & events)
+    killed = tx.journal if tx.journal is not None and tx.journal.version == same.version else None
+    mine = killed is not None and made_visible(tx.base, killed)
+    before = killed.before if killed is not None and killed.before is not None else tx.before
+    harmless = mine or (before is not None and before.may_be_withdrawn(same.version))
     tx.say(f"Version {same.version} has this content already; nothing is copied")
-    return Candidate(same, manifest, previous, committed_before=bool({"released", "rolled_back"} & set(events)))
+    return Candidate(same, manifest, previous, released_before, mine, withdrawable=harmless and not released_before)
 
 
 def publish_candidate(
@@ -71,8 +79,9 @@ def publish_candidate(
                 cancelled=tx.cancelled,
             )
         version = unused_version(tx.base, burnt=_seen_by_servers(tx))
-        tx.begin("staged", manifest=manifest, version=version, previous_version=previous)
+        tx.begin("staged", manifest=manifest, version=version, previous_version=previous, made_visible=True)
         tx.stop_if_cancelled()
+        tx.swap.prepare(tx, previous)
         if unload_first:
             unload_previous(tx)
         published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
@@ -81,11 +90,21 @@ def publish_candidate(
     except BaseException:
         bring_back(tx)
         if staging.exists():
-            discard(staging)
-            tx.close()
+            _forget(tx, staging)
         raise
     tx.say(f"Published version {version} in {tx.base}")
-    return Candidate(published, manifest, previous, committed_before=False)
+    return Candidate(published, manifest, previous, released_before=False, made_visible=True, withdrawable=True)
+
+
+def _forget(tx: Transaction, staging: Path) -> None:
+    """Nothing became visible: put the labels back. Where that fails, the journal stays and the next run does it."""
+    discard(staging)
+    try:
+        tx.swap.restore(tx)
+    except TendiesError as error:
+        tx.note(f"The model config file was not put back: {error}")
+    else:
+        tx.close()
 
 
 def _seen_by_servers(tx: Transaction) -> list[int]:

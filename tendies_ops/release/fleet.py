@@ -95,6 +95,7 @@ class Fleet:
         timeout_s: float,
         unreachable_grace_s: float | None,
         answered_before: Sequence[str] = (),
+        unanswered: Sequence[str] = (),
         cancelled: threading.Event | None = None,
         settle_on_failure: bool = True,
         highest: bool = True,
@@ -104,6 +105,7 @@ class Fleet:
 
         :param servers: only on these; absent: on all.
         :param answered_before: replicas that are known to live, so that their silence means something.
+        :param unanswered: replicas that are known not to answer: they get ``unreachable_grace_s`` to begin.
         :param settle_on_failure: False: wait for the others to the end all the same.
         :param highest: it must be the highest that is AVAILABLE there.
         :return: each replica's outcome; those that were still waiting when another failed say how far they were.
@@ -122,6 +124,8 @@ class Fleet:
             )
             if server in answered_before:
                 version_wait.answered_before(started_s)
+            if server in unanswered:
+                version_wait.unanswered(started_s)
             futures[self._pool.submit(self._watch, server, version_wait, stops)] = server
         try:
             for future in as_completed(futures):
@@ -172,8 +176,16 @@ def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: in
 
 
 def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:
-    """Each replica and what became of the version there, in one line."""
-    return "; ".join(f"{server}: {_words(outcome)}" for server, outcome in outcomes.items())
+    """Each replica and what became of the version there, in one line; those where it failed come first."""
+    rank = {"waiting": 1, "serving": 2}
+    ordered = sorted(outcomes.items(), key=lambda item: rank.get(item[1].kind, 0))
+    return "; ".join(f"{server}: {_words(outcome)}" for server, outcome in ordered)
+
+
+def as_sentence(text: str) -> str:
+    """Return the text on one line, with a full stop unless it ends in a mark of its own."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "?", "!")) else f"{line}."
 
 
 def _words(outcome: WaitOutcome) -> str:
@@ -181,6 +193,8 @@ def _words(outcome: WaitOutcome) -> str:
     if outcome.kind == "serving":
         return f"AVAILABLE after {outcome.at_s:.1f} s"
     if outcome.kind == "waiting":
-        return f"not serving it after {outcome.at_s:.1f} s: {words}"
+        return f"was not waited for after {outcome.at_s:.1f} s ({words})"
+    if outcome.kind == "silent":
+        return words
     prefix = {"load_failed": "could not load it", "crashed": "crashed", "timed_out": "did not serve it in time"}
     return f"{prefix[outcome.kind]}: {words}"

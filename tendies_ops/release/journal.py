@@ -14,7 +14,9 @@ from typing import Literal, get_args
 
 from tendies_ops.errors import ReleaseError
 from tendies_ops.files import sync_directory, write_text_atomically
+from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+from tendies_ops.release.before import Before
 
 Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
 _NAME = "journal.json"
@@ -35,6 +37,18 @@ class Journal:
     moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
     model_config_file: str = ""  #: empty: the directory way
     request: str = ""  #: of a rollback; goes into the history
+    #: The release renamed the version into place itself. None: written by an older tendies, which did not say.
+    made_visible: bool | None = None
+    before: Before | None = None  #: None: as for ``made_visible``
+    checkpoint: str = ""
+    checkpoint_step: int | None = None
+    approved_by: str = ""
+    who: str = ""  #: who asked for it; empty: as for ``made_visible``
+
+    @property
+    def approval(self) -> str:
+        """For the reason in the history; empty: nobody was asked."""
+        return f"approved by {self.approved_by}" if self.approved_by else ""
 
 
 def write_journal(model_base_path: Path, journal: Journal) -> None:
@@ -60,10 +74,12 @@ def read_journal(model_base_path: Path) -> Journal | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["servers"] = tuple(data["servers"])
         data["moved"] = tuple((str(name), str(away)) for name, away in data["moved"])
+        if data.get("before") is not None:
+            data["before"] = Before.from_json(data["before"])
         journal = _checked(Journal(**data))
     except FileNotFoundError:
         return None
-    except (OSError, TypeError, ValueError, KeyError) as error:
+    except (OSError, AttributeError, TypeError, ValueError, KeyError) as error:
         raise ReleaseError(
             f"{path} says what a release that was killed was doing, and cannot be read ({error}). Look at "
             f"{model_base_path} with `tendies versions`, then remove the file and run the release again."
@@ -75,13 +91,29 @@ def read_journal(model_base_path: Path) -> Journal | None:
 
 def _checked(journal: Journal) -> Journal:
     """:raises TypeError: a disk or an editor has changed it."""
-    versions: tuple[object, ...] = (journal.version, journal.previous_version or 1)
+    versions: tuple[object, ...] = (journal.version, journal.previous_version or 1, journal.checkpoint_step or 0)
     texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
+    more_texts = (journal.checkpoint, journal.approved_by, journal.who, journal.request, *journal.servers)
     if not all(isinstance(version, int) for version in versions):
         raise TypeError(f"the versions are {versions}")
-    if not all(isinstance(text, str) for text in (*texts, journal.request, *journal.servers)):
-        raise TypeError(f"the texts are {texts}")
+    if not all(isinstance(text, str) for text in (*texts, *more_texts)):
+        raise TypeError(f"the texts are {texts + more_texts}")
+    if journal.made_visible not in (None, True, False):
+        raise TypeError(f"made_visible is {journal.made_visible!r}")
     return journal
+
+
+def made_visible(model_base_path: Path, journal: Journal) -> bool:
+    """
+    Return True if the release of this journal renamed the version into place itself.
+
+    A journal of an older tendies does not say. Then the version's first line in the history does: a release opens its
+    journal before it publishes.
+    """
+    if journal.made_visible is not None:
+        return journal.made_visible
+    published = (r.at for r in read_history(model_base_path) if (r.event, r.version) == ("published", journal.version))
+    return journal.phase == "staged" or next(published, "") >= journal.started_at
 
 
 def close_journal(model_base_path: Path) -> None:

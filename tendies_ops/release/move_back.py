@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
 from tendies_ops.files import sync_directory
-from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.history import append_history
 from tendies_ops.publish.versions import parse_version
 from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.history_record import record_of_journal, record_of_version
 from tendies_ops.release.journal import Journal
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.prove import Proof, read_golden
@@ -25,7 +26,7 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
 
     :raises ReleaseError: it does not serve; everything is as it was.
     """
-    journal = _journal_of(tx)
+    journal = tx.opened()
     by_label = tx.swap.label is not None
     try:
         if by_label:
@@ -57,9 +58,12 @@ def put_back(tx: Transaction) -> str:
     :return: what serves now, in words.
     """
     tx.enter("undoing_rollback")
-    journal = _journal_of(tx)
+    journal = tx.opened()
     _rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
-    if journal.previous_version is not None:
+    if journal.before is not None:
+        tx.before = journal.before
+        tx.swap.restore(tx)
+    elif journal.previous_version is not None:  # begun by an older tendies
         tx.swap.promote(tx, journal.previous_version, journal.version)
     tx.close()
     if journal.previous_version is None or not journal.moved:
@@ -98,29 +102,17 @@ def _write_history(tx: Transaction, journal: Journal) -> None:
     if not journal.moved:
         return  # it served already and was only proved again
     why = journal.reason or f"rolled back to version {journal.version}"
-    for name, _ in journal.moved:
+    for name, away in journal.moved:
         version = parse_version(name)
         if version is not None:
             append_history(
-                tx.base, HistoryRecord("withdrawn", version, why, journal.model_name, servers=tx.fleet.servers)
+                tx.base,
+                record_of_version(
+                    "withdrawn", version, tx.base / away, reason=why, servers=journal.servers, who=journal.who
+                ),
             )
-    record = HistoryRecord(
-        "rolled_back",
-        journal.version,
-        journal.reason,
-        journal.model_name,
-        journal.model_digest,
-        servers=tx.fleet.servers,
-        request=journal.request,
-        model_config_file=tx.swap.config_file,
-    )
-    append_history(tx.base, record)
-
-
-def _journal_of(tx: Transaction) -> Journal:
-    if tx.journal is None:
-        raise ReleaseError(f"No rollback is under way in {tx.base}.")
-    return tx.journal
+    version_dir = tx.base / str(journal.version)
+    append_history(tx.base, record_of_journal(journal, "rolled_back", reason=journal.reason, version_dir=version_dir))
 
 
 def _same_class(error: TendiesError) -> type[TendiesError]:

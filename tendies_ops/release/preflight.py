@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tendies_ops.errors import ModelServerError, PublishError, ReleaseError, VersionGoneError
 from tendies_ops.publish.versions import VersionDir, list_version_dirs
+from tendies_ops.release.before import observe
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.withdraw import withdraw_version
 from tendies_ops.rest_api.status import VersionStatus
@@ -58,6 +59,7 @@ def look_at_fleet(tx: Transaction) -> int | None:
             tx.note(f"{server} does not answer yet ({answer}); it has until the deadline.")
         else:
             tx.answered.append(server)
+    tx.before = observe(statuses, tuple(child.version for child in there), tx.swap.labels())
     _clear_bombs(tx, there, statuses)
     return serving_version(statuses, list_version_dirs(tx.base))
 
@@ -80,8 +82,11 @@ def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -
     Withdraw what a replica has tried and could not load, unless another replica serves it or is about to.
 
     Such a directory is harmless until a server restarts: then it is the highest number, cannot be loaded, and the
-    process exits although a good version lies beside it. It would also be what the server falls back to.
+    process exits although a good version lies beside it. It would also be what the server falls back to. Where a
+    replica does not answer, nobody knows what it serves, so nothing is withdrawn.
     """
+    if tx.before is None or tx.before.silent:
+        return
     known = {child.version for child in there}
     told = [(server, answer) for server, answer in statuses.items() if not isinstance(answer, ModelServerError)]
     in_use = {version for _, answer in told for version, status in answer.items() if status.state != "END"}

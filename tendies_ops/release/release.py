@@ -72,7 +72,8 @@ def release_model(  # noqa: PLR0913  # keyword-only options
         _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
     terms = Terms(options, cancelled, on_step, lock_timeout_s, headers, verify)
     with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
-        return _run(tx, saved_model_dir, check_loads, approved_by)
+        tx.approved_by = approved_by
+        return _run(tx, saved_model_dir, check_loads)
 
 
 def _wait_for_runs(
@@ -83,9 +84,7 @@ def _wait_for_runs(
     )
 
 
-def _run(
-    tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], None] | None, approved_by: str
-) -> ReleaseReport:
+def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], None] | None) -> ReleaseReport:
     started_s = time.monotonic()
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
@@ -97,19 +96,24 @@ def _run(
     found = find_candidate(tx, manifest, previous)
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
-    live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous, approved_by=approved_by)
+    live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)
     unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
-    if not (found and found.committed_before):
-        tx.swap.prepare(tx, found.previous if found else previous)
-    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input, label=tx.swap.label) as probe:
+    label = tx.swap.label if tx.before is not None and tx.swap.label in tx.before.labels else None
+    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input, label=label) as probe:
         candidate = found or publish_candidate(
             tx, saved_model_dir, manifest, previous, check_loads, unload_first=unload_first
         )
         probe.renamed()
         if found:
-            tx.begin("loading", manifest=manifest, version=found.published.version, previous_version=found.previous)
+            tx.begin(
+                "loading",
+                manifest=manifest,
+                version=found.published.version,
+                previous_version=found.previous,
+                made_visible=found.made_visible,
+            )
         evidence = prove_or_undo(tx, candidate, golden, live, probe)
-    return commit_release(tx, candidate, evidence, approved_by=approved_by, elapsed_s=time.monotonic() - started_s)
+    return commit_release(tx, candidate, evidence, elapsed_s=time.monotonic() - started_s)
 
 
 def _pass_gate(
@@ -118,8 +122,6 @@ def _pass_gate(
     golden: Sequence[GoldenImage],
     found: Candidate | None,
     previous: int | None,
-    *,
-    approved_by: str,
 ) -> LiveAnswers | None:
     """
     Through the gate, unless an earlier release has done so.
@@ -128,10 +130,10 @@ def _pass_gate(
         of ``previous`` to hold it against any more; by labels there are.
     :return: what the candidate will be held against once it is loaded.
     """
-    if found is not None and found.committed_before:
+    if found is not None and found.released_before:
         return None
     gone = found is not None and tx.swap.label is None
     live = None if gone else ask_live_version(tx.fleet, golden, previous)
-    to_be_approved = tx.options.gate.review and not approved_by and previous is not None
+    to_be_approved = tx.options.gate.review and not tx.approved_by and previous is not None
     open_gate(tx, live, golden, model_digest=manifest.model_digest, to_be_approved=to_be_approved)
     return live

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.layout import state_directory
+
+if TYPE_CHECKING:
+    from tendies_ops.release.transaction import Transaction
 
 ReleaseState = Literal["released", "already_serving", "rolled_back"]
 
@@ -18,7 +21,7 @@ class ReplicaReport:
     """One replica at the end of a release that went through."""
 
     server: str
-    seconds_to_available: float  #: from the rename to AVAILABLE
+    seconds_to_available: float | None  #: from the rename to AVAILABLE; None: nobody has watched
     golden_images: int  #: so many came back as promised
     max_difference: float  #: of 255
 
@@ -36,7 +39,7 @@ class ReleaseReport:
     checkpoint_step: int | None
     model_base_path: str
     replicas: tuple[ReplicaReport, ...]
-    elapsed_s: float
+    elapsed_s: float | None  #: None: it was killed, and another run has finished it
     notes: tuple[str, ...] = ()
     swap: dict[str, Any] = field(default_factory=dict)  #: the probe's figures
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live
@@ -49,8 +52,8 @@ class ReleaseReport:
 
     @property
     def seconds_to_available(self) -> float:
-        """Of the slowest replica."""
-        return max((replica.seconds_to_available for replica in self.replicas), default=0.0)
+        """Of the slowest replica whose swap was watched."""
+        return max((replica.seconds_to_available or 0.0 for replica in self.replicas), default=0.0)
 
     def summary(self) -> dict[str, Any]:
         """Small JSON: for XCom, ``--json``, asset events."""
@@ -70,3 +73,12 @@ def write_report(model_base_path: Path, version: int, content: dict[str, Any]) -
     path = reports_directory(model_base_path) / f"{version}.json"
     write_text_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
     return path
+
+
+def keep_report(tx: Transaction, report: ReleaseReport) -> ReleaseReport:
+    """Write the report of a release that went through, which is true also where a full disk takes no report of it."""
+    try:
+        return replace(report, report_path=str(write_report(tx.base, report.version, report.summary())))
+    except OSError as error:
+        tx.note(f"The report could not be kept: {error.strerror} ({error.filename}).")
+        return replace(report, notes=tuple(tx.notes))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.errors import UsageError
 from tendies_ops.files import write_bytes_atomically, write_text_atomically
 from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.layout import REJECTED_SUFFIX, ensure_base_path, review_directory
@@ -66,7 +67,13 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
     A person said no: write it into the history, and withdraw the candidate to a name that nobody releases.
 
     :return: where it lies now, to be looked at; also where an earlier try has brought it there.
+    :raises UsageError: it is not a candidate but a version of a model base path, which servers may have loaded.
     """
+    if any(child.path.absolute() == saved_model_dir.absolute() for child in list_version_dirs(model_base_path)):
+        raise UsageError(
+            f"{saved_model_dir} is a version in {model_base_path}, which servers may have loaded, and was not "
+            "rejected. To take it out of service use `tendies rollback`."
+        )
     withdrawn = saved_model_dir.with_name(saved_model_dir.name + REJECTED_SUFFIX)
     if withdrawn.is_dir() and not saved_model_dir.exists():
         return withdrawn

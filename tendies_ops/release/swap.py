@@ -51,6 +51,16 @@ class Swap(Protocol):
     def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
         """It failed: everybody gets ``previous``, and ``version`` is about to be withdrawn."""
 
+    def labels(self) -> Mapping[str, int]:
+        """The labels as they are now."""
+
+    def restore(self, tx: Transaction) -> bool:
+        """
+        Load the versions and point the labels as they were before the first change.
+
+        :return: False: nothing had been changed.
+        """
+
 
 class DirectorySwap:
     """The servers look at the directory themselves."""
@@ -76,6 +86,14 @@ class DirectorySwap:
 
     def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
         """Nothing."""
+
+    def labels(self) -> Mapping[str, int]:
+        """There are none."""
+        return {}
+
+    def restore(self, tx: Transaction) -> bool:
+        """Nothing was changed."""
+        return False
 
 
 class LabelSwap:
@@ -129,14 +147,33 @@ class LabelSwap:
         tx.say(f"The label {STABLE} points to version {version} on every replica")
 
     def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
-        """Point ``stable`` back, drop ``canary``, and have the candidate unloaded."""
+        """Point ``stable`` back, drop ``canary``, unload the candidate, and load what else was loaded before it."""
         if previous is not None:
-            self._write(tx, {previous}, {STABLE: previous}, without=version)
+            there = {child.version for child in list_version_dirs(tx.base)} - {version}
+            served = there & set(tx.before.served if tx.before is not None else ())
+            self._write(tx, {previous, *served}, {STABLE: previous}, without=version)
             return
         entry = self._config.read()
         if CANARY in entry.labels:  # a label on a version that is gone makes the server refuse the whole file
             labels = {name: at for name, at in entry.labels.items() if name != CANARY and at != version}
             self._change(tx, versions=entry.versions, labels=labels)
+
+    def labels(self) -> Mapping[str, int]:
+        """Those of the file."""
+        return self._config.read().labels
+
+    def restore(self, tx: Transaction) -> bool:
+        """Both as they were, but for directories that are gone."""
+        if tx.before is None:
+            return False
+        there = {child.version for child in list_version_dirs(tx.base)}
+        labels = {name: version for name, version in tx.before.labels.items() if version in there}
+        wanted = {version for version in (*tx.before.served, *labels.values()) if version in there}
+        entry = self._config.read()
+        changed = dict(entry.labels) != labels or (entry.policy == "specific" and set(entry.versions) != wanted)
+        if changed and wanted:
+            self._change(tx, versions=sorted(wanted), labels=labels)
+        return changed and bool(wanted)
 
     def _write(
         self, tx: Transaction, versions: set[int | None], labels: Mapping[str, int], *, without: int | None = None

@@ -10,9 +10,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import LockHeldError, NotNowError, StoppedError, UsageError
+from tendies_ops.errors import LockHeldError, NotNowError, ReleaseError, StoppedError, UsageError
+from tendies_ops.publish.history import who_am_i
 from tendies_ops.publish.layout import remove_leftovers
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
+from tendies_ops.release.before import Before
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
 from tendies_ops.release.swap import DirectorySwap, Swap, make_swap
@@ -50,8 +52,11 @@ class Transaction:
     swap: Swap = field(default_factory=DirectorySwap)
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live, for the report
     request: str = ""  #: whose wish a rollback is
+    approved_by: str = ""  #: who has looked at the pictures
+    who: str = field(default_factory=who_am_i)  #: who asked for the release or rollback
+    before: Before | None = None  #: what was found before anything was changed
 
-    def begin(
+    def begin(  # noqa: PLR0913  # keyword-only facts of the journal
         self,
         phase: Phase,
         *,
@@ -60,29 +65,50 @@ class Transaction:
         previous_version: int | None,
         reason: str = "",
         moved: tuple[tuple[str, str], ...] = (),
+        made_visible: bool = False,
     ) -> None:
         """
-        Open the journal.
+        Open the journal, with what was found before the first change.
 
+        A release that goes on with what a killed one has published keeps what that one had found.
+
+        :param made_visible: this release renames the version into place.
         :raises LockHeldError: this process was paused, and somebody else has the lock now.
         """
         self.lock.check()
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        name, servers = self.fleet.model_name, self.fleet.servers
+        killed = self.journal if self.journal is not None and self.journal.version == version else None
+        self.before = killed.before if killed is not None and killed.before is not None else self.before
         self.journal = Journal(
             phase,
-            name,
+            self.fleet.model_name,
             manifest.model_digest,
             version,
             previous_version,
-            servers,
+            self.fleet.servers,
             started_at,
             reason,
             moved,
             self.swap.config_file,
             self.request,
+            made_visible=made_visible,
+            before=self.before,
+            checkpoint=manifest.source.checkpoint,
+            checkpoint_step=manifest.source.step,
+            approved_by=self.approved_by,
+            who=self.who,
         )
         write_journal(self.base, self.journal)
+
+    def opened(self) -> Journal:
+        """
+        Return the journal.
+
+        :raises ReleaseError: none was opened.
+        """
+        if self.journal is None:
+            raise ReleaseError(f"Nothing is under way in {self.base}.")
+        return self.journal
 
     def enter(self, phase: Phase, *, reason: str = "") -> None:
         """

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.prove import GoldenImage, read_golden
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back
+from tendies_ops.release.wait import WaitOutcome
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 from tendies_ops.spec.manifest import read_manifest
 
@@ -45,14 +47,64 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
         tx.enter("withdrawing", reason=reason)
     _step_back(tx, version, fallback)
     _let_loads_finish(tx, version)
-    path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers)
+    who = tx.journal.who if tx.journal is not None else ""
+    path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers, who=who)
     tx.say(f"Withdrew version {version}: {reason}")
     moved = "" if path is None else f"It lies in {path} now. "
     if fallback is None:
         words = f"{moved}There was no previous version to go back to: {tx.fleet.model_name} is not served."
         return Undone(withdrawn=True, serving_again=False, words=words)
     restored = confirm_serving(tx, fallback)
-    return Undone(withdrawn=True, serving_again=restored.serving_again, words=moved + restored.words)
+    words = moved + restored.words
+    if tx.swap.label is not None:
+        words += _missing_versions(tx, but=(version, fallback))
+    return Undone(withdrawn=True, serving_again=restored.serving_again, words=words)
+
+
+def put_labels_back(tx: Transaction) -> str:
+    """
+    Put the labels and the loaded versions back as they were before this release.
+
+    :return: what was done, for the error's text.
+    """
+    try:
+        changed = tx.swap.restore(tx)
+    except TendiesError as error:
+        return f"The model config file was not put back: {as_sentence(str(error))}"
+    return "The labels are as they were." + _missing_versions(tx) if changed else "Nothing was changed."
+
+
+def _missing_versions(tx: Transaction, *, but: tuple[int, ...] = ()) -> str:
+    """
+    Wait until the versions that were AVAILABLE before are so again, wherever they were.
+
+    :param but: versions that are not waited for here.
+    :return: those that are not, as a sentence; empty: all are.
+    """
+    before = tx.before.available if tx.before is not None else {}
+    there = {child.version for child in list_version_dirs(tx.base)} - set(but)
+    words = ""
+    for version in sorted(there & {found for versions in before.values() for found in versions}):
+        servers = [server for server, versions in before.items() if version in versions]
+        outcomes = _wait_again(tx, version, servers, highest=False)
+        wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
+        words += f" Version {version}, which served before, does not: {describe_outcomes(wrong)}." if wrong else ""
+    return words
+
+
+def _wait_again(
+    tx: Transaction, version: int, servers: Sequence[str], *, highest: bool = True
+) -> dict[str, WaitOutcome]:
+    """One that the candidate took down gets the whole time to be started again; one that never answered, its grace."""
+    return tx.fleet.wait_until_serving(
+        version,
+        servers=servers,
+        timeout_s=tx.options.restore_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        unanswered=[server for server in servers if server not in tx.answered],
+        settle_on_failure=False,
+        highest=highest,
+    )
 
 
 def _step_back(tx: Transaction, version: int, fallback: int | None) -> None:
@@ -95,24 +147,18 @@ def confirm_serving(tx: Transaction, version: int) -> Undone:
     """
     Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
 
-    One that the candidate took down gets the whole time to be started again; one that never answered, only its grace.
+    The waiting is that of :func:`_wait_again`.
     """
-    outcomes = tx.fleet.wait_until_serving(
-        version,
-        timeout_s=tx.options.restore_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=[server for server in tx.fleet.servers if server not in tx.answered],
-        settle_on_failure=False,
-    )
+    outcomes = _wait_again(tx, version, tx.fleet.servers)
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
     serving = [server for server in outcomes if server not in wrong]
     unproved = _disproof(tx, version, serving)
     words = f"Version {version} serves on {', '.join(serving) or 'no replica'}"
     words += ", proved by its golden images. " if serving and unproved == "" else ". "
     if unproved:
-        words += f"But: {unproved}. "
+        words += f"But: {as_sentence(unproved)} "
     if wrong:
-        words += f"It does not serve on {describe_outcomes(wrong)}."
+        words += f"It does not serve on {as_sentence(describe_outcomes(wrong))}"
     alive = [server for server in wrong if server in tx.answered]
     return Undone(withdrawn=True, serving_again=bool(serving) and not alive and not unproved, words=words.strip())
 

@@ -15,7 +15,9 @@ from typing import Literal
 from tendies_ops.errors import ModelServerError, ServerUnreachableError, VersionGoneError
 from tendies_ops.rest_api.status import VersionStatus
 
-OutcomeKind = Literal["waiting", "serving", "load_failed", "crashed", "timed_out"]
+OutcomeKind = Literal["waiting", "serving", "load_failed", "crashed", "silent", "timed_out"]
+#: Some polls of a Model Server with its default of one second: only then may it be asked what it watches.
+_SOME_POLLS_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,20 @@ class VersionWait:
         self._timeout_s = timeout_s
         self._grace_s = unreachable_grace_s
         self._answered_s: float | None = None
+        self._unanswered_s: float | None = None
+        self._spoke = False
 
     def answered_before(self, now_s: float) -> None:
         """The replica is known to have answered before this wait began."""
         self._answered_s = now_s
 
+    def unanswered(self, now_s: float) -> None:
+        """The replica did not answer before this wait began either, so it is given no more than the grace."""
+        self._unanswered_s = now_s
+
     def on_statuses(self, statuses: Mapping[int, VersionStatus], *, now_s: float) -> WaitOutcome:
         """The replica told its states."""
-        self._answered_s = now_s
+        self._answered_s, self._spoke = now_s, True
         status = statuses.get(self._version)
         if status is not None and status.failed:
             return self._outcome("load_failed", f"{status.error_code}: {status.error_message}", now_s)
@@ -74,19 +82,23 @@ class VersionWait:
             if not above or not self._highest:
                 return self._outcome("serving", "AVAILABLE", now_s)
             return self._waiting(f"AVAILABLE, but version {max(above)} still answers", now_s)
-        return self._waiting(self._describe(statuses), now_s)
+        return self._waiting(self._describe(statuses, now_s), now_s)
 
     def on_error(self, error: ModelServerError, *, now_s: float) -> WaitOutcome:
         """The replica did not tell."""
         if isinstance(error, VersionGoneError):  # it answers, and knows no version of this model yet
             self._answered_s = now_s
-        silent_s = None if self._answered_s is None else now_s - self._answered_s
-        gone = isinstance(error, ServerUnreachableError) and silent_s is not None
-        if gone and self._grace_s is not None and silent_s is not None and silent_s >= self._grace_s:
-            return self._outcome("crashed", f"it answered before and is gone since {silent_s:.0f} s: {error}", now_s)
+        self._spoke |= error.http_status is not None
+        if isinstance(error, ServerUnreachableError) and self._grace_s is not None:
+            if self._answered_s is not None and now_s - self._answered_s >= self._grace_s:
+                silent_s = now_s - self._answered_s
+                words = f"it answered before and has been gone for {silent_s:.0f} s: {error}"
+                return self._outcome("crashed", words, now_s)
+            if self._unanswered_s is not None and now_s - self._unanswered_s >= self._grace_s:
+                return self._outcome("silent", f"never answered: {error}", now_s)
         return self._waiting(str(error), now_s)
 
-    def _describe(self, statuses: Mapping[int, VersionStatus]) -> str:
+    def _describe(self, statuses: Mapping[int, VersionStatus], now_s: float) -> str:
         status = statuses.get(self._version)
         if status is not None:
             return f"{status.state} {status.error_message}".strip()
@@ -97,11 +109,14 @@ class VersionWait:
                 "(with the default flags a version that does not load blocks all others for five minutes: "
                 "start Model Server with --max_num_load_retries=0 --num_load_threads=2)"
             )
-        return "not seen by the server yet: does it watch this model base path?"
+        hint = ": does it watch this model base path?" if now_s - self._started_s >= _SOME_POLLS_S else ""
+        return f"not seen by the server yet{hint}"
 
     def _waiting(self, words: str, now_s: float) -> WaitOutcome:
         if now_s - self._started_s < self._timeout_s:
             return self._outcome("waiting", words, now_s)
+        if self._answered_s is None and not self._spoke:
+            return self._outcome("silent", f"did not answer within {self._timeout_s:g} s: {words}", now_s)
         return self._outcome("timed_out", f"after {self._timeout_s:g} s: {words}", now_s)
 
     def _outcome(self, kind: OutcomeKind, words: str, now_s: float) -> WaitOutcome:

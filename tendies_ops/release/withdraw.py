@@ -5,39 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tendies_ops.errors import PublishError
 from tendies_ops.files import sync_directory
-from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.history import append_history
 from tendies_ops.publish.layout import withdrawn_path
 from tendies_ops.publish.publish import is_whole
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.spec.manifest import read_manifest
+from tendies_ops.release.history_record import record_of_version
 
 
 def withdraw_version(
-    model_base_path: Path, version: int, *, slug: str, reason: str, servers: tuple[str, ...] = ()
+    model_base_path: Path, version: int, *, slug: str, reason: str, servers: tuple[str, ...] = (), who: str = ""
 ) -> Path | None:
     """
     Rename ``<version>`` to ``<version>.withdrawn-<slug>`` and write it into the history.
 
     Renamed and not removed: ``rm -r`` in place lets the server see half a version, and the content is evidence.
 
+    :param who: whose release it was; empty: this process's own.
     :return: where it lies now; None: it was not there any more (a withdrawal that was killed goes on).
     """
     child = next((c for c in list_version_dirs(model_base_path) if c.version == version), None)
     if child is None:
         return None
-    manifest_digest, model_name, checkpoint, step = "", "", "", None
-    try:
-        manifest = read_manifest(child.path)
-        manifest_digest, model_name = manifest.model_digest, manifest.model_name
-        checkpoint, step = manifest.source.checkpoint, manifest.source.step
-    except PublishError:
-        pass  # a version that tendies did not make can be withdrawn all the same
     target = withdrawn_path(model_base_path, version, slug)
     child.path.rename(target)
     sync_directory(model_base_path)
-    record = HistoryRecord("withdrawn", version, reason, model_name, manifest_digest, checkpoint, step, tuple(servers))
+    record = record_of_version("withdrawn", version, target, reason=reason, servers=tuple(servers), who=who)
     append_history(model_base_path, record)
     return target
 

@@ -18,7 +18,7 @@ from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.model_config import file, read_entry
 from tendies_ops.server.model_config import read_model_config
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import GateSpec
+from tendies_ops.spec.release import GateSpec, SwapLimits
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
@@ -297,3 +297,34 @@ def test_with_the_default_flags_a_broken_candidate_blocks_the_next_one_and_both_
     assert load.failures == []
     assert set(load.pictures) == {shift(picture(5), 10)}
     assert entry(config_file) == ((1,), {"stable": 1})
+
+
+def test_a_version_that_was_kept_ready_beside_stable_serves_after_a_release_that_failed(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    for number in (1, 2):
+        release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [labelled.url], options=options)
+    assert available_versions(labelled.url) == [2, 1]
+
+    with pytest.raises(ReleaseError, match=r"Version 3 of stripes was not released"):
+        release_model(make_candidate(tmp_path / "3", by=30, promised_by=77), base, [labelled.url], options=options)
+
+    assert entry(config_file) == ((1, 2), {"stable": 2})
+    assert available_versions(labelled.url) == [2, 1]
+
+
+def test_a_version_that_a_label_serves_already_is_left_with_its_labels_when_its_release_fails(
+    tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
+) -> None:
+    release_model(make_candidate(tmp_path / "1", by=10), base, [labelled.url], options=options)
+    candidate = make_candidate(tmp_path / "2", by=20)
+    publish_version(candidate, base)
+    file.ModelConfigFile(config_file, MODEL_NAME).write(versions=[1, 2], labels={"stable": 1, "ada": 2})
+    labelled.wait_for(MODEL_NAME, 2)
+    strict = options.model_copy(update={"limits": SwapLimits(max_seconds_to_available=1e-9)})
+
+    with pytest.raises(ReleaseError, match=r"Version 2, which was there before .*The labels are as they were"):
+        release_model(candidate, base, [labelled.url], options=strict)
+
+    assert entry(config_file) == ((1, 2), {"stable": 1, "ada": 2})
+    assert available_versions(labelled.url) == [2, 1]

@@ -41,7 +41,9 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
     words = str(caught.value)
     assert f"{dead.url}: " in words
     assert "nobody listens there" in words
-    assert f"{late.url}: not serving it after" in words
+    assert words.index(unwilling.url) < words.index(late.url), "what failed comes first"
+    assert f"{late.url}: was not waited for after" in words
+    assert "does it watch this model base path?" not in words
     assert f"{unwilling.url}: could not load it: RESOURCE_EXHAUSTED: no memory for this one" in words
     assert "Version 1 serves on" in words
     assert all(answer == ([1], shift(picture(6), 10)) for answer in truth.values())
@@ -85,7 +87,7 @@ def test_a_slow_replica_that_makes_it_in_time_is_waited_for(tmp_path: Path, base
 
         assert [server.serving() for server in (quick, slow)] == [[1], [1]]
     seconds = {replica.server: replica.seconds_to_available for replica in report.replicas}
-    assert seconds[slow.url] > 0.5
+    assert (seconds[slow.url] or 0.0) > 0.5
 
 
 def test_a_replica_that_answers_other_pictures_is_named(tmp_path: Path, base: Path) -> None:
@@ -106,7 +108,7 @@ def test_a_replica_that_dies_while_loading_is_found_long_before_the_deadline(tmp
         urls = [sound.url, fragile.url]
         release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=options)
 
-        with pytest.raises(ReleaseError, match=rf"{fragile.url}: crashed: it answered before and is gone"):
+        with pytest.raises(ReleaseError, match=rf"{fragile.url}: crashed: it answered before and has been gone"):
             release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=options)
 
         assert available_versions(sound.url) == [1]

@@ -53,17 +53,19 @@ def test_a_version_that_waits_behind_another_load_says_so() -> None:
     assert "--max_num_load_retries=0" in outcome.words
 
 
-def test_a_version_that_nobody_looks_for_asks_about_the_base_path() -> None:
-    outcome = VersionWait(8, started_s=0, timeout_s=60).on_statuses(statuses(v6="AVAILABLE"), now_s=1)
+def test_a_server_that_does_not_see_a_version_is_asked_about_its_base_path_after_some_polls() -> None:
+    wait = VersionWait(8, started_s=0, timeout_s=60)
 
-    assert "does it watch this model base path?" in outcome.words
+    assert wait.on_statuses(statuses(v6="AVAILABLE"), now_s=1).words == "not seen by the server yet"
+    late = wait.on_statuses(statuses(v6="AVAILABLE"), now_s=10)
+    assert "does it watch this model base path?" in late.words
 
 
 def test_a_closed_port_is_normal_until_the_first_version_is_loaded() -> None:
     wait = VersionWait(1, started_s=0, timeout_s=60, unreachable_grace_s=5)
 
     assert wait.on_error(SILENT, now_s=50).kind == "waiting"
-    assert wait.on_error(SILENT, now_s=61).kind == "timed_out"
+    assert wait.on_error(SILENT, now_s=61).kind == "silent"
 
 
 def test_a_replica_that_answered_and_falls_silent_has_crashed_after_its_grace() -> None:
@@ -73,7 +75,23 @@ def test_a_replica_that_answered_and_falls_silent_has_crashed_after_its_grace() 
     assert wait.on_error(SILENT, now_s=14).kind == "waiting"
     outcome = wait.on_error(SILENT, now_s=15)
     assert outcome.kind == "crashed"
-    assert "gone since 5 s" in outcome.words
+    assert "has been gone for 5 s" in outcome.words
+
+
+def test_a_replica_that_never_answered_has_not_crashed_and_gets_the_same_grace() -> None:
+    wait = VersionWait(7, started_s=0, timeout_s=60, unreachable_grace_s=5)
+    wait.unanswered(0)
+
+    assert wait.on_error(SILENT, now_s=4).kind == "waiting"
+    outcome = wait.on_error(SILENT, now_s=5)
+    assert outcome.kind == "silent"
+    assert "answered before" not in outcome.words
+
+
+def test_a_server_that_answers_with_errors_until_the_deadline_is_not_called_silent() -> None:
+    wait = VersionWait(7, started_s=0, timeout_s=60)
+
+    assert wait.on_error(ServerSickError("503", http_status=503), now_s=61).kind == "timed_out"
 
 
 def test_a_server_that_is_busy_or_knows_no_version_yet_has_not_crashed() -> None:
