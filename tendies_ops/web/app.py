@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from tendies_ops.web import routes
+from tendies_ops.web.auth import WhoAsks
 from tendies_ops.web.known import Locate, locate_by_spec
+from tendies_ops.web.own_loop import OwnLoop
 from tendies_ops.web.pages import answer_errors_with_pages
 from tendies_ops.web.safety import ReadOnly
 from tendies_ops.web.services import Services
@@ -23,6 +25,8 @@ def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_sp
     app = FastAPI(title="tendies", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = Services(settings or read_settings(), locate)
     app.add_middleware(ReadOnly)
+    app.add_middleware(OwnLoop)
+    app.add_middleware(WhoAsks)  # the last one added is the first one asked
     answer_errors_with_pages(app)
     for router in routes.ALL:
         app.include_router(router)

@@ -16,6 +16,7 @@ from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.spec import ModelSpec, load_spec
 from tendies_ops.web.mirrors import Mirror
+from tendies_ops.web.safety import is_inside
 
 #: Names the specs that have DAGs, one path a line (see ``dag_factory``).
 INDEX_NAME = "index.txt"
@@ -73,6 +74,11 @@ class KnownModel:
         return f"tendies_batch_{self.name}"
 
     @property
+    def input_roots(self) -> tuple[str, ...]:
+        """Folders and URLs that the pictures of its runs may be in."""
+        return (self.spec.batch.input,) if self.spec.batch.input else ()
+
+    @property
     def output(self) -> Path | None:
         """The folder of its results; for an object store the copy of what its runs keep there."""
         return self.mirror.folder if self.mirror else local_path(self.spec.batch.output)
@@ -127,6 +133,13 @@ def local_path(folder: str | None) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return None if "://" in folder else Path(folder)
+
+
+def is_below(place: str, roots: tuple[str, ...]) -> bool:
+    """Return True if ``place`` is one of the ``roots`` or below one, after every symbolic link."""
+    path = local_path(place)
+    folders = [folder for folder in map(local_path, roots) if folder is not None]
+    return place in roots or (path is not None and any(is_inside(folder, path) for folder in folders))
 
 
 def _spec_paths(directory: Path) -> list[Path]:

@@ -8,11 +8,10 @@ time, and holds no fact of its own: what a page shows of a picture is read from 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,16 +20,33 @@ from typing import Any
 import orjson
 
 from tendies_ops.web import numbers_view
-from tendies_ops.web.ledger_intake import SCHEMA, take_in_chunk
+from tendies_ops.web.ledger_intake import open_index, take_in_until
+from tendies_ops.web.ledger_makers import shared_makers
 from tendies_ops.web.ledger_places import Place, Query, chunk_of, matches, place_of, slice_of
+from tendies_ops.web.typed import typed_record
 
 #: A search counts so many pictures and no more.
 MAX_FOUND = 2000
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
-_ANSWER_FIRST_S = 0.5  # the rest begins when the page is on its way: both want the interpreter
 _BLANK: dict[str, Any] = dict.fromkeys(
-    ("output", "kind", "reason", "model_name", "version", "milliseconds", "size_bytes", "batch_size")
+    (
+        "run_id",
+        "input",
+        "outcome",
+        "output",
+        "kind",
+        "reason",
+        "model_name",
+        "version",
+        "milliseconds",
+        "size_bytes",
+        "batch_size",
+    )
 )
+
+
+class LedgerChangedError(Exception):
+    """The ledger is not the file that its index describes: it was replaced while it was read."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class LedgerIndex:
     def __init__(self, ledger: Path, database: Path) -> None:
         self._ledger = ledger
         self._database = database
+        self._makers = shared_makers()
         self._following = threading.Lock()
         self._known = (-1, 0, 0)
 
@@ -86,34 +103,36 @@ class LedgerIndex:
         """
         Take in what was appended since.
 
-        :param budget_s: return after so long; a thread goes on with the rest.
-        :return: which share of the ledger is known now, 0 to 1.
+        :param budget_s: return after this time; a process of its own goes on with the rest.
+        :return: the share of the ledger that is known now, 0 to 1.
         """
         seen = self._look()
         if seen == self._known and self._database.exists():
             return 1.0
+        if self._makers.is_at_work(self._database):
+            return self._share_known(seen[0])
         if self._following.acquire(timeout=budget_s):
             try:
-                finished = self._take_in_until(time.monotonic() + budget_s)
+                finished = take_in_until(self._ledger, self._database, time.monotonic() + budget_s)
             finally:
                 self._following.release()
             if finished:
                 self._known = seen
             else:
-                self._finish_later()
+                self._makers.start(self._ledger, self._database)
         return self._share_known(seen[0])
 
     def counts(self, run_ids: tuple[str, ...]) -> dict[tuple[str, str], int]:
         """(outcome, kind of failure) -> number of lines of some runs."""
         where, values = Query(run_ids).where()
         sql = f"SELECT outcome, kind, sum(number) FROM parts WHERE {where} GROUP BY outcome, kind"  # noqa: S608 - constants
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             rows = connection.execute(sql, values)
             return {(outcome, kind): number for outcome, kind, number in rows}
 
     def page(self, query: Query, *, offset: int, limit: int) -> LedgerPage:
         """Some lines, in the order of the ledger."""
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             if query.text:
                 found = list(islice(matches(connection, query), MAX_FOUND + 1))
                 total, places = min(len(found), MAX_FOUND), found[offset : offset + limit]
@@ -123,19 +142,19 @@ class LedgerIndex:
 
     def newest(self, text: str, *, limit: int) -> list[LedgerLine]:
         """Lines of every run whose path holds ``text``, newest first."""
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             places = list(islice(matches(connection, Query(text=text), backwards=True), limit))
         return list(self._read(places))
 
     def line(self, row: int) -> LedgerLine | None:
         """One line, of whichever run."""
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             place = place_of(connection, row)
         return next(self._read([place]), None) if place else None
 
     def neighbours(self, query: Query, row: int) -> tuple[int | None, int | None]:
         """The rows before and after ``row`` among those that match."""
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             chunk = chunk_of(connection, row)
             back = matches(connection, query, start=chunk, backwards=True)
             on = matches(connection, query, start=chunk)
@@ -153,12 +172,13 @@ class LedgerIndex:
         return (line for _, line in self._raw(query))
 
     def _raw(self, query: Query) -> Iterator[tuple[int, bytes]]:
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             yield from self._read_raw(matches(connection, query))
 
     def _read(self, places: Sequence[Place]) -> Iterator[LedgerLine]:
-        for row, line in self._read_raw(places):
-            yield LedgerLine(row, _record_of(line))
+        with suppress(LedgerChangedError):  # a page shows what it got; the next one has a new index
+            for row, line in self._read_raw(places):
+                yield LedgerLine(row, _record_of(line))
 
     def _read_raw(self, places: Sequence[Place] | Iterator[Place]) -> Iterator[tuple[int, bytes]]:
         try:
@@ -168,31 +188,10 @@ class LedgerIndex:
         with stream:
             for place in places:
                 stream.seek(place.start)
-                yield place.row, stream.read(place.length)
-
-    def _finish_later(self) -> None:
-        rest = threading.Timer(_ANSWER_FIRST_S, self._finish)
-        rest.daemon = True
-        rest.start()
-
-    def _finish(self) -> None:
-        with self._following:
-            while not self._take_in_until(time.monotonic() + 5.0):
-                pass
-
-    def _take_in_until(self, deadline_s: float) -> bool:
-        """Whether the index has caught up. Another process that is at it right now counts as caught up."""
-        while True:
-            try:
-                with self._connection() as connection, connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    new_bytes = take_in_chunk(connection, self._ledger)
-            except (sqlite3.OperationalError, FileNotFoundError):
-                return True
-            if new_bytes == 0:
-                return True
-            if time.monotonic() > deadline_s:
-                return False
+                line = stream.read(place.length)
+                if len(line) < place.length or not line.endswith(b"\n"):
+                    raise LedgerChangedError(f"{self._ledger} was replaced while it was read.")
+                yield place.row, line
 
     def _look(self) -> tuple[int, int, int]:
         """What tells one state of the ledger from another: its size first."""
@@ -203,20 +202,11 @@ class LedgerIndex:
         return (status.st_size, status.st_mtime_ns, status.st_ino)
 
     def _share_known(self, size_bytes: int) -> float:
-        with self._connection() as connection:
+        with open_index(self._database) as connection:
             known_bytes = connection.execute("SELECT max(stop) FROM chunks").fetchone()[0] or 0
         return min(1.0, known_bytes / size_bytes) if size_bytes else 1.0
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        self._database.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._database, timeout=2.0, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = OFF")  # it can be made again
-            connection.executescript(SCHEMA)
-            yield connection
-
 
 def _record_of(line: bytes) -> dict[str, Any]:
-    record = orjson.loads(line)
+    record = typed_record(orjson.loads(line))
     return {**record, **{name: None for name in _BLANK if name not in record}}

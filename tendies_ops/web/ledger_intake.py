@@ -9,9 +9,15 @@ rows, which are written in a second and searched at the speed of ``bytes.find``.
 from __future__ import annotations
 
 import hashlib
+import os
+import resource
 import sqlite3
+import sys
+import time
 from array import array
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +25,8 @@ import orjson
 
 CHUNK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 1 << 20
+_MAX_MEMORY_BYTES = 1 << 30  # of a process that takes in a whole ledger
+_LONGEST_S = 600.0  # and its time; what is missing then is taken in from the next page on
 _LAYOUT = "4"  # another word makes every index anew
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -47,6 +55,36 @@ class Part:
         """For the database."""
         names = "\n".join(self.names).encode("utf-8", "replace")
         return len(self.numbers), self.numbers.tobytes(), self.starts.tobytes(), self.lengths.tobytes(), names
+
+
+@contextmanager
+def open_index(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of an index, which is made if it is not there."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database, timeout=2.0, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")  # it can be made again
+        connection.executescript(SCHEMA)
+        yield connection
+
+
+def take_in_until(ledger: Path, database: Path, deadline_s: float) -> bool:
+    """
+    Take in a ledger by chunks until a moment of the monotonic clock.
+
+    :return: True if the index has caught up. Another process that is at it right now counts as caught up.
+    """
+    while True:
+        try:
+            with open_index(database) as connection, connection:
+                connection.execute("BEGIN IMMEDIATE")
+                new_bytes = take_in_chunk(connection, ledger)
+        except (sqlite3.OperationalError, FileNotFoundError):
+            return True
+        if new_bytes == 0:
+            return True
+        if time.monotonic() > deadline_s:
+            return False
 
 
 def take_in_chunk(connection: sqlite3.Connection, ledger: Path) -> int:
@@ -121,3 +159,15 @@ def _parse(line: bytes) -> tuple[tuple[str, str, str], str] | None:
         return key, record["input"].lower().replace("\n", " ")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None  # cut short by a kill: no picture
+
+
+def main(ledger: str, database: str) -> None:
+    """Take in a whole ledger, in a process of its own: ``python -m tendies_ops.web.ledger_intake LEDGER INDEX``."""
+    os.nice(10)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, hard))
+    take_in_until(Path(ledger), Path(database), time.monotonic() + _LONGEST_S)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

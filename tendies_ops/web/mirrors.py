@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _FRESH_S = 10.0
 _FIRST_PATIENCE_S = 3.0  # what a page waits, once
+_LOOKING = threading.BoundedSemaphore(4)  # of all copies together; each look is a thread of its own
 _RUNS_A_LOOK = 200  # the newest by name; a run's id begins with its time
 
 
@@ -84,13 +85,17 @@ class Mirror:
     def look(self) -> None:
         """Copy what is new. A store that does not answer leaves what was copied before."""
         try:
-            store = self._store()
-            store.files.invalidate_cache()
-            self._state.mkdir(parents=True, exist_ok=True)
-            self._fetch_runs(store)
-            self._fetch_ledger(store)
+            with _LOOKING:
+                self._look()
         except (OSError, TendiesError) as error:
             log.warning("The runs in %s cannot be seen: %s", self.url, error)
+
+    def _look(self) -> None:
+        store = self._store()
+        store.files.invalidate_cache()
+        self._state.mkdir(parents=True, exist_ok=True)
+        self._fetch_runs(store)
+        self._fetch_ledger(store)
 
     def _fetch_runs(self, store: ObjectStore) -> None:
         runs = self._state / "runs"
@@ -114,17 +119,21 @@ class Mirror:
         new = [name for name in names if name not in set(seen)]
         if not new and len(seen) == len(names):
             return
-        lines = _lines_of(store, new)
         if set(seen) <= set(names) and ledger.exists():
-            with ledger.open("ab") as stream:
-                stream.write(lines)
+            _append(store, new, ledger)
         else:  # segments were put together: another file, which its index notices
-            write_bytes_atomically(ledger, _lines_of(store, names), durable=False)
+            whole = self.folder / "ledger.new"
+            whole.unlink(missing_ok=True)
+            _append(store, names, whole)
+            whole.replace(ledger)
         write_bytes_atomically(seen_path, orjson.dumps(names), durable=False)
 
 
-def _lines_of(store: ObjectStore, segments: Sequence[str]) -> bytes:
-    return b"".join(ended(store.read(posixpath.join(STATE_FOLDER, "ledger", name))) for name in segments)
+def _append(store: ObjectStore, segments: Sequence[str], ledger: Path) -> None:
+    """Copy segments one after the other: a ledger may be larger than the memory."""
+    with ledger.open("ab") as stream:
+        for name in segments:
+            stream.write(ended(store.read(posixpath.join(STATE_FOLDER, "ledger", name))))
 
 
 def _names_in(store: ObjectStore, folder: str) -> list[str]:

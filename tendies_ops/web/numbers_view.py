@@ -17,6 +17,7 @@ from tendies_ops.web.safety import OutsideError, confine
 SUFFIX = ".json"
 _MAX_BYTES = 4 << 20
 _MAX_LINES = 20
+_WRONG_TYPES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def promised_picture(golden: GoldenEntry) -> str | None:
@@ -55,11 +56,11 @@ def _lines_of(outputs: Mapping[str, Any]) -> str:
     if {"detection_boxes", "detection_scores"} <= outputs.keys():
         try:
             return _shortened(_box_line(_as_listed(one)) for one in read_detections(outputs, ()))
-        except PictureError:
+        except (PictureError, *_WRONG_TYPES):
             return ""
     try:
         return _shortened(describe_outputs(dict(outputs)).splitlines())
-    except (TypeError, ValueError):  # words where numbers belong
+    except _WRONG_TYPES:  # words where numbers belong
         return ""
 
 
@@ -72,7 +73,7 @@ def _box_line(one: Mapping[str, Any]) -> str:
     try:
         top, left, bottom, right = (f"{float(place):.0%}" for place in one["box"])
         return f"{one['label']}  {float(one['score']):.2f}  left {left} to {right}, top {top} to {bottom}"
-    except (KeyError, TypeError, ValueError):
+    except _WRONG_TYPES:
         return "a box that makes no sense"
 
 

@@ -17,13 +17,16 @@ from starlette.exceptions import HTTPException
 
 from tendies_ops.web.charts import progress_bar
 from tendies_ops.web.numbers_view import golden_numbers, promised_picture
-from tendies_ops.web.safety import OutsideError
+from tendies_ops.web.safety import BusyError, OutsideError
 
+_RETRY_AFTER_S = 3
 _HEADINGS = {
     401: "You are not logged in",
     403: "You may not see this",
     404: "There is no such page",
+    415: "This picture cannot be shown",
     422: "This address is not right",
+    503: "Too much at once",
 }
 
 
@@ -122,9 +125,9 @@ def parse_time(text: str | None) -> datetime | None:
     """An ISO 8601 time; without a zone it is taken for UTC. None for anything else."""
     try:
         moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def format_time(value: str | datetime | None) -> str:
@@ -164,19 +167,29 @@ def answer_errors_with_pages(app: FastAPI) -> None:
 
     async def refuse(request: Request, error: Exception) -> Response:
         status_code, detail = _status_and_words(error)
-        headers = error.headers if isinstance(error, HTTPException) else None
+        headers = _headers_of(error)
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": detail}, status_code=status_code, headers=headers)
         heading = _HEADINGS.get(status_code, "This did not work")
-        return render(request, "error.html", status_code=status_code, heading=heading, detail=detail)
+        page = render(request, "error.html", status_code=status_code, heading=heading, detail=detail)
+        page.headers.update(headers)
+        return page
 
-    for kind in (HTTPException, RequestValidationError, OutsideError):
+    for kind in (HTTPException, RequestValidationError, OutsideError, BusyError):
         app.add_exception_handler(kind, refuse)
+
+
+def _headers_of(error: Exception) -> dict[str, str]:
+    if isinstance(error, BusyError):
+        return {"Retry-After": str(_RETRY_AFTER_S)}
+    return dict(error.headers or {}) if isinstance(error, HTTPException) else {}
 
 
 def _status_and_words(error: Exception) -> tuple[int, str]:
     if isinstance(error, HTTPException):
         return error.status_code, str(error.detail)
+    if isinstance(error, BusyError):
+        return 503, "Too many pages and pictures are being made. Try again in some seconds."
     if isinstance(error, OutsideError):
         return 404, "There is no such file in this model or run."
     return 422, "A part of the address is of the wrong kind."

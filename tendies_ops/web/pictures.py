@@ -1,100 +1,103 @@
-"""
-Pictures as the pages show them: decoded and encoded anew, small, and made once.
-
-What a browser gets is never the file itself but a WebP that was drawn from its pixels, so a picture that is also a
-script, a page or an archive arrives as a picture and nothing else.
-"""
+"""Pictures as the pages show them: drawn by processes of their own (:mod:`.drawing`), and drawn once."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import threading
-import warnings
+from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # another class than the built-in one until 3.11
+from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from tendies_ops.files import write_bytes_atomically
+from tendies_ops.web.drawers import shared_drawers
+from tendies_ops.web.drawing import NotAPictureError
+from tendies_ops.web.safety import BusyError
 
-#: Raster formats whose decoders are asked. SVG, PDF, EPS and other programs that draw are not among them.
-SAFE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_MEGAPIXELS = 64.0
+__all__ = ["NotAPictureError", "PictureCache", "cache_name", "forget_oldest"]
+
 THUMBNAIL_SIDE = 320
 FULL_SIDE = 2048
 MEDIA_TYPE = "image/webp"
-
-_decoding = threading.BoundedSemaphore(2)  # bounds the memory: a 64 megapixel picture is 256 MB while it is open
-
-
-class NotAPictureError(Exception):
-    """It cannot be shown; the text says why."""
-
-
-def encode_safely(path: Path, *, side: int) -> bytes:
-    """
-    Draw the picture anew.
-
-    :param side: longest side in pixels; smaller pictures keep their size.
-    :return: a WebP file without any metadata, upright as EXIF says.
-    :raises NotAPictureError: it is none, it is damaged, or it is too large to open.
-    """
-    with _decoding, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path, formats=SAFE_FORMATS) as image:
-                return _drawn_anew(image, side)
-        except NotAPictureError:
-            raise
-        except Exception as error:  # decoders of hostile files raise anything: struct.error, SyntaxError, KeyError ...
-            raise NotAPictureError(f"It cannot be decoded: {type(error).__name__}.") from error
-
-
-def _drawn_anew(image: Image.Image, side: int) -> bytes:
-    width, height = image.size
-    if width * height > MAX_MEGAPIXELS * 1e6:
-        raise NotAPictureError(f"{width} x {height} is over the limit of {MAX_MEGAPIXELS:g} megapixels.")
-    image.draft("RGB", (side, side))  # lets the JPEG decoder skip detail that is thrown away below
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((side, side), Image.Resampling.BOX if max(upright.size) > 4 * side else Image.Resampling.LANCZOS)
-    has_alpha = upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info
-    plain = upright.convert("RGBA" if has_alpha else "RGB")
-    stream = io.BytesIO()
-    lossless = max(plain.size) <= 96  # small pictures are looked at pixel by pixel
-    plain.save(stream, "WEBP", quality=88, method=2, lossless=lossless, exif=b"", icc_profile=b"")
-    return stream.getvalue()
+_FAILURES_KEPT = 20_000
+_PATIENCE_S = 45.0  # of a caller whose picture another caller is having drawn
 
 
 class PictureCache:
     """Encoded pictures by content: a file that changes is drawn again, a file that does not is never read twice."""
 
-    def __init__(self, directory: Path, *, max_bytes: int, encode: Callable[..., bytes] = encode_safely) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int, encode: Callable[..., bytes] | None = None) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
-        self._encode = encode
+        self._encode = encode or shared_drawers().draw
         self._lock = threading.Lock()
-        self._making = [threading.Lock() for _ in range(64)]  # one for all pictures whose names begin alike
+        self._being_made: dict[str, Future[bytes]] = {}
+        self._failures: OrderedDict[str, str] = OrderedDict()
         self._written_bytes = max_bytes  # unknown until the first tidy-up, which the first write starts
+
+    def known(self, path: Path, *, side: int) -> bytes | None:
+        """
+        Return the picture if it was drawn before, without drawing it.
+
+        :raises NotAPictureError: it was tried before and cannot be shown.
+        :raises OSError: it cannot be read.
+        """
+        return self._known(cache_name(path, side))
 
     def get(self, path: Path, *, side: int) -> bytes:
         """
-        The picture at ``path``, at most ``side`` pixels along its longest side.
+        Return the picture at ``path``, at most ``side`` pixels along its longest side.
 
-        :raises NotAPictureError: it cannot be shown.
+        :raises NotAPictureError: it cannot be shown; a file that failed is not tried again until it changes.
+        :raises BusyError: too many pictures are being drawn.
         :raises OSError: it cannot be read.
         """
         name = cache_name(path, side)
-        cached = self._directory / name[:2] / f"{name}.webp"
-        if data := _content(cached):
+        data = self._known(name)
+        if data is not None:
             return data
-        with self._making[int(name[:2], 16) % len(self._making)]:
-            if data := _content(cached):  # somebody who asked at the same time has made it
-                return data
-            data = self._encode(path, side=side)
-            self._keep(cached, data)
-            return data
+        with self._lock:
+            mine = name not in self._being_made
+            made = self._being_made.setdefault(name, Future())
+        if mine:
+            self._make(made, name, path, side)
+        try:
+            return made.result(_PATIENCE_S)
+        except FutureTimeoutError as error:
+            raise BusyError("It is still being drawn.") from error
+
+    def _make(self, made: Future[bytes], name: str, path: Path, side: int) -> None:
+        try:
+            data = self._known(name)  # it may have been made since it was looked for
+            if data is None:
+                data = self._encode(path, side=side)
+                self._keep(self._place(name), data)
+            made.set_result(data)
+        except BaseException as error:  # whatever it is belongs to all that wait
+            if isinstance(error, NotAPictureError):
+                self._remember_failure(name, str(error))
+            made.set_exception(error)
+        finally:
+            with self._lock:
+                del self._being_made[name]
+
+    def _known(self, name: str) -> bytes | None:
+        reason = self._failures.get(name)
+        if reason is not None:
+            raise NotAPictureError(reason)
+        return _content(self._place(name))
+
+    def _place(self, name: str) -> Path:
+        return self._directory / name[:2] / f"{name}.webp"
+
+    def _remember_failure(self, name: str, reason: str) -> None:
+        with self._lock:
+            self._failures[name] = reason
+            if len(self._failures) > _FAILURES_KEPT:
+                self._failures.popitem(last=False)
 
     def _keep(self, cached: Path, data: bytes) -> None:
         try:
@@ -120,9 +123,9 @@ def cache_name(path: Path, side: int) -> str:
 
 
 def _content(cached: Path) -> bytes | None:
-    """None: it is not there yet, or no cache can be had."""
+    """Return None when it is not there yet, or there is no cache."""
     try:
-        return cached.read_bytes()
+        return cached.read_bytes() or None
     except OSError:
         return None
 
@@ -137,8 +140,9 @@ def forget_oldest(directory: Path, *, keep_bytes: int) -> int:
     for folder, _, names in os.walk(directory):
         for name in names:
             path = Path(folder, name)
-            status = path.stat()
-            files.append((status.st_mtime, status.st_size, path))
+            with suppress(FileNotFoundError):  # another API server may tidy up the same folder
+                status = path.stat()
+                files.append((status.st_mtime, status.st_size, path))
     kept_bytes = 0
     for _, size_bytes, path in sorted(files, reverse=True):
         if kept_bytes + size_bytes > keep_bytes:

@@ -11,10 +11,12 @@ from tendies_ops.errors import TendiesError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.web.pictures import forget_oldest
-from tendies_ops.web.safety import OutsideError
+from tendies_ops.web.safety import BusyError, OutsideError
 
 _MAX_OBJECT_BYTES = 128 << 20
 _KEPT_BYTES = 256 << 20
+_COPIES_AT_ONCE = 3  # objects are read whole; fewer than the threads of the pages, so that others go on
+_PATIENCE_S = 5.0
 
 
 class ObjectStores:
@@ -43,6 +45,7 @@ class RemoteFiles:
         self._directory = directory
         self._stores = stores
         self._lock = threading.Lock()
+        self._copying = threading.BoundedSemaphore(_COPIES_AT_ONCE)
         self._written_bytes = _KEPT_BYTES  # unknown until the first tidy-up, which the first write starts
 
     def fetch(self, url: str, relative: str, digest: str) -> Path:
@@ -53,6 +56,7 @@ class RemoteFiles:
         :param relative: below it, with ``/`` between its parts.
         :param digest: of its content, as the ledger has it: other content is another copy.
         :raises OutsideError: it is not below the URL, not there, too large, or cannot be read now.
+        :raises BusyError: other objects are still being copied.
         """
         parts = PurePosixPath(relative).parts
         if not parts or "\0" in relative or relative.startswith("/") or ".." in parts:
@@ -60,7 +64,13 @@ class RemoteFiles:
         name = hashlib.sha256(f"{url}\0{relative}\0{digest}".encode("utf-8", "surrogateescape")).hexdigest()
         path = self._directory / name
         if not path.is_file():
-            self._keep(path, self._read(url, relative))
+            if not self._copying.acquire(timeout=_PATIENCE_S):
+                raise BusyError(relative)
+            try:
+                if not path.is_file():
+                    self._keep(path, self._read(url, relative))
+            finally:
+                self._copying.release()
         return path
 
     def _read(self, url: str, relative: str) -> bytes:

@@ -13,7 +13,7 @@ from tendies_ops.web.known import KnownModel
 from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine
 from tendies_ops.web.remote_files import RemoteFiles
 from tendies_ops.web.runs_view import Run
-from tendies_ops.web.safety import OutsideError, confine
+from tendies_ops.web.safety import OutsideError, confine, is_inside
 
 _HITS_SHOWN = 50
 
@@ -45,8 +45,8 @@ def numbers_of(run: Run, line: LedgerLine, remote: RemoteFiles) -> str:
     relative = exact_path(line.record, "output")
     if not relative:
         return ""
-    beside = str(PurePosixPath(relative).with_suffix(numbers_view.SUFFIX))
     try:
+        beside = str(PurePosixPath(relative).with_suffix(numbers_view.SUFFIX))
         digest = str(line.record.get("output_digest"))
         return numbers_view.result_numbers(_file_at(run.output, run.output_url, beside, digest, remote))
     except (OutsideError, ValueError):
@@ -84,7 +84,7 @@ def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: st
         if model.mirror is not None:
             model.mirror.refresh()
         ledger = model.output / STATE_FOLDER / LEDGER_NAME
-        if not ledger.is_file():
+        if not is_inside(model.output, ledger) or not ledger.is_file():
             continue
         index = ledgers.of(ledger)
         index.follow()

@@ -11,12 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
-from tendies_ops.web.known import KnownModel, local_path
-from tendies_ops.web.safety import RUN_ID
+from tendies_ops.web.known import KnownModel, is_below, local_path
+from tendies_ops.web.safety import RUN_ID, OutsideError, confine, is_inside
+from tendies_ops.web.typed import points, read_facts
 
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
@@ -49,6 +48,7 @@ class Run:
     state: RunState
     changed_at: datetime  #: when it last wrote a word
     output_url: str | None = None  #: where its results lie, if that is an object store
+    input_roots: tuple[str, ...] = ()  #: folders and URLs that its pictures may be in
 
     @property
     def input_url(self) -> str | None:
@@ -136,9 +136,15 @@ class Run:
 
     @property
     def input(self) -> Path | None:
-        """The folder of its pictures, where that is one of this machine. A report in a bucket does not choose it."""
+        """
+        The folder of its pictures, if it is on this machine and one of those that the spec allows.
+
+        A report is a file among the results: it cannot add a place from which pictures are served.
+        """
         told = self.facts.get("input") or self.usual_input
-        return None if self.output_url and told != self.usual_input else local_path(told)
+        if not told or (self.output_url and told != self.usual_input):
+            return None
+        return local_path(told) if is_below(told, self.input_roots) else None
 
     @property
     def output(self) -> Path:
@@ -152,12 +158,17 @@ class Run:
 
     @property
     def ledger(self) -> Path:
-        """What became of each picture, of all runs into this folder; a shard's own until the report has merged it."""
+        """
+        What became of each picture, of all runs into this folder; a shard's own until the report has merged it.
+
+        :raises OutsideError: it is a link to a file elsewhere.
+        """
+        found = self.state_folder / LEDGER_NAME
         if self.task and self.task.shard is not None:
-            own = next(self.state_folder.glob(f"ledger.shard-{self.task.shard}-of-*.jsonl"), None)
-            if own is not None:
-                return own
-        return self.state_folder / LEDGER_NAME
+            found = next(self.state_folder.glob(f"ledger.shard-{self.task.shard}-of-*.jsonl"), found)
+        if os.path.lexists(found) and not is_inside(self.output, found):
+            raise OutsideError(found.name)
+        return found
 
     @property
     def ledger_ids(self) -> tuple[str, ...]:
@@ -171,12 +182,10 @@ class Run:
     @property
     def rates(self) -> tuple[tuple[float, float], ...]:
         """(seconds since its start, images a second), as often as the run wrote it down."""
-        path = self.directory / "progress.json"
         try:
-            status = path.stat()
-            points = _facts(str(path), status.st_mtime_ns, status.st_size)["rates"]
-            return tuple((float(x), float(y)) for x, y in points)
-        except (OSError, KeyError, TypeError, ValueError):
+            path, status = _own_file(self.directory, "progress.json")
+            return points(_facts(str(path), status.st_mtime_ns, status.st_size).get("rates"))
+        except (OSError, OutsideError):
             return ()
 
 
@@ -206,8 +215,16 @@ def list_runs(
 
 
 def find_run(model: KnownModel, run_id: str) -> Run | None:
-    """One run of a model. Its id is looked up among the directories that are there."""
-    return next((_read(place) for place in _places(model) if place.run_id == run_id), None)
+    """Return one run of a model. Its id is a name without separators, and its directory is really below the results."""
+    folder = _runs_folder(model)
+    if folder is None or not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        directory = folder / run_id
+        is_one = directory.is_dir() and not directory.is_symlink()
+        return _read(_place(model, run_id, directory, directory.stat().st_mtime_ns)) if is_one else None
+    except OSError:
+        return None
 
 
 def task_prefix(dag_id: str, run_id: str, task_id: str = "") -> str:
@@ -231,50 +248,80 @@ class _Place:
     directory: str
     changed_ns: int
     output_url: str | None
+    input_roots: tuple[str, ...]
 
 
 def _places(model: KnownModel) -> list[_Place]:
-    if model.output is None:
+    folder = _runs_folder(model)
+    if folder is None:
         return []
-    if model.mirror is not None:
-        model.mirror.refresh()
-    output_url = model.mirror.url if model.mirror else None
-    found = []
+    found: list[_Place] = []
     try:
-        with os.scandir(model.output / STATE_FOLDER / "runs") as entries:
-            for entry in entries:
-                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                    changed_ns = entry.stat().st_mtime_ns
-                    usual_input = model.spec.batch.input
-                    found.append(_Place(model.name, usual_input, entry.name, entry.path, changed_ns, output_url))
+        with os.scandir(folder) as entries:
+            found += [
+                _place(model, entry.name, Path(entry.path), entry.stat().st_mtime_ns)
+                for entry in entries
+                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
     except OSError:
         return []
     return found
+
+
+def _runs_folder(model: KnownModel) -> Path | None:
+    """Return the folder of a model's runs, if there is one and it is no link to elsewhere."""
+    if model.output is None:
+        return None
+    if model.mirror is not None:
+        model.mirror.refresh()
+    folder = model.output / STATE_FOLDER / "runs"
+    return folder if is_inside(model.output, folder) else None
+
+
+def _place(model: KnownModel, run_id: str, directory: Path, changed_ns: int) -> _Place:
+    output_url = model.mirror.url if model.mirror else None
+    return _Place(model.name, model.spec.batch.input, run_id, str(directory), changed_ns, output_url, model.input_roots)
 
 
 def _read(place: _Place) -> Run:
     directory = Path(place.directory)
     for name in ("report.json", "progress.json"):
         try:
-            status = (directory / name).stat()
-            facts = _facts(str(directory / name), status.st_mtime_ns, status.st_size)
-        except (OSError, ValueError):
+            path, status = _own_file(directory, name)
+            facts = _facts(str(path), status.st_mtime_ns, status.st_size)
+        except (OSError, OutsideError):
             continue
-        changed_at = datetime.fromtimestamp(status.st_mtime, timezone.utc)
+        changed_at = _moment(status.st_mtime)
         return _run(place, facts, _state(name, facts, changed_at), changed_at)
-    changed_at = datetime.fromtimestamp(place.changed_ns / 1e9, timezone.utc)
+    changed_at = _moment(place.changed_ns / 1e9)
     return _run(place, {}, _state("", {}, changed_at), changed_at)
 
 
 def _run(place: _Place, facts: dict[str, Any], state: RunState, changed_at: datetime) -> Run:
     directory = Path(place.directory)
-    return Run(place.model_name, place.run_id, directory, place.usual_input, facts, state, changed_at, place.output_url)
+    return Run(
+        place.model_name, place.run_id, directory, place.usual_input, facts, state, changed_at, place.output_url,
+        place.input_roots,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)  # time and size are part of the key: what changes is read again
 def _facts(path: str, changed_ns: int, size_bytes: int) -> dict[str, Any]:
-    facts = orjson.loads(Path(path).read_bytes())
-    return facts if isinstance(facts, dict) else {}
+    return read_facts(Path(path))
+
+
+def _own_file(directory: Path, name: str) -> tuple[Path, os.stat_result]:
+    """Return a file of a run: after every link it is among the results, and not some other file of the machine."""
+    path = confine(directory.parents[2], f"{STATE_FOLDER}/runs/{directory.name}/{name}")
+    return path, path.stat()
+
+
+def _moment(unix_s: float) -> datetime:
+    """Return the time of a file, which may be set to anything."""
+    try:
+        return datetime.fromtimestamp(unix_s, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, timezone.utc)
 
 
 def _state(name: str, facts: dict[str, Any], changed_at: datetime) -> RunState:

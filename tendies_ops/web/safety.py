@@ -32,6 +32,10 @@ PAGE_HEADERS = {
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
 
 
+class BusyError(Exception):
+    """Work of this kind is at its limit; the caller should ask again in some seconds."""
+
+
 class OutsideError(Exception):
     """The file is not one of those that may leave the machine."""
 
@@ -55,6 +59,14 @@ def confine(root: Path, relative: str) -> Path:
     if not real.is_relative_to(real_root) or not real.is_file():
         raise OutsideError(relative)
     return real
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Return True if ``path`` exists and is below ``root`` after every symbolic link."""
+    try:
+        return path.resolve(strict=True).is_relative_to(root.resolve(strict=True))
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 class ReadOnly:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from tendies_ops.client import ModelServerClient
@@ -42,22 +42,46 @@ class ServerStates:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str], tuple[float, ReplicaState]] = {}
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-replicas")
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="tendies-replicas")
+        self._asked: dict[tuple[str, str], Future[ReplicaState]] = {}
 
     def of(self, model_name: str, location: Location) -> tuple[ReplicaState, ...]:
-        """Every replica's state, in the order of its servers. Takes at most about the timeout, whoever is dead."""
-        return tuple(self._threads.map(lambda server: self._one(model_name, server, location), location.servers))
+        """
+        Return every replica's state, in the order of its servers.
 
-    def _one(self, model_name: str, server: str, location: Location) -> ReplicaState:
+        Takes at most twice the timeout. A replica is asked once at a time, so one that never ends its answer costs one
+        thread and no other replica.
+        """
+        asked = [self._ask(model_name, server, location) for server in location.servers]
+        wait(asked, timeout=2 * self._timeout_s)
+        late = f"No complete answer within {2 * self._timeout_s:g} s."
+        return tuple(
+            answer.result() if answer.done() else ReplicaState(server, problem=late)
+            for server, answer in zip(location.servers, asked, strict=True)
+        )
+
+    def _ask(self, model_name: str, server: str, location: Location) -> Future[ReplicaState]:
         key = (model_name, server)
         with self._lock:
             asked_s, state = self._answers.get(key, (float("-inf"), ReplicaState(server)))
-        if self._clock() - asked_s < _FRESH_S:
+            if self._clock() - asked_s < _FRESH_S:
+                known: Future[ReplicaState] = Future()
+                known.set_result(state)
+                return known
+            if key not in self._asked:
+                self._asked[key] = self._threads.submit(self._one, model_name, server, location)
+            return self._asked[key]
+
+    def _one(self, model_name: str, server: str, location: Location) -> ReplicaState:
+        key = (model_name, server)
+        try:
+            state = ask_replica(model_name, server, location, timeout_s=self._timeout_s)
+            with self._lock:
+                self._answers[key] = (self._clock(), state)
             return state
-        state = ask_replica(model_name, server, location, timeout_s=self._timeout_s)
-        with self._lock:
-            self._answers[key] = (self._clock(), state)
-        return state
+        finally:
+            with self._lock:
+                del self._asked[key]
 
 
 def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: float) -> ReplicaState:

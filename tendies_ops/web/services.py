@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from tendies_ops.web.auth import Person, PersonDep
 from tendies_ops.web.known import Catalogue, Catalogues, KnownModel, Locate
 from tendies_ops.web.ledger_index import LedgerIndexes
+from tendies_ops.web.lines import Lines
 from tendies_ops.web.mirrors import Mirrors
 from tendies_ops.web.models_view import ModelPicture, read_model
 from tendies_ops.web.pictures import PictureCache
@@ -30,6 +31,7 @@ class Services:
         self.states = ServerStates(timeout_s=settings.server_timeout_s)
         self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=settings.max_cache_bytes)
         self.ledgers = LedgerIndexes(settings.cache_dir / "ledgers")
+        self.lines = Lines()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-models")
 
     def look_at(self, model: KnownModel) -> ModelPicture:
@@ -41,7 +43,7 @@ class Services:
         return list(self._threads.map(self.look_at, models))
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """FastAPI dependency."""
     services: Services = request.app.state.services
     return services
@@ -50,12 +52,31 @@ def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
+async def _place_for_page(services: ServicesDep) -> AsyncIterator[None]:
+    async with services.lines.pages.place():
+        yield
+
+
+async def _place_for_picture(services: ServicesDep) -> AsyncIterator[None]:
+    async with services.lines.pictures.place():
+        yield
+
+
+async def _place_for_download(services: ServicesDep) -> AsyncIterator[None]:
+    async with services.lines.downloads.place():
+        yield
+
+
+#: One of them goes on every router that works or waits, behind the question of who asks.
+PAGE, PICTURE, DOWNLOAD = Depends(_place_for_page), Depends(_place_for_picture), Depends(_place_for_download)
+
+
 def visible_catalogue(services: ServicesDep, person: PersonDep) -> Catalogue:
     """FastAPI dependency: the models whose DAGs this person may see."""
     catalogue = services.catalogues.read()
     return Catalogue(
         tuple(model for model in catalogue.models if may_see(person, model)),
-        catalogue.problems,
+        catalogue.problems if person.may_see_import_errors() else (),
     )
 
 

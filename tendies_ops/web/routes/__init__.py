@@ -1,7 +1,17 @@
-"""The routes by subject. Every router asks who is logged in."""
+"""The routes by subject. Every router asks who is logged in, and has a waiting line."""
 
 from __future__ import annotations
 
 from tendies_ops.web.routes import airflow, candidates, models, runs, static
 
-ALL = (static.router, models.router, candidates.router, runs.router, airflow.router)
+ALL = (
+    static.router,
+    models.router,
+    models.pictures,
+    candidates.router,
+    candidates.pictures,
+    runs.router,
+    runs.pictures,
+    runs.downloads,
+    airflow.router,
+)

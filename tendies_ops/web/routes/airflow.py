@@ -12,10 +12,10 @@ from tendies_ops.web.auth import LOGGED_IN
 from tendies_ops.web.known import Catalogue, KnownModel
 from tendies_ops.web.pages import quote_part, render
 from tendies_ops.web.runs_view import Run
-from tendies_ops.web.services import VisibleDep
+from tendies_ops.web.services import PAGE, VisibleDep
 from tendies_ops.web.shards import Shards, shards_of
 
-router = APIRouter(dependencies=[LOGGED_IN])
+router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 
 #: Airflow's ids; they are compared with what is known and shown, never used as a path.
 AirflowId = Annotated[str, Query(max_length=500)]

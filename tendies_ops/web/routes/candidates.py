@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -11,11 +12,13 @@ from tendies_ops.web import models_view
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.candidates import Candidate, find_candidate, read_review
 from tendies_ops.web.compare_view import compare_rows
+from tendies_ops.web.golden import golden_path
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import GoldenDep, PictureDep
-from tendies_ops.web.services import ModelDep, ServicesDep
+from tendies_ops.web.picture_answer import PictureDep, Side
+from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep
 
-router = APIRouter(dependencies=[LOGGED_IN])
+router = APIRouter(dependencies=[LOGGED_IN, PAGE])
+pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
 
 
 def candidate_of(model: ModelDep, name: str) -> Candidate:
@@ -57,18 +60,26 @@ def candidate_page(
     )
 
 
-@router.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
-def candidate_picture(services: ServicesDep, candidate: CandidateDep, wanted: GoldenDep) -> Response:
-    """One golden picture of a candidate, drawn anew."""
-    return wanted.answer(services, candidate.directory)
+def _golden(candidate: CandidateDep, index: int, side: Side) -> Path:
+    return golden_path(candidate.directory, index, side)
 
 
-@router.get("/models/{model_name}/candidates/{name}/live/{index}")
-def live_picture(
-    services: ServicesDep, model: ModelDep, candidate: CandidateDep, index: int, asked: PictureDep
+@pictures.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
+async def candidate_picture(
+    services: ServicesDep, path: Annotated[Path, Depends(_golden)], asked: PictureDep
 ) -> Response:
-    """What the live version answered to the same golden picture, when the candidate was reviewed."""
+    """One golden picture of a candidate, drawn again."""
+    return await asked.answer(services, path)
+
+
+def _live(model: ModelDep, candidate: CandidateDep, index: int) -> Path:
     review = read_review(model, models_view.look_at_candidate(candidate.directory).manifest)
     if review is None:
         raise HTTPException(404, "This candidate was not reviewed.")
-    return asked.answer(services.pictures, review.live_picture(index))
+    return review.live_picture(index)
+
+
+@pictures.get("/models/{model_name}/candidates/{name}/live/{index}")
+async def live_picture(services: ServicesDep, path: Annotated[Path, Depends(_live)], asked: PictureDep) -> Response:
+    """Answer of the live version to the same golden picture, when the candidate was reviewed."""
+    return await asked.answer(services, path)

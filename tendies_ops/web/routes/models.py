@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web import models_view, runs_view
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
 from tendies_ops.web.candidates import list_candidates
 from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import sheet_path, version_path
+from tendies_ops.web.golden import golden_path, sheet_path, version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import GoldenDep, PictureDep
+from tendies_ops.web.picture_answer import PictureDep, Side
 from tendies_ops.web.release_view import read_release
-from tendies_ops.web.services import ModelDep, Services, ServicesDep, VisibleDep
+from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 
-router = APIRouter(dependencies=[LOGGED_IN])
+router = APIRouter(dependencies=[LOGGED_IN, PAGE])
+pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
 _HISTORY_LIMIT = 12
 
 
@@ -92,16 +94,24 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
     return render(request, "version.html", view=view, row=row, contract=contract, release=release)
 
 
-@router.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
-def golden_picture(services: ServicesDep, model: ModelDep, version: int, wanted: GoldenDep) -> Response:
-    """One golden picture, drawn anew."""
-    return wanted.answer(services, version_path(model, version))
+def _golden(model: ModelDep, version: int, index: int, side: Side) -> Path:
+    return golden_path(version_path(model, version), index, side)
 
 
-@router.get("/models/{model_name}/versions/{version}/variants/{index}")
-def variant_sheet(services: ServicesDep, model: ModelDep, version: int, index: int, asked: PictureDep) -> Response:
-    """Float32, one optimised variant and their difference, drawn anew."""
-    return asked.answer(services.pictures, sheet_path(version_path(model, version), index))
+@pictures.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
+async def golden_picture(services: ServicesDep, path: Annotated[Path, Depends(_golden)], asked: PictureDep) -> Response:
+    """One golden picture, drawn again."""
+    return await asked.answer(services, path)
+
+
+def _sheet(model: ModelDep, version: int, index: int) -> Path:
+    return sheet_path(version_path(model, version), index)
+
+
+@pictures.get("/models/{model_name}/versions/{version}/variants/{index}")
+async def variant_sheet(services: ServicesDep, path: Annotated[Path, Depends(_sheet)], asked: PictureDep) -> Response:
+    """Float32, one optimised variant and their difference, drawn again."""
+    return await asked.answer(services, path)
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

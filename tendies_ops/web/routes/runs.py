@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
-from tendies_ops.web import downloads, runs_view
+from tendies_ops.inference.ledger import exact_path
+from tendies_ops.web import runs_view
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
+from tendies_ops.web.downloads import begun, ledger_lines, zip_of_results
 from tendies_ops.web.known import Catalogue
 from tendies_ops.web.ledger_index import LedgerLine
 from tendies_ops.web.ledger_places import Query as LedgerQuery
 from tendies_ops.web.pages import render
-from tendies_ops.web.picture_answer import PictureDep
+from tendies_ops.web.picture_answer import PictureDep, Side
 from tendies_ops.web.run_page import gallery_values, run_values
 from tendies_ops.web.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
 from tendies_ops.web.runs_view import Run, RunState
 from tendies_ops.web.safety import confine
-from tendies_ops.web.services import ModelDep, ServicesDep, VisibleDep
+from tendies_ops.web.services import DOWNLOAD, PAGE, PICTURE, ModelDep, ServicesDep, VisibleDep
 
-router = APIRouter(dependencies=[LOGGED_IN])
+router = APIRouter(dependencies=[LOGGED_IN, PAGE])
+pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
+downloads = APIRouter(dependencies=[LOGGED_IN, DOWNLOAD])
 _RUNS_ON_PAGE = 50
 
 PageNumber = Annotated[int, Query(ge=1, le=10**6)]
@@ -113,17 +117,17 @@ def run_report(run: RunDep) -> FileResponse:
     return FileResponse(confine(run.directory, "report.json"), filename=f"{run.run_id}-report.json")
 
 
-@router.get("/runs/{model_name}/{run_id}/ledger.jsonl")
+@downloads.get("/runs/{model_name}/{run_id}/ledger.jsonl")
 def run_ledger(services: ServicesDep, run: RunDep, wanted: WantedDep) -> StreamingResponse:
     """The run's lines of the ledger."""
-    lines = downloads.ledger_lines(services.ledgers.of(run.ledger), wanted)
+    lines = ledger_lines(services.ledgers.of(run.ledger), wanted)
     return _download(lines, "application/x-ndjson", f"{run.run_id}-ledger.jsonl")
 
 
-@router.get("/runs/{model_name}/{run_id}/pictures.zip")
+@downloads.get("/runs/{model_name}/{run_id}/pictures.zip")
 def run_pictures(services: ServicesDep, run: RunDep, wanted: WantedDep) -> StreamingResponse:
     """The results of the pictures in view, as the run wrote them."""
-    parts = downloads.zip_of_results(run, services.ledgers.of(run.ledger), wanted, services.remote_files)
+    parts = zip_of_results(run, services.ledgers.of(run.ledger), wanted, services.remote_files)
     return _download(parts, "application/zip", f"{run.run_id}-pictures.zip")
 
 
@@ -163,20 +167,22 @@ def picture_page(
     )
 
 
-@router.get("/runs/{model_name}/{run_id}/pictures/{row}/original")
+@pictures.get("/runs/{model_name}/{run_id}/pictures/{row}/original")
 def picture_original(services: ServicesDep, run: RunDep, line: LineDep) -> FileResponse:
     """The result's own bytes, to be saved and never to be shown: a browser must not make a page of them."""
     path = picture_path(run, line, "after", services.remote_files)
-    name = PurePosixPath(line.record["output"]).name
+    name = PurePosixPath(exact_path(line.record, "output") or path.name).name.encode("utf-8", "replace").decode()
     return FileResponse(path, filename=name, media_type="application/octet-stream")
 
 
-@router.get("/runs/{model_name}/{run_id}/pictures/{row}/{side}")
-def picture(
-    services: ServicesDep, run: RunDep, line: LineDep, side: Literal["before", "after"], asked: PictureDep
-) -> Response:
-    """One picture, drawn anew."""
-    return asked.answer(services.pictures, picture_path(run, line, side, services.remote_files))
+def _path_of(services: ServicesDep, run: RunDep, line: LineDep, side: Side) -> Path:
+    return picture_path(run, line, side, services.remote_files)
+
+
+@pictures.get("/runs/{model_name}/{run_id}/pictures/{row}/{side}")
+async def picture(services: ServicesDep, path: Annotated[Path, Depends(_path_of)], asked: PictureDep) -> Response:
+    """One picture, drawn again."""
+    return await asked.answer(services, path)
 
 
 @router.get("/pictures")
@@ -199,5 +205,5 @@ def _some_runs(visible: Catalogue, state: StateFilter, model: str, page: int) ->
 
 def _download(parts: Iterator[bytes], media_type: str, name: str) -> StreamingResponse:
     return StreamingResponse(
-        parts, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        begun(parts), media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )

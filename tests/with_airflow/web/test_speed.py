@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 import psutil
 import pytest
-from PIL import Image
 
 from tests.support.web_world import WebWorld, add_run
 from tests.with_airflow.web.clients import Clients
@@ -78,22 +77,23 @@ def wait_for_the_index(clients: Clients, run: str) -> None:
 
 
 def test_a_page_of_the_gallery_comes_with_its_pictures_in_half_a_second_once_they_are_made(
-    large_run: str, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    large_run: str, clients: Clients, airflow_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = [
         f"{large_run}/pictures/{row}/{side}" for row in _rows(clients, large_run) for side in ("before", "after")
     ]
-    decoded: list[Path] = []
-    decode = Image.open
+    drawn: list[Path] = []
+    pictures = airflow_app.state.pages.state.services.pictures
+    draw = pictures._encode
 
-    def noted(path: Path, **how: Any) -> Image.Image:
-        decoded.append(path)
-        return decode(path, **how)
+    def noted(path: Path, *, side: int) -> bytes:
+        drawn.append(path)
+        return bytes(draw(path, side=side))
 
-    monkeypatch.setattr(Image, "open", noted)
+    monkeypatch.setattr(pictures, "_encode", noted)
     first = [clients["viewer"].get(source) for source in sources]
     assert {answer.status_code for answer in first} == {200}
-    assert len(decoded) == len(set(decoded)) == len(sources) == 96, "each is made"
+    assert len(drawn) == len(set(drawn)) == len(sources) == 96, "each is made"
     wait_for_the_index(clients, large_run)
     assert seconds(clients, large_run) < 0.5
     again = [clients["user"].get(source) for source in sources]
@@ -103,7 +103,7 @@ def test_a_page_of_the_gallery_comes_with_its_pictures_in_half_a_second_once_the
         for source, answer in zip(sources, first, strict=True)
     ]
     assert {(answer.status_code, answer.content) for answer in known} == {(304, b"")}
-    assert len(decoded) == 96, "and made once"
+    assert len(drawn) == 96, "and made once"
 
 
 def _rows(clients: Clients, run: str) -> list[int]:

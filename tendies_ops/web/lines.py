@@ -1,0 +1,66 @@
+"""Waiting lines: how many requests of a kind are worked on at the same time, how many wait, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import CapacityLimiter
+
+from tendies_ops.web.drawers import DRAWERS
+from tendies_ops.web.safety import BusyError
+
+
+class Line:
+    """
+    A waiting line for requests. All of them run in one event loop.
+
+    :param places: requests that are inside at the same time.
+    :param waiting: requests that may wait for a place; further ones are refused at once.
+    :param patience_s: longest wait.
+    """
+
+    def __init__(self, places: int, *, waiting: int, patience_s: float) -> None:
+        self._places = places
+        self._waiting_limit = waiting
+        self._patience_s = patience_s
+        self._inside: asyncio.Semaphore | None = None
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """
+        Hold a place.
+
+        :raises BusyError: the line is full, or did not move for too long.
+        """
+        if self._inside is None:
+            self._inside = asyncio.Semaphore(self._places)
+        await self._enter(self._inside)
+        try:
+            yield
+        finally:
+            self._inside.release()
+
+    async def _enter(self, inside: asyncio.Semaphore) -> None:
+        if inside.locked() and self._waiting >= self._waiting_limit:
+            raise BusyError("no place in line")
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(inside.acquire(), self._patience_s)
+        except asyncio.TimeoutError as error:
+            raise BusyError("no place in line") from error
+        finally:
+            self._waiting -= 1
+
+
+class Lines:
+    """The lines of the pages."""
+
+    def __init__(self) -> None:
+        self.pages = Line(8, waiting=128, patience_s=15.0)
+        self.pictures = Line(64, waiting=256, patience_s=20.0)  # most are known, or wait for the next line
+        self.drawing = Line(DRAWERS, waiting=32, patience_s=20.0)
+        self.drawing_threads = CapacityLimiter(DRAWERS)
+        self.downloads = Line(3, waiting=3, patience_s=5.0)
