@@ -23,10 +23,10 @@ class Line:
 
     def __init__(self, places: int, *, waiting: int, patience_s: float) -> None:
         self._places = places
-        self._waiting_limit = waiting
+        self._limit = places + waiting
         self._patience_s = patience_s
         self._inside: asyncio.Semaphore | None = None
-        self._waiting = 0
+        self._present = 0
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -35,24 +35,25 @@ class Line:
 
         :raises BusyError: the line is full, or did not move for too long.
         """
+        if self._present >= self._limit:
+            raise BusyError("the line is full")
         if self._inside is None:
             self._inside = asyncio.Semaphore(self._places)
-        await self._enter(self._inside)
+        self._present += 1
         try:
-            yield
+            await self._enter(self._inside)
+            try:
+                yield
+            finally:
+                self._inside.release()
         finally:
-            self._inside.release()
+            self._present -= 1
 
     async def _enter(self, inside: asyncio.Semaphore) -> None:
-        if inside.locked() and self._waiting >= self._waiting_limit:
-            raise BusyError("no place in line")
-        self._waiting += 1
         try:
             await asyncio.wait_for(inside.acquire(), self._patience_s)
         except asyncio.TimeoutError as error:
-            raise BusyError("no place in line") from error
-        finally:
-            self._waiting -= 1
+            raise BusyError("the line did not move") from error
 
 
 class Lines:
