@@ -18,20 +18,27 @@ random_hex() { od -An -v -tx1 -N "$1" /dev/urandom | tr -d ' \n'; }
 fernet_key() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 
 database=$(random_hex 16)
+results=$(random_hex 16)
 broker=$(random_hex 16)
 
 cat >"$directory/postgres.env" <<END
 POSTGRES_USER=airflow
 POSTGRES_DB=airflow
 POSTGRES_PASSWORD=$database
+CELERY_RESULTS_PASSWORD=$results
 END
 cat >"$directory/redis.env" <<END
 REDISCLI_AUTH=$broker
 END
-cat >"$directory/airflow.env" <<END
+# What workers need, and nothing that would let a task sign tokens or read the metadata database.
+celery="AIRFLOW__CELERY__BROKER_URL=redis://:$broker@redis:6379/0
+AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://celery:$results@postgres:5432/celery"
+cat >"$directory/worker.env" <<END
+$celery
+END
+cat >"$directory/control.env" <<END
+$celery
 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://airflow:$database@postgres:5432/airflow
-AIRFLOW__CELERY__RESULT_BACKEND=db+postgresql://airflow:$database@postgres:5432/airflow
-AIRFLOW__CELERY__BROKER_URL=redis://:$broker@redis:6379/0
 AIRFLOW__CORE__FERNET_KEY=$(fernet_key)
 AIRFLOW__API__SECRET_KEY=$(random_hex 32)
 AIRFLOW__API_AUTH__JWT_SECRET=$(random_hex 64)
@@ -40,4 +47,4 @@ cat >"$directory/admin.env" <<END
 ADMIN_USER=admin
 ADMIN_PASSWORD=$(random_hex 8)
 END
-echo "Wrote $directory/{postgres,redis,airflow,admin}.env. The administrator's password is in admin.env."
+echo "Wrote $directory/{postgres,redis,control,worker,admin}.env. The administrator's password is in admin.env."

@@ -19,10 +19,12 @@ prepare_models() {
     done
 }
 
-# Somebody of that name who is there already stays, with the password that they have by now.
+# An existing user of that name keeps the password that they have by now. The password goes through standard input, where
+# no list of processes shows it: without a terminal the prompt reads it from there, twice.
 add_administrator() {
-    airflow users create --username "$ADMIN_USER" --password "$ADMIN_PASSWORD" --role Admin \
-        --firstname Airflow --lastname Administrator --email "$ADMIN_USER@localhost"
+    printf '%s\n%s\n' "$ADMIN_PASSWORD" "$ADMIN_PASSWORD" |
+        setsid --wait airflow users create --username "$ADMIN_USER" --role Admin \
+            --firstname Airflow --lastname Administrator --email "$ADMIN_USER@localhost"
 }
 
 prepare_models

@@ -30,6 +30,18 @@ from tests.support.ports import free_port
 REPOSITORY = containers.DOCKER.parent
 MODEL_NAME = "stripes"
 SERVERS = 3
+#: Run a command with a read-only root, as the containers do; /tmp and what compose.yaml mounts stay writable.
+_READ_ONLY_ROOT = """
+place=$1; shift
+mount --make-rprivate /
+mount --bind /tmp /tmp
+mount --bind "$place" "$place"
+mount --bind "$place/home" "$place/home"
+mount --bind "$place/airflow-logs" "$place/home/logs"
+mount -o remount,bind,ro "$place/home"
+mount -o remount,bind,ro /
+exec "$@"
+"""
 #: So that what a person waits a minute for in production takes some seconds here.
 _QUICKER = {
     "AIRFLOW__API__WORKERS": "1",
@@ -51,13 +63,20 @@ class Installation:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.models, self.logs = place / "models", place / "logs"
-        for folder in (self.models, self.logs, place / "home" / "dags"):
+        for folder in (
+            self.models,
+            self.logs,
+            place / "home" / "dags",
+            place / "home" / "logs",
+            place / "airflow-logs",
+        ):
             folder.mkdir(parents=True)
+        (place / "home" / "airflow.cfg").touch()  # as in the Dockerfile
         self.secrets = _make_secrets(place / "secrets")
         self._ports = {name: free_port() for name in ("postgres", "redis", "api-server", "health", "triggerer")}
         self.links: list[Link] = [make_link() for _ in range(SERVERS)]
         self._places = self._places_of_names()
-        self.environment = self._environment()
+        self.environment = self._environment_of("scheduler")
         self.postgres: Postgres | None = None
         self.redis = self._process("redis", ["bash", str(containers.DOCKER / "redis" / "start.sh")], self._redis_told())
         self.model_servers = [self._model_server(number) for number in range(SERVERS)]
@@ -102,12 +121,7 @@ class Installation:
             link.close()
 
     def _start(self) -> None:
-        self.postgres = Postgres(
-            self._ports["postgres"],
-            user=self.secrets["POSTGRES_USER"],
-            password=self.secrets["POSTGRES_PASSWORD"],
-            database=self.secrets["POSTGRES_DB"],
-        )
+        self.postgres = Postgres(self._ports["postgres"], self.secrets)
         self.redis.start()
         self._run_init()
         for process in (*self.model_servers, *self.airflow.values()):
@@ -161,11 +175,14 @@ class Installation:
             text = text.replace(written, here)
         return text
 
-    def _environment(self) -> dict[str, str]:
-        told = containers.services()["scheduler"]["environment"]
+    def _environment_of(self, service: str) -> dict[str, str]:
+        """Return the settings and the secrets that compose.yaml gives to a service of Airflow."""
+        told = containers.services()[service]["environment"]
+        files = [self.place / name for name in containers.services()[service]["env_file"]]
+        secrets = {name: value for path in files for name, value in _variables(path).items() if "AIRFLOW__" in name}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         from_compose = {name: self._in_this_place(str(value)) for name, value in told.items()}
-        from_secrets = {name: self._in_this_place(value) for name, value in self.secrets.items() if "AIRFLOW__" in name}
+        from_secrets = {name: self._in_this_place(value) for name, value in secrets.items()}
         return {
             **{name: os.environ[name] for name in ("LANG", "HOME", "TMPDIR") if name in os.environ},
             **from_compose,
@@ -206,8 +223,15 @@ class Installation:
     def _airflow_service(self, name: str) -> Process:
         command = list(containers.services()[name]["command"])
         if name.startswith("worker"):
-            command += ["--celery-hostname", f"{name}@%h", "--skip-serve-logs"]
-        return self._process(name, command, self.environment)
+            own = {"/tmp/worker.pid": str(self.place / f"{name}.pid")}  # two of them share this machine's /tmp
+            command = [*(own.get(word, word) for word in command), "--celery-hostname", f"{name}@%h"]
+        return self._process(name, [*self._read_only_root(), *command], self._environment_of(name))
+
+    def _read_only_root(self) -> list[str]:
+        """Return the beginning of a command line; nothing if only root could do this."""
+        if os.geteuid() != 0:
+            return []
+        return ["unshare", "--mount", "bash", "-ec", _READ_ONLY_ROOT, "read-only-root", str(self.place)]
 
     def _process(self, name: str, command: list[str], environment: Mapping[str, str]) -> Process:
         return Process(command, environment, self.logs / f"{name}.log", {"cwd": str(self.place)})
@@ -242,5 +266,9 @@ def _all_healthy(url: str) -> bool:
 
 def _make_secrets(directory: Path) -> dict[str, str]:
     subprocess.run(["bash", containers.DOCKER / "make-secrets.sh", directory], check=True, capture_output=True)
-    lines = [line for path in directory.iterdir() for line in path.read_text().splitlines()]
-    return dict(line.split("=", 1) for line in lines)
+    return {name: value for path in directory.iterdir() for name, value in _variables(path).items()}
+
+
+def _variables(path: Path) -> dict[str, str]:
+    """Read an environment file."""
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())

@@ -7,27 +7,31 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.processes import Process
+from tests.support.containers import DOCKER
 
 
 class Postgres:
     """
     A server on loopback. It refuses to run as root, so root lends it Debian's own user.
 
-    :param user: the one who may log in, with ``password``, and whose database is made.
+    :param secrets: the variables of postgres.env: who may log in, and the databases to make.
     """
 
-    def __init__(self, port: int, *, user: str, password: str, database: str) -> None:
+    def __init__(self, port: int, secrets: Mapping[str, str]) -> None:
+        user, password = secrets["POSTGRES_USER"], secrets["POSTGRES_PASSWORD"]
         self._place = Path(tempfile.mkdtemp(prefix="tendies-postgres-"))
         self._data = self._place / "data"
         self._as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
             shutil.chown(self._place, "postgres", "postgres")
-        self._environment = {**os.environ, "PGPASSWORD": password, "LC_ALL": "C.UTF-8"}
+        login = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGPASSWORD": password}
+        self._environment = {**os.environ, **secrets, **login, "LC_ALL": "C.UTF-8"}
         self._make(user, password)
         options = {"port": str(port), "listen_addresses": "127.0.0.1", "fsync": "off", "max_connections": "200"}
         options["unix_socket_directories"] = str(self._place)
@@ -37,8 +41,10 @@ class Postgres:
             [_program("postgres"), "-D", str(self._data), *words], self._environment, self._log, self._as_user
         )
         self.process.start()
-        create = [_program("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", user, database]
-        _until_done(create, self._environment)
+        _until_done([_program("createdb"), "-U", user, secrets["POSTGRES_DB"]], self._environment)
+        # As the image does on an empty volume.
+        script = DOCKER / "postgres" / "celery.sh"
+        subprocess.run(["bash", str(script)], env=self._environment, check=True, capture_output=True)
 
     def stop(self) -> None:
         """Stop it and remove its data."""

@@ -46,6 +46,9 @@ def test_a_service_has_a_pinned_image_and_few_rights(name: str) -> None:
     assert re.match(r"v?\d+\.\d+", tag)
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
+    assert service["read_only"] is True
+    assert service["mem_limit"]
+    assert service["pids_limit"]
     runs_as_nobody_by_itself = image.startswith("prom/")
     assert runs_as_nobody_by_itself or not str(service["user"]).startswith(("0", "root"))
 
@@ -153,8 +156,43 @@ def test_every_environment_file_is_one_that_make_secrets_writes(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", AIRFLOW)
-def test_all_of_airflow_share_their_secrets_their_settings_and_the_models(name: str) -> None:
-    service = AIRFLOW[name]
-    assert "secrets/airflow.env" in service["env_file"]
-    assert ENVIRONMENT.items() <= service["environment"].items()
-    assert {"/models", "/pictures", "/results"} <= set(mounts_of(service))
+def test_a_service_of_airflow_has_the_shared_settings_and_sees_the_models(name: str) -> None:
+    assert ENVIRONMENT.items() <= AIRFLOW[name]["environment"].items()
+    assert "/models" in mounts_of(AIRFLOW[name])
+
+
+@pytest.mark.parametrize("name", AIRFLOW)
+def test_only_workers_and_init_write_models(name: str) -> None:
+    [models] = [text for text in AIRFLOW[name]["volumes"] if text.startswith("models:")]
+    assert models.endswith(":ro") != (name.startswith("worker") or name == ENDS_BY_ITSELF)
+
+
+@pytest.mark.parametrize("name", AIRFLOW)
+def test_only_the_control_plane_has_the_keys_and_the_metadata_database(
+    name: str, tmp_path: Path, make_secrets: Any
+) -> None:
+    make_secrets(tmp_path / "secrets")
+    given = [line.partition("=")[0] for file in AIRFLOW[name]["env_file"] for line in _lines(tmp_path / file)]
+    keys = {name for name in given if re.search(r"FERNET|SECRET|SQL_ALCHEMY", name)}
+    assert bool(keys) != name.startswith("worker")
+
+
+def test_workers_log_in_to_the_database_of_results_only(tmp_path: Path, make_secrets: Any) -> None:
+    made = make_secrets(tmp_path / "secrets")
+    worker = (tmp_path / "secrets" / "worker.env").read_text()
+    assert made["POSTGRES_PASSWORD"] not in worker
+    assert f"celery:{made['CELERY_RESULTS_PASSWORD']}@postgres:5432/celery" in worker
+
+
+def test_model_servers_share_no_network_with_the_database_and_the_broker() -> None:
+    stores = {network for name in ("postgres", "redis") for network in SERVICES[name]["networks"]}
+    for name in MODEL_SERVERS:
+        assert not stores & set(SERVICES[name]["networks"])
+        assert all(
+            containers.read_compose()["networks"][network] == {"internal": True}
+            for network in SERVICES[name]["networks"]
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

@@ -50,15 +50,21 @@ def test_the_config_files_are_those_of_compose() -> None:
 
 @pytest.mark.parametrize("container", [SERVER, *POD["initContainers"]], ids=lambda one: one["name"])
 def test_a_container_has_few_rights_and_its_volumes_exist(container: dict[str, Any]) -> None:
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert POD["securityContext"]["runAsNonRoot"]
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "memory" in container["resources"]["limits"]
     assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in POD["volumes"]}
 
 
 def test_every_claim_that_is_named_is_made_and_can_be_shared() -> None:
     named = {
         volume["persistentVolumeClaim"]["claimName"]
-        for volume in (*POD["volumes"], *VALUES["volumes"])
+        for volume in (*POD["volumes"], *VALUES["workers"]["extraVolumes"])
         if "persistentVolumeClaim" in volume
     }
     claims = {name: one["spec"] for (kind, name), one in OBJECTS.items() if kind == "PersistentVolumeClaim"}
@@ -73,10 +79,26 @@ def test_airflow_is_the_image_and_the_version_of_compose() -> None:
     assert f"FROM apache/airflow:{VALUES['airflowVersion']}-" in dockerfile
 
 
-def test_pods_of_airflow_see_what_the_services_of_compose_see() -> None:
-    mounted = {mount["mountPath"] for mount in VALUES["volumeMounts"]}
-    in_compose = containers.mounts_of(containers.services()["worker-1"])
-    assert mounted == set(in_compose) - {"/opt/airflow/logs"}  # the chart keeps the logs itself
+@pytest.mark.parametrize(("part", "service"), [("workers", "worker-1"), ("apiServer", "api-server")])
+def test_a_pod_of_airflow_mounts_what_its_service_of_compose_does(part: str, service: str) -> None:
+    mounted = {mount["mountPath"]: mount.get("readOnly", False) for mount in VALUES[part]["extraVolumeMounts"]}
+    in_compose = containers.services()[service]["volumes"]
+    paths = {text.split(":")[1]: text.endswith(":ro") for text in in_compose}
+    del paths["/opt/airflow/logs"]  # the chart keeps the logs itself
+    assert mounted == paths
+
+
+def test_model_servers_take_connections_from_airflow_and_prometheus_only() -> None:
+    policy = OBJECTS["NetworkPolicy", "model-server"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == SET["template"]["metadata"]["labels"]
+    assert policy["egress"] == []
+    [rule] = policy["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [SERVICE["ports"][0]["port"]]
+    assert all("podSelector" in peer for peer in rule["from"])
+
+
+def test_model_servers_hold_no_token_of_the_cluster() -> None:
+    assert POD["automountServiceAccountToken"] is False
 
 
 def test_no_secret_stands_in_the_values() -> None:

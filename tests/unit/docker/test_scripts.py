@@ -36,7 +36,7 @@ def test_secrets_are_new_each_time_and_for_nobody_else(tmp_path: Path, make_secr
     first, second = make_secrets(tmp_path / "a"), make_secrets(tmp_path / "b")
     for name in ("POSTGRES_PASSWORD", "REDISCLI_AUTH", "AIRFLOW__CORE__FERNET_KEY", "ADMIN_PASSWORD"):
         assert first[name] != second[name]
-    assert [path.stat().st_mode & 0o077 for path in (tmp_path / "a").iterdir()] == [0, 0, 0, 0]
+    assert [path.stat().st_mode & 0o077 for path in (tmp_path / "a").iterdir()] == [0, 0, 0, 0, 0]
     assert len(base64.urlsafe_b64decode(first["AIRFLOW__CORE__FERNET_KEY"])) == 32
     assert len(first["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64
 
@@ -46,7 +46,8 @@ def test_the_connection_strings_have_the_passwords_of_what_they_lead_to(
 ) -> None:
     made = make_secrets(tmp_path / "secrets")
     assert f":{made['POSTGRES_PASSWORD']}@postgres:5432/airflow" in made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    assert made["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("db+postgresql://")
+    results = f"db+postgresql://celery:{made['CELERY_RESULTS_PASSWORD']}@postgres:5432/celery"
+    assert made["AIRFLOW__CELERY__RESULT_BACKEND"] == results
     assert made["AIRFLOW__CELERY__BROKER_URL"] == f"redis://:{made['REDISCLI_AUTH']}@redis:6379/0"
 
 
@@ -76,7 +77,9 @@ def test_a_closed_port_is_not_healthy_and_no_model_is_a_mistake() -> None:
 def test_init_prepares_the_models_and_asks_airflow_for_the_rest(tmp_path: Path) -> None:
     """``airflow`` is a script that writes down how it was called; the cluster tests run the real one."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "airflow").write_text('#!/bin/sh\necho "$*" >> "$CALLS"\n')
+    (tmp_path / "bin" / "airflow").write_text(
+        '#!/bin/sh\necho "$*" >> "$CALLS"\n[ "$1" != users ] || sed "s/^/typed /" >> "$CALLS"\n'
+    )
     (tmp_path / "bin" / "airflow").chmod(0o755)
     config = tmp_path / "models.config"
     original = (DOCKER / "models.config").read_text().replace("/models", str(tmp_path / "models"))
@@ -96,7 +99,9 @@ def test_init_prepares_the_models_and_asks_airflow_for_the_rest(tmp_path: Path) 
     assert all(Path(base_path).is_dir() for base_path in base_paths_of(original))
     calls = (tmp_path / "calls").read_text()
     assert "db migrate" in calls
-    assert "users create --username ada --password secret --role Admin" in calls
+    assert "users create --username ada --role Admin" in calls
+    assert calls.count("typed secret\n") == 2 * 2, "the password and its confirmation, in each of the two runs"
+    assert "--password" not in calls
     assert "pools set tf_serving 4" in calls
 
 
