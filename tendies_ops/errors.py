@@ -2,24 +2,29 @@
 Every error that tendies raises on purpose.
 
 A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what
-happened, where, what was found, and what to do next.
+happened, where, what was found, and what to do next. What time can mend is ``retryable``: folders, disks, permissions
+of stores, servers and locks. A wrong spec, checkpoint or contract is not.
 
     TendiesError                     exit status 1
       UsageError                     exit status 2: the caller's words are wrong; a retry never helps
         SpecError                      a model spec does not say what it must
         OutputOwnedError               the output folder holds results of another model or input
       ExportError                    the checkpoint cannot become a SavedModel
-        CheckpointError                the checkpoint is missing, broken or does not fit the graph
+        ExportFolderError    retryable   the directory of exports cannot be written
+        CheckpointError                the checkpoint is broken or does not fit the graph
+          CheckpointMissingError retryable there is none at that path, it lacks files, or it cannot be read
           CheckpointChangedError retryable somebody wrote to it while it was read
         ParityError                    the export computes something else than its source
       PublishError                   a version cannot be made visible
+        BasePathError        retryable   the model base path cannot be read or written
+          BasePathMissingError retryable exit status 2: neither it nor the directory above it exists
         VersionExistsError             that number already has other content
         VersionRemovedError            the version to be used is not there, or no longer
         LockHeldError        retryable   another publisher is at work
       ModelServerError               what talking to Model Server can end in
         ServerUnreachableError retryable nobody answers at that address
         ServerSickError      retryable   it answers that it cannot now (429, 500, 503, 504, or not in time)
-        VersionGoneError               the model or version is not served (404)
+        VersionGoneError     retryable   the model or version is not served (404)
         RequestRefusedError            it read the request and refused it (other 4xx)
         BadAnswerError       retryable   what came back is not an answer
         WrongContractError             it answers, but not image files for image files
@@ -31,8 +36,8 @@ happened, where, what was found, and what to do next.
         ReviewNeededError              a person has to look at the pictures before it may go live
         NotNowError          retryable   a batch run uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
-        InputFolderError               the pictures cannot be found or read
-        OutputFolderError              the results cannot be written
+        InputFolderError     retryable   the pictures cannot be found or read
+        OutputFolderError    retryable   the results cannot be written
         StoppedError         retryable   asked to stop; what was done is kept
       OutOfMemoryError     retryable   the process gets no more memory or threads
 """
@@ -67,8 +72,21 @@ class ExportError(TendiesError):
     """The checkpoint cannot become a SavedModel."""
 
 
+class ExportFolderError(ExportError):
+    """The directory that exports are written to cannot be written now."""
+
+    exit_status = 2  # most often the caller has named the wrong one
+    retryable = True
+
+
 class CheckpointError(ExportError):
-    """The checkpoint is missing, broken or does not fit the graph."""
+    """The checkpoint is broken or does not fit the graph."""
+
+
+class CheckpointMissingError(CheckpointError):
+    """There is no checkpoint at that path, it lacks files, or a file cannot be read: perhaps it is still on its way."""
+
+    retryable = True
 
 
 class CheckpointChangedError(CheckpointError):
@@ -83,6 +101,18 @@ class ParityError(ExportError):
 
 class PublishError(TendiesError):
     """A version cannot be made visible."""
+
+
+class BasePathError(PublishError):
+    """The model base path, or tendies' own files in it, cannot be read or written now: a full disk, no permission."""
+
+    retryable = True
+
+
+class BasePathMissingError(BasePathError):
+    """Neither the model base path nor the directory above it exists: misspelt, or not mounted yet."""
+
+    exit_status = 2
 
 
 class VersionExistsError(PublishError):
@@ -126,7 +156,13 @@ class ServerSickError(ModelServerError):
 
 
 class VersionGoneError(ModelServerError):
-    """The model, or this version of it, is not served (404)."""
+    """
+    The model, or this version of it, is not served (404).
+
+    Retryable: a server that restarts answers so until it has loaded, and a retry takes the version that serves then.
+    """
+
+    retryable = True
 
 
 class RequestRefusedError(ModelServerError):
@@ -178,11 +214,15 @@ class BatchError(TendiesError):
 
 
 class InputFolderError(BatchError):
-    """The pictures cannot be found or read."""
+    """The pictures cannot be found or read: a folder that is not mounted yet, a store that refuses."""
+
+    retryable = True
 
 
 class OutputFolderError(BatchError):
-    """The results cannot be written."""
+    """The results cannot be written: a full disk, a missing permission, a store that refuses."""
+
+    retryable = True
 
 
 class StoppedError(TendiesError):
@@ -195,3 +235,8 @@ class OutOfMemoryError(TendiesError):
     """The process gets no more memory, or no more threads. What is done is kept."""
 
     retryable = True
+
+
+def all_errors() -> list[type[TendiesError]]:
+    """Return every class of this module, in the order of its definition."""
+    return [found for found in globals().values() if isinstance(found, type) and issubclass(found, TendiesError)]

@@ -6,7 +6,7 @@ import ast
 import difflib
 from pathlib import Path
 
-from tendies_ops.errors import CheckpointError, ExportError, SpecError
+from tendies_ops.errors import CheckpointMissingError, ExportError, SpecError
 from tendies_ops.export.golden import golden_images
 from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
 from tendies_ops.spec import ModelSpec
@@ -34,7 +34,9 @@ def _check_checkpoint(path: Path) -> None:
         parent.is_dir() and any(p.name.startswith(f"{path.name}.") for p in parent.iterdir())
     ):
         where = f"{parent} has no such name" if parent.is_dir() else f"{parent} does not exist either"
-        raise CheckpointError(f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint.")
+        raise CheckpointMissingError(
+            f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint."
+        )
     if path.is_file() and path.suffix.lower() in _WHOLE_FILES:
         _check_readable(path, "source.checkpoint")
     elif not (path / "saved_model.pb").is_file() and not (path / "saved_model.pbtxt").is_file():
@@ -46,7 +48,7 @@ def _check_readable(path: Path, key: str) -> None:
         with path.open("rb") as stream:
             empty = not stream.read(1)
     except OSError as error:
-        raise ExportError(f"{key}: {path} cannot be read: {error.strerror}.") from error
+        raise CheckpointMissingError(f"{key}: {path} cannot be read: {error.strerror}.") from error
     if empty:
         raise ExportError(f"{key}: {path} is empty. Copy it again.")
 

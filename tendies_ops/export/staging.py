@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tendies_ops.errors import ExportError, UsageError
+from tendies_ops.errors import ExportError, ExportFolderError
 from tendies_ops.files import sync_directory, sync_tree
 
 #: With an id and a suffix it stays below the 255 bytes that file systems allow.
@@ -31,7 +31,7 @@ def staging_beside(output_dir: Path) -> Iterator[Path]:
     """
     An empty directory to write into, gone at the end. What killed exports left is cleared away first.
 
-    :raises UsageError: it cannot be made.
+    :raises ExportFolderError: it cannot be made.
     """
     staging = output_dir.with_name(f".{_label(output_dir)}.{uuid.uuid4().hex}.part")
     try:
@@ -42,7 +42,7 @@ def staging_beside(output_dir: Path) -> Iterator[Path]:
             descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
             _lock(descriptor)
     except OSError as error:
-        raise UsageError(f"Nothing can be written to {output_dir.parent}: {error.strerror}.") from error
+        raise ExportFolderError(f"Nothing can be written to {output_dir.parent}: {error.strerror}.") from error
     try:
         yield staging
     finally:

@@ -6,53 +6,33 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops import errors
 from tendies_ops.beside import run_beside
 from tendies_ops.hooks.arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.operators.lineage import Lineage, to_openlineage
 from tendies_ops.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context
-
-
-def _retryable_error_names() -> list[type[BaseException] | str]:
-    found = [value for value in vars(errors).values() if isinstance(value, type)]
-    return [
-        f"{error.__module__}.{error.__qualname__}"
-        for error in found
-        if issubclass(error, errors.TendiesError) and error.retryable
-    ]
-
-
-#: What a retry can mend is retried as often as the task's ``retries`` say; every other error of ours fails at once.
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(exception=_retryable_error_names(), reason="the same again later can succeed"),
-        RetryRule(
-            exception="tendies_ops.errors.TendiesError",
-            action=RetryAction.FAIL,
-            reason="doing the same again cannot help",
-        ),
-    ]
-)
+    from airflow.sdk import Context, RetryPolicy
 
 
 #: How long a task waits, at most, for each thing that is recorded about its work.
 _RECORD_S = 20.0
 
 
-class TendiesOperator(BaseOperator):
+class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
     """
     Base of the operators: a kill sets a flag that the core looks at, and a killed task is never green.
 
     :param model_server_conn_id: connection of type ``tf_serving``: replicas, model base path, timeouts, token.
     :param servers: REST base URLs instead of the connection's; a list, or one string with commas.
+    :param retry_policy: which errors are retried; default those that time can mend.
     """
 
     def __init__(
@@ -60,10 +40,10 @@ class TendiesOperator(BaseOperator):
         *,
         model_server_conn_id: str = DEFAULT_CONN_ID,
         servers: Sequence[str] | str | None = None,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", RETRY_POLICY)
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.model_server_conn_id = model_server_conn_id
         self.servers = servers
         self._cancelled: threading.Event | None = None  # only while execute runs

@@ -11,12 +11,13 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
 from tendies_ops.errors import ReleaseError
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
 from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.spec import ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from tendies_ops.spec import Manifest
 
@@ -68,7 +69,7 @@ class ReviewModelVersionOperator(CandidateOperator):
         return {**found, "model_base_path": base_path, "markdown": markdown}
 
 
-class ApproveReleaseOperator(ApprovalOperator):
+class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
     """
     Wait until a person has said yes or no to a candidate. A no withdraws it, with the person's reason.
 
@@ -79,13 +80,21 @@ class ApproveReleaseOperator(ApprovalOperator):
 
     :param saved_model_dir: the candidate. (templated)
     :param model_base_path: whose history gets the no. (templated)
+    :param retry_policy: which errors are retried; default those that time can mend.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "saved_model_dir", "model_base_path")
 
-    def __init__(self, *, saved_model_dir: str, model_base_path: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        saved_model_dir: str,
+        model_base_path: str,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
         kwargs["params"] = {"reason": _REASON}  # in place of the DAG's own, which a person has no use for here
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
 

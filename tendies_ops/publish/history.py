@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tendies_ops.errors import PublishError
+from tendies_ops.errors import BasePathError
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import user_name
 
@@ -63,7 +63,7 @@ def read_history(model_base_path: Path) -> list[HistoryRecord]:
     """
     Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over.
 
-    :raises PublishError: it is there and cannot be read. That is never taken for "nothing there".
+    :raises BasePathError: it is there and cannot be read. That is never taken for "nothing there".
     """
     path = model_base_path / STATE_DIRECTORY / _NAME
     try:
@@ -72,7 +72,7 @@ def read_history(model_base_path: Path) -> list[HistoryRecord]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise PublishError(f"The history {path} cannot be read: {error.strerror}.") from error
+        raise BasePathError(f"The history {path} cannot be read: {error.strerror}.") from error
     return [record for line in lines if (record := _parse(line)) is not None]
 
 

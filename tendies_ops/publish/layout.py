@@ -18,7 +18,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from tendies_ops.errors import UsageError
+from tendies_ops.errors import BasePathError, BasePathMissingError, UsageError
 from tendies_ops.files import sync_directory
 
 STATE_DIRECTORY = ".tendies"
@@ -40,7 +40,9 @@ def ensure_base_path(model_base_path: Path) -> Path:
     """
     The base path, made if only its last part is missing.
 
-    :raises UsageError: its parent does not exist either (most likely a typing error), or it is no directory.
+    :raises BasePathMissingError: its parent does not exist either: a typing error, or not mounted yet.
+    :raises BasePathError: it cannot be made.
+    :raises UsageError: it is a file.
     """
     path = Path(model_base_path).absolute()
     if path.exists() and not path.is_dir():
@@ -48,12 +50,12 @@ def ensure_base_path(model_base_path: Path) -> Path:
     try:
         path.mkdir(exist_ok=True)
     except FileNotFoundError:
-        raise UsageError(
+        raise BasePathMissingError(
             f"Neither the model base path {path} nor the directory above it exists. "
             "Check the spelling, or make it: it must be the directory that Model Server watches."
         ) from None
     except OSError as error:
-        raise UsageError(f"The model base path {path} cannot be made: {error.strerror}.") from error
+        raise BasePathError(f"The model base path {path} cannot be made: {error.strerror}.") from error
     return path
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import PublishError, VersionRemovedError
+from tendies_ops.errors import BasePathError, PublishError, VersionRemovedError
 from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
@@ -52,7 +52,7 @@ def hold_lease(
 
     :param holder: who, in words that help whoever has to wait.
     :raises VersionRemovedError: there is no such version.
-    :raises PublishError: the lease cannot be written.
+    :raises BasePathError: the lease cannot be written.
     """
     path = model_base_path / STATE_DIRECTORY / "leases" / f"{version}-{uuid.uuid4().hex}.json"
     owner = Owner.me()
@@ -65,7 +65,7 @@ def hold_lease(
         (state_directory(model_base_path) / "leases").mkdir(exist_ok=True)
         write()
     except OSError as error:
-        raise PublishError(f"The lease {path} cannot be written: {error.strerror}.") from error
+        raise BasePathError(f"The lease {path} cannot be written: {error.strerror}.") from error
     heartbeat = Heartbeat(path, interval_s=heartbeat_s, restore=write)
     try:
         # Looked at after the lease is there: retention looks for leases again after it has moved a version away.

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import LockHeldError, PublishError, StoppedError
+from tendies_ops.errors import BasePathError, LockHeldError, StoppedError
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
 
@@ -105,7 +105,7 @@ def lock_base_path(
     :param timeout_s: how long to wait for another holder.
     :raises LockHeldError: somebody else held it all that time; it is named.
     :raises StoppedError: ``cancelled`` was set meanwhile.
-    :raises PublishError: the base path cannot be written.
+    :raises BasePathError: the base path cannot be written.
     """
     lock = _acquire(model_base_path, purpose, timeout_s, StaleWatch(stale_after_s), cancelled)
     heartbeat = Heartbeat(lock.path, interval_s=min(_HEARTBEAT_S, stale_after_s / 4))
@@ -122,7 +122,7 @@ def _acquire(
     try:
         directory = state_directory(model_base_path)
     except OSError as error:
-        raise PublishError(f"{model_base_path} cannot be written: {error.strerror}.") from error
+        raise BasePathError(f"{model_base_path} cannot be written: {error.strerror}.") from error
     deadline_s = time.monotonic() + timeout_s
     while True:
         now_s = time.monotonic()
@@ -176,7 +176,7 @@ def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None
     except (FileExistsError, FileNotFoundError):
         return None  # another one was faster, or its cleaning took our ticket: look again
     except OSError as error:
-        raise PublishError(f"The lock {path} cannot be made: {error.strerror}.") from error
+        raise BasePathError(f"The lock {path} cannot be made: {error.strerror}.") from error
     finally:
         ticket.unlink(missing_ok=True)
     if _newest(directory).generation != generation:  # we were paused between looking and linking

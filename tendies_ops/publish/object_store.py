@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import PublishError
+from tendies_ops.errors import BasePathError
 from tendies_ops.files import digest_bytes
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.publish.versions import next_version, parse_version
@@ -44,7 +44,8 @@ def publish_to_store(
 
     :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
-    :raises PublishError: it is not what its manifest says, or the store does not take it or give it back unchanged.
+    :raises PublishError: it is not what its manifest says.
+    :raises BasePathError: the store does not take it or give it back unchanged.
     """
     manifest = read_manifest(saved_model_dir)
     verify_files(saved_model_dir, manifest)
@@ -65,7 +66,7 @@ def _store_errors_in_words(url: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PublishError(
+        raise BasePathError(
             f"{url} cannot be read or written: {error}. Run the same again: it takes the next number, and no server "
             "loads what is not whole."
         ) from error
@@ -112,4 +113,4 @@ def _write_and_compare(store: ObjectStore, path: str, data: bytes) -> None:
     store.write(path, data)
     if digest_bytes(store.read(path)) != digest_bytes(data):
         store.remove(path)  # the last one would pass for a whole version
-        raise PublishError(f"{store.url}/{path} does not hold what was written. Run the same again.")
+        raise BasePathError(f"{store.url}/{path} does not hold what was written. Run the same again.")

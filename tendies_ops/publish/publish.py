@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import PublishError, VersionExistsError
+from tendies_ops.errors import BasePathError, PublishError, VersionExistsError
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import HistoryRecord, append_history, versions_ever
 from tendies_ops.publish.layout import discard, ensure_base_path, list_withdrawn, remove_leftovers
@@ -144,7 +144,7 @@ def make_visible(
             raise VersionExistsError(f"{path} appeared while its content was being copied. Run the same again.")
         staging.rename(path)
     except OSError as error:
-        raise PublishError(f"{staging} could not be renamed to {path}: {error.strerror}. Run it again.") from error
+        raise BasePathError(f"{staging} could not be renamed to {path}: {error.strerror}. Run it again.") from error
     sync_directory(model_base_path)
     record = HistoryRecord(
         "published",

@@ -8,7 +8,7 @@ import stat
 import threading
 from pathlib import Path
 
-from tendies_ops.errors import PublishError, StoppedError
+from tendies_ops.errors import BasePathError, PublishError, StoppedError
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.layout import new_staging_path
 from tendies_ops.spec.manifest import Manifest, verify_files
@@ -37,7 +37,7 @@ def stage_version(
         _verify(staging, saved_model_dir, manifest)
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise PublishError(
+        raise BasePathError(
             f"{saved_model_dir} could not be copied into {model_base_path}: {error.strerror} ({error.filename})."
         ) from error
     except BaseException:
@@ -50,12 +50,12 @@ def check_space(saved_model_dir: Path, model_base_path: Path) -> None:
     """
     Make sure that a copy fits.
 
-    :raises PublishError: it does not; says how much is missing.
+    :raises BasePathError: it does not; says how much is missing.
     """
     size_bytes = tree_size_bytes(saved_model_dir)
     free_bytes = shutil.disk_usage(model_base_path).free
     if free_bytes < size_bytes + _SPARE_BYTES:
-        raise PublishError(
+        raise BasePathError(
             f"{model_base_path} has {free_bytes / 1e6:.0f} MB free and the version needs {size_bytes / 1e6:.0f} MB. "
             "Make room, or keep fewer old versions (`keep_versions`)."
         )

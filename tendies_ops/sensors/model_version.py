@@ -18,14 +18,15 @@ from tendies_ops.hooks.model_server import (
     ModelServerConnection,
     ModelServerHook,
 )
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S, ModelVersionTrigger
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
 
-class ModelVersionSensor(BaseSensorOperator):
+class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
     """
     Wait until every replica serves a version: version N, or any that is newer than N.
 
@@ -38,6 +39,7 @@ class ModelVersionSensor(BaseSensorOperator):
     :param servers: REST base URLs instead of the connection's. (templated)
     :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
     :param poke_interval: seconds between two looks; default the connection's poll interval.
+    :param retry_policy: which errors are retried; default those that time can mend.
     """
 
     template_fields: Sequence[str] = ("model_name", "version", "newer_than", "model_server_conn_id", "servers")
@@ -53,9 +55,14 @@ class ModelVersionSensor(BaseSensorOperator):
         servers: Sequence[str] | str | None = None,
         deferrable: bool = False,
         poke_interval: timedelta | float | None = None,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=DEFAULT_POLL_INTERVAL_S if poke_interval is None else poke_interval, **kwargs)
+        super().__init__(
+            poke_interval=DEFAULT_POLL_INTERVAL_S if poke_interval is None else poke_interval,
+            retry_policy=retry_policy,
+            **kwargs,
+        )
         if (version is None) == (newer_than is None):
             raise UsageError(f"Give task {self.task_id} either `version` or `newer_than`.")
         self.model_name = model_name

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import BaseOperator, RetryAction
+from airflow.sdk import DAG, BaseOperator, ExceptionRetryPolicy, RetryAction
 
 from tendies_ops import errors
 from tendies_ops.errors import StoppedError, TendiesError, UsageError
-from tendies_ops.operators.base import RETRY_POLICY, TendiesOperator
+from tendies_ops.hooks.retry_policy import RETRY_POLICY
+from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator, remove_old_exports
 from tendies_ops.operators.release import ReleaseModelVersionOperator
-from tendies_ops.operators.review import ReviewModelVersionOperator
+from tendies_ops.operators.review import ApproveReleaseOperator, ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.operators.shards import BatchShardOperator, batch_inference_group
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.stop_flag import StopFlag
 
@@ -32,14 +34,13 @@ OPERATORS: list[type[BaseOperator]] = [
     BatchInferenceOperator,
     ModelVersionSensor,
 ]
-ERRORS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, TendiesError)]
 
 
 def own_arguments(operator: type[BaseOperator]) -> list[inspect.Parameter]:
     """The arguments that the operator and our base add to Airflow's."""
     found: dict[str, inspect.Parameter] = {}
     for cls in reversed(operator.__mro__):
-        if cls.__module__.startswith("tendies_ops."):
+        if cls.__module__.startswith("tendies_ops.") and "__init__" in vars(cls):
             found |= inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     return [parameter for name, parameter in found.items() if name not in ("self", "kwargs")]
 
@@ -56,7 +57,7 @@ def test_every_text_argument_is_a_template_field(operator: type[BaseOperator]) -
     assert texts <= set(operator.template_fields)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", errors.all_errors(), ids=lambda error: error.__name__)
 def test_what_a_retry_can_mend_is_retried_and_the_rest_fails_at_once(error: type[TendiesError]) -> None:
     decision = RETRY_POLICY.evaluate(error("x"), try_number=1, max_tries=3)
 
@@ -67,16 +68,72 @@ def test_an_error_that_is_not_ours_is_left_to_the_task_s_retries() -> None:
     assert RETRY_POLICY.evaluate(MemoryError(), try_number=1, max_tries=3).action == RetryAction.DEFAULT
 
 
-@pytest.mark.parametrize("operator", [ExportSavedModelOperator, ReleaseModelVersionOperator, BatchInferenceOperator])
-def test_the_retry_policy_of_a_task_can_be_another(operator: Any) -> None:
-    needed = {
-        ExportSavedModelOperator: {"spec": "s"},
-        ReleaseModelVersionOperator: {"saved_model_dir": "d"},
-        BatchInferenceOperator: {"input_path": "i", "output_path": "o", "model_name": "m"},
-    }[operator]
+NEEDED: dict[type[BaseOperator], dict[str, Any]] = {
+    ExportSavedModelOperator: {"spec": "s"},
+    ReviewModelVersionOperator: {"saved_model_dir": "d"},
+    ReleaseModelVersionOperator: {"saved_model_dir": "d"},
+    RollbackModelVersionOperator: {"model_name": "m"},
+    BatchInferenceOperator: {"input_path": "i", "output_path": "o", "model_name": "m"},
+    BatchShardOperator: {"input_path": "i", "output_path": "o", "model_name": "m"},
+    ModelVersionSensor: {"model_name": "m", "version": 1},
+    ApproveReleaseOperator: {"saved_model_dir": "d", "subject": "Release?"},
+}
+#: operator -> an argument that is mapped over, with its value in the first task
+MAPPED: dict[type[BaseOperator], dict[str, Any]] = {
+    BatchShardOperator: {"shard": {"index": 0, "count": 1, "slots": 1, "version": 1}},
+    ModelVersionSensor: {"servers": "http://a"},
+    ApproveReleaseOperator: {"model_base_path": "b"},
+}
 
-    assert operator(task_id="t", **needed).retry_policy is RETRY_POLICY
-    assert operator(task_id="t", retry_policy=None, **needed).retry_policy is None
+
+def plain_and_mapped(operator: Any, **arguments: Any) -> tuple[Any, Any]:
+    """A task, and the first of a mapped one, made with the same arguments."""
+    mapped_over = MAPPED.get(operator, {"model_base_path": "b"})
+    with DAG("plain_and_mapped"):
+        plain = operator(task_id="plain", **NEEDED[operator], **mapped_over, **arguments)
+        lists = {name: [value] for name, value in mapped_over.items()}
+        mapped = operator.partial(task_id="mapped", **NEEDED[operator], **arguments).expand(**lists)
+    assert mapped.retry_policy is plain.retry_policy, "the scheduler and the worker see one policy"
+    return plain, mapped.unmap(mapped_over)
+
+
+@pytest.mark.parametrize("operator", NEEDED)
+def test_plain_and_mapped_tasks_have_the_same_retry_policy(operator: Any) -> None:
+    plain, mapped = plain_and_mapped(operator)
+
+    assert plain.retry_policy is RETRY_POLICY
+    assert mapped.retry_policy is RETRY_POLICY
+
+
+@pytest.mark.parametrize("operator", NEEDED)
+def test_the_retry_policy_of_a_task_can_be_another(operator: Any) -> None:
+    plain, mapped = plain_and_mapped(operator, retry_policy=None)
+
+    assert (plain.retry_policy, mapped.retry_policy) == (None, None)
+
+
+def test_a_dag_s_default_arguments_choose_the_retry_policy_of_all_its_tasks() -> None:
+    other = ExceptionRetryPolicy(rules=[])
+    with DAG("own_policy", default_args={"retry_policy": other}):
+        batch_inference_group(input_path="i", output_path="o", model_name="m")
+        plain = BatchInferenceOperator(task_id="plain", input_path="i", output_path="o", model_name="m")
+
+    group: Any = plain.dag
+    assert {task.retry_policy for task in group.tasks} == {other}
+
+
+@pytest.mark.parametrize("operator", NEEDED)
+def test_a_mapped_task_has_every_default_of_a_plain_one(operator: Any) -> None:
+    """``.partial()`` fills in Airflow's defaults before ``__init__`` has a say."""
+    plain, mapped = plain_and_mapped(operator)
+    differing = {
+        name
+        for name in vars(plain)
+        if not name.startswith("_") and name not in {"task_id", "start_from_trigger", "task_group"}
+        if getattr(plain, name) != getattr(mapped, name, "missing")
+    }
+
+    assert differing == set()
 
 
 class _Deaf(TendiesOperator):

@@ -29,7 +29,7 @@ from tests.support.airflow_home import REPOSITORY
 from tests.with_airflow.test_operators import OPERATORS, own_arguments
 
 TEXT = (REPOSITORY / "docs" / "reference" / "airflow.md").read_text(encoding="utf-8")
-SHARED = {"model_server_conn_id", "servers"}
+SHARED = {"model_server_conn_id", "servers", "retry_policy"}
 
 
 def section(heading: str) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tendies_ops.errors import CheckpointChangedError, CheckpointError, TendiesError
+from tendies_ops.errors import CheckpointChangedError, CheckpointError, CheckpointMissingError, TendiesError
 from tendies_ops.files import digest_file
 from tendies_ops.files.digests import digest_of_digests
 
@@ -43,12 +43,12 @@ def _in_directory(directory: Path) -> Path:
         if _is_inside(named, directory) and _prefix_exists(named):
             return _require_complete(named)
         found = f"It holds {', '.join(p.name for p in prefixes)}." if prefixes else "It holds no other checkpoint."
-        raise CheckpointError(
+        raise CheckpointMissingError(
             f"{directory / 'checkpoint'} says that the checkpoint is {named}, which is not there. "
             f"{found} Give the prefix of the one that you mean, or restore the missing files."
         )
     if not prefixes:
-        raise CheckpointError(
+        raise CheckpointMissingError(
             f"{directory} holds no checkpoint: no `checkpoint` file, no *.index, no *.ckpt. {_contents_of(directory)}"
         )
     return max(prefixes, key=lambda prefix: (step_of(prefix) if step_of(prefix) is not None else -1, prefix.name))
@@ -66,7 +66,7 @@ def _named_by_state_file(directory: Path) -> Path | None:
     try:
         match = _STATE_PATH.search(state.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"The state file {state} cannot be read: {error}.") from error
+        raise CheckpointMissingError(f"The state file {state} cannot be read: {error}.") from error
     if match is None:
         raise CheckpointError(f"The state file {state} names no checkpoint (no `model_checkpoint_path:` line).")
     return directory / _unescaped(match["path"])
@@ -94,13 +94,15 @@ def _require_complete(prefix: Path) -> Path:
         return prefix  # V1: one file
     if not Path(f"{prefix}.index").is_file():
         if shards:
-            raise CheckpointError(f"The checkpoint {prefix} has no {prefix.name}.index beside its data; copy it too.")
-        raise CheckpointError(f"There is no checkpoint at {prefix}. {_contents_of(prefix.parent)}")
+            raise CheckpointMissingError(
+                f"The checkpoint {prefix} has no {prefix.name}.index beside its data; copy it too."
+            )
+        raise CheckpointMissingError(f"There is no checkpoint at {prefix}. {_contents_of(prefix.parent)}")
     count = max((int(match["count"]) for s in shards if (match := _SHARD.match(s.name)) and match["count"]), default=0)
     missing = [n for n in range(count) if not Path(f"{prefix}.data-{n:05d}-of-{count:05d}").is_file()]
     if not shards or missing:
         name = f"{prefix.name}.data-{missing[0]:05d}-of-{count:05d}" if missing else f"{prefix.name}.data-*"
-        raise CheckpointError(f"The checkpoint {prefix} is not whole: {name} is missing. Copy all of its files.")
+        raise CheckpointMissingError(f"The checkpoint {prefix} is not whole: {name} is missing. Copy all of its files.")
     return prefix
 
 
@@ -121,7 +123,7 @@ def digest_of_files(files: list[Path]) -> str:
         # The names of the files are left out: the same weights under another name are the same weights.
         return digest_of_digests({f"{number:05d}": digest_file(path) for number, path in enumerate(files)})
     except OSError as error:
-        raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise CheckpointMissingError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
 @contextlib.contextmanager

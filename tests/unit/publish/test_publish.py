@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import PublishError, StoppedError, UsageError
+from tendies_ops.errors import BasePathMissingError, PublishError, StoppedError
 from tendies_ops.publish import lock, publish_version
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
@@ -161,7 +161,7 @@ def test_a_pipe_inside_the_source_is_refused_and_does_not_hang(tmp_path: Path, b
 
 
 def test_a_base_path_below_nothing_is_a_typing_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Neither the model base path"):
+    with pytest.raises(BasePathMissingError, match="Neither the model base path"):
         publish_version(make_candidate(tmp_path / "a"), tmp_path / "modles" / "stripes")
 
 
