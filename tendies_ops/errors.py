@@ -204,7 +204,7 @@ class ReviewNeededError(ReleaseError):
 
 
 class NotNowError(ReleaseError):
-    """A batch run uses the version, or the base path could not be written: the same again goes on or puts it right."""
+    """A run or a release uses the version, or the base path could not be written. Retrying later goes on from there."""
 
     retryable = True
 

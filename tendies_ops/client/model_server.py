@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +17,23 @@ from requests.cookies import extract_cookies_to_jar
 
 from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
-from tendies_ops.errors import BadAnswerError, UsageError, VersionGoneError
+from tendies_ops.errors import BadAnswerError, RequestRefusedError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
-from tendies_ops.rest_api.status import VersionStatus, parse_version_statuses
+from tendies_ops.rest_api.status import (
+    STABLE,
+    ServedVersions,
+    VersionStatus,
+    highest_serving,
+    parse_version_statuses,
+)
 from tendies_ops.rest_api.urls import metadata_path, predict_path, status_path
 
 _CONNECT_TIMEOUT_S = 10.0
 _PIECE_BYTES = 1 << 18  # of an answer: what is read at once stays in the cache until it is put together
 _CONNECTIONS = 64  # kept open at most; a thread takes one
+_NO_SUCH_LABEL = frozenset({400, 404, 405, 501})  # "Unrecognized servable version label"; or there is no such route
+# "Servable not found for request: Specific(m, 2)" for a label: it names version 2, which the server does not serve.
+_NAMED_BY_LABEL = re.compile(r"Specific\(.*, (\d+)\)")
 
 
 class ModelServerClient:
@@ -80,6 +90,36 @@ class ModelServerClient:
         """
         return parse_version_statuses(self._get(status_path(model_name)))
 
+    def version_of_label(self, model_name: str, label: str) -> int | None:
+        """
+        Return the version that a label names, served or not; None if the server has no such label for the model.
+
+        Asked by the metadata: a status URL answers for all versions, whatever label it names.
+
+        :raises RequestRefusedError: something in front of the server refuses the question (401, 403), so the answer is
+            unknown.
+        """
+        try:
+            return _version_of_metadata(self.metadata(model_name, label=label))
+        except VersionGoneError as error:
+            named = _NAMED_BY_LABEL.search(error.server_words)
+            return int(named.group(1)) if named else None
+        except RequestRefusedError as error:
+            if error.http_status in _NO_SUCH_LABEL:
+                return None
+            raise
+
+    def served_versions(self, model_name: str, *, label: str = STABLE) -> ServedVersions:
+        """
+        Return every version's state, and the version that the label names.
+
+        The label is asked first: while it is moved, the version that it named a moment ago still serves.
+
+        :raises VersionGoneError: the server does not know the model.
+        """
+        labelled = self.version_of_label(model_name, label)
+        return ServedVersions(self.version_statuses(model_name), labelled)
+
     def serving_version(self, model_name: str) -> int:
         """
         The highest version that is AVAILABLE, which is the one that answers requests without a version.
@@ -87,9 +127,9 @@ class ModelServerClient:
         :raises VersionGoneError: the server does not know the model, or serves no version of it.
         """
         statuses = self.version_statuses(model_name)
-        available = [version for version, status in statuses.items() if status.state == "AVAILABLE"]
-        if available:
-            return max(available)
+        highest = highest_serving(statuses)
+        if highest is not None:
+            return highest
         states = ", ".join(f"version {s.version} is {s.state} {s.error_message}".strip() for s in statuses.values())
         raise VersionGoneError(f"{self.base_url} serves no version of {model_name}: {states or 'it knows none'}.")
 
@@ -162,6 +202,16 @@ class ModelServerClient:
         if body is not None:
             request.headers["Content-Length"] = str(len(body))
         return request
+
+
+def _version_of_metadata(document: Mapping[str, Any]) -> int | None:
+    """None: a stand-in that knows no labels has answered something else."""
+    try:
+        return int(document["model_spec"]["version"])
+    except (KeyError, TypeError):
+        return None
+    except ValueError as error:
+        raise BadAnswerError(f"This metadata names no version: {str(document)[:200]}.") from error
 
 
 def _read_body(raw: urllib3.HTTPResponse, deadline_s: float) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -17,6 +18,9 @@ from tendies_ops.files import digest_bytes
 SizePolicy = Literal["fit", "pad", "crop", "tile"]
 OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]
 
+#: In place of a version's number: the highest that is AVAILABLE, also one that a release is still proving.
+NEWEST = "newest"
+_LABEL = re.compile(r"[^/:\s]+")  # what Model Server's REST paths can name
 #: Options that change what an output holds. A picture done under other values of these is done again.
 _DIGESTED = (
     "size", "size_policy", "overlap", "restore_size", "class_pixels", "animated", "output_format", "output_quality",
@@ -45,7 +49,8 @@ class BatchOptions:
     :param input: folder or fsspec URL of the pictures.
     :param output: folder or fsspec URL of the results; the tree of ``input`` is mirrored below it.
     :param servers: REST base URLs of the replicas; each must serve the pinned version.
-    :param version: the version to pin; absent: the highest that is AVAILABLE on every server.
+    :param version: the version to pin: its number, a label that the servers know, or ``newest`` for the highest that is
+        AVAILABLE on every server, proved or not; absent: the version in service.
     :param include: globs; only what matches one of them is done. A pattern without ``/`` is held against the name.
     :param exclude: globs; what matches one of them is left out, whole folders too.
     :param max_batch_size: pictures in a request, at most.
@@ -82,7 +87,7 @@ class BatchOptions:
     output: str
     model_name: str
     servers: tuple[str, ...]
-    version: int | None = None
+    version: int | str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     include_hidden: bool = False
@@ -126,6 +131,7 @@ class BatchOptions:
     def __post_init__(self) -> None:
         _check(bool(self.servers), "at least one server's address is needed, such as http://localhost:8501")
         _check(bool(self.model_name), "the model's name is empty")
+        object.__setattr__(self, "version", parse_version_choice(self.version))
         for name in _ONE_OR_MORE:
             value = getattr(self, name)
             _check(value is None or value >= 1, f"{name} is {value}; it must be 1 or more")
@@ -175,6 +181,25 @@ class BatchOptions:
         if allowed is None:
             return None
         return failed <= allowed if total else self.allow_empty
+
+
+def parse_version_choice(given: int | str | None) -> int | str | None:
+    """
+    Read which version a batch is to use: a number, also as text, a label, or ``newest``.
+
+    :raises UsageError: it is not one of these.
+    """
+    if given is None or (isinstance(given, str) and _LABEL.fullmatch(given) and not given.lstrip("+-").isdigit()):
+        return given
+    try:
+        number = int(given)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise UsageError(
+            f"version is {given!r}; give the number of a version (1 or more), a label such as stable, or {NEWEST}."
+        )
+    return number
 
 
 def new_run_id() -> str:

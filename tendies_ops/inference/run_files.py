@@ -146,7 +146,8 @@ class RunFiles:
     def _write_page(self, report: BatchReport) -> None:
         counts = {"done": report.done, "skipped": report.skipped, "failed": report.failed, "total": report.total}
         facts = {
-            "Model": f"{report.model_name}, version {report.version}",
+            "Model": f"{report.model_name}, version {report.version}"
+            + (f": {report.version_reason}" if report.version_reason else ""),
             "Model digest": report.model_digest or "not known: the version directory was not in reach",
             "Input": report.input,
             "Output": report.output,

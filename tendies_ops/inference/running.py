@@ -27,9 +27,11 @@ from tendies_ops.inference.results.table import ResultList
 from tendies_ops.inference.rotation import describe_replicas
 from tendies_ops.inference.run_files import RunFiles
 from tendies_ops.inference.servers import (
+    PinnedVersion,
     find_answers,
     find_manifest,
     find_optimized_sheet,
+    no_note,
     open_replicas,
     pin_version,
     pinned_version,
@@ -49,17 +51,20 @@ def run_batch(
     *,
     cancelled: threading.Event | None = None,
     on_progress: Callable[[BatchProgress], None] | None = None,
+    on_note: Callable[[str], None] = no_note,
 ) -> BatchReport:
     """
     Run every picture below ``options.input`` through one version of a served model.
 
     :param cancelled: set it to stop: the run raises within two seconds.
     :param on_progress: called a few times a second, in a thread of its own; a call that raises or hangs costs progress.
+    :param on_note: gets a sentence that says which version is used and why, and one when the run has to wait for it.
     :raises StoppedError: ``cancelled`` was set. What is done is kept.
     :raises InputFolderError: the input cannot be read, or holds no picture and ``allow_empty`` is off.
     :raises OutputFolderError: the results cannot be written.
     :raises OutputOwnedError: the output folder holds results that are not this run's.
-    :raises VersionGoneError: the pinned version is not served, or no longer.
+    :raises VersionGoneError: the pinned version is not served, or no longer; or no version is in service.
+    :raises NotNowError: a release was proving the only version that serves, for longer than ``sick_deadline_s``.
     :raises ServerUnreachableError: no server answers at the start.
     :raises ServerSickError: the servers said no for longer than ``sick_deadline_s``.
     :raises WrongContractError: the model does not take and give image files.
@@ -70,14 +75,14 @@ def run_batch(
     with contextlib.closing(source), open_replicas(options) as replicas, target.locked(options.shard):
         setting = _Setting(source, target, replicas, cancelled, on_progress)
         while True:
-            with pinned_version(replicas, options, cancelled) as version:
+            with pinned_version(replicas, options, cancelled, on_note) as pin:
                 try:
-                    return _run_version(options, version, setting)
+                    return _run_version(options, pin, setting)
                 except VersionGoneError as error:
                     gone = error
             for replica in replicas:
                 replica.start_over()
-            options = _after_version_gone(options, version, replicas, gone)
+            options = _after_version_gone(options, pin.version, setting, gone)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class _Setting:
     on_progress: Callable[[BatchProgress], None] | None
 
 
-def _run_version(options: BatchOptions, version: int, setting: _Setting) -> BatchReport:
+def _run_version(options: BatchOptions, pin: PinnedVersion, setting: _Setting) -> BatchReport:
+    version = pin.version
     manifest = find_manifest(options, version)
     answers = find_answers(setting.replicas, options, version, manifest)
     options = _with_contract(options, manifest, answers)
@@ -100,20 +106,20 @@ def _run_version(options: BatchOptions, version: int, setting: _Setting) -> Batc
         options, answers, setting.source, setting.target, lambda: files_to_do(options, setting.source)
     )
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest, input_folder)
-    return _Run(options, stamp, answers, setting, manifest=manifest).execute()
+    return _Run(options, stamp, answers, setting, manifest=manifest, version_reason=pin.why).execute()
 
 
 def _after_version_gone(
-    options: BatchOptions, version: int, replicas: list[Replica], error: VersionGoneError
+    options: BatchOptions, version: int, setting: _Setting, error: VersionGoneError
 ) -> BatchOptions:
     """
-    The options of the run that starts over with the version that serves now, when that is wanted.
+    The options of the run that starts over with the version that is in service now, when that is wanted.
 
     :raises VersionGoneError: it is not, or nothing newer serves.
     """
-    if options.on_version_gone != "newest" or options.version is not None:
+    if options.on_version_gone != "newest" or isinstance(options.version, int):
         raise error
-    now_served = pin_version(replicas, options)
+    now_served = pin_version(setting.replicas, options, setting.cancelled).version
     if now_served <= version:  # so that it comes to an end
         raise error
     return options.replaced(run_id=f"{options.run_id.partition(_STARTED_OVER)[0]}{_STARTED_OVER}{now_served}")
@@ -123,10 +129,18 @@ class _Run:
     """What one run holds open."""
 
     def __init__(
-        self, options: BatchOptions, stamp: RunStamp, answers: Answers, setting: _Setting, *, manifest: Manifest | None
+        self,
+        options: BatchOptions,
+        stamp: RunStamp,
+        answers: Answers,
+        setting: _Setting,
+        *,
+        manifest: Manifest | None,
+        version_reason: str,
     ) -> None:
         self._options, self._stamp, self._answers, self._setting = options, stamp, answers, setting
         self._source, self._target, self._manifest = setting.source, setting.target, manifest
+        self._version_reason = version_reason
         self._files = RunFiles(self._target, options.run_id)
         self._learned = LearnedFile(self._target.state / "learned.json", stamp.model_name, stamp.version)
         self._tally = Tally(results=ResultList(self._target.state) if answers.kind == "values" else None)
@@ -225,6 +239,7 @@ class _Run:
             run_id=options.run_id,
             model_name=stamp.model_name,
             version=stamp.version,
+            version_reason=self._version_reason,
             model_digest=stamp.model_digest,
             options_digest=stamp.options_digest,
             input=options.input,

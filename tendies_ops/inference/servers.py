@@ -5,22 +5,38 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.errors import ModelServerError, PublishError, VersionGoneError, VersionRemovedError
+from tendies_ops.errors import (
+    ModelServerError,
+    NotNowError,
+    PublishError,
+    StoppedError,
+    TendiesError,
+    VersionGoneError,
+    VersionRemovedError,
+)
+from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.inference.exchange import Replica
-from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.options import NEWEST, BatchOptions
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.results import Answers, describe_answers
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import STABLE, ServedVersions
 from tendies_ops.spec import Manifest, read_manifest
 
 _NOTICED_WITHIN_S = 5.0  # Model Server looks every second unless told otherwise
+_LOOK_EVERY_S = 0.2
+Say = Callable[[str], None]
+
+
+def no_note(_: str) -> None:
+    """Drop the sentence."""
 
 
 @contextlib.contextmanager
@@ -40,86 +56,140 @@ def open_replicas(options: BatchOptions) -> Iterator[list[Replica]]:
         ]
 
 
-def pin_version(replicas: Sequence[Replica], options: BatchOptions) -> int:
+@dataclass(frozen=True)
+class PinnedVersion:
+    """The version that a run uses throughout."""
+
+    version: int
+    why: str  #: this version, as a clause
+
+
+def pin_version(
+    replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event, say: Say = no_note
+) -> PinnedVersion:
     """
-    The version that this run uses throughout: asked for once.
+    Choose the version that this run uses throughout, as ``options.version`` says.
 
     A server that does not answer, or does not serve that version yet while another one does, is left out until it is
-    well and does. A run that starts while servers are restarted, or are at different versions, thus goes through.
+    well and does. A run that starts while servers are restarted, or are at different versions, thus goes through. While
+    a release is proving the only version that is AVAILABLE, its end is waited for.
 
-    :raises VersionGoneError: no server serves the wanted version; or no version is served by all that answer.
+    :param say: gets a sentence when the run has to wait.
+    :raises VersionGoneError: no server serves the wanted version; or no version is in service.
+    :raises NotNowError: a release has not come to an end within ``sick_deadline_s``.
     :raises ModelServerError: no server answers.
+    :raises StoppedError: ``cancelled`` was set.
     """
-    available = _available_versions(replicas, options.model_name)
-    version = options.version if options.version is not None else max(_common(available, options))
-    lacking = [replica for replica, versions in available.items() if version not in versions]
-    if len(lacking) == len(available):
-        raise VersionGoneError(
-            f"{lacking[0].client.base_url} does not serve version {version} of {options.model_name}; "
-            f"it serves {_listed(available[lacking[0]])}."
-        )
-    for replica, versions in available.items():
-        if version in versions:
-            replica.health.on_look(None, time.monotonic())  # it may have been left out for lack of another version
-        else:
-            words = f"{replica.client.base_url} serves {_listed(versions)} instead of version {version}"
-            replica.health.on_trouble(VersionGoneError(words), time.monotonic())
-    return version
+    started_s = time.monotonic()
+    waits = False
+    while True:
+        served = _served_versions(replicas, options)
+        waited_s = time.monotonic() - started_s
+        found = _choose(options, served.values(), _look_at_base_path(options, waited_s))
+        if found.version is not None:
+            _leave_out_others(served, found.version, options)
+            return PinnedVersion(found.version, found.why)
+        if not found.settles or waited_s > options.sick_deadline_s:
+            raise _nothing_to_pin(options, found)
+        if not waits:
+            say(f"Waiting for a version of {options.model_name} to be in service: {found.why}.")
+            waits = True
+        if cancelled.wait(_LOOK_EVERY_S):
+            raise StoppedError("The batch run was asked to stop while it waited for a version to be in service.")
 
 
 @contextlib.contextmanager
-def pinned_version(replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event) -> Iterator[int]:
+def pinned_version(
+    replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event, say: Say = no_note
+) -> Iterator[PinnedVersion]:
     """
     The version that this run uses, kept from being withdrawn while it lasts where its directory can be seen.
 
     One that was withdrawn a moment ago answers until the server has looked at its directory. It is not taken: its
     digest cannot be known any more. Servers are asked again until they have noticed, or seem to have another directory.
 
-    :raises VersionGoneError, ModelServerError: as :func:`pin_version` does.
+    :raises VersionGoneError, NotNowError, ModelServerError, StoppedError: as :func:`pin_version` does.
     :raises PublishError: the lease cannot be written.
     """
     with contextlib.ExitStack() as stack:
         deadline_s = time.monotonic() + _NOTICED_WITHIN_S
-        version = pin_version(replicas, options)
-        while not _lease(stack, options, version) and time.monotonic() < deadline_s and not cancelled.wait(0.2):
-            version = pin_version(replicas, options)
-        yield version
+        pin = pin_version(replicas, options, cancelled, say)
+        while not _lease(stack, options, pin.version) and time.monotonic() < deadline_s and not cancelled.wait(0.2):
+            pin = pin_version(replicas, options, cancelled, say)
+        say(f"Using version {pin.version} of {options.model_name}: {pin.why}.")
+        yield pin
 
 
-def _available_versions(replicas: Sequence[Replica], model_name: str) -> dict[Replica, set[int]]:
+def _look_at_base_path(options: BatchOptions, waited_s: float) -> BasePathView:
+    """Servers that have not noticed within some seconds that a directory has gone watch another one."""
+    base = look_at_base_path(options.model_base_path)
+    return base if waited_s < _NOTICED_WITHIN_S else base.without_versions()
+
+
+def _choose(options: BatchOptions, served: Collection[ServedVersions], base: BasePathView) -> InService:
+    wanted = options.version
+    if isinstance(wanted, int):
+        by_plan = "the plan of the shards pinned it"
+        return InService(wanted, by_plan if options.shard else "it was asked for by its number")
+    if wanted is None:
+        return version_in_service(served, base)
+    if wanted == NEWEST:
+        common = frozenset.intersection(*(one.serving for one in served))
+        return InService(max(common, default=None), "the newest was asked for")
+    if all(one.labelled is None for one in served):
+        return InService(None, f"no server knows the label {wanted}")
+    return version_in_service(served, base, label=wanted)
+
+
+def _nothing_to_pin(options: BatchOptions, found: InService) -> TendiesError:
+    servers = ", ".join(options.servers)
+    words = f"No version of {options.model_name} can be used on {servers}: {found.why}."
+    if found.settles:
+        return NotNowError(f"{words} Nothing changed within {options.sick_deadline_s:g} s; run the batch again later.")
+    return VersionGoneError(f"{words} Release one, or roll back; `version` (--version) names another one.")
+
+
+def _leave_out_others(served: dict[Replica, ServedVersions], version: int, options: BatchOptions) -> None:
+    lacking = [replica for replica, one in served.items() if version not in one.serving]
+    if len(lacking) == len(served):
+        raise VersionGoneError(
+            f"{lacking[0].client.base_url} does not serve version {version} of {options.model_name}; "
+            f"it serves {_listed(served[lacking[0]].serving)}."
+        )
+    for replica, one in served.items():
+        if version in one.serving:
+            replica.health.on_look(None, time.monotonic())  # it may have been left out for lack of another version
+        else:
+            words = f"{replica.client.base_url} serves {_listed(one.serving)} instead of version {version}"
+            replica.health.on_trouble(VersionGoneError(words), time.monotonic())
+
+
+def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict[Replica, ServedVersions]:
     """
     What each server that answers serves. The others are left out.
 
     :raises ModelServerError: none answers; this is what the first one met with.
     """
     with ThreadPoolExecutor(len(replicas)) as pool:  # one that is silent must not hold up the others
-        answers = list(pool.map(lambda replica: _statuses(replica, model_name), replicas))
-    available = {}
+        answers = list(pool.map(lambda replica: _ask(replica, options), replicas))
+    served = {}
     for replica, answer in zip(replicas, answers, strict=True):
         if isinstance(answer, ModelServerError):
             replica.health.on_trouble(answer, time.monotonic())
         else:
-            available[replica] = {version for version, status in answer.items() if status.state == "AVAILABLE"}
-    if not available:
+            served[replica] = answer
+    if not served:
         raise next(answer for answer in answers if isinstance(answer, ModelServerError))
-    return available
+    return served
 
 
-def _statuses(replica: Replica, model_name: str) -> dict[int, VersionStatus] | ModelServerError:
+def _ask(replica: Replica, options: BatchOptions) -> ServedVersions | ModelServerError:
     try:
-        return replica.client.version_statuses(model_name)
+        if isinstance(options.version, int) or options.version == NEWEST:  # labels do not matter
+            return ServedVersions(replica.client.version_statuses(options.model_name))
+        return replica.client.served_versions(options.model_name, label=options.version or STABLE)
     except ModelServerError as error:
         return error
-
-
-def _common(available: dict[Replica, set[int]], options: BatchOptions) -> set[int]:
-    common = set.intersection(*available.values())
-    if not common:
-        raise VersionGoneError(
-            f"No version of {options.model_name} is AVAILABLE on every one of {', '.join(options.servers)}. "
-            "Release one, or wait until it is loaded."
-        )
-    return common
 
 
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
@@ -172,5 +242,5 @@ def _lease(stack: contextlib.ExitStack, options: BatchOptions, version: int) -> 
     return True
 
 
-def _listed(versions: set[int]) -> str:
+def _listed(versions: Collection[int]) -> str:
     return ", ".join(map(str, sorted(versions, reverse=True))) or "none"

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,14 @@ from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.ownership import claim_output
 from tendies_ops.inference.report import BatchReport, FailedPicture
 from tendies_ops.inference.run_files import RunFiles
-from tendies_ops.inference.servers import find_answers, find_manifest, find_optimized_sheet, open_replicas, pin_version
+from tendies_ops.inference.servers import (
+    find_answers,
+    find_manifest,
+    find_optimized_sheet,
+    no_note,
+    open_replicas,
+    pin_version,
+)
 from tendies_ops.inference.storage import Input, Output, open_folders
 
 _SHARDS_A_SLOT = 6  # one worker of three times the others' slowness then costs at most an eighth of the time
@@ -47,10 +55,17 @@ class ShardPlan:
     size_bytes: int
     shards: int
     slots: int | None = None  #: how many of them run at a time; None: all
+    version_reason: str = ""  #: why this version
 
 
 def plan_shards(
-    options: BatchOptions, *, max_shards: int, pictures_per_shard: int = 500, bytes_per_shard: int = 512 << 20
+    options: BatchOptions,
+    *,
+    max_shards: int,
+    pictures_per_shard: int = 500,
+    bytes_per_shard: int = 512 << 20,
+    cancelled: threading.Event | None = None,
+    on_note: Callable[[str], None] = no_note,
 ) -> ShardPlan:
     """
     List the folder once and decide on how many shards it is worth.
@@ -60,20 +75,23 @@ def plan_shards(
     :param max_shards: run at a time, at most.
     :param pictures_per_shard: fewer than this are not split.
     :param bytes_per_shard: nor are fewer bytes than this.
+    :param cancelled: set it to stop waiting for a release that is under way.
+    :param on_note: gets a sentence when a release has to be waited for.
     :raises InputFolderError: the folder cannot be read.
-    :raises VersionGoneError: the version is not served.
+    :raises VersionGoneError: the version is not served, or no version is in service.
+    :raises NotNowError: a release was proving the only version that serves, for longer than ``sick_deadline_s``.
     """
     source, target = open_folders(options)
     with open_replicas(options) as replicas, target.locked():
-        version = pin_version(replicas, options)
-        answers = find_answers(replicas, options, version, find_manifest(options, version))
+        pin = pin_version(replicas, options, cancelled or threading.Event(), on_note)
+        answers = find_answers(replicas, options, pin.version, find_manifest(options, pin.version))
         claim_output(options, answers, source, target, lambda: files_to_do(options, source))
         merge_shard_ledgers(target.state)
         sizes = [found.size_bytes for found in files_to_do(options.replaced(sample=None), source)]
     wanted = max(math.ceil(len(sizes) / pictures_per_shard), math.ceil(sum(sizes) / bytes_per_shard), 1)
     wanted = 1 if options.sample else max(1, min(wanted, len(sizes)))  # a sample is of the whole folder
     shards = wanted if wanted <= max_shards else min(wanted, _SHARDS_A_SLOT * max_shards, _MOST_SHARDS)
-    return ShardPlan(version, len(sizes), sum(sizes), shards, max_shards)
+    return ShardPlan(pin.version, len(sizes), sum(sizes), shards, max_shards, pin.why)
 
 
 class ShardLedger(Ledger):
@@ -164,6 +182,7 @@ def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str
         run_id=options.run_id,
         model_name=options.model_name,
         version=plan.version,
+        version_reason=plan.version_reason,
         model_digest=first["model_digest"],
         options_digest=first["options_digest"],
         input=options.input,

@@ -22,6 +22,7 @@ from tendies_ops.errors import BasePathError, BasePathMissingError, UsageError
 from tendies_ops.files import sync_directory
 
 STATE_DIRECTORY = ".tendies"
+JOURNAL_NAME = "journal.json"  #: in the state directory, while a release or rollback is under way or was killed
 STAGING_PREFIX = ".tendies-staging-"
 TRASH_PREFIX = ".tendies-trash-"
 #: How the name of a rejected candidate ends: whoever would release it under its old name does not find it.

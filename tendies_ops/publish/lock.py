@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tendies_ops.errors import BasePathError, LockHeldError, StoppedError
-from tendies_ops.publish.layout import state_directory
+from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
 
 STALE_AFTER_S = 60.0
@@ -114,6 +114,14 @@ def lock_base_path(
     finally:
         heartbeat.stop()
         _release(lock)
+
+
+def read_lock(model_base_path: Path) -> LockSeen:
+    """Return the newest lock of a base path without taking it; a released one if there is none."""
+    try:
+        return _newest(model_base_path / STATE_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return LockSeen(0)
 
 
 def _acquire(

@@ -15,11 +15,10 @@ from typing import Literal, get_args
 from tendies_ops.errors import ReleaseError
 from tendies_ops.files import sync_directory, write_text_atomically
 from tendies_ops.publish.history import read_history
-from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
+from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY, state_directory
 from tendies_ops.release.before import Before
 
 Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
-_NAME = "journal.json"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Journal:
 
 def write_journal(model_base_path: Path, journal: Journal) -> None:
     """Make this the state of things, durably."""
-    write_text_atomically(state_directory(model_base_path) / _NAME, json.dumps(asdict(journal), indent=2))
+    write_text_atomically(state_directory(model_base_path) / JOURNAL_NAME, json.dumps(asdict(journal), indent=2))
 
 
 def enter_phase(model_base_path: Path, journal: Journal, phase: Phase, *, reason: str = "") -> Journal:
@@ -69,7 +68,7 @@ def read_journal(model_base_path: Path) -> Journal | None:
 
     :raises ReleaseError: it is there and cannot be read. That is never taken for "nothing there".
     """
-    path = model_base_path / STATE_DIRECTORY / _NAME
+    path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["servers"] = tuple(data["servers"])
@@ -118,5 +117,5 @@ def made_visible(model_base_path: Path, journal: Journal) -> bool:
 
 def close_journal(model_base_path: Path) -> None:
     """The release is over."""
-    (model_base_path / STATE_DIRECTORY / _NAME).unlink(missing_ok=True)
+    (model_base_path / STATE_DIRECTORY / JOURNAL_NAME).unlink(missing_ok=True)
     sync_directory(state_directory(model_base_path))

@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args
 
 from tendies_ops.errors import BadAnswerError
 
+#: The label that a release by labels moves to what it has proved, and that clients ask for.
+STABLE = "stable"
 State = Literal["UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
 
 
@@ -27,9 +29,37 @@ class VersionStatus:
     error_message: str = ""
 
     @property
+    def serves(self) -> bool:
+        """True while the version answers requests."""
+        return self.state == "AVAILABLE"
+
+    @property
+    def loading(self) -> bool:
+        """True from the moment the server begins to load the version until it serves or has failed."""
+        return self.state in {"START", "LOADING"}
+
+    @property
     def failed(self) -> bool:
         """Whether it ended because it could not be loaded, not because it was unloaded."""
         return self.state == "END" and self.error_code != "OK"
+
+
+@dataclass(frozen=True)
+class ServedVersions:
+    """The versions that one server knows, and the one that a label names."""
+
+    statuses: Mapping[int, VersionStatus]
+    labelled: int | None = None  #: None: the server does not know the label for the model
+
+    @property
+    def serving(self) -> frozenset[int]:
+        """The versions that answer requests."""
+        return frozenset(version for version, status in self.statuses.items() if status.serves)
+
+
+def highest_serving(statuses: Mapping[int, VersionStatus]) -> int | None:
+    """Return the highest version that serves, which answers requests without a version; None if no version serves."""
+    return max((version for version, status in statuses.items() if status.serves), default=None)
 
 
 def parse_version_statuses(body: Mapping[str, Any]) -> dict[int, VersionStatus]:

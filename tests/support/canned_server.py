@@ -214,6 +214,8 @@ class CannedModel:
     def _status(self, request: Request) -> Answer:
         if self.version is None or not request.path.startswith(f"/v1/models/{self.model_name}"):
             return error_answer(404, f"Could not find any versions of model {request.path[11:]}")
+        if "/labels/" in request.path:
+            return error_answer(400, f"Unrecognized servable version label: {request.path.split('/')[5]}")
         if request.path.endswith("/metadata"):
             return metadata_answer(self.outputs or {"output_bytes": [-1]})
         entry = {

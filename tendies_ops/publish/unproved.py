@@ -1,0 +1,65 @@
+"""
+The version that a release is proving, or was killed while proving: read from the journal, without the lock.
+
+Model Server says AVAILABLE of such a version as of any other. Anyone who asks which version is in service has to know
+that it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
+from tendies_ops.publish.lock import STALE_AFTER_S, read_lock
+
+#: Phases of a release before its candidate has passed its proof, or after it has failed it.
+_UNPROVED_PHASES = frozenset({"staged", "loading", "available", "withdrawing"})
+
+
+@dataclass(frozen=True)
+class Unproved:
+    """A candidate that has not passed its proof."""
+
+    version: int
+    killed: bool  #: no process holds the lock: its release was killed and will not go on by itself
+
+    def __str__(self) -> str:
+        if self.killed:
+            return f"a release was killed before version {self.version} was proved"
+        return f"a release is proving version {self.version}"
+
+
+def read_unproved(model_base_path: Path) -> Unproved | None:
+    """
+    Return the candidate of a release that is under way or was killed; None if there is no such release.
+
+    :raises PublishError: the journal cannot be read, so it is not known which version that is.
+    """
+    path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
+    try:
+        journal = json.loads(path.read_text(encoding="utf-8"))
+        version, phase = int(journal["version"]), str(journal["phase"])
+        in_service_before = bool(journal.get("in_service_before"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise PublishError(
+            f"{path} names the version that a release is proving, and cannot be read ({error}), so it is not known "
+            f"which version of {model_base_path} is in service. Make it readable, or ask for a version by its number."
+        ) from error
+    if phase not in _UNPROVED_PHASES or in_service_before:
+        return None
+    return Unproved(version, killed=not _is_locked(model_base_path))
+
+
+def _is_locked(model_base_path: Path) -> bool:
+    """Return False if the holder of the lock is known to be dead, or has not touched it for a minute of this clock."""
+    seen = read_lock(model_base_path)
+    if seen.released or (seen.owner is not None and seen.owner.is_known_dead()):
+        return False
+    alive = seen.owner is not None and seen.owner.is_known_alive()
+    return bool(alive) or time.time() - seen.touched_ns / 1e9 < STALE_AFTER_S
