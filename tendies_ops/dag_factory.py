@@ -255,7 +255,14 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
     return {
         "input": _text("Input", "Folder or fsspec URL of the pictures.", spec.batch.input),
         "output": _text("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
-        "version": _number("Version", "Version to pin; empty: the one that serves when the run starts."),
+        "version": Param(
+            None if spec.batch.version is None else str(spec.batch.version),
+            type=["null", "string", "integer"],  # a number too, for whoever triggers by the API
+            minimum=1,
+            pattern=r"^[^/:\s]*$",
+            title="Version",
+            description="Number of a version, a label of the servers, or `newest`; empty: the version in service.",
+        ),
         "sample": _number("Sample", "Do so many pictures only, to see what comes out."),
         "retry_failed": Param(
             False,

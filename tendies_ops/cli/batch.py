@@ -5,8 +5,8 @@ from __future__ import annotations
 from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.batch_arguments import BatchArguments
 from tendies_ops.cli.batch_progress import watch_progress
-from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, print_json
-from tendies_ops.inference import BatchReport, describe_failures, run_batch
+from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, error_console, print_json
+from tendies_ops.inference import BatchReport, describe_failures, no_note, run_batch
 
 
 @takes(BatchArguments)
@@ -19,12 +19,18 @@ def batch_command(arguments: BatchArguments) -> int:
     wrong usage.
     """
     with watch_progress(quiet=arguments.as_json) as on_progress:
-        report = run_batch(arguments.options(), on_progress=on_progress)
+        report = run_batch(
+            arguments.options(), on_progress=on_progress, on_note=no_note if arguments.as_json else _print_note
+        )
     if arguments.as_json:
         print_json(report.summary())
     else:
         _print_report(report)
     return exit_status(report)
+
+
+def _print_note(words: str) -> None:
+    error_console.print(words, markup=False)
 
 
 def exit_status(report: BatchReport) -> int:

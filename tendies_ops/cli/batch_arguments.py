@@ -24,7 +24,14 @@ class BatchArguments:
     output: Annotated[str, Argument(metavar="OUTPUT", help="Folder or fsspec URL of the results.")]
     server: Annotated[list[str], Option(help="REST address of a replica; may be given more than once.")]
     model: Annotated[str, Option(help="The model's name on the server.")]
-    version: Annotated[int | None, Option(help="Pin this version instead of the newest that is AVAILABLE.")] = None
+    version: Annotated[
+        str | None,
+        Option(
+            metavar="NUMBER|LABEL|newest",
+            help="Use this version, the one that a label names, or the newest that is AVAILABLE, proved or not. "
+            "Default: the version in service.",
+        ),
+    ] = None
     on_version_gone: Annotated[
         Literal["stop", "newest"], Option(help="When the version goes away: stop, or start over with the newest one.")
     ] = "stop"

@@ -46,5 +46,8 @@ def _print(found: ModelVersions) -> None:
         )
         table.add_row(*map(Text, cells))  # a reason is shown as it was written, also where it looks like markup
     console.print(table)
+    if found.in_service_reason:
+        which = f"version {found.in_service}" if found.in_service else "no version"
+        console.print(f"In service: {which}: {found.in_service_reason}", markup=False)
     for server, words in found.servers.items():
         console.print(f"{server}: {words}", markup=False)

@@ -90,7 +90,7 @@ def look_at(client: ModelServerClient, model_name: str, version: int) -> ModelSe
         status = client.version_statuses(model_name).get(version)
     except ModelServerError as error:
         return error
-    if status is not None and status.state == "AVAILABLE":
+    if status is not None and status.serves:
         return None
     state = f"version {version} is {status.state} there" if status else f"version {version} is not there"
     return VersionGoneError(f"{client.base_url} does not serve {model_name}: {state}.")

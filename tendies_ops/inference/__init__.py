@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from tendies_ops.inference.options import BatchOptions, new_run_id
+from tendies_ops.inference.options import BatchOptions, new_run_id, parse_version_choice
 from tendies_ops.inference.report import BatchProgress, BatchReport, describe_failures
 from tendies_ops.inference.running import run_batch
+from tendies_ops.inference.servers import no_note
 
-__all__ = ["BatchOptions", "BatchProgress", "BatchReport", "describe_failures", "new_run_id", "run_batch"]
+__all__ = [
+    "BatchOptions",
+    "BatchProgress",
+    "BatchReport",
+    "describe_failures",
+    "new_run_id",
+    "no_note",
+    "parse_version_choice",
+    "run_batch",
+]

@@ -170,7 +170,7 @@ class Exchange:
     def _raise_if_it_comes_back(self, replica: Replica, error: VersionGoneError) -> None:
         """A server that is loading the pinned version is sick, not without it."""
         status = replica.client.version_statuses(self.stamp.model_name).get(self.stamp.version)
-        if status is not None and status.state in {"START", "LOADING", "AVAILABLE"}:
+        if status is not None and (status.serves or status.loading):
             raise ServerSickError(f"{error} (its state is {status.state})", http_status=503) from error
 
     def _prepare_one(self, todo: Todo, result: PreparedChunk) -> None:

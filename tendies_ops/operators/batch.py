@@ -36,7 +36,8 @@ class BatchInferenceOperator(TendiesOperator):
         may choose the input, such as ``"{{ params.input }}"``. (templated)
     :param allowed_outputs: the same for ``output_path``. (templated)
     :param model_name: model to ask. (templated)
-    :param version: pin this version; default the one that serves when the run starts. (templated)
+    :param version: the version to pin: its number, a label that the servers know, or ``newest`` for the highest that is
+        AVAILABLE, proved or not; default the version in service when the run starts. (templated)
     :param include: glob patterns of pictures to take; default all that are pictures. (templated)
     :param exclude: glob patterns of pictures to leave out. (templated)
     :param max_batch_size: most pictures in one request, at least 1.
@@ -119,7 +120,7 @@ class BatchInferenceOperator(TendiesOperator):
         options = self.batch_options(run_name(context))
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
         with contextlib.closing(progress):
-            report = run_batch(options, cancelled=cancelled, on_progress=progress.tell)
+            report = run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
         return self.tell(context, report.summary(), ok=report.ok)
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class BatchInferenceOperator(TendiesOperator):
 
         :raises UsageError: a value makes no sense, now that the templates are rendered.
         """
-        from tendies_ops.inference import BatchOptions
+        from tendies_ops.inference import BatchOptions, parse_version_choice
 
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
@@ -154,7 +155,7 @@ class BatchInferenceOperator(TendiesOperator):
         output_path = _require_allowed("output", self.output_path, self.allowed_outputs)
         server = self.model_server()
         given: dict[str, Any] = {
-            "version": optional(self.version, int),
+            "version": optional(self.version, parse_version_choice),
             "include": split_list(self.include),
             "exclude": split_list(self.exclude),
             "max_batch_size": self.max_batch_size,

@@ -22,7 +22,8 @@ class PlanShardsOperator(BatchInferenceOperator):
     """
     List the folder, pin the version, decide on the shards.
 
-    Returns (XCom) a list of ``{"index", "count", "slots", "version", "pictures", "size_bytes"}``, one for each shard.
+    Returns (XCom) a list of ``{"index", "count", "slots", "version", "version_reason", "pictures", "size_bytes"}``, one
+    for each shard.
 
     :param max_shards: run at a time, at most; a large folder has up to six times as many shards, the later ones small.
     :param pictures_per_shard: fewer than this are not split.
@@ -46,17 +47,21 @@ class PlanShardsOperator(BatchInferenceOperator):
             max_shards=self.max_shards,
             pictures_per_shard=self.pictures_per_shard,
             bytes_per_shard=self.bytes_per_shard,
+            cancelled=cancelled,
+            on_note=self.log.info,
         )
         self.log.info(
-            "%d pictures (%d MB) in %d shards, version %d",
+            "%d pictures (%d MB) in %d shards, version %d: %s",
             plan.pictures,
             plan.size_bytes // 1_000_000,
             plan.shards,
             plan.version,
+            plan.version_reason,
         )
         common = {
             "slots": plan.slots,
             "version": plan.version,
+            "version_reason": plan.version_reason,
             "pictures": plan.pictures,
             "size_bytes": plan.size_bytes,
         }
@@ -114,7 +119,8 @@ class FinishShardsOperator(BatchInferenceOperator):
         if not shards:
             raise BatchError(f"Task {self.plan_task_id} has made no plan, so there is nothing to report.")
         first = shards[0]
-        plan = ShardPlan(first["version"], first["pictures"], first["size_bytes"], first["count"])
+        why = first.get("version_reason", "")
+        plan = ShardPlan(first["version"], first["pictures"], first["size_bytes"], first["count"], version_reason=why)
         pulled = ti.xcom_pull(task_ids=self.shard_task_id, map_indexes=list(range(plan.shards)))
         summaries = [summary for summary in pulled or () if summary]
         report = finish_shards(self.batch_options(run_name(context)), plan, summaries)

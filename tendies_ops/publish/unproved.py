@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tendies_ops.errors import PublishError
+from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
 from tendies_ops.publish.lock import STALE_AFTER_S, read_lock
 
@@ -37,13 +40,15 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
     """
     Return the candidate of a release that is under way or was killed; None if there is no such release.
 
+    A version that an earlier release has proved, or that served before the release began, is not in doubt: its content
+    is released once more, and what is in service stays so until it is withdrawn.
+
     :raises PublishError: the journal cannot be read, so it is not known which version that is.
     """
     path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
     try:
         journal = json.loads(path.read_text(encoding="utf-8"))
-        version, phase = int(journal["version"]), str(journal["phase"])
-        in_service_before = bool(journal.get("in_service_before"))
+        version, phase, served_before = int(journal["version"]), str(journal["phase"]), _served_before(journal)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
@@ -51,9 +56,20 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
             f"{path} names the version that a release is proving, and cannot be read ({error}), so it is not known "
             f"which version of {model_base_path} is in service. Make it readable, or ask for a version by its number."
         ) from error
-    if phase not in _UNPROVED_PHASES or in_service_before:
+    if phase not in _UNPROVED_PHASES or version in served_before or _was_released(model_base_path, version):
         return None
     return Unproved(version, killed=not _is_locked(model_base_path))
+
+
+def _served_before(journal: Mapping[str, Any]) -> set[int]:
+    """Return the versions that were AVAILABLE on a replica before the release changed anything."""
+    available = (journal.get("before") or {}).get("available", {})
+    return {int(version) for versions in available.values() for version in versions}
+
+
+def _was_released(model_base_path: Path, version: int) -> bool:
+    history = read_history(model_base_path)
+    return any(record.version == version and record.event in {"released", "rolled_back"} for record in history)
 
 
 def _is_locked(model_base_path: Path) -> bool:

@@ -51,7 +51,7 @@ def observe(
 ) -> Before:
     """Keep of the replicas' answers what must be true again when nothing comes of the release."""
     available = {
-        server: tuple(version for version, status in answer.items() if status.state == "AVAILABLE")
+        server: tuple(version for version, status in answer.items() if status.serves)
         for server, answer in statuses.items()
         if not isinstance(answer, ModelServerError)
     }

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import ModelServerError, UsageError
 from tendies_ops.release.wait import VersionWait, WaitOutcome
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 
 T = TypeVar("T")
 _POLL_S = 0.1
@@ -73,6 +73,10 @@ class Fleet:
     def statuses(self) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
         """What each tells of its versions, or why it does not."""
         return self.each(self._statuses_or_error)
+
+    def served_versions(self) -> dict[str, ServedVersions | ModelServerError]:
+        """Return what each serves and which version its label ``stable`` names, or why it does not answer."""
+        return self.each(self._served_or_error)
 
     def loading(self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float) -> list[str]:
         """
@@ -149,6 +153,12 @@ class Fleet:
             return wait.on_error(answer, now_s=now_s)
         return wait.on_statuses(answer, now_s=now_s)
 
+    def _served_or_error(self, server: str) -> ServedVersions | ModelServerError:
+        try:
+            return self._status[server].served_versions(self.model_name)
+        except ModelServerError as error:
+            return error
+
     def _statuses_or_error(self, server: str) -> dict[int, VersionStatus] | ModelServerError:
         try:
             return self._status[server].version_statuses(self.model_name)
@@ -172,7 +182,7 @@ def check_servers(servers: Sequence[str]) -> None:
 
 def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int) -> bool:
     status = None if isinstance(answer, ModelServerError) else answer.get(version)
-    return status is not None and status.state in {"START", "LOADING"}
+    return status is not None and status.loading
 
 
 def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tendies_ops.errors import ModelServerError, PublishError, ReleaseError, VersionGoneError
+from tendies_ops.in_service import look_at_base_path, version_in_service
 from tendies_ops.publish.versions import VersionDir, list_version_dirs
 from tendies_ops.release.before import observe
+from tendies_ops.release.swap import Swap
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.withdraw import withdraw_version
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 from tendies_ops.spec.manifest import Manifest
 
 Statuses = dict[str, dict[int, VersionStatus] | ModelServerError]
@@ -44,10 +47,11 @@ def look_at_fleet(tx: Transaction) -> int | None:
     """
     Find out what serves, and take away what keeps anything from serving.
 
-    :return: the version that serves now; None: this is the first release.
+    :return: the version in service; None: this is the first release.
     :raises ReleaseError: a replica answers and does not know the model.
     """
-    statuses = tx.fleet.statuses()
+    served = tx.fleet.served_versions()
+    statuses = statuses_of(served)
     there = list_version_dirs(tx.base)
     for server, answer in statuses.items():
         if isinstance(answer, VersionGoneError) and any(child.is_plain for child in there):
@@ -61,20 +65,36 @@ def look_at_fleet(tx: Transaction) -> int | None:
             tx.answered.append(server)
     tx.before = observe(statuses, tuple(child.version for child in there), tx.swap.labels())
     _clear_bombs(tx, there, statuses)
-    return serving_version(statuses, list_version_dirs(tx.base))
+    return live_version(served, tx.base, tx.swap)
 
 
-def serving_version(statuses: Statuses, there: list[VersionDir]) -> int | None:
-    """The highest version that has a directory and is AVAILABLE on a replica; if none is, the highest directory."""
-    plain = [child.version for child in there if child.is_plain]
-    available = [
-        version
-        for answer in statuses.values()
-        if not isinstance(answer, ModelServerError)
-        for version, status in answer.items()
-        if status.state == "AVAILABLE" and version in plain
-    ]
-    return max(available or plain, default=None)
+def statuses_of(served: Mapping[str, ServedVersions | ModelServerError]) -> Statuses:
+    """Return each replica's versions without the label."""
+    return {
+        server: answer if isinstance(answer, ModelServerError) else dict(answer.statuses)
+        for server, answer in served.items()
+    }
+
+
+def live_version(
+    served: Mapping[str, ServedVersions | ModelServerError], model_base_path: Path, swap: Swap
+) -> int | None:
+    """
+    Return the version in service, which a release replaces.
+
+    Where the replicas do not know, because they are down or have not read their model config file, it is the one that
+    this file names, else the highest directory that is not in doubt.
+    """
+    base = look_at_base_path(model_base_path)
+    answers = [answer for answer in served.values() if isinstance(answer, ServedVersions)]
+    if any(answer.labelled is not None for answer in answers):
+        found = [version_in_service(answers, base).version]
+    else:  # a version that one replica has loaded already is what a directory goes back to on all
+        found = [swap.configured_version(model_base_path)]
+        found = found if found[0] else [version_in_service([answer], base).version for answer in answers]
+    doubtful = base.unproved.version if base.unproved else None
+    plain = {child.version for child in list_version_dirs(model_base_path) if child.is_plain}
+    return max((plain & set(found)) or plain - {doubtful}, default=None)
 
 
 def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -> None:

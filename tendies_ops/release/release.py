@@ -92,7 +92,7 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
     remove_leftovers(tx.base)
     remove_dead_leases(tx.base)
     recover(tx, wanted_digest=manifest.model_digest)
-    previous = tx.swap.live_version(tx.base, look_at_fleet(tx))
+    previous = look_at_fleet(tx)
     found = find_candidate(tx, manifest, previous)
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked

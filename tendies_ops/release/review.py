@@ -15,7 +15,7 @@ from tendies_ops.publish.layout import REJECTED_SUFFIX, ensure_base_path, review
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.gate import ask_live_version, check_limits, compare_promises
-from tendies_ops.release.preflight import serving_version
+from tendies_ops.release.preflight import live_version
 from tendies_ops.release.prove import read_golden
 from tendies_ops.release.swap import make_swap
 from tendies_ops.spec.manifest import read_manifest
@@ -50,8 +50,8 @@ def review_model(
     base = ensure_base_path(model_base_path)
     found: dict[str, Any] = {"model_name": manifest.model_name, "model_digest": manifest.model_digest}
     with Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet:
-        highest = serving_version(fleet.statuses(), list_version_dirs(base))
-        version = make_swap(options.model_config_file, manifest.model_name).live_version(base, highest)
+        swap = make_swap(options.model_config_file, manifest.model_name)
+        version = live_version(fleet.served_versions(), base, swap)
         live = ask_live_version(fleet, golden, version)
     if live is None:
         found |= {"live_version": version, "images": {}, "breaches": []}

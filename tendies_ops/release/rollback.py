@@ -24,10 +24,10 @@ from tendies_ops.release.move_back import carry_out_rollback
 from tendies_ops.release.preflight import look_at_fleet
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport, ReplicaReport
-from tendies_ops.release.swap import STABLE
 from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.release.versions import find_model_name
 from tendies_ops.release.withdraw import whole_versions_below
+from tendies_ops.rest_api.status import STABLE
 from tendies_ops.spec.manifest import read_manifest, verify_files
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -77,7 +77,7 @@ def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
     remove_leftovers(tx.base)
     took_back = recover(tx)
     _require_labels(tx)
-    current = tx.swap.live_version(tx.base, look_at_fleet(tx))
+    current = look_at_fleet(tx)
     if to_version is None and current is not None and (took_back or _did_already(tx, current)):
         report = _roll_back_to(tx, current, current, reason, started_s)
         return replace(report, state="rolled_back")  # what to go back from is gone: by a killed run, or by this one

@@ -18,11 +18,12 @@ from tendies_ops.errors import ModelServerError, ReleaseError
 from tendies_ops.publish.leases import live_leases
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.model_config import ModelConfigFile
+from tendies_ops.rest_api.status import STABLE
 
 if TYPE_CHECKING:
     from tendies_ops.release.transaction import Transaction
 
-STABLE, CANARY = "stable", "canary"
+CANARY = "canary"
 _LABEL_TIMEOUT_S = 60.0  # some polls of the config file; the real server's own default is never to poll
 _POLL_S = 0.1
 
@@ -33,8 +34,8 @@ class Swap(Protocol):
     label: str | None  #: what clients ask for; None: they name nothing
     config_file: str  #: empty: the directory way
 
-    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
-        """The version that clients get now."""
+    def configured_version(self, model_base_path: Path) -> int | None:
+        """Return the version that the servers' configuration puts into service; None: it names none."""
 
     def prepare(self, tx: Transaction, previous: int | None) -> None:
         """Before the candidate becomes visible."""
@@ -68,9 +69,9 @@ class DirectorySwap:
     label: str | None = None
     config_file: str = ""
 
-    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
-        """The highest."""
-        return highest
+    def configured_version(self, model_base_path: Path) -> int | None:
+        """Return None: there is no configuration."""
+        return None
 
     def prepare(self, tx: Transaction, previous: int | None) -> None:
         """Nothing."""
@@ -105,11 +106,11 @@ class LabelSwap:
         self.config_file: str = str(path)
         self._config = ModelConfigFile(path, model_name)
 
-    def live_version(self, model_base_path: Path, highest: int | None) -> int | None:
-        """Where ``stable`` points; before the first release by labels, the highest."""
+    def configured_version(self, model_base_path: Path) -> int | None:
+        """Return the version that ``stable`` points to, if it has a directory."""
         stable = self._config.read().labels.get(STABLE)
         there = {child.version for child in list_version_dirs(model_base_path)}
-        return stable if stable in there else highest
+        return stable if stable in there else None
 
     def prepare(self, tx: Transaction, previous: int | None) -> None:
         """

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import ModelServerError, PublishError, UsageError
+from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.unproved import Unproved
 from tendies_ops.publish.versions import VersionDir, list_version_dirs
 from tendies_ops.release.fleet import Fleet
-from tendies_ops.release.preflight import Statuses
+from tendies_ops.release.preflight import Statuses, statuses_of
+from tendies_ops.rest_api.status import ServedVersions
 from tendies_ops.spec.manifest import Manifest, read_manifest
 
 
@@ -22,7 +25,9 @@ class VersionEntry:
 
     version: int
     path: str
-    state: str  #: ``published``, ``released``, ``withdrawn``, or what is wrong with it
+    #: ``published``, ``being proved``, ``unproved`` (its release was killed), ``released``, ``withdrawn``, or what is
+    #: wrong with it
+    state: str
     model_digest: str = ""
     checkpoint: str = ""
     checkpoint_step: int | None = None
@@ -39,6 +44,8 @@ class ModelVersions:
     model_base_path: str
     versions: tuple[VersionEntry, ...]
     servers: dict[str, str] = field(default_factory=dict)  #: address -> what it serves, or why it does not say
+    in_service: int | None = None  #: what batches and clients of the label get; None: none is, or no server was asked
+    in_service_reason: str = ""  #: why that one, or why none; empty: no server was asked
 
     def summary(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -59,13 +66,22 @@ def list_versions(
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
     children = list_version_dirs(model_base_path)
     name = model_name or find_model_name(model_base_path)
-    statuses = _ask(servers, name, model_base_path)
+    served = _ask(servers, name, model_base_path)
+    statuses, base = statuses_of(served), look_at_base_path(model_base_path)
     history = read_history(model_base_path)
-    there = [_entry(child, history, statuses) for child in reversed(children)]
+    there = [_entry(child, history, statuses, base.unproved) for child in reversed(children)]
     taken = [_withdrawn(version, path, history) for version, path in list_withdrawn(model_base_path).items()]
     entries = sorted([*there, *taken], key=lambda entry: -entry.version)
-    served = {server: _describe(answer) for server, answer in statuses.items()}
-    return ModelVersions(name, str(model_base_path), tuple(entries), served)
+    words = {server: _describe(answer) for server, answer in statuses.items()}
+    found = _in_service(served, base)
+    return ModelVersions(name, str(model_base_path), tuple(entries), words, found.version, found.why)
+
+
+def _in_service(served: Mapping[str, ServedVersions | ModelServerError], base: BasePathView) -> InService:
+    answers = [answer for answer in served.values() if isinstance(answer, ServedVersions)]
+    if not answers:
+        return InService(None, "no server answers" if served else "")
+    return version_in_service(answers, base)
 
 
 def find_model_name(model_base_path: Path) -> str | None:
@@ -77,19 +93,25 @@ def find_model_name(model_base_path: Path) -> str | None:
     return next((m.model_name for m in manifests if m is not None), next(from_history, None))
 
 
-def _ask(servers: Sequence[str], name: str | None, model_base_path: Path) -> Statuses:
+def _ask(
+    servers: Sequence[str], name: str | None, model_base_path: Path
+) -> dict[str, ServedVersions | ModelServerError]:
     if not servers:
         return {}
     if name is None:
         raise UsageError(f"Nothing in {model_base_path} says what the model is called. Give its name with --model.")
     with Fleet(servers, name) as fleet:
-        return fleet.statuses()
+        return fleet.served_versions()
 
 
-def _entry(child: VersionDir, history: Sequence[HistoryRecord], statuses: Statuses) -> VersionEntry:
+def _entry(
+    child: VersionDir, history: Sequence[HistoryRecord], statuses: Statuses, unproved: Unproved | None
+) -> VersionEntry:
     manifest = _manifest(child.path)
     events = {r.event for r in history if r.version == child.version}
     state = "released" if events & {"released", "rolled_back"} else "published"
+    if unproved is not None and child.version == unproved.version:
+        state = "unproved: its release was killed" if unproved.killed else "being proved"
     if not child.is_plain:
         state = "odd name: Model Server takes it for a version" if child.is_directory else "a file: it cannot be loaded"
     elif manifest is None:
@@ -120,7 +142,7 @@ def _manifest(path: Path) -> Manifest | None:
 
 
 def _serves(answer: Any, version: int) -> bool:
-    return isinstance(answer, dict) and version in answer and answer[version].state == "AVAILABLE"
+    return isinstance(answer, dict) and version in answer and answer[version].serves
 
 
 def _describe(answer: Any) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tendies_ops.errors import ModelServerError, ServerUnreachableError, VersionGoneError
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import VersionStatus, highest_serving
 
 OutcomeKind = Literal["waiting", "serving", "load_failed", "crashed", "silent", "timed_out"]
 #: Some polls of a Model Server with its default of one second: only then may it be asked what it watches.
@@ -77,11 +77,11 @@ class VersionWait:
         status = statuses.get(self._version)
         if status is not None and status.failed:
             return self._outcome("load_failed", f"{status.error_code}: {status.error_message}", now_s)
-        if status is not None and status.state == "AVAILABLE":
-            above = [v for v, other in statuses.items() if v > self._version and other.state == "AVAILABLE"]
-            if not above or not self._highest:
+        if status is not None and status.serves:
+            highest = highest_serving(statuses)
+            if highest == self._version or not self._highest:
                 return self._outcome("serving", "AVAILABLE", now_s)
-            return self._waiting(f"AVAILABLE, but version {max(above)} still answers", now_s)
+            return self._waiting(f"AVAILABLE, but version {highest} still answers", now_s)
         return self._waiting(self._describe(statuses, now_s), now_s)
 
     def on_error(self, error: ModelServerError, *, now_s: float) -> WaitOutcome:
@@ -102,7 +102,7 @@ class VersionWait:
         status = statuses.get(self._version)
         if status is not None:
             return f"{status.state} {status.error_message}".strip()
-        loading = sorted(v for v, other in statuses.items() if other.state in {"START", "LOADING"})
+        loading = sorted(v for v, other in statuses.items() if other.loading)
         if loading:
             return (
                 f"not seen by the server yet, which is still loading version {', '.join(map(str, loading))} "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from tendies_ops.spec.base import SpecPart
@@ -17,6 +19,10 @@ class BatchSpec(SpecPart):
     )
     allowed_outputs: tuple[str, ...] = Field(
         (), description="further folders and URLs that the `output` of a run may be in, besides the one above"
+    )
+    version: PositiveInt | Annotated[str, Field(pattern=r"^[^/:\s]+$")] | None = Field(
+        None,
+        description="number of a version, a label that the servers know, or `newest`; default the version in service",
     )
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -88,6 +88,39 @@ def test_a_label_is_asked_for_by_name() -> None:
     assert paths == ["/v1/models/m/labels/canary:predict"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        (Answer(body=b'{"model_spec": {"name": "m", "version": "3"}}'), 3),
+        (error_answer(400, "Unrecognized servable version label: stable"), None),
+        (error_answer(404, "Servable not found for request: Specific(m, 2)"), 2),
+        (error_answer(404, "Servable not found for request: Latest(m)"), None),
+        (Answer(404, b"<HTML>Not Found</HTML>"), None),
+        (Answer(body=b'{"model_version_status": []}'), None),
+    ],
+)
+def test_a_label_names_a_version_also_one_that_is_not_served(answer: Answer, version: int | None) -> None:
+    paths = []
+
+    def note(request: Request) -> Answer:
+        paths.append(request.path)
+        return answer
+
+    with CannedServer(note) as server, ModelServerClient(server.url) as client:
+        assert client.version_of_label("m", "stable") == version
+    assert paths == ["/v1/models/m/labels/stable/metadata"]  # the status of a label is that of all versions
+
+
+@pytest.mark.parametrize(
+    ("status", "error_type"), [(401, RequestRefusedError), (403, RequestRefusedError), (503, ServerSickError)]
+)
+def test_a_label_that_cannot_be_asked_for_is_not_taken_for_an_unknown_one(
+    status: int, error_type: type[ModelServerError]
+) -> None:
+    with pytest.raises(error_type):
+        ask(error_answer(status, "no"), lambda client: client.version_of_label("m", "stable"))
+
+
 def test_the_highest_available_version_serves() -> None:
     states = {"9": "END", "8": "LOADING", "5": "AVAILABLE", "4": "AVAILABLE"}
     entries = [{"version": version, "state": state, "status": {}} for version, state in states.items()]
