@@ -34,7 +34,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
           NotProvedError                 no answer said anything about the version
           ProofInterruptedError          a replica went away while it was asked
         ReviewNeededError              a person has to look at the pictures before it may go live
-        NotNowError          retryable   a batch run uses the version, or the base path could not be written
+        NotNowError          retryable   a run or a release uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
         InputFolderError     retryable   the pictures cannot be found or read
         OutputFolderError    retryable   the results cannot be written

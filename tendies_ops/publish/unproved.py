@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.errors import PublishError
+from tendies_ops.errors import BasePathError, PublishError
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
 from tendies_ops.publish.lock import STALE_AFTER_S, read_lock
@@ -43,7 +43,8 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
     A version that an earlier release has proved, or that served before the release began, is not in doubt: its content
     is released once more, and what is in service stays so until it is withdrawn.
 
-    :raises PublishError: the journal cannot be read, so it is not known which version that is.
+    :raises BasePathError: the journal cannot be read, so it is not known which version that is.
+    :raises PublishError: the same, because it is damaged.
     """
     path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
     try:
@@ -52,7 +53,8 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise PublishError(
+        kind = BasePathError if isinstance(error, OSError) else PublishError
+        raise kind(
             f"{path} names the version that a release is proving, and cannot be read ({error}), so it is not known "
             f"which version of {model_base_path} is in service. Make it readable, or ask for a version by its number."
         ) from error
