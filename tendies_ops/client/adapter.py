@@ -9,6 +9,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 from urllib3.connectionpool import ConnectionPool
 
+from tendies_ops.client.connection import make_punctual
+
 
 class OneServerAdapter(HTTPAdapter):
     """
@@ -29,6 +31,7 @@ class OneServerAdapter(HTTPAdapter):
         """The server's connections; whoever is second to look for them finds the same."""
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+            make_punctual(self._pool)
         return self._pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:

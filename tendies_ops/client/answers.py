@@ -16,6 +16,7 @@ from tendies_ops.errors import (
     ServerUnreachableError,
     VersionGoneError,
 )
+from tendies_ops.rest_api.plain_words import plain_words
 
 #: How much of the server's own message is kept. One wrong string of 300 kB comes back as an error body of 300 kB.
 MAX_SERVER_WORDS = 500
@@ -73,16 +74,15 @@ def _root_cause(error: BaseException) -> str:
         inner = inner.args[0]
     reason = getattr(inner, "reason", None)
     text = str(reason if reason is not None else inner.args[-1] if inner.args else inner)
-    return text[:MAX_SERVER_WORDS] or type(inner).__name__
+    return plain_words(text, MAX_SERVER_WORDS) or type(inner).__name__
 
 
 def _server_words(body: bytes) -> tuple[bool, str]:
-    """Whether Model Server itself wrote this error body, and its message on one line."""
+    """Whether Model Server itself wrote this error body, and its message on one line, made harmless."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         document = None
     from_model_server = isinstance(document, dict) and isinstance(document.get("error"), str)
     text = document["error"] if from_model_server else body[: 8 * MAX_SERVER_WORDS].decode("utf-8", "replace")
-    words = " ".join(text.split())
-    return from_model_server, words if len(words) <= MAX_SERVER_WORDS else words[:MAX_SERVER_WORDS] + " ..."
+    return from_model_server, plain_words(text, MAX_SERVER_WORDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -14,6 +13,7 @@ import orjson
 import requests
 import urllib3
 from requests.cookies import extract_cookies_to_jar
+from urllib3.util import Timeout
 
 from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
@@ -29,11 +29,18 @@ from tendies_ops.rest_api.status import (
 from tendies_ops.rest_api.urls import metadata_path, predict_path, status_path
 
 _CONNECT_TIMEOUT_S = 10.0
+QUESTION_TIMEOUT_S = 5.0  #: for status and metadata, which cost a server that lives no time
 _PIECE_BYTES = 1 << 18  # of an answer: what is read at once stays in the cache until it is put together
 _CONNECTIONS = 64  # kept open at most; a thread takes one
 _NO_SUCH_LABEL = frozenset({400, 404, 405, 501})  # "Unrecognized servable version label"; or there is no such route
 # "Servable not found for request: Specific(m, 2)" for a label: it names version 2, which the server does not serve.
 _NAMED_BY_LABEL = re.compile(r"Specific\(.*, (\d+)\)")
+_MOST_COOKIES = 20
+_MAX_COOKIE_BYTES = 1 << 13
+MAX_STATUS_BYTES = 1 << 20  #: of the answer to a status question
+MAX_METADATA_BYTES = 1 << 24  #: of the answer to a metadata question
+MAX_ERROR_BYTES = 1 << 20  #: read of an error; Model Server repeats the whole request in some of them
+MAX_ANSWER_BYTES = 1 << 28  #: of predictions, where the caller does not say how much they can be
 
 
 class ModelServerClient:
@@ -41,15 +48,17 @@ class ModelServerClient:
     A client of one Model Server. Threads may share it; a context manager closes its connections.
 
     :param base_url: such as ``http://localhost:8501``, without ``/v1``. A path before it (a proxy's) is kept.
-    :param timeout_s: the longest silence of the server that is waited out, connecting included; and the longest that
-        an answer may take once it has begun.
+    :param timeout_s: the longest that predictions may take: connecting, sending, waiting, and reading the whole answer.
+    :param question_timeout_s: the same for status and metadata, where that is shorter: a server that lives tells them
+        at once.
     :param headers: sent with every request (a proxy's token).
     :param verify: check the certificate (True), do not, or check it with this CA bundle.
     :raises UsageError: that is not a URL.
 
     Every method raises ``ServerUnreachableError``, ``ServerSickError``, ``VersionGoneError``, ``RequestRefusedError``
-    or ``BadAnswerError`` with the server's own words. Nothing is retried here: whether a retry is safe and useful is
-    known to the caller only.
+    or ``BadAnswerError`` with the server's own words, made harmless. Nothing is retried here: whether a retry is safe
+    and useful is known to the caller only. No answer costs more time than the timeouts, or more memory than some ten
+    times the bytes that it may have: 1 MiB of a status, 16 MiB of metadata, and of predictions what the caller allows.
     """
 
     def __init__(
@@ -57,12 +66,13 @@ class ModelServerClient:
         base_url: str,
         *,
         timeout_s: float = 60.0,
+        question_timeout_s: float = QUESTION_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
         verify: bool | str = True,
     ) -> None:
         self.base_url = _checked_url(base_url)
         self.timeout_s = timeout_s
-        self._timeout = (min(timeout_s, _CONNECT_TIMEOUT_S), timeout_s)
+        self.question_timeout_s = min(timeout_s, question_timeout_s)
         self._verify = verify
         self._session = requests.Session()
         self._session.trust_env = False  # reading proxies and .netrc from the environment costs more than the request
@@ -88,7 +98,11 @@ class ModelServerClient:
 
         :raises VersionGoneError: it does not know the model.
         """
-        return parse_version_statuses(self._get(status_path(model_name)))
+        path = status_path(model_name)
+        try:
+            return parse_version_statuses(self._get(path, MAX_STATUS_BYTES))
+        except BadAnswerError as error:
+            raise _placed(error, f"GET {self.base_url}{path}") from error
 
     def version_of_label(self, model_name: str, label: str) -> int | None:
         """
@@ -135,38 +149,53 @@ class ModelServerClient:
 
     def metadata(self, model_name: str, version: int | None = None, *, label: str | None = None) -> dict[str, Any]:
         """The signatures of a version, as the server tells them, and which version that is."""
-        return self._get(metadata_path(model_name, version, label=label))
+        return self._get(metadata_path(model_name, version, label=label), MAX_METADATA_BYTES)
 
     def predict_files(
-        self, model_name: str, files: Sequence[bytes], *, version: int | None = None, label: str | None = None
+        self,
+        model_name: str,
+        files: Sequence[bytes],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> list[bytes]:
         """
         Send whole image files as one batch and get as many whole image files.
 
         :param version: the version that must answer; absent: the one that serves now.
         :param label: the label whose version must answer, instead of ``version``.
+        :param max_answer_bytes: an answer that is larger is none; it is not read to its end.
         :raises WrongContractError: the model's outputs are not files.
         """
         path = predict_path(model_name, version, label=label)
-        return self._predict(path, files, parse_files_answer)
+        return self._predict(path, files, parse_files_answer, max_answer_bytes)
 
     def predict_rows(
-        self, model_name: str, files: Sequence[bytes], *, version: int | None = None, label: str | None = None
+        self,
+        model_name: str,
+        files: Sequence[bytes],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> list[Any]:
         """Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes."""
-        return self._predict(predict_path(model_name, version, label=label), files, parse_rows_answer)
+        return self._predict(predict_path(model_name, version, label=label), files, parse_rows_answer, max_answer_bytes)
 
-    def _predict(self, path: str, files: Sequence[bytes], parse: Callable[[bytes, int], list[Any]]) -> list[Any]:
+    def _predict(
+        self, path: str, files: Sequence[bytes], parse: Callable[[bytes, int], list[Any]], max_answer_bytes: int
+    ) -> list[Any]:
         if not files:
             return []
-        answer = self._send("POST", path, predict_body(files))
+        answer = self._send("POST", path, predict_body(files), self.timeout_s, max_answer_bytes)
         try:
             return parse(answer, len(files))
         except BadAnswerError as error:
-            raise BadAnswerError(f"POST {self.base_url}{path}: {error}", http_status=200) from error
+            raise _placed(error, f"POST {self.base_url}{path}") from error
 
-    def _get(self, path: str) -> dict[str, Any]:
-        body = self._send("GET", path, None)
+    def _get(self, path: str, max_bytes: int) -> dict[str, Any]:
+        body = self._send("GET", path, None, self.question_timeout_s, max_bytes)
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -175,20 +204,37 @@ class ModelServerClient:
             raise BadAnswerError(f"GET {self.base_url}{path} was answered with a {type(document).__name__}.")
         return document
 
-    def _send(self, method: str, path: str, body: bytes | None) -> bytes:
+    def _send(self, method: str, path: str, body: bytes | None, timeout_s: float, max_bytes: int) -> bytes:
         where = f"{method} {self.base_url}{path}"
+        timeout = Timeout(total=timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
         try:
             request = self._prepared(method, path, body)
             # By the adapter: what the session does besides (redirects, hooks, proxies) is not wanted and takes time.
-            response = self._adapter.send(request, stream=True, timeout=self._timeout, verify=self._verify)
-            if "set-cookie" in response.raw.headers:  # a load balancer's, to find the same replica again
-                extract_cookies_to_jar(self._session.cookies, request, response.raw)  # type: ignore[no-untyped-call]
-            answer = _read_body(response.raw, time.monotonic() + self.timeout_s)
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=timeout,  # type: ignore[arg-type]  # the stubs do not know that it may be one of urllib3's
+                verify=self._verify,
+            )
+            self._keep_cookies(request, response.raw)
+            allowed_bytes = max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
+            answer = _read_body(response.raw, allowed_bytes)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise error_for_failure(error, where, self.timeout_s) from error
+            raise error_for_failure(error, where, timeout_s) from error
         if response.status_code != 200:
             raise error_for_status(response.status_code, answer, where)
+        if len(answer) > allowed_bytes:
+            raise BadAnswerError(
+                f"{where}: the answer is larger than {allowed_bytes / (1 << 20):g} MiB, which is more than what was "
+                "asked for can take; the rest was not read."
+            )
         return answer
+
+    def _keep_cookies(self, request: requests.PreparedRequest, raw: urllib3.HTTPResponse) -> None:
+        """Keep a load balancer's cookie, to find the same replica again; a few small ones at most."""
+        told = raw.headers.get("set-cookie", "")
+        if told and len(told) <= _MAX_COOKIE_BYTES and len(self._session.cookies) < _MOST_COOKIES:
+            extract_cookies_to_jar(self._session.cookies, request, raw)  # type: ignore[no-untyped-call]
 
     def _prepared(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
         """A prepared request, made once a thread and path: preparing costs as much as sending."""
@@ -210,24 +256,29 @@ def _version_of_metadata(document: Mapping[str, Any]) -> int | None:
         return int(document["model_spec"]["version"])
     except (KeyError, TypeError):
         return None
-    except ValueError as error:
-        raise BadAnswerError(f"This metadata names no version: {str(document)[:200]}.") from error
+    except (ValueError, OverflowError) as error:
+        raise BadAnswerError("The metadata of a label names no version that is a number.") from error
 
 
-def _read_body(raw: urllib3.HTTPResponse, deadline_s: float) -> bytes:
+def _read_body(raw: urllib3.HTTPResponse, max_bytes: int) -> bytes:
     """
     Read all of it, in large pieces: requests' own `content` walks it in pieces of 10 kB.
 
-    :raises requests.Timeout: it is not over in time. A byte now and then breaks the silence and is no answer.
+    :return: what is larger than ``max_bytes`` is cut a little behind that.
     """
-    pieces = []
+    pieces, size_bytes = [], 0
     encoded = "content-encoding" in raw.headers  # we ask for none, but a proxy may do as it likes
     while piece := raw.read1(_PIECE_BYTES, decode_content=encoded):
         pieces.append(piece)
-        if time.monotonic() > deadline_s:
+        size_bytes += len(piece)
+        if size_bytes > max_bytes:
             raw.close()
-            raise requests.Timeout
+            break
     return b"".join(pieces)
+
+
+def _placed(error: BadAnswerError, where: str) -> BadAnswerError:
+    return BadAnswerError(f"{where}: {error}", http_status=200)
 
 
 def _checked_url(base_url: str) -> str:

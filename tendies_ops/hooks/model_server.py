@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +55,13 @@ class ModelServerConnection:
         ]
 
     def version_statuses(self, model_name: str) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
-        """Ask every replica which versions it has: REST base URL -> its answer, or why there is none."""
-        answers: dict[str, dict[int, VersionStatus] | ModelServerError] = {}
-        for client in self.clients():
-            with client:
-                try:
-                    answers[client.base_url] = client.version_statuses(model_name)
-                except ModelServerError as error:
-                    answers[client.base_url] = error
-        return answers
+        """Ask every replica at once which versions it has: REST base URL -> its answer, or why there is none."""
+        from tendies_ops.client.questions import ask_each
+
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(client) for client in self.clients()]
+            answers = ask_each(clients, lambda client: client.version_statuses(model_name))
+        return {client.base_url: answer for client, answer in zip(clients, answers, strict=True)}
 
 
 class ModelServerHook(BaseHook):
@@ -117,7 +117,8 @@ class ModelServerHook(BaseHook):
         except TendiesError as error:
             return False, str(error)
         model_name = self.get_connection(self.model_server_conn_id).extra_dejson.get("model_name") or ""
-        results = [_probe(client, model_name) for client in clients]
+        with ThreadPoolExecutor(len(clients)) as pool:  # one that hangs must not hold up the others
+            results = list(pool.map(lambda client: _probe(client, model_name), clients))
         return all(ok for ok, _ in results), " ".join(words for _, words in results)
 
 

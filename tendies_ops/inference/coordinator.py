@@ -22,17 +22,19 @@ from typing import Any
 from tendies_ops.errors import (
     ModelServerError,
     StoppedError,
-    VersionGoneError,
     WrongContractError,
 )
-from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk, Replica
+from tendies_ops.inference.doubts import Doubts
+from tendies_ops.inference.exchange import Answered, Exchange, Finished, PreparedChunk
 from tendies_ops.inference.intake import Intake
-from tendies_ops.inference.isolating import Step, after_failure, after_refusal, fails_by_itself, is_refusal
+from tendies_ops.inference.isolating import Step
+from tendies_ops.inference.judging import Judge
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
 from tendies_ops.inference.packing import Packer, Picture, Request
 from tendies_ops.inference.planning import Todo
+from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.request_limits import RequestLimits
 from tendies_ops.inference.rotation import Looked, Rotation
 from tendies_ops.inference.tally import Tally
@@ -81,9 +83,8 @@ class Coordinator:
         self._rotation.start_with(learned.concurrency // 2)
         self._ready: deque[Request] = deque()
         self._finishing = 0  # requests that are answered and not yet written
-        self._successes = 0
-        self._answered_part = b""  # of a picture that the model takes
-        self._known_good: bytes | None = None  # the same, once the model has refused a plain picture
+        self._doubts = Doubts()
+        self._judge = Judge(self._rotation, exchange.control, self._doubts.padding)
 
     @property
     def in_flight(self) -> int:
@@ -144,31 +145,43 @@ class Coordinator:
             self._ready.extend(self._packer.flush())
 
     def _busy(self) -> bool:
-        waiting = self._ready or self._packer.has_parts
+        waiting = self._ready or self._doubts or self._packer.has_parts
         return bool(waiting or self._intake.under_way or self.in_flight or self._finishing)
 
     def _dispatch(self) -> None:
         now_s = time.monotonic()
         self._rotation.look_around(now_s)
-        while self._ready and self.in_flight + self._finishing < self._most_under_way:
+        idle = not (self._ready or self._intake.under_way or self._has_room())
+        self._doubts.begin(idle=idle, in_flight=self.in_flight)
+        while self.in_flight + self._finishing < self._most_under_way and self._may_send:
             replica = self._rotation.choose(now_s)
-            if replica is None:
+            request = self._next_request(now_s) if replica is not None else None
+            if replica is None or request is None:
                 return
-            request = self._ready.popleft()
             request.parts = [part for part in request.parts if not part.picture.over]
             if not request.parts:
                 continue
             if not self._packer.fits(request):
                 self._ready.extendleft(reversed(self._packer.repack(request)))
                 continue
-            replica.pacer.in_flight += 1
+            replica.sent()
             self.tally.requests += 1
             self.tally.peak_concurrency = max(self.tally.peak_concurrency, self.in_flight)
-            self._senders.submit(functools.partial(self._exchange.ask, replica, request, self._known_good))
+            self._senders.submit(functools.partial(self._exchange.ask, replica, request, self._judge.control))
+
+    @property
+    def _may_send(self) -> bool:
+        return not self._doubts.quiet or self.in_flight == 0
+
+    def _next_request(self, now_s: float) -> Request | None:
+        if self._doubts.quiet:
+            return self._doubts.next(now_s)
+        return self._ready.popleft() if self._ready else None
 
     def _handle_events(self, *, wait: bool) -> None:
+        quiet_s = self._doubts.seconds_left(time.monotonic()) if self._doubts.quiet else 0.0
         try:
-            event = self._events.get(wait, _TICK_S if wait else None)
+            event = self._events.get(wait, min(_TICK_S, quiet_s or _TICK_S) if wait else None)
             while True:
                 self._handle(event)
                 event = self._events.get_nowait()
@@ -180,7 +193,6 @@ class Coordinator:
             for chunk in self._intake.in_order(event):
                 self._take_prepared(chunk)
         elif isinstance(event, Answered):
-            event.replica.pacer.in_flight -= 1
             if event.error is None:
                 self._take_answers(event)
             else:
@@ -204,11 +216,12 @@ class Coordinator:
     def _take_answers(self, event: Answered) -> None:
         request = event.request
         self._rotation.on_answer(event.replica, len(request.parts), time.monotonic())
-        self._successes += 1
-        self._answered_part = self._answered_part or request.parts[0].data
+        if not self._judge.hear_answer(request):
+            self._ask_again(Step("confirm"), request)
+            return
         self.tally.answered += 1
         self.tally.answered_ms += event.milliseconds
-        self._limits.on_answer(request, event.milliseconds)
+        self._limits.on_answer(request, event.milliseconds, merges=self._judge.merges)
         self._finish(event)
 
     def _finish(self, event: Answered) -> None:
@@ -221,52 +234,26 @@ class Coordinator:
     def _take_error(self, event: Answered, error: ModelServerError) -> None:
         if isinstance(error, WrongContractError):
             raise error
-        request = event.request
-        if event.proved:
-            self._successes += 1
-            self._rotation.on_sign_of_life()
-        if is_refusal(error, answered_before=self._successes > 0):
-            step = self._after_refusal(event, error)
-        else:
-            self._rotation.on_trouble(event.replica, error, time.monotonic())
-            step = self._after_trouble(event, error)
-        self._follow(step, request, error)
-
-    def _after_refusal(self, event: Answered, error: ModelServerError) -> Step:
-        if not event.proof_failed:
-            return after_refusal(event.request, error, answered_before=self._successes > 0)
-        if self._answered_part:  # the model takes no plain picture, but some: the next proof is one of those
-            self._known_good = self._answered_part
-            self._rotation.on_trouble(event.replica, error, time.monotonic())
-            return Step("prove")
-        raise WrongContractError(
-            f"The model refuses even a plain picture, so no picture is to blame: {error}",
-            http_status=error.http_status,
-            server_words=error.server_words,
-        )
-
-    def _after_trouble(self, event: Answered, error: ModelServerError) -> Step:
-        if isinstance(error, VersionGoneError):
-            return Step("retry")  # another server has it
-        if event.proof_failed and self._answered_part and fails_by_itself(error):
-            self._known_good = self._answered_part
-        return Step("prove") if event.proof_failed else after_failure(event.request, error, self._successes)
-
-    def _follow(self, step: Step, request: Request, error: ModelServerError) -> None:
-        self.tally.retries += step.action in {"retry", "prove", "split", "split_by_size"}
+        step, request = self._judge.hear_error(event, error), event.request
         if step.action == "stop":
             raise error
+        if step.action == "blame":
+            self._blame(request.parts[0].picture, step)
+            return
+        self.tally.retries += 1
         if step.action in {"split", "split_by_size"}:
             pieces = request.split() if step.action == "split" else request.split_by_size()
             self._ready.extendleft(reversed(pieces))
-        elif step.action == "blame":
-            self._blame(request.parts[0].picture, step)
         else:
-            request.needs_proof = step.action == "prove"
-            if request.needs_proof and not self._successes:
-                self._ready.append(request)  # the model may take one of the others
-            else:
-                self._ready.appendleft(request)
+            self._ask_again(step, request)
+
+    def _ask_again(self, step: Step, request: Request) -> None:
+        if request.history.alone:
+            self._doubts.add(request, now_s=time.monotonic(), pause_s=step.pause_s)
+        elif step.action == "prove" and not self._judge.successes:
+            self._ready.append(request)  # the model may take one of the others
+        else:
+            self._ready.appendleft(request)
 
     def _blame(self, picture: Picture, step: Step) -> None:
         if picture.over:  # another of its parts was refused as well
@@ -290,7 +277,7 @@ class Coordinator:
             except queue.Empty:
                 return
             if isinstance(event, Answered):
-                event.replica.pacer.in_flight -= 1
+                event.replica.returned()
                 if event.error is None:
                     self._finish(event)
             elif isinstance(event, Finished):

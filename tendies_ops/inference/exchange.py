@@ -12,17 +12,15 @@ from typing import Any
 from PIL import Image
 
 from tendies_ops import __version__
-from tendies_ops.client import ModelServerClient
-from tendies_ops.client.replica_health import ReplicaHealth
 from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import Found, Outcome, PictureError
-from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.packing import Part, Picture, Request
 from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.preparing import encode_png, open_upright, prepare
+from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.answers import check_picture
 from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
@@ -32,21 +30,11 @@ from tendies_ops.inference.workers import Turns
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
 _BYTES_HELD_PER_BYTE = 2.4
 BYTES_HELD_PER_PIXEL = 7.2
-
-
-@dataclass(eq=False)
-class Replica:
-    """One server of the run."""
-
-    client: ModelServerClient
-    pacer: Pacer
-    health: ReplicaHealth = field(default_factory=ReplicaHealth)
-    answered: int = 0  #: pictures, or parts of pictures
-
-    def start_over(self) -> None:
-        """Forget what another version's requests left: some are still on their way, and nobody waits for them."""
-        self.pacer = Pacer(self.pacer.upper)
-        self.health = ReplicaHealth(times_out=self.health.times_out)
+# The largest answer that is read: some in any case, and for each pixel that was sent a picture four times as high and
+# wide that does not compress, or a hundred numbers in JSON.
+_ANSWER_BYTES = 64 << 20
+_ANSWER_BYTES_PER_PIXEL = {False: 128, True: 1024}
+_CONTROL_MEGAPIXELS = 1.0
 
 
 @dataclass(slots=True)
@@ -90,7 +78,7 @@ class Exchange:
         self._source = source
         self._target = target
         self._turns = Turns(together=source.is_far or target.is_far)
-        self._proof = control_picture(options.size or (64, 64))
+        self.control = control_picture(options.size or (64, 64))
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
         facts = {
@@ -125,20 +113,20 @@ class Exchange:
                     result.settled.append((_failed(todo.found, error), todo.attempt))
         return result
 
-    def ask(self, replica: Replica, request: Request, known_good: bytes | None) -> Answered:
+    def ask(self, replica: Replica, request: Request, control: bytes) -> Answered:
         """
         Send one request.
 
-        :param known_good: what the model has answered before, to be asked first where the request needs a proof.
+        :param control: what is asked first where the request needs a proof.
         """
         result = Answered(replica, request)
         started_s = time.perf_counter()
         try:
-            if request.needs_proof:
+            if request.history.needs_proof:
                 result.proof_failed = True
-                self._predict(replica, [self._proof if known_good is None else known_good])
+                self._predict(replica, [control], _CONTROL_MEGAPIXELS)
                 result.proof_failed, result.proved = False, True
-            result.answers = self._predict(replica, [part.data for part in request.parts])
+            result.answers = self._predict(replica, request.files(), request.megapixels)
         except ModelServerError as error:
             result.error = error
             return result
@@ -153,13 +141,15 @@ class Exchange:
     def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
         return list(self._target.map(self._finish, pictures))
 
-    def _predict(self, replica: Replica, files: Sequence[bytes]) -> list[Any]:
+    def _predict(self, replica: Replica, files: Sequence[bytes], megapixels: float) -> list[Any]:
         client, stamp = replica.client, self.stamp
+        of_values = self.answers.kind != "picture"
+        max_bytes = _ANSWER_BYTES + int(megapixels * 1e6 * _ANSWER_BYTES_PER_PIXEL[of_values])
         try:
-            if self.answers.kind != "picture":
-                rows = client.predict_rows(stamp.model_name, files, version=stamp.version)
+            if of_values:
+                rows = client.predict_rows(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
                 return [self.answers.row(row) for row in rows]
-            pictures = client.predict_files(stamp.model_name, files, version=stamp.version)
+            pictures = client.predict_files(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
         except VersionGoneError as error:
             self._raise_if_it_comes_back(replica, error)
             raise

@@ -7,13 +7,26 @@ parted first: some models make one tensor of a request. A request that the serve
 server keeps answering others in between, was too slow or had no memory for it, is it split too, and only a picture that
 fails alone, several times, while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is
 never a picture's fault.
+
+One refusal is no verdict: a server that merges requests refuses all of them for one picture, be it another client's.
+So a picture that was refused alone is asked again with nothing else of this run in flight, until the refusals can be
+about nothing else:
+
+* words that tell the file's own size count by themselves, twice;
+* other words count only where a harmless picture was answered right before, and words about another file do not count
+  as words at all: then only the number of such rounds does;
+* where the server is known to merge, zeros are put behind the file, which no decoder reads: refused in words that tell
+  this new size, it was the file; other words need many rounds. A round in which the harmless picture passes and a good
+  one does not has a chance of a quarter at most, whatever the other clients do.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from tendies_ops.client.refusals import Fit, fit_of_words
 from tendies_ops.errors import (
     BadAnswerError,
     ModelServerError,
@@ -22,10 +35,17 @@ from tendies_ops.errors import (
     ServerUnreachableError,
 )
 from tendies_ops.inference.outcomes import FailureKind
-from tendies_ops.inference.packing import Request
 
 _PROOFS_TO_SPLIT = 1
 _PROOFS_TO_BLAME = 3
+_REFUSALS_IN_ITS_WORDS = 2
+_REFUSALS_IN_OPEN_WORDS = 3
+_REFUSALS_OF_CONTROL = 5
+_ROUNDS_WHERE_MERGED = 8
+_ROUNDS_IN_ANY_WORDS = 12
+_EVERY_ROUND = 4  # of the tries with padding, one asks for something harmless instead, to come to an end
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.3
 _NOT_NOW = frozenset({429, 502, 503})
 _TOO_LARGE = 413
 # What TensorFlow says of pictures that make no one tensor: "Shapes of all inputs must match", "inconsistent shapes".
@@ -37,18 +57,49 @@ _NO_ACCESS = frozenset({401, 403, 407, 501})
 
 
 @dataclass(frozen=True, slots=True)
+class RequestHistory:
+    """What is remembered of a request that failed, and how it is to be sent next. Only this module makes new ones."""
+
+    failures: int = 0  #: times the server failed on it
+    proofs_passed: int = 0  #: of these, how often the server answered something else in between
+    successes_seen: int = -1  #: the server's answers at the last failure
+    needs_proof: bool = False  #: ask the server something harmless right before it is sent
+    alone: bool = False  #: send it with nothing else of this run in flight
+    padding: int = 0  #: bytes of nothing to be sent behind its only file
+    tries: int = 0  #: times it was refused as a single file
+    refusals: int = 0  #: of these, the last ones that say the same of it
+    rounds: int = 0  #: of these, how often the server answered something harmless right before
+    words: str = ""  #: of the last refusal that can be about it
+    fit: Fit = "open"  #: how these words fit
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the server refused it as a single file."""
+        return self.tries > 0
+
+    def unpadded(self) -> RequestHistory:
+        """The same, for a file that passed with bytes of nothing behind it: that was a round, and no answer to it."""
+        return dataclasses.replace(self, padding=0, refusals=0, rounds=self.rounds + 1)
+
+
+NEW = RequestHistory()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """
     What to do about a failed request.
 
     ``retry``: send it again, after the server's pause. ``prove``: ask the server something harmless before that.
-    ``split``: send its halves. ``split_by_size``: send the pictures of each size for themselves. ``blame``: it holds
-    one part, and that is the reason. ``stop``: the run cannot go on.
+    ``confirm``: send it again as its history says. ``split``: send its halves. ``split_by_size``: send the pictures of
+    each size for themselves. ``blame``: it holds one part, and that is the reason. ``stop``: the run cannot go on.
     """
 
-    action: Literal["retry", "prove", "split", "split_by_size", "blame", "stop"]
+    action: Literal["retry", "prove", "confirm", "split", "split_by_size", "blame", "stop"]
     kind: FailureKind = "refused"
     reason: str = ""
+    pause_s: float = 0.0  #: before it is sent again, at most
+    merged: bool = False  #: the words are about another client's picture, or change: the server merges requests
 
 
 def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
@@ -63,46 +114,131 @@ def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
     return False
 
 
-def after_refusal(request: Request, error: ModelServerError, *, answered_before: bool) -> Step:
+def after_refusal(  # noqa: PLR0913  # keyword-only facts
+    history: RequestHistory,
+    error: ModelServerError,
+    *,
+    file: bytes | None,
+    of_one_size: bool = True,
+    answered_before: bool = True,
+    proved: bool = False,
+    merges: bool = False,
+    padding: int = 0,
+) -> tuple[Step, RequestHistory]:
     """
     The server read the request and refused it.
 
-    :param answered_before: whether it has answered any picture of this run: if not, it may be refusing them all.
+    :param file: the only file of the request; None: it holds several.
+    :param answered_before: whether it has answered anything in this run: if not, it may be refusing all.
+    :param proved: the server answered something harmless right before.
+    :param merges: the server is known to merge requests of several clients.
+    :param padding: how many bytes of nothing to put behind the file, should it be asked with some.
     """
-    if error.http_status in _NO_ACCESS:
-        return Step("stop")
     words = error.server_words or str(error)
-    if not request.of_one_size and _SHAPE_WORD in words.lower():
-        return Step("split_by_size")
-    if len(request.parts) > 1:
-        return Step("split")
+    if file is None:
+        return _after_refused_files(history, error, words, of_one_size=of_one_size, proved=proved)
+    fit, now = _remember(history, words, file, proved=proved)
+    merged = fit == "foreign" or history.words not in {"", now.words}
+    if answered_before and _is_settled(now, fit, merges=merges or merged):
+        return _verdict(error, _unpadded(words, file, history.padding)), now
+    by_words = answered_before and now.fit == "its" and (not (merges or merged) or now.tries % _EVERY_ROUND > 0)
+    now = dataclasses.replace(
+        now, alone=True, needs_proof=not by_words, padding=padding if by_words and (merges or merged) else 0
+    )
+    return Step("confirm", pause_s=_pause_s(now.tries), merged=merged), now
+
+
+def after_refused_control(
+    history: RequestHistory, error: ModelServerError, *, file: bytes, merges: bool
+) -> tuple[Step, RequestHistory]:
+    """
+    The server refused a harmless picture that it was asked alone.
+
+    :param history: of the harmless picture since it passed the last time.
+    :return: ``confirm``, until it was refused often enough in the same words; then ``stop`` where they are about
+        access, else ``blame``: it is the model that refuses it.
+    """
+    fit, now = _remember(history, error.server_words or str(error), file, proved=False)
+    merged = fit == "foreign" or history.words not in {"", now.words}
+    if now.refusals >= (_ROUNDS_IN_ANY_WORDS if merges or merged else _REFUSALS_OF_CONTROL):
+        return Step("stop" if error.http_status in _NO_ACCESS else "blame"), now
+    return Step("confirm", pause_s=_pause_s(now.tries), merged=merged), now
+
+
+def _after_refused_files(
+    history: RequestHistory, error: ModelServerError, words: str, *, of_one_size: bool, proved: bool
+) -> tuple[Step, RequestHistory]:
+    if error.http_status in _NO_ACCESS and not proved:
+        return Step("confirm"), dataclasses.replace(history, alone=True, needs_proof=True)
+    by_size = not of_one_size and _SHAPE_WORD in words.lower()
+    return Step("split_by_size" if by_size else "split"), history
+
+
+def _remember(history: RequestHistory, words: str, file: bytes, *, proved: bool) -> tuple[Fit, RequestHistory]:
+    """Add one refusal of a single file; words about another file are not kept."""
+    fit = fit_of_words(words, file + bytes(history.padding))
+    now = dataclasses.replace(history, tries=history.tries + 1, rounds=history.rounds + proved)
+    if fit == "foreign":
+        return fit, now
+    told = _unpadded(words, file, history.padding)
+    same = history.words in {"", told}
+    return fit, dataclasses.replace(now, refusals=history.refusals + 1 if same else 1, words=told, fit=fit)
+
+
+def _unpadded(words: str, file: bytes, padding: int) -> str:
+    """Words as they are of the file itself."""
+    return words.replace(str(len(file) + padding), str(len(file))) if padding else words
+
+
+def _is_settled(history: RequestHistory, fit: Fit, *, merges: bool) -> bool:
+    if history.rounds >= _ROUNDS_IN_ANY_WORDS:
+        return True
+    if fit == "foreign":
+        return False
+    if merges:
+        certain = fit == "its" and history.padding > 0
+        return certain or min(history.rounds, history.refusals) >= _ROUNDS_WHERE_MERGED
+    if fit == "its":
+        return history.refusals >= _REFUSALS_IN_ITS_WORDS
+    return history.refusals >= _REFUSALS_IN_OPEN_WORDS and history.rounds >= _REFUSALS_IN_OPEN_WORDS - 1
+
+
+def _verdict(error: ModelServerError, words: str) -> Step:
     if error.http_status == _TOO_LARGE:
         return Step("blame", "too_large", f"the server takes no request of this size: {words}")
-    return Step("blame", "refused", f"the model refused it: {words}") if answered_before else Step("prove")
+    return Step("blame", "refused", f"the model refused it: {words}")
 
 
-def after_failure(request: Request, error: ModelServerError, successes: int) -> Step:
+def _pause_s(tries: int) -> float:
+    return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(tries, 10))
+
+
+def after_failure(
+    history: RequestHistory, error: ModelServerError, *, parts: int, successes: int, merges: bool = False
+) -> tuple[Step, RequestHistory]:
     """
-    The server failed on the request, or nothing came back. Keeps count in ``request``.
+    The server failed on the request, or nothing came back.
 
+    :param parts: of the request.
     :param successes: how many requests the server has answered well so far.
+    :param merges: the server is known to merge requests of several clients.
     """
-    request.failures += 1
-    answered_others = 0 <= request.successes_seen < successes
-    request.successes_seen = successes
+    answered_others = 0 <= history.successes_seen < successes
+    now = dataclasses.replace(history, failures=history.failures + 1, successes_seen=successes)
     if _is_not_now(error):
-        return Step("retry")
-    if len(request.parts) > 1 and (_took_too_long(error) or _lacks_memory(error)):
-        return Step("split")
-    if answered_others:
-        request.proved += 1
-    if len(request.parts) > 1 and request.proved >= _PROOFS_TO_SPLIT:
-        return Step("split")
-    if request.proved >= _PROOFS_TO_BLAME:
+        return Step("retry"), now
+    if parts > 1 and (_took_too_long(error) or _lacks_memory(error)):
+        return Step("split"), now
+    now = dataclasses.replace(now, proofs_passed=now.proofs_passed + answered_others)
+    if parts > 1 and now.proofs_passed >= _PROOFS_TO_SPLIT:
+        return Step("split"), now
+    if now.proofs_passed >= (_ROUNDS_WHERE_MERGED if merges else _PROOFS_TO_BLAME):
         kind: FailureKind = "bad_output" if isinstance(error, BadAnswerError) else "server_error"
         words = error.server_words or str(error)
-        return Step("blame", kind, f"the server fails on this picture and answers others: {words}")
-    return Step("prove") if request.failures > 1 else Step("retry")
+        return Step("blame", kind, f"the server fails on this picture and answers others: {words}"), now
+    if now.failures == 1:
+        return Step("retry"), now
+    return Step("prove"), dataclasses.replace(now, needs_proof=True, alone=parts == 1)
 
 
 def fails_by_itself(error: ModelServerError) -> bool:

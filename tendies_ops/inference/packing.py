@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tendies_ops.inference.isolating import NEW, RequestHistory
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.preparing import Finish
@@ -64,10 +65,7 @@ class Request:
     """Parts that travel together."""
 
     parts: list[Part]
-    failures: int = 0  #: times the server failed on it
-    proved: int = 0  #: of these, how often the server answered something else in between
-    needs_proof: bool = False  #: ask the server something harmless before it is sent again
-    successes_seen: int = -1  #: the server's answers at the last failure
+    history: RequestHistory = NEW  #: of its failures
     whole: Whole | None = None  #: the request that this is a piece of
 
     @property
@@ -79,6 +77,16 @@ class Request:
     def of_one_size(self) -> bool:
         """Whether all parts have the same height and width."""
         return all(part.size == self.parts[0].size for part in self.parts)
+
+    @property
+    def only_file(self) -> bytes | None:
+        """The file of its only part; None: it has several."""
+        return self.parts[0].data if len(self.parts) == 1 else None
+
+    def files(self) -> list[bytes]:
+        """What is sent."""
+        padding = bytes(self.history.padding)
+        return [part.data + padding if padding else part.data for part in self.parts]
 
     def hand_over(self, answers: Sequence[Any], milliseconds: float) -> list[Picture]:
         """

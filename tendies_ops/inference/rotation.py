@@ -9,7 +9,7 @@ from typing import Any
 
 from tendies_ops.client.replica_health import look_at
 from tendies_ops.errors import ModelServerError, ServerSickError
-from tendies_ops.inference.exchange import Replica
+from tendies_ops.inference.replica import Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,22 @@ class Rotation:
     @property
     def in_flight(self) -> int:
         """Requests that are with a server."""
-        return sum(replica.pacer.in_flight for replica in self._replicas)
+        return sum(replica.in_flight for replica in self._replicas)
 
     @property
     def concurrency(self) -> int:
         """Requests that the servers are given at once."""
-        return sum(replica.pacer.limit for replica in self._replicas if replica.health.in_rotation)
+        return sum(replica.limit for replica in self._replicas if replica.in_rotation)
 
     @property
     def best_limit(self) -> int:
         """Requests in flight at the server that takes the most."""
-        return max(replica.pacer.limit for replica in self._replicas)
+        return max(replica.limit for replica in self._replicas)
 
     def start_with(self, limit: int) -> None:
         """So many requests in flight at each server at first, or a few more."""
         for replica in self._replicas:
-            replica.pacer.start_with(limit)
+            replica.start_with(limit)
 
     @property
     def free_places(self) -> int:
@@ -70,22 +70,18 @@ class Rotation:
 
     def choose(self, now_s: float) -> Replica | None:
         """The server in rotation that has the least to do; None while none may be asked."""
-        open_ones = [
-            replica for replica in self._replicas if replica.health.in_rotation and replica.pacer.may_send(now_s)
-        ]
-        return min(open_ones, key=lambda replica: (replica.pacer.in_flight, replica.answered), default=None)
+        open_ones = [replica for replica in self._replicas if replica.may_send(now_s)]
+        return min(open_ones, key=lambda replica: (replica.in_flight, replica.images_answered), default=None)
 
     def look_around(self, now_s: float) -> None:
         """Look at the servers that are out, when it is time."""
         for replica in self._replicas:
-            if replica.health.start_look(now_s):
+            if replica.start_look(now_s):
                 self._submit(functools.partial(self._look, replica))
 
     def on_answer(self, replica: Replica, images: int, now_s: float) -> None:
         """A request was answered well."""
-        replica.pacer.on_answer(images, now_s)
-        replica.health.on_answer()
-        replica.answered += images
+        replica.answered(images, now_s)
         self.on_sign_of_life()
 
     def on_sign_of_life(self) -> None:
@@ -100,8 +96,15 @@ class Rotation:
         :raises VersionGoneError: no server has the version any more.
         :raises ServerSickError: none has answered for too long.
         """
-        replica.pacer.on_trouble(now_s)
-        replica.health.on_trouble(error, now_s)
+        replica.failed(error, now_s)
+        self._give_up_if_hopeless(error, now_s)
+
+    def on_silence(self, error: ModelServerError, now_s: float) -> None:
+        """
+        A request was refused, and nobody can tell yet for what.
+
+        :raises ServerSickError: nothing has been answered, and no refusal explained, for too long.
+        """
         self._give_up_if_hopeless(error, now_s)
 
     def on_look(self, looked: Looked, now_s: float) -> None:
@@ -111,15 +114,15 @@ class Rotation:
         :raises VersionGoneError: no server has the version any more.
         :raises ServerSickError: none has answered for too long.
         """
-        looked.replica.health.on_look(looked.error, now_s)
-        if looked.error is not None and not any(replica.health.in_rotation for replica in self._replicas):
+        looked.replica.looked(looked.error, now_s)
+        if looked.error is not None and not any(replica.in_rotation for replica in self._replicas):
             self._give_up_if_hopeless(looked.error, now_s)
 
     def _look(self, replica: Replica) -> Looked:
         return Looked(replica, look_at(replica.client, self._model_name, self._version))
 
     def _give_up_if_hopeless(self, error: ModelServerError, now_s: float) -> None:
-        if all(replica.health.lacks_version for replica in self._replicas):
+        if all(replica.lacks_version for replica in self._replicas):
             raise error
         self.waiting_for = str(error)
         if self._trouble_since_s is None:
@@ -135,12 +138,4 @@ class Rotation:
 
 def describe_replicas(replicas: Sequence[Replica]) -> tuple[dict[str, Any], ...]:
     """What each server did, for the report."""
-    return tuple(
-        {
-            "server": replica.client.base_url,
-            "answered": replica.answered,
-            "taken_out": replica.health.times_out,
-            "trouble": replica.health.why,
-        }
-        for replica in replicas
-    )
+    return tuple(replica.describe() for replica in replicas)

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from tendies_ops.beside import run_beside
 from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.coordinator import Coordinator
-from tendies_ops.inference.exchange import Exchange, Replica, is_no_picture
+from tendies_ops.inference.exchange import Exchange, is_no_picture
 from tendies_ops.inference.files_to_do import files_to_do
 from tendies_ops.inference.learned import LearnedFile
 from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp
@@ -21,6 +21,7 @@ from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.ownership import claim_output
 from tendies_ops.inference.planning import Plan, Todo
 from tendies_ops.inference.progress import ProgressTeller
+from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.report import BatchProgress, BatchReport
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import ResultList

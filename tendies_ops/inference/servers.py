@@ -6,11 +6,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.questions import ask_each
 from tendies_ops.errors import (
     ModelServerError,
     NotNowError,
@@ -21,9 +21,9 @@ from tendies_ops.errors import (
     VersionRemovedError,
 )
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
-from tendies_ops.inference.exchange import Replica
 from tendies_ops.inference.options import NEWEST, BatchOptions
 from tendies_ops.inference.pacing import Pacer
+from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.results import Answers, describe_answers
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.versions import list_version_dirs
@@ -32,6 +32,7 @@ from tendies_ops.spec import Manifest, read_manifest
 
 _NOTICED_WITHIN_S = 5.0  # Model Server looks every second unless told otherwise
 _LOOK_EVERY_S = 0.2
+_MOMENT_S = 1.0  # for the other servers, once one has told what it serves
 Say = Callable[[str], None]
 
 
@@ -158,24 +159,24 @@ def _leave_out_others(served: dict[Replica, ServedVersions], version: int, optio
         )
     for replica, one in served.items():
         if version in one.serving:
-            replica.health.on_look(None, time.monotonic())  # it may have been left out for lack of another version
+            replica.looked(None, time.monotonic())  # it may have been left out for lack of another version
         else:
             words = f"{replica.client.base_url} serves {_listed(one.serving)} instead of version {version}"
-            replica.health.on_trouble(VersionGoneError(words), time.monotonic())
+            replica.looked(VersionGoneError(words), time.monotonic())
 
 
 def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict[Replica, ServedVersions]:
     """
-    What each server that answers serves. The others are left out.
+    What each server serves that answers, within a moment after the first one did. The others are left out.
 
     :raises ModelServerError: none answers; this is what the first one met with.
     """
-    with ThreadPoolExecutor(len(replicas)) as pool:  # one that is silent must not hold up the others
-        answers = list(pool.map(lambda replica: _ask(replica, options), replicas))
+    clients = [replica.client for replica in replicas]
+    answers = ask_each(clients, lambda client: _ask(client, options), moment_s=_MOMENT_S)
     served = {}
     for replica, answer in zip(replicas, answers, strict=True):
         if isinstance(answer, ModelServerError):
-            replica.health.on_trouble(answer, time.monotonic())
+            replica.looked(answer, time.monotonic())
         else:
             served[replica] = answer
     if not served:
@@ -183,13 +184,10 @@ def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict
     return served
 
 
-def _ask(replica: Replica, options: BatchOptions) -> ServedVersions | ModelServerError:
-    try:
-        if isinstance(options.version, int) or options.version == NEWEST:  # labels do not matter
-            return ServedVersions(replica.client.version_statuses(options.model_name))
-        return replica.client.served_versions(options.model_name, label=options.version or STABLE)
-    except ModelServerError as error:
-        return error
+def _ask(client: ModelServerClient, options: BatchOptions) -> ServedVersions:
+    if isinstance(options.version, int) or options.version == NEWEST:  # labels do not matter
+        return ServedVersions(client.version_statuses(options.model_name))
+    return client.served_versions(options.model_name, label=options.version or STABLE)
 
 
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
@@ -224,7 +222,7 @@ def find_answers(
     """What the pinned version answers: by its manifest, else by a server's metadata; unknown where none tells it."""
     if manifest is not None:
         return describe_answers(manifest, {})
-    for replica in sorted(replicas, key=lambda replica: not replica.health.in_rotation):
+    for replica in sorted(replicas, key=lambda replica: not replica.in_rotation):
         with contextlib.suppress(ModelServerError):  # away at this moment, or behind a proxy: the next one may tell
             return describe_answers(None, replica.client.metadata(options.model_name, version))
     return Answers()

@@ -45,7 +45,9 @@ class Fleet:
 
         def clients(timeout_s: float) -> dict[str, ModelServerClient]:
             return {
-                server: ModelServerClient(server, timeout_s=timeout_s, headers=headers, verify=verify)
+                server: ModelServerClient(
+                    server, timeout_s=timeout_s, question_timeout_s=timeout_s, headers=headers, verify=verify
+                )
                 for server in servers
             }
 

@@ -18,11 +18,15 @@ import orjson
 import pybase64
 
 from tendies_ops.errors import BadAnswerError, WrongContractError
+from tendies_ops.rest_api.plain_words import plain_words
 
 _HEAD = b'{"instances":[{"b64":"'
 _BETWEEN = b'"},{"b64":"'
 _TAIL = b'"}]}'
 _SHOWN_CHARACTERS = 200
+_MAX_DEPTH = 100  # of lists and objects inside each other; a tensor has a few dimensions
+_MAX_VALUES_FOR_FILES = 1_000_000  # that an answer may hold which should hold files
+_BYTES_PER_LIST = 8  # `[0.1], ` at least: an empty list costs 20 times as much memory as it has bytes
 _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 
@@ -52,6 +56,11 @@ def parse_files_answer(body: bytes, count: int) -> list[bytes]:
     files = _cut_plain_answer(body, count)
     if files is not None:
         return files
+    if body.count(b",") > _MAX_VALUES_FOR_FILES:
+        raise WrongContractError(
+            f"The model answers more than {_MAX_VALUES_FOR_FILES:,} values for {count} pictures, not image files. "
+            "Its signature must have one output whose name ends in `_bytes`, as `tendies export` makes it."
+        )
     rows = parse_rows_answer(body, count)
     for row in rows:
         if not isinstance(row, bytes):
@@ -75,7 +84,7 @@ def parse_rows_answer(body: bytes, count: int) -> list[Any]:
         raise BadAnswerError(f"The answer holds no list of predictions: {_shown(body)}.")
     if len(rows) != count:
         raise BadAnswerError(f"The answer holds {len(rows)} predictions for {count} pictures.")
-    return [_decode_b64(row) for row in rows]
+    return [_decode_b64(row, _MAX_DEPTH) for row in rows]
 
 
 def _cut_plain_answer(body: bytes, count: int) -> list[bytes] | None:
@@ -121,19 +130,25 @@ def _without_blanks(text: bytes) -> bytes:
 
 
 def _parse_json(body: bytes) -> Any:
+    if body.count(b"[") + body.count(b"{") > 1000 + len(body) // _BYTES_PER_LIST:
+        raise BadAnswerError(f"The answer holds hardly anything but lists: {_shown(body)}.")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:  # Model Server writes NaN and Infinity bare, and strings without a check for UTF-8
         return json.loads(body.decode("utf-8", "surrogateescape"))
+    except RecursionError as error:
+        raise BadAnswerError(f"The answer holds lists too deep inside each other: {_shown(body)}.") from error
     except ValueError as error:
         raise BadAnswerError(f"The answer is not JSON ({error}): {_shown(body)}.") from error
 
 
-def _decode_b64(value: Any) -> Any:
+def _decode_b64(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise BadAnswerError(f"The answer holds lists more than {_MAX_DEPTH} deep inside each other.")
     if isinstance(value, list):
-        return [_decode_b64(item) for item in value]
+        return [_decode_b64(item, depth - 1) for item in value] if _holds_more(value) else value
     if not isinstance(value, dict):
         return value
     if value.keys() == {"b64"} and isinstance(value["b64"], str):
@@ -141,12 +156,17 @@ def _decode_b64(value: Any) -> Any:
             return pybase64.b64decode(value["b64"], validate=True)
         except ValueError as error:
             raise BadAnswerError(f"The answer holds base64 that does not decode ({error}).") from error
-    return {name: _decode_b64(item) for name, item in value.items()}
+    return {name: _decode_b64(item, depth - 1) for name, item in value.items()}
+
+
+def _holds_more(values: list[Any]) -> bool:
+    """Whether any of them is a list or an object: rows of numbers need no copy."""
+    return any(isinstance(item, list | dict) for item in values)
 
 
 def _describe_row(row: Any) -> str:
     if isinstance(row, dict):
-        return f"an object with {', '.join(sorted(row))}"
+        return f"an object with {plain_words(', '.join(sorted(row)), _SHOWN_CHARACTERS)}"
     return f"a {type(row).__name__}"
 
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from tendies_ops.errors import BadAnswerError
+from tendies_ops.rest_api.plain_words import plain_words
+
+_MAX_WORDS = 2000
 
 #: The label that a release by labels moves to what it has proved, and that clients ask for.
 STABLE = "stable"
@@ -71,8 +74,11 @@ def parse_version_statuses(body: Mapping[str, Any]) -> dict[int, VersionStatus]:
     """
     try:
         entries = [_parse_entry(entry) for entry in body["model_version_status"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswerError(f"This is not a model status answer: {str(body)[:200]} ({error!r}).") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        names = plain_words(", ".join(map(str, body)), 200)
+        raise BadAnswerError(
+            f"This is not a model status answer: it holds {names or 'nothing'} ({type(error).__name__})."
+        ) from error
     return {entry.version: entry for entry in entries}
 
 
@@ -82,6 +88,17 @@ def _parse_entry(entry: Mapping[str, Any]) -> VersionStatus:
     return VersionStatus(
         version=int(entry["version"]),
         state=state,
-        error_code=str(status.get("error_code", "OK")),
-        error_message=str(status.get("error_message", "")),
+        error_code=_words(status.get("error_code", "OK")),
+        error_message=_words(status.get("error_message", "")),
     )
+
+
+def _words(value: Any) -> str:
+    """
+    Take what must be a text.
+
+    :raises TypeError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where words were expected")
+    return plain_words(value, _MAX_WORDS)

@@ -60,15 +60,21 @@ def test_bad_pictures_are_found_and_no_good_one_is_blamed(count: int, bad: set[i
         if not numbers & bad:
             answered |= numbers
             continue
-        step = after_refusal(request, RequestRefusedError("no", http_status=400), answered_before=True)
+        error = RequestRefusedError("no", http_status=400)
+        step, request.history = after_refusal(
+            request.history, error, file=request.only_file, proved=request.history.needs_proof
+        )
         if step.action == "blame":
             blamed |= numbers
+        elif step.action == "confirm":
+            waiting.append(request)
         else:
             assert step.action == "split"
             waiting += request.split()
     assert blamed == bad
     assert answered == set(range(count)) - bad
-    assert sent <= 1 + 2 * len(bad) * max(1, math.ceil(math.log2(count)))
+    asked_again = 2
+    assert sent <= 1 + len(bad) * (asked_again + 2 * max(1, math.ceil(math.log2(count))))
 
 
 @given(st.integers(2, 32), st.integers(0, 31), st.sampled_from([500, 504]))
@@ -80,17 +86,17 @@ def test_a_picture_that_the_server_fails_on_is_found_alone(count: int, bad: int,
         request = waiting.pop()
         numbers = {int(part.picture.found.path.removesuffix(".png")) for part in request.parts}
         sent += 1
-        successes += request.needs_proof  # the harmless one before it
+        successes += request.history.needs_proof  # the harmless one before it
         if bad not in numbers:
             successes += 1
             continue
-        step = after_failure(request, ServerSickError("no", http_status=status), successes)
+        error = ServerSickError("no", http_status=status)
+        step, request.history = after_failure(request.history, error, parts=len(request.parts), successes=successes)
         if step.action == "blame":
             blamed |= numbers
         elif step.action == "split":
             waiting += request.split()
         else:
-            request.needs_proof = step.action == "prove"
             waiting.append(request)
     assert blamed == {bad}
     assert sent < 40 + 10 * math.ceil(math.log2(count))

@@ -105,9 +105,10 @@ def _told_shapes(metadata: Mapping[str, Any]) -> Shapes:
     """Output -> shape, from ``/metadata``; empty where the answer has another form."""
     try:
         outputs = metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["outputs"]
-        return {name: _told_shape(entry["tensor_shape"]) for name, entry in outputs.items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        shapes = {name: _told_shape(entry["tensor_shape"]) for name, entry in outputs.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return {}
+    return shapes if all(name.isprintable() for name in shapes) else {}
 
 
 def _told_shape(shape: Mapping[str, Any]) -> tuple[int, ...] | None:

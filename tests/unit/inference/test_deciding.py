@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tendies_ops.errors import (
@@ -11,7 +13,14 @@ from tendies_ops.errors import (
     ServerSickError,
     ServerUnreachableError,
 )
-from tendies_ops.inference.isolating import after_failure, after_refusal
+from tendies_ops.inference.isolating import (
+    NEW,
+    RequestHistory,
+    Step,
+    after_failure,
+    after_refusal,
+    after_refused_control,
+)
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.packing import Packer, Part, Picture, Request
@@ -115,31 +124,134 @@ BUSY = ServerSickError("full", http_status=503)
 NOBODY = ServerUnreachableError("POST x: nobody listens there.")
 
 
-def test_a_refused_request_is_split_until_one_picture_stands_alone() -> None:
-    assert after_refusal(Request([part(), part()]), REFUSED, answered_before=False).action == "split"
-    step = after_refusal(Request([part()]), REFUSED, answered_before=True)
-    assert (step.action, step.kind) == ("blame", "refused")
-    assert "Invalid image" in step.reason
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 246
+JPEG = b"\xff\xd8\xff" + b"x" * 400
+ITS_WORDS = "Invalid PNG data, size 254"
+
+
+def refused(words: str, status: int = 400) -> RequestRefusedError:
+    return RequestRefusedError("no", http_status=status, server_words=words)
+
+
+def asked_until_settled(
+    file: bytes, words: Callable[[RequestHistory], str], *, merges: bool = False, control_passes: bool = True
+) -> tuple[Step, list[RequestHistory]]:
+    """Ask again and again as the history says; the server refuses each time."""
+    history, asked = NEW, [NEW]
+    for padding in range(1, 100):
+        proved = history.needs_proof and control_passes
+        error = refused(words(history))
+        step, history = after_refusal(history, error, file=file, proved=proved, merges=merges, padding=padding)
+        merges |= step.merged
+        if step.action != "confirm":
+            return step, asked
+        assert history.alone
+        asked.append(history)
+    return Step("retry"), asked
+
+
+def test_several_refused_pictures_are_split() -> None:
+    assert after_refusal(NEW, REFUSED, file=None)[0].action == "split"
+
+
+def test_a_picture_is_blamed_when_it_is_refused_twice_in_words_that_tell_its_size() -> None:
+    step, asked = asked_until_settled(PNG, lambda _: ITS_WORDS)
+    assert (step.action, step.kind, len(asked)) == ("blame", "refused", 2)
+    assert ITS_WORDS in step.reason
+    assert not asked[1].needs_proof
+
+
+def test_words_that_fit_any_picture_count_only_while_a_harmless_one_passes() -> None:
+    step, asked = asked_until_settled(PNG, lambda _: "Invalid image")
+    assert (step.action, len(asked)) == ("blame", 3)
+    assert all(history.needs_proof for history in asked[1:])
+
+
+def test_words_about_another_file_need_many_rounds_before_anybody_is_blamed() -> None:
+    for words in ("Invalid PNG data, size 99", "Not a PNG or JPEG file: picture number 0 of this request."):
+        step, asked = asked_until_settled(PNG, lambda _, words=words: words)  # type: ignore[misc]
+        assert (step.action, len(asked)) == ("blame", 13)
+    assert len(asked_until_settled(JPEG, lambda _: ITS_WORDS)[1]) == 13
+
+
+def test_nobody_is_blamed_while_the_harmless_picture_is_refused_too() -> None:
+    for words in ("Invalid PNG data, size 99", "Invalid image"):
+        step, _ = asked_until_settled(JPEG, lambda _, words=words: words, control_passes=False)  # type: ignore[misc]
+        assert step.action == "retry"
+
+
+def test_where_requests_are_merged_a_padded_picture_is_known_by_its_new_size() -> None:
+    step, asked = asked_until_settled(
+        PNG, lambda history: f"Invalid PNG data, size {len(PNG) + history.padding}", merges=True
+    )
+    assert (step.action, len(asked)) == ("blame", 2)
+    assert asked[1].padding > 0
+    assert step.reason.endswith(ITS_WORDS), "the size that is told is that of the file itself"
+
+
+def test_where_requests_are_merged_a_picture_of_the_same_size_as_a_broken_one_is_not_blamed_for_it() -> None:
+    """Another client sends a broken file of the same size all the time, and each request is merged with it."""
+    step, _ = asked_until_settled(PNG, lambda _: ITS_WORDS, merges=True, control_passes=False)
+    assert step.action == "retry"
+
+
+def test_words_that_change_from_time_to_time_come_to_an_end() -> None:
+    said = iter(range(1000))
+    step, asked = asked_until_settled(PNG, lambda _: f"error {next(said)}")
+    assert (step.action, len(asked)) == ("blame", 13)
 
 
 def test_a_picture_is_not_blamed_before_the_server_has_taken_any() -> None:
-    assert after_refusal(Request([part()]), REFUSED, answered_before=False).action == "prove"
+    history = NEW
+    for _ in range(20):
+        step, history = after_refusal(history, refused(ITS_WORDS), file=PNG, answered_before=False)
+        assert step.action == "confirm"
+        assert history.needs_proof
 
 
-def test_no_access_stops_the_run() -> None:
-    error = RequestRefusedError("no", http_status=403)
-    assert after_refusal(Request([part()]), error, answered_before=True).action == "stop"
+def test_a_harmless_picture_is_refused_several_times_before_the_run_is_given_up() -> None:
+    def until_settled(error: RequestRefusedError, *, merges: bool) -> tuple[str, int]:
+        history = NEW
+        for times in range(1, 50):
+            step, history = after_refused_control(history, error, file=PNG, merges=merges)
+            if step.action != "confirm":
+                return step.action, times
+        return "never", 0
+
+    assert until_settled(refused("no such input"), merges=False) == ("blame", 5)
+    assert until_settled(refused("no such input"), merges=True) == ("blame", 12)
+    assert until_settled(refused("Invalid PNG data, size 99"), merges=False) == ("never", 0)
+    assert until_settled(refused("no", 403), merges=False) == ("stop", 5)
+
+
+def test_no_access_is_asked_for_again_before_it_stops_the_run() -> None:
+    step, history = after_refusal(NEW, refused("no", 403), file=None)
+    assert (step.action, history.alone, history.needs_proof) == ("confirm", True, True)
+    assert after_refusal(history, refused("no", 403), file=None, proved=True)[0].action == "split"
 
 
 def test_a_request_too_large_for_a_proxy_is_split_and_then_said_so() -> None:
-    error = RequestRefusedError("no", http_status=413)
-    assert after_refusal(Request([part(), part()]), error, answered_before=True).action == "split"
-    assert after_refusal(Request([part()]), error, answered_before=True).kind == "too_large"
+    error = refused("no", 413)
+    assert after_refusal(NEW, error, file=None)[0].action == "split"
+    history = NEW
+    for _ in range(3):
+        step, history = after_refusal(history, error, file=PNG, proved=history.needs_proof)
+    assert (step.action, step.kind) == ("blame", "too_large")
 
 
 def actions(error: ModelServerError, *, count: int = 1, others: bool = False, times: int = 12) -> list[str]:
-    request = Request([part() for _ in range(count)])
-    return [after_failure(request, error, successes=(n if others else 5)).action for n in range(times)]
+    history, seen = NEW, []
+    for n in range(times):
+        step, history = after_failure(history, error, parts=count, successes=n if others else 5)
+        seen.append(step.action)
+    return seen
+
+
+def test_a_single_picture_that_the_server_fails_on_is_proved_alone() -> None:
+    history = NEW
+    for _ in range(2):
+        _, history = after_failure(history, CRASHED, parts=1, successes=5)
+    assert (history.alone, history.needs_proof) == (True, True)
 
 
 def test_a_server_that_is_sick_for_everybody_never_blames_a_picture() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tendies_ops.errors import RequestRefusedError
-from tendies_ops.inference.isolating import after_refusal
+from tendies_ops.inference.isolating import NEW, after_refusal
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.packing import Packer, Part, Picture, Request
 from tests.support.batch_bench import Bench
@@ -52,10 +52,11 @@ def test_parts_of_one_size_travel_together_and_few_sizes_wait_at_once() -> None:
 def test_words_about_shapes_part_the_sizes_and_other_words_halve() -> None:
     request = Request([part((1, 1)), part((2, 2)), part((1, 1))])
     error = RequestRefusedError("no", http_status=400, server_words=UNEQUAL)
-    assert after_refusal(request, error, answered_before=False).action == "split_by_size"
-    assert after_refusal(Request([part((1, 1)), part((1, 1))]), error, answered_before=False).action == "split"
+    assert not request.of_one_size
+    assert after_refusal(NEW, error, file=None, of_one_size=False)[0].action == "split_by_size"
+    assert after_refusal(NEW, error, file=None, of_one_size=True)[0].action == "split"
     other = RequestRefusedError("no", http_status=400, server_words="Invalid image")
-    assert after_refusal(request, other, answered_before=False).action == "split"
+    assert after_refusal(NEW, other, file=None, of_one_size=False)[0].action == "split"
 
 
 def test_a_model_that_stacks_pictures_is_learned_once_and_for_the_next_run(mixed: Bench) -> None:
