@@ -218,12 +218,12 @@ class ModelServerClient:
             )
             self._keep_cookies(request, response.raw)
             allowed_bytes = max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
-            answer = _read_body(response.raw, allowed_bytes)
+            answer, whole = _read_body(response.raw, allowed_bytes)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise error_for_failure(error, where, timeout_s) from error
         if response.status_code != 200:
             raise error_for_status(response.status_code, answer, where)
-        if len(answer) > allowed_bytes:
+        if not whole:
             raise BadAnswerError(
                 f"{where}: the answer is larger than {allowed_bytes / (1 << 20):g} MiB, which is more than what was "
                 "asked for can take; the rest was not read."
@@ -260,11 +260,11 @@ def _version_of_metadata(document: Mapping[str, Any]) -> int | None:
         raise BadAnswerError("The metadata of a label names no version that is a number.") from error
 
 
-def _read_body(raw: urllib3.HTTPResponse, max_bytes: int) -> bytes:
+def _read_body(raw: urllib3.HTTPResponse, max_bytes: int) -> tuple[bytes, bool]:
     """
     Read all of it, in large pieces: requests' own `content` walks it in pieces of 10 kB.
 
-    :return: what is larger than ``max_bytes`` is cut a little behind that.
+    :return: the body, and True; or, of one that is larger than ``max_bytes``, its beginning, and False.
     """
     pieces, size_bytes = [], 0
     encoded = "content-encoding" in raw.headers  # we ask for none, but a proxy may do as it likes
@@ -273,8 +273,8 @@ def _read_body(raw: urllib3.HTTPResponse, max_bytes: int) -> bytes:
         size_bytes += len(piece)
         if size_bytes > max_bytes:
             raw.close()
-            break
-    return b"".join(pieces)
+            return b"".join(pieces[: -(-MAX_ERROR_BYTES // _PIECE_BYTES)]), False
+    return b"".join(pieces), True
 
 
 def _placed(error: BadAnswerError, where: str) -> BadAnswerError:

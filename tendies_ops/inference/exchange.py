@@ -32,9 +32,8 @@ _BYTES_HELD_PER_BYTE = 2.4
 BYTES_HELD_PER_PIXEL = 7.2
 # The largest answer that is read: some in any case, and for each pixel that was sent a picture four times as high and
 # wide that does not compress, or a hundred numbers in JSON.
-_ANSWER_BYTES = 64 << 20
+_ANSWER_BYTES = 32 << 20
 _ANSWER_BYTES_PER_PIXEL = {False: 128, True: 1024}
-_CONTROL_MEGAPIXELS = 1.0
 
 
 @dataclass(slots=True)
@@ -46,6 +45,14 @@ class PreparedChunk:
     ready: list[tuple[Picture, list[Part]]] = field(default_factory=list)
     settled: list[tuple[Outcome, int]] = field(default_factory=list)  #: outcomes that need no server, with the attempt
     ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A harmless picture: its answer tells a bad picture from a sick server."""
+
+    file: bytes
+    megapixels: float
 
 
 @dataclass(slots=True)
@@ -78,7 +85,8 @@ class Exchange:
         self._source = source
         self._target = target
         self._turns = Turns(together=source.is_far or target.is_far)
-        self.control = control_picture(options.size or (64, 64))
+        height, width = options.size or (64, 64)
+        self.control = Control(control_picture((height, width)), height * width / 1e6)
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
         facts = {
@@ -113,7 +121,7 @@ class Exchange:
                     result.settled.append((_failed(todo.found, error), todo.attempt))
         return result
 
-    def ask(self, replica: Replica, request: Request, control: bytes) -> Answered:
+    def ask(self, replica: Replica, request: Request, control: Control) -> Answered:
         """
         Send one request.
 
@@ -124,7 +132,7 @@ class Exchange:
         try:
             if request.history.needs_proof:
                 result.proof_failed = True
-                self._predict(replica, [control], _CONTROL_MEGAPIXELS)
+                self._predict(replica, [control.file], control.megapixels)
                 result.proof_failed, result.proved = False, True
             result.answers = self._predict(replica, request.files(), request.megapixels)
         except ModelServerError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tendies_ops.errors import ModelServerError, VersionGoneError, WrongContractError
-from tendies_ops.inference.exchange import Answered
+from tendies_ops.inference.exchange import Answered, Control
 from tendies_ops.inference.isolating import (
     NEW,
     Step,
@@ -31,13 +31,13 @@ class Judge:
     :param draw_padding: how many bytes of nothing to put behind a file.
     """
 
-    def __init__(self, rotation: Rotation, control: bytes, draw_padding: Callable[[], int]) -> None:
+    def __init__(self, rotation: Rotation, control: Control, draw_padding: Callable[[], int]) -> None:
         self.successes = 0  #: requests that were answered well
         self.merges = False  #: the servers merge requests of several clients
         self.control = control  #: a harmless picture, asked right before a request that needs a proof
         self._rotation, self._draw_padding = rotation, draw_padding
         self._plain = control
-        self._answered_file = b""  # of a picture that the model takes
+        self._answered: Control | None = None  # a picture that the model takes
         self._of_control = NEW  # since it passed the last time
 
     def hear_answer(self, request: Request) -> bool:
@@ -47,7 +47,8 @@ class Judge:
         :return: False: with padding, so it is to be sent once more as it is.
         """
         self.successes += 1
-        self._answered_file = self._answered_file or request.parts[0].data
+        if self._answered is None:
+            self._answered = Control(request.parts[0].data, request.parts[0].megapixels)
         if request.history.was_refused:
             self._note_merging("a picture was refused and then taken")
         if request.history.padding:
@@ -90,11 +91,13 @@ class Judge:
         return step
 
     def _after_refused_control(self, error: ModelServerError) -> Step:
-        step, self._of_control = after_refused_control(self._of_control, error, file=self.control, merges=self.merges)
+        step, self._of_control = after_refused_control(
+            self._of_control, error, file=self.control.file, merges=self.merges
+        )
         self._note(step)
         self._rotation.on_silence(error, time.monotonic())
-        if self._answered_file:  # the model may take no plain picture, but it takes this one
-            self._change_control()
+        if self._answered is not None:  # the model may take no plain picture, but it takes this one
+            self._change_control(self._answered)
         elif step.action == "blame":
             raise WrongContractError(
                 f"The model refuses even a plain picture, so no picture is to blame: {error}",
@@ -107,8 +110,8 @@ class Judge:
         if isinstance(error, VersionGoneError):
             return Step("retry")  # another server has it
         if event.proof_failed:
-            if self._answered_file and fails_by_itself(error):
-                self._change_control()
+            if self._answered is not None and fails_by_itself(error):
+                self._change_control(self._answered)
             return Step("prove")
         request = event.request
         step, request.history = after_failure(
@@ -123,9 +126,9 @@ class Judge:
             self._note_merging("a harmless picture was refused and then taken")
         self._of_control = NEW
 
-    def _change_control(self) -> None:
-        if self.control == self._plain:
-            self.control, self._of_control = self._answered_file, NEW
+    def _change_control(self, answered: Control) -> None:
+        if self.control is self._plain:
+            self.control, self._of_control = answered, NEW
 
     def _note(self, step: Step) -> None:
         if step.merged:
