@@ -240,7 +240,8 @@ def test_a_request_too_large_for_a_proxy_is_split_and_then_said_so() -> None:
 
 
 def actions(error: ModelServerError, *, count: int = 1, others: bool = False, times: int = 12) -> list[str]:
-    history, seen = NEW, []
+    seen: list[str] = []
+    history = NEW
     for n in range(times):
         step, history = after_failure(history, error, parts=count, successes=n if others else 5)
         seen.append(step.action)
