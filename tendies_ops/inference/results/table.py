@@ -29,6 +29,7 @@ TABLE_NAME = "scores.csv"
 _SCORES, _CLASSES = "scores", "classes"  # of `tendies export`; with several outputs `<name>_scores`, `<name>_classes`
 _MOST_COLUMNS = 4096
 _READ_TOGETHER = 64
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet evaluates instead of showing
 
 
 class ResultList:
@@ -89,7 +90,9 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
     columns = {"input": None}
     with tempfile.TemporaryFile(dir=path.parent) as rows:  # which columns there are is known at the end
         for picture, outputs in _read_documents(results, output):
-            row = {**dict(_flattened(outputs, answers)), "input": os.fsencode(picture).decode("utf-8", "replace")}
+            name = os.fsencode(picture).decode("utf-8", "replace")
+            numbers = {_as_text(column): _as_text(value) for column, value in _flattened(outputs, answers)}
+            row = {**numbers, "input": _as_text(name)}
             columns |= dict.fromkeys(row)
             if len(columns) > _MOST_COLUMNS:
                 return None
@@ -99,6 +102,11 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
         rows.seek(0)
         _write_rows(map(orjson.loads, rows), list(columns), path)
     return path
+
+
+def _as_text(value: Any) -> Any:
+    """Put an apostrophe before a name that a spreadsheet would take for a formula; numbers are left alone."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS_OF_FORMULAS) else value
 
 
 def _write_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], path: Path) -> None:

@@ -158,6 +158,22 @@ def test_scores_become_one_table_of_all_pictures_done_now_or_before(classifier: 
     assert {row["input"] for row in table_of(again)} == {"a.png", "c.png", "deep/b.png", "d.png"}
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_name_or_label_that_a_spreadsheet_would_evaluate_has_an_apostrophe_in_the_table(
+    make_bench: Make, start: str
+) -> None:
+    outputs = {"scores": [-1, -1], "classes": [-1, -1], "offset": [-1]}
+    bench = make_bench(
+        transform=lambda _: {"scores": [0.9], "classes": [f"{start}1+1"], "offset": -2.5}, outputs=outputs
+    )
+    bench.add(f"{start}HYPERLINK().png", png(1))
+    report = bench.run()
+    with Path(report.paths["scores"]).open(newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["input"], row["class"], row["offset"]) == (f"'{start}HYPERLINK().png", f"'{start}1+1", "-2.5")
+    assert list(bench.outputs()) == [f"{start}HYPERLINK().json"]
+
+
 def test_the_table_is_there_as_parquet_too(classifier: Bench) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     report = classifier.run()
