@@ -175,12 +175,8 @@ def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
         "allowed_inputs": input_roots(spec),
         "allowed_outputs": output_roots(spec),
         "model_name": spec.model_name,
+        **spec.batch.given(),
         "version": "{{ params.version or '' }}",
-        "include": spec.batch.include,
-        "exclude": spec.batch.exclude,
-        "max_batch_size": spec.batch.max_batch_size,
-        "max_failed": spec.batch.max_failed,
-        "allow_empty": spec.batch.allow_empty,
         "sample": "{{ params.sample or '' }}",
         "retry_failed": "{{ params.retry_failed }}",
         "take_over": "{{ params.take_over }}",
@@ -251,27 +247,28 @@ def _release_params() -> dict[str, Param]:
 
 
 def _batch_params(spec: ModelSpec) -> dict[str, Param]:
+    batch = spec.batch
     done_already = "Pictures that are done there already are skipped."
     return {
         "input": _text("Input", "Folder or fsspec URL of the pictures.", spec.batch.input),
         "output": _text("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
         "version": Param(
-            None if spec.batch.version is None else str(spec.batch.version),
+            None if batch.version is None else str(batch.version),
             type=["null", "string", "integer"],  # a number too, for whoever triggers by the API
             minimum=1,
             pattern=r"^[^/:\s]*$",
             title="Version",
             description="Number of a version, a label of the servers, or `newest`; empty: the version in service.",
         ),
-        "sample": _number("Sample", "Do so many pictures only, to see what comes out."),
+        "sample": _number("Sample", "Do so many pictures only, to see what comes out.", batch.sample),
         "retry_failed": Param(
-            False,
+            batch.retry_failed,
             type="boolean",
             title="Retry failed",
             description="Try pictures again that failed before and have not changed.",
         ),
         "take_over": Param(
-            False,
+            batch.take_over,
             type="boolean",
             title="Take over the output",
             description="Replace results of another model or another input folder that are in the output folder.",
@@ -284,9 +281,9 @@ def _text(title: str, description: str, default: str | None = None) -> Param:
     return Param(default, type=["null", "string"], title=title, description=description)
 
 
-def _number(title: str, description: str) -> Param:
-    """A whole number from 1 on; may stay empty."""
-    return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
+def _number(title: str, description: str, default: int | None) -> Param:
+    """Make a field for a whole number from 1 on; it may stay empty."""
+    return Param(default, type=["null", "integer"], minimum=1, title=title, description=description)
 
 
 def _base_path(spec: ModelSpec) -> str | None:

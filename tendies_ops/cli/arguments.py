@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_type_hints
 
 Arguments = TypeVar("Arguments")
 
 
-def takes(arguments: type[Arguments]) -> Callable[[Callable[[Arguments], int]], Callable[..., int]]:
+def takes(
+    arguments: type[Arguments], settings: Sequence[inspect.Parameter] = ()
+) -> Callable[[Callable[[Arguments], int]], Callable[..., int]]:
     """
     Make a command of a function that takes one object: typer sees a parameter for each field of its class.
 
     :param arguments: a dataclass whose fields are annotated as typer's parameters are.
+    :param settings: further options; those that were given go into the field ``given`` of the object.
     """
     hints = get_type_hints(arguments, include_extras=True)
     parameters = [
@@ -22,15 +25,23 @@ def takes(arguments: type[Arguments]) -> Callable[[Callable[[Arguments], int]], 
             field.name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[field.name], default=_default(field)
         )
         for field in dataclasses.fields(arguments)  # type: ignore[arg-type]  # there is no type for "any dataclass"
-    ]
+        if field.name != "given"
+    ] + list(settings)
 
     def decorate(command: Callable[[Arguments], int]) -> Callable[..., int]:
-        def run(**values: Any) -> int:
-            return command(arguments(**values))
+        def read(**values: Any) -> Arguments:
+            if settings:
+                of_settings = {one.name: values.pop(one.name) for one in settings}
+                values["given"] = {name: value for name, value in of_settings.items() if value not in (None, [])}
+            return arguments(**values)
 
+        def run(**values: Any) -> int:
+            return command(read(**values))
+
+        run.read = read  # type: ignore[attr-defined]  # what the words of a command line mean, without doing it
         run.__doc__ = command.__doc__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = hints
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
         return run
 
     return decorate

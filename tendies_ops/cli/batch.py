@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tendies_ops.cli.arguments import takes
-from tendies_ops.cli.batch_arguments import BatchArguments
+from tendies_ops.cli.batch_arguments import SETTINGS, BatchArguments
 from tendies_ops.cli.batch_progress import watch_progress
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, error_console, print_json
 from tendies_ops.inference import BatchReport, describe_failures, no_note, run_batch
 
 
-@takes(BatchArguments)
+@takes(BatchArguments, SETTINGS)
 def batch_command(arguments: BatchArguments) -> int:
     """
     Run a folder of pictures through a served model.

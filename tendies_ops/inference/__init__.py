@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tendies_ops.inference.options import BatchOptions, new_run_id, parse_version_choice
+from tendies_ops.inference.options import BatchOptions, new_run_id
 from tendies_ops.inference.report import BatchProgress, BatchReport, describe_failures
 from tendies_ops.inference.running import run_batch
 from tendies_ops.inference.servers import no_note
@@ -14,6 +14,5 @@ __all__ = [
     "describe_failures",
     "new_run_id",
     "no_note",
-    "parse_version_choice",
     "run_batch",
 ]

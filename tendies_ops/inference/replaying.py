@@ -60,8 +60,9 @@ def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: 
 
 def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient, result: Path) -> bytes:
     """The file that stands for ``result`` among those that a run would write now."""
-    told = {**facts["options"], "size": tuple(facts["options"]["size"]) if facts["options"]["size"] else None}
-    options = BatchOptions(input="", output="", model_name=facts["model_name"], servers=(client.base_url,), **told)
+    options = BatchOptions(
+        input="", output="", model_name=facts["model_name"], servers=(client.base_url,), **facts["options"]
+    )
     answers = Answers.from_facts(facts)
     try:
         prepared = prepare(picture, options if answers.kind == "picture" else options.replaced(animated="first"))

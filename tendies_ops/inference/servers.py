@@ -21,7 +21,7 @@ from tendies_ops.errors import (
     VersionRemovedError,
 )
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
-from tendies_ops.inference.options import NEWEST, BatchOptions
+from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.pacing import Pacer
 from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.results import Answers, describe_answers
@@ -29,6 +29,7 @@ from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.rest_api.status import STABLE, ServedVersions
 from tendies_ops.spec import Manifest, read_manifest
+from tendies_ops.spec.batch_settings import NEWEST
 
 _NOTICED_WITHIN_S = 5.0  # Model Server looks every second unless told otherwise
 _LOOK_EVERY_S = 0.2

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.files import digest_bytes
-from tendies_ops.hooks.arguments import optional, split_list
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_batch
 from tendies_ops.operators.metrics import count_batch
 from tendies_ops.operators.progress import ProgressStore
+from tendies_ops.operators.settings import check_settings, given_settings, takes_settings
+from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -36,20 +37,12 @@ class BatchInferenceOperator(TendiesOperator):
         may choose the input, such as ``"{{ params.input }}"``. (templated)
     :param allowed_outputs: the same for ``output_path``. (templated)
     :param model_name: model to ask. (templated)
-    :param version: the version to pin: its number, a label that the servers know, or ``newest`` for the highest that is
-        AVAILABLE, proved or not; default the version in service when the run starts. (templated)
-    :param include: glob patterns of pictures to take; default all that are pictures. (templated)
-    :param exclude: glob patterns of pictures to leave out. (templated)
-    :param max_batch_size: most pictures in one request, at least 1.
-    :param max_failed: more failed pictures than this fail the task, a share of all when below 1; default a tenth of the
-        pictures, at least one. (templated)
-    :param allow_empty: an input without pictures is no error.
-    :param sample: do so many pictures only, spread over the folder. (templated)
-    :param retry_failed: try pictures again that failed before for a reason of their own. (templated)
-    :param take_over: replace results of another model or another input folder that are in the output. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
-    :param options: further fields of ``tendies_ops.inference.BatchOptions``. (templated)
+    :param options: settings by name, the same as the named arguments, which come first. (templated)
+
+    Each setting of :class:`BatchSettings` is a named argument as well; all but ``headers`` are templated. What is not
+    given is the connection's (``timeout_s``, ``headers``, ``verify``) or the default.
     """
 
     template_fields: Sequence[str] = (
@@ -58,35 +51,21 @@ class BatchInferenceOperator(TendiesOperator):
         "allowed_inputs",
         "allowed_outputs",
         "model_name",
-        "version",
-        "include",
-        "exclude",
-        "max_failed",
-        "sample",
-        "retry_failed",
-        "take_over",
         "model_base_path",
         "options",
         "model_server_conn_id",
         "servers",
+        *(name for name in BatchSettings.model_fields if name != "headers"),  # they may hold a token
     )
     ui_color = "#eaf0fb"
 
+    @takes_settings(BatchSettings)
     def __init__(
         self,
         *,
         input_path: str,
         output_path: str,
         model_name: str,
-        version: int | str | None = None,
-        include: Sequence[str] | str = (),
-        exclude: Sequence[str] | str = (),
-        max_batch_size: int = 32,
-        max_failed: float | str | None = None,
-        allow_empty: bool = False,
-        sample: int | str | None = None,
-        retry_failed: bool | str = False,
-        take_over: bool | str = False,
         model_base_path: str | None = None,
         options: Mapping[str, Any] | None = None,
         allowed_inputs: Sequence[str] | None = None,
@@ -94,20 +73,9 @@ class BatchInferenceOperator(TendiesOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if max_batch_size < 1:
-            raise UsageError(f"max_batch_size of task {self.task_id} must be at least 1; found {max_batch_size}.")
         self.input_path = input_path
         self.output_path = output_path
         self.model_name = model_name
-        self.version = version
-        self.include = include
-        self.exclude = exclude
-        self.max_batch_size = max_batch_size
-        self.max_failed = max_failed
-        self.allow_empty = allow_empty
-        self.sample = sample
-        self.retry_failed = retry_failed
-        self.take_over = take_over
         self.model_base_path = model_base_path
         self.options = options
         self.allowed_inputs = allowed_inputs
@@ -143,46 +111,31 @@ class BatchInferenceOperator(TendiesOperator):
 
     def batch_options(self, run_id: str) -> BatchOptions:
         """
-        What the core is told.
+        Build the options of the run.
 
         :raises UsageError: a value makes no sense, now that the templates are rendered.
         """
-        from tendies_ops.inference import BatchOptions, parse_version_choice
+        from tendies_ops.inference import BatchOptions
 
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
-        input_path = _require_allowed("input", self.input_path, self.allowed_inputs)
-        output_path = _require_allowed("output", self.output_path, self.allowed_outputs)
         server = self.model_server()
-        given: dict[str, Any] = {
-            "version": optional(self.version, parse_version_choice),
-            "include": split_list(self.include),
-            "exclude": split_list(self.exclude),
-            "max_batch_size": self.max_batch_size,
-            "max_failed": optional(self.max_failed, float),
-            "allow_empty": self.allow_empty,
-            "sample": optional(self.sample, int),
-            "retry_failed": str(self.retry_failed).lower() == "true",
-            "take_over": str(self.take_over).lower() == "true",
-            "run_id": run_id,
-            "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
-            "timeout_s": server.timeout_s,
-            "headers": tuple(server.headers.items()),
-            "verify": server.verify,
-            **(self.options or {}),
-        }
-        try:
-            return BatchOptions(
-                input=input_path,
-                output=output_path,
-                model_name=self.model_name,
-                servers=server.servers,
+        given = {**(self.options or {}), **given_settings(self, BatchSettings)}
+        check_settings(BatchSettings, given, where=f"Task {self.task_id}")
+        return BatchOptions(
+            **{
+                "timeout_s": server.timeout_s,
+                "verify": server.verify,
                 **given,
-            )
-        except TypeError as error:
-            raise UsageError(
-                f"Task {self.task_id}: `options` has a word that a batch run does not know: {error}"
-            ) from None
+                "headers": {**server.headers, **dict(BatchSettings(**given).headers)},
+            },
+            input=_require_allowed("input", self.input_path, self.allowed_inputs),
+            output=_require_allowed("output", self.output_path, self.allowed_outputs),
+            model_name=self.model_name,
+            servers=server.servers,
+            model_base_path=self.model_base_path or server.base_path_of(self.model_name),
+            run_id=run_id,
+        )
 
 
 def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:

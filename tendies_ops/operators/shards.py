@@ -136,9 +136,6 @@ def batch_inference_group(
     shards: int = 4,
     pictures_per_shard: int = 500,
     bytes_per_shard: int = 512 << 20,
-    max_failed: float | str | None = None,
-    allow_empty: bool = False,
-    version: int | str | None = None,
     outlets: Sequence[Asset] = (),
     **shared: Any,
 ) -> TaskGroup:
@@ -153,8 +150,8 @@ def batch_inference_group(
     :param pictures_per_shard: fewer than this are not split.
     :param bytes_per_shard: nor are fewer bytes than this.
     :param outlets: ``tendies://batch/`` assets of the report, which says once what became of the whole.
-    :param shared: what every task of the group takes, such as ``pool``, ``retries``, ``include``, ``servers``; the rest
-        is as for BatchInferenceOperator.
+    :param shared: what every task of the group takes, such as the settings of BatchInferenceOperator, ``pool`` and
+        ``retries``; ``max_failed`` counts over all shards.
     :raises UsageError: ``shards`` is not from 1 to 1024, which is as many tasks as Airflow maps by default.
     """
     if not 1 <= shards <= 1024:
@@ -163,15 +160,13 @@ def batch_inference_group(
     with TaskGroup(group_id=group_id) as group:
         plan = PlanShardsOperator(
             task_id="plan",
-            version=version,
             max_shards=shards,
             pictures_per_shard=pictures_per_shard,
             bytes_per_shard=bytes_per_shard,
-            allow_empty=allow_empty,
             **of_all,
         )
         infer = _infer(plan, at_a_time=shards, **of_all)
-        infer >> _report(plan, infer, max_failed=max_failed, allow_empty=allow_empty, outlets=list(outlets), **of_all)
+        infer >> _report(plan, infer, outlets=list(outlets), **of_all)
     return group
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch import BatchSpec
+from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
 from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
 from tendies_ops.spec.load import load_spec, load_specs
@@ -18,6 +19,7 @@ __all__ = [
     "MANIFEST_PATH",
     "REWRITE_NAMES",
     "AirflowSpec",
+    "BatchSettings",
     "BatchSpec",
     "Contract",
     "InputContract",

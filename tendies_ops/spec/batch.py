@@ -1,16 +1,14 @@
-"""Which pictures go through this model, and where the results go."""
+"""The pictures that go through a model, where the results go, and how."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
-
-from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.batch_settings import BatchSettings
 
 
-class BatchSpec(SpecPart):
-    """Defaults of the model's batch run; each can be changed when a run is triggered."""
+class BatchSpec(BatchSettings):
+    """Folders and settings of the model's batch runs; a run that is triggered may have others."""
 
     input: str | None = Field(None, description="folder or fsspec URL of the pictures")
     output: str | None = Field(None, description="folder or fsspec URL of the results")
@@ -20,15 +18,3 @@ class BatchSpec(SpecPart):
     allowed_outputs: tuple[str, ...] = Field(
         (), description="further folders and URLs that the `output` of a run may be in, besides the one above"
     )
-    version: PositiveInt | Annotated[str, Field(pattern=r"^[^/:\s]+$")] | None = Field(
-        None,
-        description="number of a version, a label that the servers know, or `newest`; default the version in service",
-    )
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    max_batch_size: PositiveInt = 32
-    max_failed: NonNegativeFloat | None = Field(
-        None,
-        description="more failed pictures than this fail the run; a share when below 1; absent: a tenth, at least 1",
-    )
-    allow_empty: bool = False

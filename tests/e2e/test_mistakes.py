@@ -107,7 +107,7 @@ def test_a_checkpoint_directory_without_a_checkpoint_is_told_so_before_tensorflo
 
 def test_a_server_that_is_not_running_is_named(pictures: Path, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    options = ("--sick-deadline", "1", "--server", url, "--model", MODEL_NAME)
+    options = ("--sick-deadline-s", "1", "--server", url, "--model", MODEL_NAME)
     sentence = told(tendies("batch", *options, pictures, tmp_path / "out"), status=1)
     assert url in sentence
 

@@ -75,7 +75,7 @@ def _exported(world: World) -> list[str]:
 
 def _batch(world: World) -> Sequence[object]:
     where = ("--server", world.wire.url, "--model", MODEL_NAME, "--model-base-path", world.base)
-    limits = ("--max-batch-size", _BATCH, "--max-concurrency", 2, "--timeout", 2, "--sick-deadline", 20)
+    limits = ("--max-batch-size", _BATCH, "--max-concurrency", 2, "--timeout-s", 2, "--sick-deadline-s", 20)
     return ("batch", world.pictures, world.results, *where, *limits)
 
 

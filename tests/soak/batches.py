@@ -84,7 +84,7 @@ class Batches:
 
     def _one(self, *, kill: bool) -> Ended:
         where = ("--server", self._wire.url, "--model", MODEL_NAME, "--model-base-path", self._day.base)
-        limits = ("--max-batch-size", 8, "--max-concurrency", 2, "--timeout", 10, "--sick-deadline", 60)
+        limits = ("--max-batch-size", 8, "--max-concurrency", 2, "--timeout-s", 10, "--sick-deadline-s", 60)
         before = self._done()
         asked = {name: self._wire.answered[self._content(name)] for name in before}
         command = ("batch", self.pictures, self.results, *where, *limits)

@@ -94,5 +94,5 @@ def test_buckets_that_fill_the_memory_are_sent_as_they_are(make_bench: Callable[
     (bench.output / ".tendies").mkdir(parents=True)
     learned = '{"m/1": {"concurrency": 1, "seconds_per_megapixel": 0.1, "images_per_second": 9, "same_size": true}}'
     (bench.output / ".tendies" / "learned.json").write_text(learned)
-    report = bench.run(max_bytes_in_flight=1 << 19)
+    report = bench.run(max_mib_in_flight=0.5)
     assert (report.done, report.retries) == (20, 0)

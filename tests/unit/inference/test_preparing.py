@@ -15,7 +15,7 @@ from tests.support.sample_pictures import decoded, encoded, noise, png
 
 
 def options(**changes: object) -> BatchOptions:
-    return BatchOptions(input="in", output="out", model_name="m", servers=("http://h:1",), **changes)  # type: ignore[arg-type]
+    return BatchOptions(input="in", output="out", model_name="m", servers=("http://h:1",), **changes)
 
 
 def sent(data: bytes, **changes: object) -> Image.Image:

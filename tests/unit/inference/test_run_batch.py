@@ -151,7 +151,7 @@ def test_a_dry_run_passes_over_the_files_that_a_run_passes_over(bench: Bench) ->
 def test_a_file_that_says_it_is_something_else_is_passed_over_whatever_its_size(bench: Bench) -> None:
     bench.add("a.png", png(1))
     bench.add("film.mp4", bytes(200_000))
-    report = bench.run(max_file_bytes=100_000)
+    report = bench.run(max_file_mib=0.1)
     assert (report.done, report.failed, report.ignored) == (1, 0, 1)
 
 

@@ -83,7 +83,7 @@ def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) 
     [
         {"servers": ()},
         {"max_batch_size": 0},
-        {"max_bytes_in_flight": 0},
+        {"max_mib_in_flight": 0},
         {"timeout_s": 0.0},
         {"max_megapixels": float("nan")},
         {"output_quality": 0},
@@ -94,7 +94,7 @@ def test_a_version_that_is_not_served_is_said_with_those_that_are(bench: Bench) 
 def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
     values: dict[str, object] = {"input": "a", "output": "b", "model_name": "m", "servers": ("http://h:1",), **wrong}
     with pytest.raises(UsageError):
-        BatchOptions(**values)  # type: ignore[arg-type]
+        BatchOptions(**values)
 
 
 def test_a_lock_that_cannot_be_taken_is_not_told_as_another_run(bench: Bench) -> None:

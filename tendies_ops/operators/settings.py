@@ -1,0 +1,63 @@
+"""Arguments of an operator made from the fields of a settings class."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tendies_ops.errors import UsageError
+from tendies_ops.spec.load import describe_problems
+
+Init = TypeVar("Init", bound=Callable[..., None])
+_BLANK = frozenset({"", "None", "null", "latest"})  # what templates render to if there is no value
+
+
+def takes_settings(model: type[BaseModel]) -> Callable[[Init], Init]:
+    """
+    Add a named argument to an operator's ``__init__`` for each field of ``model`` that it does not have itself.
+
+    Airflow finds them in the signature, for ``default_args``, ``.partial()`` and templates. What is given is kept as an
+    attribute; None: not given. Values without templates are checked at once, for a DAG that is wrong should not load.
+    """
+
+    def decorate(init: Init) -> Init:
+        signature = inspect.signature(init)
+        *own, rest = signature.parameters.values()
+        names = [name for name in model.model_fields if name not in signature.parameters]
+        added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in names]
+
+        @functools.wraps(init)
+        def initialize(self: Any, **arguments: Any) -> None:
+            values = {name: arguments.pop(name, None) for name in names}
+            init(self, **arguments)
+            for name, value in values.items():
+                setattr(self, name, value)
+            fixed = {name: value for name, value in given_settings(self, model).items() if "{" not in str(value)}
+            check_settings(model, fixed, where=f"Task {self.task_id}")
+
+        initialize.__signature__ = signature.replace(parameters=[*own, *added, rest])  # type: ignore[attr-defined]
+        return initialize  # type: ignore[return-value]  # the same but for its signature
+
+    return decorate
+
+
+def given_settings(operator: object, model: type[BaseModel]) -> dict[str, Any]:
+    """Return the settings that an operator was given, without those whose templates rendered to nothing."""
+    values = {name: getattr(operator, name, None) for name in model.model_fields}
+    return {name: value for name, value in values.items() if value is not None and str(value).strip() not in _BLANK}
+
+
+def check_settings(model: type[BaseModel], values: Mapping[str, Any], *, where: str) -> None:
+    """
+    Hold settings against the same limits as those of a spec.
+
+    :raises UsageError: a value is beyond them.
+    """
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {describe_problems(error, model)}.") from None

@@ -1,0 +1,69 @@
+"""
+The tables of the reference pages that are made from the settings classes.
+
+    .venv/bin/python -m tests.support.settings_tables
+
+writes them anew, between the marks ``<!-- settings: NAME -->`` and ``<!-- end of settings -->``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from tendies_ops.cli.setting_options import default_text, flag
+from tendies_ops.spec import BatchSettings
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+_TABLE = re.compile(r"(<!-- settings: (\S+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _of_spec(section: str, model: type[BaseModel]) -> list[str]:
+    head = ["| key | default | meaning |", "|---|---|---|"]
+    return [
+        *head,
+        *(
+            f"| `{section}.{name}` | {_code(default_text(field))} | {field.description} |"
+            for name, field in model.model_fields.items()
+        ),
+    ]
+
+
+def _everywhere(model: type[BaseModel]) -> list[str]:
+    head = ["| setting | option | default | changes a result | meaning |", "|---|---|---|---|---|"]
+    return [*head, *(_row(name, field) for name, field in model.model_fields.items())]
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    changes = "yes" if isinstance(extra, dict) and extra.get("changes_output") else ""
+    option = f"--no-{flag(name)[2:]}" if field.default is True and field.annotation is bool else flag(name)
+    return f"| `{name}` | `{option}` | {_code(default_text(field))} | {changes} | {field.description} |"
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "batch.spec": lambda: _of_spec("batch", BatchSettings),
+    "batch": lambda: _everywhere(BatchSettings),
+}
+
+
+def with_tables(text: str) -> str:
+    """Return a page's text with its tables as the settings classes say."""
+    return _TABLE.sub(lambda found: "".join([found[1], "\n".join(TABLES[found[2]]()), "\n\n", found[4]]), text)
+
+
+def pages() -> list[Path]:
+    return [page for page in sorted(REFERENCE.glob("*.md")) if _TABLE.search(page.read_text(encoding="utf-8"))]
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
