@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import difflib
+import json
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 CONNECTION_TYPE = "tf_serving"
 DEFAULT_CONN_ID = "tf_serving_default"
 DEFAULT_POLL_INTERVAL_S = 5.0
+#: The keys of a connection's extra; what they mean is in the form and in the reference.
+EXTRA_KEYS = frozenset(
+    {"model_base_path", "timeout_s", "poll_interval_s", "token", "tls", "verify_tls", "ca_file", "model_name"}
+)
 DEFAULT_PORT = 8501  # tensorflow_model_server's own --rest_api_port in every example of its documentation
 
 
@@ -126,29 +134,96 @@ def read_connection(connection: Connection) -> ModelServerConnection:
     """
     Turn Airflow's connection into what tendies needs.
 
-    :raises UsageError: it names no host, or one of its fields cannot be understood.
+    :raises UsageError: it names no host, or one of its fields cannot be understood or has no meaning.
     """
-    extra = connection.extra_dejson
     where = f"Connection {connection.conn_id!r}"
-    tls = bool(extra.get("tls")) or connection.schema == "https"
-    hosts = [part.strip() for part in (connection.host or "").split(",") if part.strip()]
-    if not hosts:
-        raise UsageError(f"{where} names no host. Give the replicas as `host` or `host:port`, with commas between.")
+    extra = _read_extra(connection, where)
     return ModelServerConnection(
-        servers=tuple(_base_url(host, connection.port or DEFAULT_PORT, tls=tls) for host in hosts),
+        servers=_read_servers(connection, where, tls=_flag(extra, "tls", False, where)),
         model_base_path=extra.get("model_base_path") or None,
         timeout_s=_positive(extra, "timeout_s", 60.0, where),
         poll_interval_s=_positive(extra, "poll_interval_s", DEFAULT_POLL_INTERVAL_S, where),
         headers=_authorization(connection, extra.get("token")),
-        verify=(extra.get("ca_file") or True) if extra.get("verify_tls", True) else False,
+        verify=(extra.get("ca_file") or True) if _flag(extra, "verify_tls", True, where) else False,
     )
 
 
-def _base_url(host: str, port: int, *, tls: bool) -> str:
-    if "://" in host:
-        return host.rstrip("/")
-    has_port = host.rpartition("]")[2].count(":") == 1 or (not host.startswith("[") and host.count(":") == 1)
-    return f"{'https' if tls else 'http'}://{host if has_port else f'{host}:{port}'}"
+def _read_extra(connection: Connection, where: str) -> dict[str, Any]:
+    """
+    Return the extra of a connection.
+
+    :raises UsageError: it is not a JSON object, or has a key that means nothing here.
+    """
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise UsageError(f'{where}: its extra is not a JSON object such as {{"timeout_s": 30}}.')
+    for name in extra:
+        if name not in EXTRA_KEYS:
+            nearest = difflib.get_close_matches(name, EXTRA_KEYS, n=1)
+            hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(sorted(EXTRA_KEYS))}."
+            raise UsageError(f"{where}: unknown key `{name}` in its extra; {hint}")
+    return extra
+
+
+def _read_servers(connection: Connection, where: str, *, tls: bool) -> tuple[str, ...]:
+    """
+    Return the base URL of every replica.
+
+    Of a connection that is written as a URI, Airflow puts the path into ``schema`` and the port into ``port``, also
+    where the host has a scheme of its own: ``tf-serving://https://models.example.com:443/serving``.
+
+    :raises UsageError: there is no host.
+    """
+    hosts = [part.strip() for part in (connection.host or "").split(",") if part.strip()]
+    if not hosts:
+        raise UsageError(f"{where} names no host. Give the replicas as `host` or `host:port`, with commas between.")
+    schema = (connection.schema or "").strip("/")
+    path = "" if schema in ("http", "https") else schema
+    scheme = "https" if tls or schema == "https" else "http"
+    if path and len(hosts) > 1:
+        raise UsageError(
+            f"{where} has several hosts and the path {path!r}. Give each replica as a whole URL in `host`, such as "
+            f"https://a.example.com/{path},https://b.example.com/{path}."
+        )
+    return tuple(_base_url(host, connection.port, scheme, path, alone=len(hosts) == 1) for host in hosts)
+
+
+def _base_url(host: str, port: int | None, scheme: str, path: str, *, alone: bool) -> str:
+    """
+    Return the base URL of one replica.
+
+    :param alone: it is the connection's only one: then a whole URL, too, takes the connection's port and path.
+    """
+    whole = "://" in host
+    if not whole and host.count(":") > 1 and "[" not in host:
+        host = f"[{host}]"  # Airflow takes the brackets of an IPv6 address away when it reads a URI
+    address = host.rstrip("/") if whole else f"{scheme}://{host}"
+    if whole and not alone:
+        return address
+    parts = urlsplit(address)
+    wanted_port = port if whole else port or DEFAULT_PORT
+    has_port = re.search(r":\d+$", parts.netloc) is not None
+    netloc = parts.netloc if has_port or wanted_port is None else f"{parts.netloc}:{wanted_port}"
+    below = "/".join(part for part in (parts.path.strip("/"), path) if part)
+    return f"{parts.scheme}://{netloc}{'/' if below else ''}{below}"
+
+
+def _flag(extra: dict[str, Any], name: str, default: bool, where: str) -> bool:
+    """
+    Return a yes or no; in a connection that is written as a URI it is a text.
+
+    :raises UsageError: it is neither.
+    """
+    value = extra.get(name)
+    if value in (None, ""):
+        return default
+    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
+    if found is None:
+        raise UsageError(f"{where}: `{name}` in its extra must be true or false; found {value!r}.")
+    return found
 
 
 def _positive(extra: dict[str, Any], name: str, default: float, where: str) -> float:

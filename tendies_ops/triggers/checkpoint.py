@@ -16,8 +16,10 @@ from tendies_ops.triggers.checkpoint_watch import (
     Watermark,
     find_checkpoints,
 )
+from tendies_ops.triggers.own_thread import OwnThread
 
 _LONGEST_BACKOFF_S = 300.0
+_LONGEST_LOOK_S = 60.0  # a directory on a file server that hangs is reported after so long
 
 
 class CheckpointTrigger(BaseEventTrigger):
@@ -61,12 +63,14 @@ class CheckpointTrigger(BaseEventTrigger):
         watch: CheckpointWatch | None = None
         saved: Watermark | None = None
         pause_s = self.poll_interval_s
+        thread = OwnThread(f"checkpoints of {self.model_name}")
         while True:
             try:
                 if watch is None:
                     saved = await self._load()
                     watch = CheckpointWatch(saved, replay_backlog=self.replay_backlog)
-                news = watch.on_listing(await asyncio.to_thread(find_checkpoints, Path(self.directory)))
+                found = await thread.call(find_checkpoints, Path(self.directory), limit_s=_LONGEST_LOOK_S)
+                news = watch.on_listing(found)
                 if news is not None:
                     self.log.info("Checkpoint of %s at step %d has arrived: %s", self.model_name, news.step, news.path)
                     # Announced before it is remembered: a crash in between announces twice, never not at all.

@@ -11,6 +11,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S
+from tendies_ops.triggers.own_thread import OwnThread
+
+_LONGEST_LOOK_S = 60.0  # a file server that hangs
 
 
 class LeasesEndTrigger(BaseTrigger):
@@ -51,13 +54,20 @@ class LeasesEndTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""
         await asyncio.sleep(FIRST_LOOK_AFTER_S)
-        while words := await asyncio.to_thread(self._in_the_way):
+        thread = OwnThread(f"leases in {self.model_base_path}")
+        while words := await self._look(thread):
             if time.time() >= self.deadline_unix_s:
                 break
             self.log.info("Waiting for batch runs: %s", words)
             await asyncio.sleep(self.poll_interval_s)
         payload = {"words": words, "deadline_unix_s": self.deadline_unix_s}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow types it not
+
+    async def _look(self, thread: OwnThread) -> str:
+        try:
+            return str(await thread.call(self._in_the_way, limit_s=_LONGEST_LOOK_S))
+        except TimeoutError as error:
+            return f"{self.model_base_path} cannot be looked at: {error}"
 
     def _in_the_way(self) -> str:
         from tendies_ops.publish.leases import leases_in_the_way

@@ -7,15 +7,20 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.hooks.model_server import ModelServerHook
+from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
 #: An event that comes sooner than this after the task has deferred can meet a scheduler that still holds the task as
 #: queued, and Airflow 3.3 then fails the task. Five seconds is how long an executor may hold the slot by default.
 FIRST_LOOK_AFTER_S = 10.0
+
+#: All replicas are asked at once and have less time than this; what may take longer is resolving their names.
+_LONGEST_LOOK_S = 30.0
 
 
 class ModelVersionTrigger(BaseTrigger):
@@ -69,13 +74,18 @@ class ModelVersionTrigger(BaseTrigger):
         """Wait, and fire once."""
         await asyncio.sleep(FIRST_LOOK_AFTER_S)
         wanted = WantedVersion(self.version, self.newer_than)
+        thread = OwnThread(f"versions of {self.model_name}")
         while True:
             try:
                 connection = await ModelServerHook(self.model_server_conn_id).aresolve(tuple(self.servers))
-            except TendiesError as error:
+                outcome = wanted.decide(
+                    await thread.call(connection.version_statuses, self.model_name, limit_s=_LONGEST_LOOK_S)
+                )
+            except (TendiesError, AirflowNotFoundException) as error:
                 yield _event("error", VersionOutcome("waiting", str(error)))
                 return
-            outcome = wanted.decide(await asyncio.to_thread(connection.version_statuses, self.model_name))
+            except Exception as error:  # the API server is away, or a name cannot be resolved: neither ends the wait
+                outcome = VersionOutcome("waiting", f"the replicas could not be asked: {error}")
             if outcome.state != "waiting":
                 yield _event(outcome.state, outcome)
                 return

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 
 import pytest
 from airflow.sdk import Connection
 
-from tendies_ops.errors import UsageError
-from tendies_ops.hooks.model_server import ModelServerHook, read_connection
+from tendies_ops.errors import UsageError, VersionGoneError
+from tendies_ops.hooks.model_server import (
+    EXTRA_KEYS,
+    ModelServerConnection,
+    ModelServerHook,
+    read_connection,
+)
+from tendies_ops.provider import CONNECTION_FIELDS
+from tests.support.canned_server import Answer, CannedServer, Request, error_answer
 
 
 def test_replicas_are_hosts_with_commas_between_and_take_the_connection_s_port() -> None:
@@ -49,6 +58,80 @@ def test_a_timeout_that_is_no_number_of_seconds_is_named(value: object) -> None:
 
     with pytest.raises(UsageError, match="'c': `timeout_s` in its extra must be a number of seconds above 0"):
         read_connection(connection)
+
+
+@pytest.mark.parametrize(
+    ("uri", "server"),
+    [
+        ("tf-serving://https://models.example.com:443/serving?token=x", "https://models.example.com:443/serving"),
+        ("tf-serving://models.example.com:9000/a/b", "http://models.example.com:9000/a/b"),
+        ("tf-serving://models.example.com/a?tls=true", "https://models.example.com:8501/a"),
+        ("tf-serving://https://models.example.com", "https://models.example.com"),
+        ("tf-serving://models.example.com:443/https", "https://models.example.com:443"),
+        ("tf-serving://https%3A%2F%2Fmodels.example.com%2Fa", "https://models.example.com/a"),
+        ("tf-serving://[::1]:8502/", "http://[::1]:8502"),
+    ],
+)
+def test_a_connection_written_as_a_uri_keeps_scheme_port_and_path(
+    uri: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AS_URI", uri)
+
+    assert ModelServerHook("as_uri").get_conn().servers == (server,)
+
+
+def test_one_path_for_several_hosts_is_refused_with_the_way_to_write_it() -> None:
+    connection = Connection(conn_id="c", conn_type="tf_serving", host="a,b", schema="serving")
+
+    with pytest.raises(UsageError, match="Give each replica as a whole URL in `host`"):
+        read_connection(connection)
+
+
+@pytest.mark.parametrize(("text", "tls"), [("false", False), ("true", True), ("0", False), ("", False)])
+def test_a_yes_or_no_of_a_uri_is_read_as_what_it_says(text: str, tls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AS_URI", f"tf-serving://a:1/?tls={text}&verify_tls={text}")
+    found = ModelServerHook("as_uri").get_conn()
+
+    assert found.servers == (f"http{'s' if tls else ''}://a:1",)
+    assert found.verify is (tls or text == "")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ('{"tokn": "s"}', "'c': unknown key `tokn` in its extra; did you mean `token`"),
+        ('{"zz": 1}', "unknown key `zz` in its extra; known keys: ca_file, model_base_path"),
+        ('{"tls": "perhaps"}', "'c': `tls` in its extra must be true or false; found 'perhaps'"),
+        ("timeout_s=5", "'c': its extra is not a JSON object"),
+        ("[1]", "'c': its extra is not a JSON object"),
+    ],
+)
+def test_nothing_in_an_extra_is_dropped_in_silence(extra: str, words: str) -> None:
+    connection = Connection(conn_id="c", conn_type="tf_serving", host="a", extra=extra)
+
+    with pytest.raises(UsageError, match=words):
+        read_connection(connection)
+
+
+def test_the_keys_that_the_hook_takes_are_those_of_the_form() -> None:
+    assert set(CONNECTION_FIELDS) == EXTRA_KEYS
+
+
+def test_all_replicas_are_asked_at_once() -> None:
+    """Each answers only when the other one has been asked as well."""
+    asked = {name: threading.Event() for name in ("one", "two")}
+
+    def answer(name: str, other: str) -> Callable[[Request], Answer]:
+        def give(_: Request) -> Answer:
+            asked[name].set()
+            return error_answer(404, "none yet") if asked[other].wait(4) else error_answer(500, "asked alone")
+
+        return give
+
+    with CannedServer(answer("one", "two")) as one, CannedServer(answer("two", "one")) as two:
+        answers = ModelServerConnection((one.url, two.url)).version_statuses("m")
+
+    assert [type(found) for found in answers.values()] == [VersionGoneError, VersionGoneError]
 
 
 def test_a_connection_without_a_host_says_what_to_write() -> None:

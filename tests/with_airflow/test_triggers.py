@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
@@ -15,10 +17,11 @@ import pytest
 from airflow.sdk.module_loading import import_string  # type: ignore[attr-defined]  # it hands on another module's
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from tendies_ops.hooks.model_server import ModelServerHook
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.triggers import leases, model_version
+from tendies_ops.triggers import checkpoint, leases, model_version
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
-from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY
+from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, find_checkpoints
 from tendies_ops.triggers.leases import LeasesEndTrigger
 from tendies_ops.triggers.model_version import ModelVersionTrigger
 from tests.support.candidates import MODEL_NAME, make_candidate
@@ -140,6 +143,86 @@ def wait_for(server: WatchingServer, **arguments: Any) -> Any:
         model_server_conn_id="absent", servers=[server.url], model_name=MODEL_NAME, poll_interval_s=0.05, **arguments
     )
     return asyncio.run(next_event(made_again(trigger).run()))
+
+
+@pytest.fixture
+def hung_server() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers, as under SIGSTOP."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_thirty_waits_on_a_hung_server_hold_up_no_other_model(
+    hung_server: str, server: WatchingServer, tmp_path: Path
+) -> None:
+    make_candidate(tmp_path / "c").rename(server.base / "1")
+
+    def waits_on(url: str) -> Any:
+        trigger = ModelVersionTrigger(
+            model_server_conn_id="absent", servers=[url], model_name=MODEL_NAME, poll_interval_s=0.05, newer_than=0
+        )
+        return asyncio.ensure_future(next_event(trigger.run(), 120.0))
+
+    async def scenario() -> tuple[Any, Any, bool]:
+        stuck = [waits_on(hung_server) for _ in range(30)]
+        await asyncio.sleep(0.2)  # all of them have asked
+        watched = asyncio.ensure_future(next_event(watch(tmp_path, Store(), replay_backlog=True).run(), 20.0))
+        write_checkpoint(tmp_path, 9)
+        found = await asyncio.gather(watched, asyncio.wait_for(waits_on(server.url), 20.0))
+        still_stuck = not any(one.done() for one in stuck)
+        for one in stuck:
+            one.cancel()
+        return (*found, still_stuck)
+
+    checkpoint, version, still_stuck = asyncio.run(scenario())
+
+    assert (checkpoint["step"], version["state"]) == (9, "reached")
+    assert still_stuck
+
+
+@pytest.mark.usefixtures("no_first_pause")
+def test_a_wait_outlives_an_api_server_that_is_away(
+    server: WatchingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_candidate(tmp_path / "c").rename(server.base / "1")
+    right, calls = ModelServerHook.aresolve, 0
+
+    async def away_at_first(hook: ModelServerHook, servers: tuple[str, ...] = ()) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise RuntimeError("API_SERVER_ERROR: 500 Database error")
+        return await right(hook, servers)
+
+    monkeypatch.setattr(ModelServerHook, "aresolve", away_at_first)
+
+    assert wait_for(server, version=1)["state"] == "reached"
+
+
+def test_a_directory_that_hangs_is_reported_and_watched_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mended = threading.Event()
+
+    def hangs(directory: Path) -> Any:
+        mended.wait(60)
+        return find_checkpoints(directory)
+
+    monkeypatch.setattr(checkpoint, "_LONGEST_LOOK_S", 0.05)
+    monkeypatch.setattr(checkpoint, "find_checkpoints", hangs)
+    write_checkpoint(tmp_path, 3)
+
+    async def scenario() -> Any:
+        waiting = asyncio.ensure_future(next_event(watch(tmp_path, Store(), replay_backlog=True).run(), 60.0))
+        await until(lambda: "no answer within" in caplog.text + capsys.readouterr().out)
+        mended.set()
+        return await waiting
+
+    assert asyncio.run(scenario())["step"] == 3
 
 
 @pytest.mark.usefixtures("no_first_pause")
