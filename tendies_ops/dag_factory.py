@@ -19,8 +19,10 @@ from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
+from tendies_ops.operators.undefined import undefined_in
 from tendies_ops.spec import load_indexed_specs
 from tendies_ops.spec.roots import input_roots, output_roots
+from tendies_ops.spec.templates import is_template
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ _APPROVED_BY = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
     "{{ answer['responded_by_user']['name'] if answer and answer['chosen_options'] == ['Approve'] else '' }}"
 )
+#: Weights as the scheduler compares them (a batch's tasks have 1 to 3): in one pool a rollback goes before a release,
+#: and both before every shard. They do not use the batch's pool, which holds back the load that they control.
+_ROLLBACK_WEIGHT, _RELEASE_WEIGHT = 10_000, 1_000
 SPECS_DIR_VARIABLE = "TENDIES_SPECS_DIR"
 
 
@@ -91,7 +96,7 @@ def release_dag(spec: ModelSpec) -> DAG:
         description=f"Release {spec.model_name} to Model Server",
         doc_md=release_docs(spec),
         params=_release_params(),
-        **_common(spec),
+        **_common(spec, weight=_RELEASE_WEIGHT),
     ) as dag:
         export = ExportSavedModelOperator(
             task_id="export",
@@ -124,6 +129,8 @@ def rollback_dag(spec: ModelSpec) -> DAG:
 
     It runs on an event of ``tendies://rollback/<model>`` and on nothing else: posting an asset event takes the rights
     of Airflow's Op role, while triggering a DAG takes those of a user.
+
+    Its task waits for no batch: neither in the batch's pool nor, by its weight, in any other queue of the scheduler's.
     """
     wish = "(triggering_asset_events.values() | first | last).extra"
     with DAG(
@@ -131,7 +138,7 @@ def rollback_dag(spec: ModelSpec) -> DAG:
         schedule=[rollback_asset(spec.model_name)],
         allowed_run_types=[DagRunType.ASSET_TRIGGERED],  # type: ignore[list-item]  # the documented enum; it is converted
         description=f"Put an earlier version of {spec.model_name} back into service",
-        **_common(spec),
+        **_common(spec, weight=_ROLLBACK_WEIGHT),
     ) as dag:
         RollbackModelVersionOperator(
             task_id="roll_back",
@@ -141,7 +148,6 @@ def rollback_dag(spec: ModelSpec) -> DAG:
             reason=f"{{{{ {wish}.get('reason') or '' }}}}",
             options=spec.release,
             outlets=[model_asset(spec.model_name)],
-            **_pool(spec),
             **_server(spec),
         )
     return dag
@@ -159,6 +165,7 @@ def batch_dag(spec: ModelSpec) -> DAG:
         doc_md=batch_docs(spec),
         params=_batch_params(spec),
         deadline=_deadline(spec),
+        template_undefined=undefined_in(spec.model_name, _templates(spec)),
         **_common(spec),
     ) as dag:
         if spec.airflow.shards > 1:
@@ -170,8 +177,8 @@ def batch_dag(spec: ModelSpec) -> DAG:
 
 def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
     return {
-        "input_path": "{{ params.input or '' }}",
-        "output_path": "{{ params.output or '' }}",
+        "input_path": _place("input", spec.batch.input),
+        "output_path": _place("output", spec.batch.output),
         "allowed_inputs": input_roots(spec),
         "allowed_outputs": output_roots(spec),
         "model_name": spec.model_name,
@@ -185,6 +192,23 @@ def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
         **_pool(spec),
         **_server(spec),
     }
+
+
+def _place(name: str, of_spec: str | None) -> str:
+    """
+    Return the template of a folder: what the run was given, else what the spec says.
+
+    A Param is never rendered, so whoever triggers a run writes no Jinja. A constant of the spec is the Param's default.
+    """
+    if of_spec is None or not is_template(of_spec):
+        return f"{{{{ params.{name} or '' }}}}"
+    return f"{{% if params.{name} %}}{{{{ params.{name} }}}}{{% else %}}{of_spec}{{% endif %}}"
+
+
+def _templates(spec: ModelSpec) -> dict[str, str]:
+    """Return the folders of the spec that are rendered, by their keys."""
+    places = {"batch.input": spec.batch.input, "batch.output": spec.batch.output}
+    return {key: place for key, place in places.items() if place and is_template(place)}
 
 
 def _checkpoint_asset(spec: ModelSpec) -> Asset:
@@ -207,7 +231,6 @@ def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
         "options": spec.release,
         "python": spec.airflow.python,
         "note": "{{ params.note or '' }}",
-        **_pool(spec),
         **_server(spec),
     }
 
@@ -250,8 +273,8 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
     batch = spec.batch
     done_already = "Pictures that are done there already are skipped."
     return {
-        "input": _text("Input", "Folder or fsspec URL of the pictures.", spec.batch.input),
-        "output": _text("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
+        "input": _folder("Input", "Folder or fsspec URL of the pictures.", spec.batch.input),
+        "output": _folder("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
         "version": Param(
             None if batch.version is None else str(batch.version),
             type=["null", "string", "integer"],  # a number too, for whoever triggers by the API
@@ -274,6 +297,13 @@ def _batch_params(spec: ModelSpec) -> dict[str, Param]:
             description="Replace results of another model or another input folder that are in the output folder.",
         ),
     }
+
+
+def _folder(title: str, description: str, of_spec: str | None) -> Param:
+    """A folder's field: a constant of the spec stands in it, a template is what an empty field means."""
+    if of_spec is None or not is_template(of_spec):
+        return _text(title, description, of_spec)
+    return _text(title, f"{description} Empty: `{of_spec}`, rendered for the run.")
 
 
 def _text(title: str, description: str, default: str | None = None) -> Param:
@@ -312,7 +342,8 @@ def _deadline(spec: ModelSpec) -> DeadlineAlert | None:
     )
 
 
-def _common(spec: ModelSpec) -> dict[str, Any]:
+def _common(spec: ModelSpec, *, weight: int | None = None) -> dict[str, Any]:
+    priority = {} if weight is None else {"priority_weight": weight, "weight_rule": "absolute"}
     return {
         "catchup": False,
         "max_active_runs": 1,  # a second run would only wait for the first one's lock
@@ -321,5 +352,6 @@ def _common(spec: ModelSpec) -> dict[str, Any]:
             "owner": spec.airflow.owner,
             "retries": spec.airflow.retries,
             "retry_delay": timedelta(seconds=spec.airflow.retry_delay_s),
+            **priority,
         },
     }

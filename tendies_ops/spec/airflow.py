@@ -31,7 +31,9 @@ class AirflowSpec(SpecPart):
     shards: PositiveInt = Field(
         1, description="split a batch into tasks, of which at most so many run at a time, on any worker"
     )
-    pool: str | None = Field(None, description="Airflow pool that holds back tasks which use the server")
+    pool: str | None = Field(
+        None, description="Airflow pool that holds back a batch's tasks; a release and a rollback never wait in it"
+    )
     python: str | None = Field(None, description="interpreter that has TensorFlow; default Airflow's own")
     rehearse: bool = Field(True, description="let a version prove itself in a child process before it is published")
     export_timeout_s: PositiveFloat = 1800.0

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from tendies_ops.errors import SpecError
 from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.templates import is_template
 
 _PATHS_IN_SPEC = (
     ("source", "checkpoint"),
@@ -134,7 +135,7 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     for section, key in _PATHS_IN_SPEC:
         part = result.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and "://" not in part[key]:
-            part[key] = os.path.normpath(base / part[key])
+            part[key] = _absolute_path(part[key], base)
     for section, key in _LISTS_OF_PATHS_IN_SPEC:
         part = result.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), list):
@@ -145,6 +146,12 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(result.get("golden"), list):
         result["golden"] = [str(base / item) if isinstance(item, str) else item for item in result["golden"]]
     return result
+
+
+def _absolute_path(text: str, base: Path) -> str:
+    if not is_template(text):
+        return os.path.normpath(base / text)
+    return text if text.startswith(("/", "{")) else f"{base}/{text}"  # Jinja is left as it is written
 
 
 def _absolute(item: Any, base: Path) -> Any:

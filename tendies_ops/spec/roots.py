@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tendies_ops.files.roots import require_below
 from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.templates import fixed_folder
 
 #: Environment variables of the deployment: folders and URLs, separated by commas.
 CHECKPOINTS_VARIABLE = "TENDIES_ALLOWED_CHECKPOINTS"
@@ -53,14 +54,19 @@ def require_allowed_checkpoint(spec: ModelSpec, checkpoint: str, roots: Sequence
 
 def input_roots(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the folders and URLs that a run's pictures may be in: of the spec and the deployment."""
-    own = (spec.batch.input,) if spec.batch.input else ()
+    own = _own(spec.batch.input)
     return (*own, *spec.batch.allowed_inputs, *_of_deployment(INPUTS_VARIABLE, environment))
 
 
 def output_roots(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the folders and URLs that a run's results may go to: of the spec and the deployment."""
-    own = (spec.batch.output,) if spec.batch.output else ()
+    own = _own(spec.batch.output)
     return (*own, *spec.batch.allowed_outputs, *_of_deployment(OUTPUTS_VARIABLE, environment))
+
+
+def _own(place: str | None) -> tuple[str, ...]:
+    """Return the spec's own folder; of one with Jinja what is fixed of it, or all of it where nothing is."""
+    return (fixed_folder(place) or place,) if place else ()
 
 
 def remedy(key: str, variable: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
 import pytest
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import DAG, AssetOrTimeSchedule
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger as scheduled
 
 from tendies_ops.dag_factory import batch_dag, release_dag, rollback_dag
+from tendies_ops.errors import SpecError
 from tendies_ops.spec import ModelSpec
 from tests.support.cron import RIGHT, WRONG
 
@@ -98,11 +101,79 @@ def test_only_a_yes_is_an_approval(chosen: str | None, approved_by: str) -> None
     assert jinja2.Template(release.approved_by).render(ti=Pulled()) == approved_by
 
 
-def test_the_pool_holds_back_what_uses_the_server_and_not_the_export() -> None:
-    dag = release_dag(spec(airflow={"pool": "tf_serving"}))
+@pytest.mark.parametrize("shards", [1, 48])
+def test_a_rollback_and_a_release_wait_for_no_task_of_a_batch(shards: int) -> None:
+    made = spec(airflow={"pool": "tf_serving", "shards": shards}, release={"gate": {"review": True}})
+    batch, release, rollback = (weights(make(made)) for make in (batch_dag, release_dag, rollback_dag))
 
-    assert (dag.get_task("export").pool, dag.get_task("release").pool) == ("default_pool", "tf_serving")
-    assert batch_dag(spec(airflow={"pool": "tf_serving"})).get_task("infer").pool == "tf_serving"
+    assert {pool for pool, _ in batch} == {"tf_serving"}
+    assert {pool for pool, _ in [*release, *rollback]} == {"default_pool"}
+    heaviest = max(weight for _, weight in batch)
+    assert min(weight for _, weight in rollback) > max(weight for _, weight in release) > heaviest
+    assert min(weight for _, weight in release) > heaviest
+
+
+def weights(dag: DAG) -> list[tuple[str, int]]:
+    """The pool and the weight of each task, as the scheduler works it out of what is serialized."""
+    made = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    found: list[tuple[str, int]] = []
+    for task in made.tasks:
+        instance: Any = SimpleNamespace(task=task, priority_weight=task.priority_weight)
+        found.append((task.pool, task.weight_rule.get_weight(instance)))
+    return found
+
+
+DATED = {"input": "/photos/{{ ds }}", "output": "/results/{{ dag_run.run_after | ds }}"}
+
+
+def rendered(made: ModelSpec, context: dict[str, Any], **params: Any) -> tuple[str, str]:
+    """The folders of a run's first task."""
+    dag = batch_dag(made)
+    task: Any = dag.get_task("infer" if made.airflow.shards == 1 else "batch.plan")
+    defaults = {name: dag.params[name] for name in dag.params}
+    task.render_template_fields({"params": {**defaults, **params}, "task": task, "dag": dag, **context})
+    return task.input_path, task.output_path
+
+
+CONTEXT = {"ds": "2026-11-30", "dag_run": SimpleNamespace(run_after=datetime(2026, 12, 1, 3, tzinfo=timezone.utc))}
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_dates_in_a_spec_s_folders_are_rendered_for_each_run(shards: int) -> None:
+    made = spec(batch=DATED, airflow={"shards": shards})
+
+    assert rendered(made, CONTEXT) == ("/photos/2026-11-30", "/results/2026-12-01")
+
+
+def test_a_folder_given_to_a_run_is_taken_as_it_is() -> None:
+    assert rendered(spec(batch=DATED), CONTEXT, input="/x/{{ ds }}") == ("/x/{{ ds }}", "/results/2026-12-01")
+    assert rendered(spec(batch={"input": "/a"}), CONTEXT, output="{{ ds }}") == ("/a", "{{ ds }}")
+
+
+@pytest.mark.parametrize(("given", "folder"), [({}, None), ({"input": "/photos/x", "output": "/o"}, "/photos/x")])
+def test_a_run_without_a_logical_date_names_the_key_that_asks_for_one(given: dict[str, str], folder: Any) -> None:
+    context = {"dag_run": CONTEXT["dag_run"]}
+    if folder:
+        assert rendered(spec(batch=DATED), context, **given)[0] == folder
+        return
+
+    with pytest.raises(
+        SpecError, match=r"`batch.input` in the spec of strokes uses `ds`, which this run does not have"
+    ):
+        rendered(spec(batch=DATED), context, **given)
+
+
+def test_a_dated_folder_lets_runs_take_what_lies_beside_it() -> None:
+    infer: Any = batch_dag(spec(batch=DATED)).get_task("infer")
+
+    assert (infer.allowed_inputs, infer.allowed_outputs) == (("/photos",), ("/results",))
+
+
+def test_the_form_says_what_an_empty_folder_means() -> None:
+    params = batch_dag(spec(batch={"input": "/photos/{{ ds }}", "output": "/results"})).params
+
+    assert (params["input"], params["output"]) == (None, "/results")
+    assert "`/photos/{{ ds }}`" in (params.get_param("input").description or "")
 
 
 def test_a_deadline_is_told_to_something_that_the_triggerer_can_import() -> None:
