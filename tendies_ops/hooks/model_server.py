@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from tendies_ops.client import ModelServerClient
-    from tendies_ops.rest_api.status import VersionStatus
+    from tendies_ops.rest_api.status import ServedVersions
 
 CONNECTION_TYPE = "tf_serving"
 DEFAULT_CONN_ID = "tf_serving_default"
@@ -62,13 +62,13 @@ class ModelServerConnection:
             for url in self.servers
         ]
 
-    def version_statuses(self, model_name: str) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
-        """Ask every replica at once which versions it has: REST base URL -> its answer, or why there is none."""
+    def served_versions(self, model_name: str) -> dict[str, ServedVersions | ModelServerError]:
+        """Ask every replica at once what it serves and what ``stable`` names: REST base URL -> that, or why not."""
         from tendies_ops.client.questions import ask_each
 
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(client) for client in self.clients()]
-            answers = ask_each(clients, lambda client: client.version_statuses(model_name))
+            answers = ask_each(clients, lambda client: client.served_versions(model_name))
         return {client.base_url: answer for client, answer in zip(clients, answers, strict=True)}
 
 

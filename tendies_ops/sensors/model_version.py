@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
     """
-    Wait until every replica serves a version: version N, or any that is newer than N.
+    Wait until every replica serves version N, or until a version that is newer than N is in service.
 
-    Returns (XCom) the version that serves. A version that the server could not load ends the wait at once.
+    Returns (XCom) that version. A version that the server could not load ends the wait at once.
 
     :param model_name: model to wait for. (templated)
     :param version: wait for this version. (templated)
-    :param newer_than: or for any version above this one; 0 for any version at all. (templated)
+    :param newer_than: or until the version in service is above this one; 0 for any version at all. (templated)
+    :param model_base_path: directory that Model Server watches, where the task sees it: tells which version a release
+        is still proving; default the connection's. (templated)
     :param model_server_conn_id: connection of type ``tf_serving``. (templated)
     :param servers: REST base URLs instead of the connection's. (templated)
     :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
@@ -42,7 +44,14 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
     :param retry_policy: which errors are retried; default those that time can mend.
     """
 
-    template_fields: Sequence[str] = ("model_name", "version", "newer_than", "model_server_conn_id", "servers")
+    template_fields: Sequence[str] = (
+        "model_name",
+        "version",
+        "newer_than",
+        "model_base_path",
+        "model_server_conn_id",
+        "servers",
+    )
     ui_color = "#fdf3e2"
 
     def __init__(
@@ -51,6 +60,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
         model_name: str,
         version: int | str | None = None,
         newer_than: int | str | None = None,
+        model_base_path: str | None = None,
         model_server_conn_id: str = DEFAULT_CONN_ID,
         servers: Sequence[str] | str | None = None,
         deferrable: bool = False,
@@ -68,6 +78,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
         self.model_name = model_name
         self.version = version
         self.newer_than = newer_than
+        self.model_base_path = model_base_path
         self.model_server_conn_id = model_server_conn_id
         self.servers = servers
         self.deferrable = deferrable
@@ -91,6 +102,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
                 servers=split_list(self.servers),
                 version=wanted.version,
                 newer_than=wanted.newer_than,
+                model_base_path=self.model_base_path,
                 poll_interval_s=self.poke_interval,
                 deadline_unix_s=time.time() + self.timeout,
             ),
@@ -105,7 +117,9 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
 
         :raises LoadFailedError: a replica could not load the version that is waited for.
         """
-        outcome = self._wanted().decide(self._server().version_statuses(self.model_name))
+        server = self._server()
+        base_path = self.model_base_path or server.base_path_of(self.model_name)
+        outcome = self._wanted().look(server.served_versions(self.model_name), base_path)
         self.log.info("%s: %s", self.model_name, outcome.words)
         return PokeReturnValue(is_done=_reached(self.model_name, outcome.state, outcome), xcom_value=outcome.version)
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.errors import TendiesError
-from tendies_ops.hooks.model_server import ModelServerHook
+from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
 from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
@@ -32,6 +32,7 @@ class ModelVersionTrigger(BaseTrigger):
 
     :param model_server_conn_id: read again in the triggerer, so that no token lies in the database.
     :param servers: REST base URLs instead of the connection's.
+    :param model_base_path: as the triggerer sees it; None: the connection's.
     :param deadline_unix_s: seconds since 1970 after which it gives up; None: never.
     """
 
@@ -43,6 +44,7 @@ class ModelVersionTrigger(BaseTrigger):
         servers: Sequence[str] = (),
         version: int | None = None,
         newer_than: int | None = None,
+        model_base_path: str | None = None,
         poll_interval_s: float = 5.0,
         deadline_unix_s: float | None = None,
     ) -> None:
@@ -52,6 +54,7 @@ class ModelVersionTrigger(BaseTrigger):
         self.servers = list(servers)
         self.version = version
         self.newer_than = newer_than
+        self.model_base_path = model_base_path
         self.poll_interval_s = poll_interval_s
         self.deadline_unix_s = deadline_unix_s
 
@@ -65,6 +68,7 @@ class ModelVersionTrigger(BaseTrigger):
                 "servers": self.servers,
                 "version": self.version,
                 "newer_than": self.newer_than,
+                "model_base_path": self.model_base_path,
                 "poll_interval_s": self.poll_interval_s,
                 "deadline_unix_s": self.deadline_unix_s,
             },
@@ -78,9 +82,7 @@ class ModelVersionTrigger(BaseTrigger):
         while True:
             try:
                 connection = await ModelServerHook(self.model_server_conn_id).aresolve(tuple(self.servers))
-                outcome = wanted.decide(
-                    await thread.call(connection.version_statuses, self.model_name, limit_s=_LONGEST_LOOK_S)
-                )
+                outcome = await thread.call(self._look, wanted, connection, limit_s=_LONGEST_LOOK_S)
             except (TendiesError, AirflowNotFoundException) as error:
                 yield _event("error", VersionOutcome("waiting", str(error)))
                 return
@@ -94,6 +96,10 @@ class ModelVersionTrigger(BaseTrigger):
                 return
             self.log.info("Waiting for %s: %s", self.model_name, outcome.words)
             await asyncio.sleep(self.poll_interval_s)
+
+    def _look(self, wanted: WantedVersion, connection: ModelServerConnection) -> VersionOutcome:
+        base_path = self.model_base_path or connection.base_path_of(self.model_name)
+        return wanted.look(connection.served_versions(self.model_name), base_path)
 
 
 def _event(state: str, outcome: VersionOutcome) -> TriggerEvent:

@@ -1,4 +1,4 @@
-"""When a model version is there, when it never will be. No Airflow, no I/O: sensor and trigger both ask this."""
+"""When a wanted model version serves, and when it never will. No Airflow: sensor and trigger both ask this."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tendies_ops.errors import ModelServerError, UsageError
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.errors import ModelServerError, PublishError, UsageError
+from tendies_ops.in_service import BasePathView, look_at_base_path, version_in_service
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 
 State = Literal["waiting", "reached", "load_failed"]
 #: What one replica told, or why it did not.
-Answer = Mapping[int, VersionStatus] | ModelServerError
+Answer = ServedVersions | ModelServerError
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class WantedVersion:
     The version that is waited for.
 
     :param version: this one, AVAILABLE on every replica.
-    :param newer_than: or any above this one. 0 waits for any version at all.
+    :param newer_than: or until the version in service is above this one. 0 waits for any version at all.
     :raises UsageError: both or neither is given.
     """
 
@@ -43,34 +44,55 @@ class WantedVersion:
                 f"found version={self.version}, newer_than={self.newer_than}."
             )
 
-    def decide(self, answers: Mapping[str, Answer]) -> VersionOutcome:
+    def look(self, answers: Mapping[str, Answer], model_base_path: str | None) -> VersionOutcome:
         """
-        Every replica was asked.
+        Decide by what every replica answered just now.
 
         :param answers: REST base URL -> what it told.
+        :param model_base_path: tells which version a release is proving; None, or a path that is not visible from here:
+            only labels can.
         """
-        outcomes = {server: self._on_one(answer) for server, answer in answers.items()}
-        states: tuple[State, ...] = ("load_failed", "waiting")
-        for state in states:
-            words = "; ".join(f"{server}: {found.words}" for server, found in outcomes.items() if found.state == state)
-            if words:
-                return VersionOutcome(state, words)
-        serving = [outcome.version for outcome in outcomes.values() if outcome.version is not None]
-        if not serving:
+        try:
+            return self.decide(answers, look_at_base_path(model_base_path))
+        except (PublishError, OSError) as error:
+            return VersionOutcome("waiting", str(error))
+
+    def decide(self, answers: Mapping[str, Answer], base: BasePathView) -> VersionOutcome:
+        """Decide by what every replica answered, and what the base path told after that."""
+        if not answers:
             return VersionOutcome("waiting", "there is no replica to ask")
+        told = {server: answer for server, answer in answers.items() if isinstance(answer, ServedVersions)}
+        silent = {server: str(answer) for server, answer in answers.items() if server not in told}
+        outcomes = {server: VersionOutcome("waiting", words) for server, words in silent.items()}
+        if self.version is not None:
+            outcomes |= {server: _exactly(self.version, answer.statuses) for server, answer in told.items()}
+        elif not silent:
+            return self._newer(told, base)
+        return _together(outcomes)
+
+    def _newer(self, told: Mapping[str, ServedVersions], base: BasePathView) -> VersionOutcome:
+        found = version_in_service(told.values(), base)
+        if found.version is None:
+            return VersionOutcome("waiting", f"no version is in service: {found.why}")
+        lacking = ", ".join(server for server, answer in told.items() if found.version not in answer.serving)
+        if found.version > (self.newer_than or 0) and not lacking:
+            return VersionOutcome("reached", f"version {found.version} is in service: {found.why}", found.version)
+        missing = f", but does not serve on {lacking}" if lacking else ""
         return VersionOutcome(
-            "reached", f"version {min(serving)} is AVAILABLE on every replica ({len(serving)})", min(serving)
+            "waiting",
+            f"version {found.version} is in service{missing}, waiting for one above {self.newer_than}: {found.why}",
         )
 
-    def _on_one(self, answer: Answer) -> VersionOutcome:
-        if isinstance(answer, ModelServerError):
-            return VersionOutcome("waiting", str(answer))
-        if self.version is not None:
-            return _exactly(self.version, answer)
-        newest = max((version for version, status in answer.items() if status.state == "AVAILABLE"), default=0)
-        if newest > (self.newer_than or 0):
-            return VersionOutcome("reached", "AVAILABLE", newest)
-        return VersionOutcome("waiting", f"serves {newest or 'no version'}, waiting for one above {self.newer_than}")
+
+def _together(outcomes: Mapping[str, VersionOutcome]) -> VersionOutcome:
+    """Where one replica could not load the version or is waited for, that decides."""
+    states: tuple[State, ...] = ("load_failed", "waiting")
+    for state in states:
+        words = "; ".join(f"{server}: {found.words}" for server, found in outcomes.items() if found.state == state)
+        if words:
+            return VersionOutcome(state, words)
+    version = next(iter(outcomes.values())).version
+    return VersionOutcome("reached", f"version {version} is AVAILABLE on every replica ({len(outcomes)})", version)
 
 
 def _exactly(version: int, statuses: Mapping[int, VersionStatus]) -> VersionOutcome:
@@ -81,6 +103,6 @@ def _exactly(version: int, statuses: Mapping[int, VersionStatus]) -> VersionOutc
         return VersionOutcome(
             "load_failed", f"could not load version {version}: {status.error_code}: {status.error_message}"
         )
-    if status.state == "AVAILABLE":
+    if status.serves:
         return VersionOutcome("reached", "AVAILABLE", version)
     return VersionOutcome("waiting", f"version {version} is {status.state}")
