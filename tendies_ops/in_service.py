@@ -107,10 +107,10 @@ def _none_in_service(
     if gone:  # until the servers look at their directory again
         numbers = ", ".join(map(str, gone))
         return InService(None, f"version {numbers} is AVAILABLE and has no directory any more", settles=True)
+    under_way = base.unproved is not None and not base.unproved.killed
     if base.unproved and any(base.unproved.version in one.serving for one in told):
-        why = f"{base.unproved}, and no other version is AVAILABLE"
-        return InService(None, why, settles=not base.unproved.killed)
-    return InService(None, "no version is AVAILABLE" + _besides(base.unproved))
+        return InService(None, f"{base.unproved}, and no other version is AVAILABLE", settles=under_way)
+    return InService(None, "no version is AVAILABLE" + _besides(base.unproved), settles=under_way)
 
 
 def _besides(unproved: Unproved | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tendies_ops.errors import PublishError
+from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.versions import list_version_dirs
@@ -41,7 +42,7 @@ class VersionRow:
     @property
     def serving_on(self) -> int:
         """How many replicas have it AVAILABLE."""
-        return sum(1 for r in self.replicas if r.status is not None and r.status.state == "AVAILABLE")
+        return sum(1 for r in self.replicas if r.status is not None and r.status.serves)
 
     @property
     def last_event(self) -> HistoryRecord | None:
@@ -74,30 +75,47 @@ class ModelPicture:
     replicas: tuple[ReplicaState, ...]
     versions: tuple[VersionRow, ...]  #: highest first
     history: tuple[HistoryRecord, ...]  #: newest first
+    base: BasePathView  #: looked at after the replicas have answered
+
+    @property
+    def in_service(self) -> InService:
+        """The version that batches and clients of the label get, or why there is none."""
+        answers = [replica.served for replica in self.replicas if not replica.problem]
+        return version_in_service(answers, self.base) if answers else InService(None, "no replica answers")
 
     @property
     def serving(self) -> int | None:
-        """The version that the replicas agree on; None when none answers or they disagree."""
-        served = {replica.serving for replica in self.replicas}
-        return served.pop() if len(served) == 1 else None
+        """The version in service on all replicas; None when they disagree, or one does not answer."""
+        served = set(self._by_replica)
+        return self.in_service.version if len(served) == 1 else None
+
+    @property
+    def _by_replica(self) -> tuple[int | None, ...]:
+        """The version in service as each replica alone tells it; None: it has none, or does not answer."""
+        return tuple(
+            None if replica.problem else version_in_service([replica.served], self.base).version
+            for replica in self.replicas
+        )
 
     @property
     def health(self) -> str:
-        """``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``down``, ``unknown`` (no replicas)."""
+        """
+        ``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``unproved`` (only a candidate serves),
+        ``down``, ``unknown`` (no replicas).
+        """
         if not self.replicas:
             return "unknown"
-        served = {replica.serving for replica in self.replicas if replica.serving is not None}
-        silent = [replica for replica in self.replicas if replica.serving is None]
+        served = set(self._by_replica) - {None}
         if not served:
-            return "down"
+            return "unproved" if any(replica.served.serving for replica in self.replicas) else "down"
         if len(served) > 1:
             return "mixed"
-        return "partial" if silent else "ok"
+        return "partial" if None in self._by_replica else "ok"
 
     @property
     def shown(self) -> VersionRow | None:
-        """The version that stands for the model: the one that serves, else the newest that is whole."""
-        served = {replica.serving for replica in self.replicas} - {None}
+        """The version that stands for the model: the one in service, else the newest that is whole."""
+        served = set(self._by_replica) - {None}
         whole = [row for row in self.versions if row.manifest is not None and not row.withdrawn]
         return next((row for row in whole if row.version in served), whole[0] if whole else None)
 
@@ -131,7 +149,7 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
         _version_row(number, directories.get(number), withdrawn.get(number), replicas, history)
         for number in sorted(numbers, reverse=True)
     ]
-    return ModelPicture(model, tuple(replicas), tuple(rows), tuple(reversed(history)))
+    return ModelPicture(model, tuple(replicas), tuple(rows), tuple(reversed(history)), look_at_base_path(base_path))
 
 
 def look_at_candidate(directory: Path) -> VersionRow:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import TendiesError
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 from tendies_ops.web.known import Location
 
 _FRESH_S = 1.0  # ten people with the page open must not ask ten times a second
@@ -23,11 +23,12 @@ class ReplicaState:
     server: str
     statuses: tuple[VersionStatus, ...] = ()
     problem: str = ""  #: why there is no answer
+    labelled: int | None = None  #: the version that the label ``stable`` names; None: there is no such label
 
     @property
-    def serving(self) -> int | None:
-        """The version that answers requests which name none: the highest AVAILABLE one."""
-        return max((status.version for status in self.statuses if status.state == "AVAILABLE"), default=None)
+    def served(self) -> ServedVersions:
+        """The answer, as the decision about the version in service takes it."""
+        return ServedVersions({status.version: status for status in self.statuses}, self.labelled)
 
     def status_of(self, version: int) -> VersionStatus | None:
         """What it says of one version."""
@@ -88,7 +89,8 @@ def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: 
     """One question to one replica. A replica that does not answer is an answer."""
     try:
         with ModelServerClient(server, timeout_s=timeout_s, headers=location.headers, verify=location.verify) as client:
-            statuses = client.version_statuses(model_name)
+            served = client.served_versions(model_name)
     except TendiesError as error:
         return ReplicaState(server, problem=str(error))
-    return ReplicaState(server, tuple(sorted(statuses.values(), key=lambda status: -status.version)))
+    statuses = sorted(served.statuses.values(), key=lambda status: -status.version)
+    return ReplicaState(server, tuple(statuses), labelled=served.labelled)
