@@ -129,7 +129,7 @@ def test_all_replicas_are_asked_at_once() -> None:
         return give
 
     with CannedServer(answer("one", "two")) as one, CannedServer(answer("two", "one")) as two:
-        answers = ModelServerConnection((one.url, two.url)).version_statuses("m")
+        answers = ModelServerConnection((one.url, two.url)).served_versions("m")
 
     assert [type(found) for found in answers.values()] == [VersionGoneError, VersionGoneError]
 
