@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_type_hints
 
+from tendies_ops.cli.setting_options import given_settings
+
 Arguments = TypeVar("Arguments")
 
 
@@ -31,8 +33,7 @@ def takes(
     def decorate(command: Callable[[Arguments], int]) -> Callable[..., int]:
         def read(**values: Any) -> Arguments:
             if settings:
-                of_settings = {one.name: values.pop(one.name) for one in settings}
-                values["given"] = {name: value for name, value in of_settings.items() if value not in (None, [])}
+                values["given"] = given_settings({one.name: values.pop(one.name) for one in settings})
             return arguments(**values)
 
         def run(**values: Any) -> int:

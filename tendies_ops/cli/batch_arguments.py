@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from tendies_ops.cli.setting_options import hidden_parameter, option_parameters, validated
+from tendies_ops.cli.setting_options import hidden_parameter, option_named, option_parameters
 from tendies_ops.errors import UsageError
 from tendies_ops.inference import BatchOptions, new_run_id
 from tendies_ops.spec import BatchSettings
@@ -21,12 +21,18 @@ _OLD_NAMES = {
     "timeout": "timeout_s",
     "sick_deadline": "sick_deadline_s",
 }
-_OLD_UNIT = "max_bytes_in_flight"
+
+
+def _refuse_mib_named_bytes(value: float | None) -> None:
+    if value is not None:
+        raise UsageError(
+            "--max-bytes-in-flight took MiB and not bytes, and is gone. Use --max-mib-in-flight, which takes MiB."
+        )
+
 
 SETTINGS = (
     *option_parameters(BatchSettings),
     *(hidden_parameter(old, BatchSettings, new) for old, new in _OLD_NAMES.items()),
-    hidden_parameter(_OLD_UNIT, BatchSettings, "max_mib_in_flight"),
 )
 
 
@@ -44,6 +50,7 @@ class BatchArguments:
     dry_run: Annotated[bool, Option("--dry-run", help="Report what would be done, and do nothing.")] = False
     run_id: Annotated[str | None, Option(help="Name of this run's folder below OUTPUT/.tendies/runs.")] = None
     as_json: Annotated[bool, Option("--json", help="Print the report as JSON.")] = False
+    max_bytes_in_flight: Annotated[float | None, Option(hidden=True, callback=_refuse_mib_named_bytes)] = None
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self) -> BatchOptions:
@@ -52,8 +59,10 @@ class BatchArguments:
 
         :raises UsageError: a value makes no sense.
         """
+        with option_named():
+            settings = BatchSettings.model_validate(self.given)
         return BatchOptions(
-            **validated(BatchSettings, _with_new_names(self.given)).given(),
+            **settings.given(),
             input=self.input,
             output=self.output,
             servers=tuple(self.server),
@@ -62,12 +71,3 @@ class BatchArguments:
             dry_run=self.dry_run,
             run_id=self.run_id or new_run_id(),
         )
-
-
-def _with_new_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    if f"old_{_OLD_UNIT}" in given:
-        raise UsageError(
-            "--max-bytes-in-flight took MiB and not bytes, and is gone. Use --max-mib-in-flight, which takes MiB."
-        )
-    old = {f"old_{name}": new for name, new in _OLD_NAMES.items()}
-    return {old.get(name, name): value for name, value in given.items()}

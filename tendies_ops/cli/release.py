@@ -11,14 +11,14 @@ from pathlib import Path
 from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
-from tendies_ops.cli.release_arguments import ReleaseArguments
+from tendies_ops.cli.release_arguments import RELEASE_SETTINGS, ReleaseArguments
 from tendies_ops.errors import UsageError
 from tendies_ops.publish.layout import ensure_base_path
 from tendies_ops.release import ReleaseReport, check_servers, rehearse, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec
 
 
-@takes(ReleaseArguments)
+@takes(ReleaseArguments, RELEASE_SETTINGS)
 def release_command(arguments: ReleaseArguments) -> int:
     """
     Release a model: publish, wait until every replica serves it, prove it with golden images, or take it back.
@@ -41,7 +41,7 @@ def release_command(arguments: ReleaseArguments) -> int:
             options.model_base_path,
             options.servers,
             options=options,
-            check_loads=trial if arguments.rehearsal else None,
+            check_loads=trial if arguments.rehearse else None,
             approved_by=arguments.approved_by,
             cancelled=cancelled,
             on_step=_say,

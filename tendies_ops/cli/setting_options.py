@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -12,15 +14,13 @@ from typer import Option
 
 from tendies_ops.errors import UsageError
 
-Settings = TypeVar("Settings", bound=BaseModel)
+_OLD = "__was__"  # in the name of a parameter, before an earlier spelling
 
 
-def option_parameters(
-    model: type[BaseModel], *, leave_out: frozenset[str] = frozenset()
-) -> Iterator[inspect.Parameter]:
-    """Yield a parameter for each field, named as it is; None: the option was not given."""
+def option_parameters(model: type[BaseModel], only: Collection[str] = ()) -> Iterator[inspect.Parameter]:
+    """Yield a parameter for each field, or for some of them, named as it is; None: the option was not given."""
     for name, field in model.model_fields.items():
-        if name not in leave_out:
+        if not only or name in only:
             words = f"{flag(name)}/--no-{_words(name)}" if field.default is True else flag(name)
             yield _parameter(name, _form(field.annotation), words, help_text(field))
 
@@ -28,7 +28,12 @@ def option_parameters(
 def hidden_parameter(name: str, model: type[BaseModel], stands_for: str) -> inspect.Parameter:
     """Return an option that is not in the help: an earlier spelling of the setting ``stands_for``."""
     form = _form(model.model_fields[stands_for].annotation)
-    return _parameter(f"old_{name}", form, flag(name), "", hidden=True)
+    return _parameter(f"{stands_for}{_OLD}{name}", form, flag(name), "", hidden=True)
+
+
+def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, under the names of their settings."""
+    return {name.partition(_OLD)[0]: value for name, value in values.items() if value not in (None, [])}
 
 
 def flag(name: str) -> str:
@@ -46,7 +51,7 @@ def help_text(field: FieldInfo) -> str:
 def default_text(field: FieldInfo) -> str:
     """Return the default as it is written in a spec; empty if there is none."""
     default = field.default
-    if default is None or default == ():
+    if default is None or default == () or isinstance(default, BaseModel):
         return ""
     return (
         str(default).lower()
@@ -57,18 +62,20 @@ def default_text(field: FieldInfo) -> str:
     )
 
 
-def validated(model: type[Settings], values: Mapping[str, Any]) -> Settings:
+@contextlib.contextmanager
+def option_named() -> Iterator[None]:
     """
-    Return the settings with what the command line says, held against the same limits as a spec.
+    Hold settings against the same limits as those of a spec, and name the option of one that is beyond them.
 
-    :raises UsageError: a value is beyond them; names the option.
+    :raises UsageError: one is.
     """
     try:
-        return model.model_validate(values)
+        yield
     except ValidationError as error:
         found = error.errors()[0]
+        name = next(part for part in reversed(found["loc"]) if isinstance(part, str) and "-" not in part)
         message = found["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{flag(str(found['loc'][0]))} {found['input']}: {message[0].lower()}{message[1:]}.") from None
+        raise UsageError(f"{flag(name)} {found['input']}: {message[0].lower()}{message[1:]}.") from None
 
 
 def _words(name: str) -> str:
@@ -86,7 +93,7 @@ def _form(annotation: Any) -> Any:
     """Return the type that a value has on the command line; the settings class turns texts into what it needs."""
     if get_origin(annotation) is Annotated:
         return _form(get_args(annotation)[0])
-    if get_origin(annotation) is Literal or annotation in (bool, int, float):
+    if get_origin(annotation) is Literal or annotation in (bool, int, float, Path):
         return annotation
     choices = [one for one in get_args(annotation) if one is not type(None)]
     if get_origin(annotation) is tuple:

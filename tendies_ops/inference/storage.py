@@ -236,7 +236,9 @@ def _local_path(url: str) -> Path:
 
 def folder_identity(url: str) -> str:
     """Return one name for a folder, which is the same on every machine: links are not followed."""
-    return url.rstrip("/") if is_remote(url) else os.path.abspath(_local_path(url))  # noqa: PTH100
+    if is_remote(url):
+        return url.rstrip("/")
+    return os.fsencode(os.path.abspath(_local_path(url))).decode("utf-8", "backslashreplace")  # noqa: PTH100
 
 
 def _identity(url: str) -> str:

@@ -46,7 +46,7 @@ class ReleaseModelVersionOperator(CandidateOperator):
         """Release, and say what serves now."""
         from tendies_ops.release import release_model
 
-        options = self.options or ReleaseSpec()
+        options = self.terms()
         manifest = read_manifest(Path(self.saved_model_dir))
         if self.deferrable:
             options = self._wait_for_runs(options, manifest)

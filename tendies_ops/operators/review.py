@@ -14,7 +14,7 @@ from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
 from tendies_ops.operators.candidate import CandidateOperator
-from tendies_ops.spec import ReleaseSpec, read_manifest
+from tendies_ops.spec import read_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -45,7 +45,7 @@ class ReviewModelVersionOperator(CandidateOperator):
         """Try it, compare, and write down what a person will want to see."""
         from tendies_ops.release import review_model
 
-        options = self.options or ReleaseSpec()
+        options = self.terms()
         candidate = Path(self.saved_model_dir)
         manifest = read_manifest(candidate)
         if rehearse := self.rehearsal(options, cancelled):

@@ -68,7 +68,7 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
             to_version=optional(self.to_version, int),
             reason=self.reason,
             request=_request_of(context),
-            options=self.options or ReleaseSpec(),
+            options=self.terms(),
             cancelled=cancelled,
         )
 

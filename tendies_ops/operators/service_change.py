@@ -12,7 +12,8 @@ from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_release
 from tendies_ops.operators.metrics import count_failed_release, count_release
-from tendies_ops.spec import ReleaseSpec
+from tendies_ops.operators.settings import given_settings, takes_settings
+from tendies_ops.spec import ReleaseSettings, ReleaseSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,15 +26,22 @@ class ServiceChangeOperator(TendiesOperator):
     Base of the operators after which another version serves, or that try one which will.
 
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param options: timeouts, tolerance and what else a release is told.
+    :param options: the terms of a release, such as a spec's ``release`` section.
+
+    Each setting of a release (``tolerance``, ``min_ssim``, ...) is a named argument as well and overrides ``options``.
     """
 
+    @takes_settings(ReleaseSettings)
     def __init__(
         self, *, model_base_path: str | None = None, options: ReleaseSpec | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.model_base_path = model_base_path
         self.options = options
+
+    def terms(self) -> ReleaseSpec:
+        """Return the terms of the release: ``options`` with the settings that are arguments of their own."""
+        return (self.options or ReleaseSpec()).changed(given_settings(self, ReleaseSettings))
 
     def change_service(
         self, context: Context, model_name: str, change: Callable[..., ReleaseReport], /, *, note: str, **how: Any

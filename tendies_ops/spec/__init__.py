@@ -11,7 +11,7 @@ from tendies_ops.spec.load import load_spec, load_specs
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.optimize import REWRITE_NAMES, OptimizeSpec
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release import ReleaseSettings, ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ModelSpec",
     "OptimizeSpec",
     "OutputContract",
+    "ReleaseSettings",
     "ReleaseSpec",
     "SourceSpec",
     "ValueRange",

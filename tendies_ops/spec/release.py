@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+    field_validator,
+)
 
 from tendies_ops.spec.base import SpecPart
 from tendies_ops.spec.idle_window import IdleWindow
@@ -14,8 +24,10 @@ from tendies_ops.spec.idle_window import IdleWindow
 class GateSpec(SpecPart):
     """How far the candidate's pictures may be from the live version's. Empty: any change is welcome."""
 
-    min_ssim: float | None = Field(None, ge=-1.0, le=1.0)
-    max_change: float | None = Field(None, ge=0.0, le=255.0, description="mean absolute change, of 255")
+    min_ssim: float | None = Field(
+        None, ge=-1.0, le=1.0, description="least structural similarity to the pictures of the live version, -1 to 1"
+    )
+    max_change: float | None = Field(None, ge=0.0, le=255.0, description="largest mean absolute change, of 255")
     review: bool = Field(False, description="a person approves with the pictures in view")
 
 
@@ -23,10 +35,14 @@ class SwapLimits(SpecPart):
     """What the swap may cost those who use the model: a breach takes the version back. Empty: it is only measured."""
 
     max_failed_requests: NonNegativeInt | None = Field(
-        None, description="of the probe's requests since the rename, on all replicas that answered before"
+        None, description="failed requests of the probe since the rename, on all replicas that answered before"
     )
-    max_p99_ms: PositiveFloat | None = Field(None, description="of the probe's requests while the version is swapped")
-    max_seconds_to_available: PositiveFloat | None = Field(None, description="from the rename, on the slowest replica")
+    max_p99_ms: PositiveFloat | None = Field(
+        None, description="p99 of the probe's requests while the version is swapped"
+    )
+    max_seconds_to_available: PositiveFloat | None = Field(
+        None, description="seconds from the rename to AVAILABLE on the slowest replica"
+    )
 
 
 class ReleaseSpec(SpecPart):
@@ -34,16 +50,23 @@ class ReleaseSpec(SpecPart):
 
     model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
     servers: tuple[str, ...] = Field((), description="REST base URL of every replica")
-    available_timeout_s: PositiveFloat = Field(180.0, description="from the rename to AVAILABLE on every replica")
+    available_timeout_s: PositiveFloat = Field(
+        180.0, description="seconds from the rename to AVAILABLE on every replica"
+    )
     restore_timeout_s: PositiveFloat = Field(
-        180.0, description="after a withdrawal: until the previous version serves everywhere"
+        180.0, description="seconds until an earlier version serves everywhere, after a withdrawal or in a rollback"
     )
     unreachable_grace_s: PositiveFloat = Field(
-        15.0, description="how long a replica that answered before may be silent before it counts as crashed"
+        15.0, description="seconds that a replica that answered before may be silent before it counts as crashed"
     )
     tolerance: NonNegativeFloat = Field(2.0, description="largest difference to the promised pictures, of 255")
-    gate: GateSpec = GateSpec()
-    limits: SwapLimits = SwapLimits()
+    gate: GateSpec = Field(
+        GateSpec(),
+        description="how far the pictures may be from those of the live version; empty: any change is welcome",
+    )
+    limits: SwapLimits = Field(
+        SwapLimits(), description="what the swap may cost those who use the model; empty: it is only measured"
+    )
     memory: Literal["refuse", "unload_first", "load_anyway"] = Field(
         "refuse", description="what to do when old and new version do not fit into the free memory of a replica's host"
     )
@@ -52,12 +75,12 @@ class ReleaseSpec(SpecPart):
         description="when `memory: unload_first` may leave a gap, such as `02:00-04:00 Europe/Berlin`; else any time",
     )
     lease_wait_s: NonNegativeFloat = Field(
-        600.0, description="how long to wait for batch runs that are using the version that serves"
+        600.0, description="seconds to wait for batch runs that are using the version that serves"
     )
     model_config_file: Path | None = Field(
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
-    keep_versions: PositiveInt = 5
+    keep_versions: PositiveInt = Field(5, description="versions that stay; older ones are removed")
 
     @field_validator("idle_window")
     @classmethod
@@ -65,3 +88,26 @@ class ReleaseSpec(SpecPart):
         if text is not None:
             IdleWindow.parse(text)
         return text
+
+    def changed(self, settings: Mapping[str, Any]) -> ReleaseSpec:
+        """
+        Return these terms with other settings, named as the fields of :class:`ReleaseSettings`.
+
+        :raises ValidationError: a value is beyond its limits.
+        """
+        parts = {"gate": dict(self.gate), "limits": dict(self.limits)}
+        whole = {**dict(self), **parts}
+        for name, value in settings.items():
+            part = next((part for part in parts.values() if name in part), whole)
+            part[name] = value
+        return ReleaseSpec.model_validate(whole)
+
+
+def _flat(*models: type[BaseModel], leave_out: Collection[str]) -> type[BaseModel]:
+    fields = {name: field for model in models for name, field in model.model_fields.items() if name not in leave_out}
+    given = {name: (field.annotation, field) for name, field in fields.items()}
+    return create_model("ReleaseSettings", __base__=SpecPart, **given)  # type: ignore[call-overload, no-any-return]
+
+
+#: The settings of a release by name, those of the gate and the limits among them, for options and arguments.
+ReleaseSettings = _flat(ReleaseSpec, GateSpec, SwapLimits, leave_out=("model_base_path", "servers", "gate", "limits"))

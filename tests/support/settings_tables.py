@@ -9,14 +9,14 @@ writes them anew, between the marks ``<!-- settings: NAME -->`` and ``<!-- end o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tendies_ops.cli.setting_options import default_text, flag
-from tendies_ops.spec import BatchSettings
+from tendies_ops.spec import BatchSettings, ReleaseSettings, ReleaseSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _TABLE = re.compile(r"(<!-- settings: (\S+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
@@ -27,30 +27,32 @@ def _code(text: str) -> str:
 
 
 def _of_spec(section: str, model: type[BaseModel]) -> list[str]:
-    head = ["| key | default | meaning |", "|---|---|---|"]
-    return [
-        *head,
-        *(
-            f"| `{section}.{name}` | {_code(default_text(field))} | {field.description} |"
-            for name, field in model.model_fields.items()
-        ),
-    ]
+    return ["| key | default | meaning |", "|---|---|---|", *_keys(section, model)]
+
+
+def _keys(section: str, model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"| `{section}.{name}` | {_code(default_text(field))} | {field.description} |"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(f"{section}.{name}", field.annotation)
 
 
 def _everywhere(model: type[BaseModel]) -> list[str]:
-    head = ["| setting | option | default | changes a result | meaning |", "|---|---|---|---|---|"]
-    return [*head, *(_row(name, field) for name, field in model.model_fields.items())]
+    rows = [_row(name, field) for name, field in model.model_fields.items()]
+    return ["| setting | option | default | meaning |", "|---|---|---|---|", *rows]
 
 
 def _row(name: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
-    changes = "yes" if isinstance(extra, dict) and extra.get("changes_output") else ""
+    mark = " ●" if isinstance(extra, dict) and extra.get("changes_output") else ""
     option = f"--no-{flag(name)[2:]}" if field.default is True and field.annotation is bool else flag(name)
-    return f"| `{name}` | `{option}` | {_code(default_text(field))} | {changes} | {field.description} |"
+    return f"| `{name}`{mark} | `{option}` | {_code(default_text(field))} | {field.description} |"
 
 
 TABLES: dict[str, Callable[[], list[str]]] = {
     "batch.spec": lambda: _of_spec("batch", BatchSettings),
+    "release.spec": lambda: _of_spec("release", ReleaseSpec),
+    "release": lambda: _everywhere(ReleaseSettings),
     "batch": lambda: _everywhere(BatchSettings),
 }
 

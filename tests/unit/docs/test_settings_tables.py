@@ -9,8 +9,8 @@ import pytest
 from tests.support.settings_tables import pages, with_tables
 
 
-def test_the_spec_and_the_batch_page_have_such_tables() -> None:
-    assert {"batch.md", "spec.md"} <= {page.name for page in pages()}
+def test_the_pages_of_the_spec_of_batches_and_of_releases_have_such_tables() -> None:
+    assert {"batch.md", "commands-release.md", "spec.md"} <= {page.name for page in pages()}
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

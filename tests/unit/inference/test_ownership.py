@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,18 @@ def test_another_input_folder_with_other_names_shares_the_output(bench: Bench, t
         bench.run()
     assert counts(bench.run(take_over=True)) == (4, 1, 3, 0)
     assert counts(bench.run()) == (4, 0, 4, 0)
+
+
+def test_input_folders_whose_names_are_not_utf8_have_owners_too(bench: Bench, tmp_path: Path) -> None:
+    one, other = (Path(os.fsdecode(os.fsencode(tmp_path) + raw)) for raw in (b"/caf\xe9", b"/caf\xe8"))
+    add_to(one, "a.png", png(1))
+    add_to(other, "b.png", png(2))
+
+    assert counts(bench.run(input=str(one))) == (1, 1, 0, 0)
+    assert counts(bench.run(input=str(other))) == (1, 1, 0, 0)
+    add_to(other, "a.png", png(3))
+    with pytest.raises(OutputOwnedError, match=r"holds a result for a\.png"):
+        bench.run(input=str(other))
 
 
 def test_a_version_whose_results_are_of_another_kind_is_refused(bench: Bench) -> None:
