@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -15,8 +16,10 @@ from tendies_ops.errors import (
     ServerSickError,
     ServerUnreachableError,
     VersionGoneError,
+    WrongContractError,
 )
 from tendies_ops.rest_api.plain_words import plain_words
+from tendies_ops.rest_api.predict import PICTURE_INPUT
 
 #: How much of the server's own message is kept. One wrong string of 300 kB comes back as an error body of 300 kB.
 MAX_SERVER_WORDS = 500
@@ -24,6 +27,10 @@ MAX_SERVER_WORDS = 500
 # Which statuses say "not now" rather than "never": CANCELLED 499, ABORTED 409, RESOURCE_EXHAUSTED 429, and the 5xx
 # but 501 (UNIMPLEMENTED). 408 and 502 come from proxies. Source: tensorflow/serving http_server.cc ToHTTPStatusCode.
 _NOT_NOW = frozenset({408, 409, 425, 429, 499, 500, 502, 503, 504})
+
+_MISSING_INPUTS = re.compile(rb"Missing but required: \{([^{}]+)\}")
+_WANTED_INPUTS = re.compile(rb"keys must be equal to: ([^\"\\\s]+)")
+_SEVERAL_INPUTS = b"as multiple input tensors required as per tensorinfo_map"
 
 
 def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerError:
@@ -41,7 +48,27 @@ def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerEr
         return RequestRefusedError(f"{said}. Is this the address of a Model Server's REST API?", **details)
     if http_status in _NOT_NOW or http_status > 504:
         return ServerSickError(said, **details)
+    if http_status == 400 and from_model_server and (inputs := _inputs_not_sent(body)):
+        return WrongContractError(
+            f"{where} was answered 400, because the model takes further inputs besides the picture: {inputs}. The "
+            "request does not send them.",
+            http_status=http_status,
+            server_words=f"Missing but required: {inputs}",
+        )
     return RequestRefusedError(said, **details)
+
+
+def _inputs_not_sent(body: bytes) -> str:
+    """
+    Return the names of the inputs that a request lacked, as far as an error body tells them; empty: it lacked none.
+
+    Sources: tensorflow/serving ``util/json_tensor.cc`` and ``servables/tensorflow/predict_util.cc``.
+    """
+    found = _MISSING_INPUTS.search(body) or _WANTED_INPUTS.search(body)
+    if found is None:
+        return "which the server does not name" if _SEVERAL_INPUTS in body else ""
+    names = found.group(1).decode("utf-8", "replace").split(",")
+    return plain_words(", ".join(name for name in names if name != PICTURE_INPUT), MAX_SERVER_WORDS)
 
 
 def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:

@@ -179,16 +179,28 @@ class ModelServerClient:
         version: int | None = None,
         label: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        inputs: Mapping[str, Any] | None = None,
     ) -> list[Any]:
-        """Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes."""
-        return self._predict(predict_path(model_name, version, label=label), files, parse_rows_answer, max_answer_bytes)
+        """
+        Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes.
+
+        :param inputs: the model's further inputs, by name: one value each, as JSON, that goes with every file.
+        """
+        path = predict_path(model_name, version, label=label)
+        return self._predict(path, files, parse_rows_answer, max_answer_bytes, inputs=inputs)
 
     def _predict(
-        self, path: str, files: Sequence[bytes], parse: Callable[[bytes, int], list[Any]], max_answer_bytes: int
+        self,
+        path: str,
+        files: Sequence[bytes],
+        parse: Callable[[bytes, int], list[Any]],
+        max_answer_bytes: int,
+        *,
+        inputs: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         if not files:
             return []
-        answer = self._send("POST", path, predict_body(files), self.timeout_s, max_answer_bytes)
+        answer = self._send("POST", path, predict_body(files, inputs=inputs), self.timeout_s, max_answer_bytes)
         try:
             return parse(answer, len(files))
         except BadAnswerError as error:

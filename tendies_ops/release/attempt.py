@@ -17,9 +17,10 @@ from tendies_ops.errors import (
 from tendies_ops.release.candidate import Candidate
 from tendies_ops.release.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.gate import LiveAnswers, check_gate
+from tendies_ops.release.golden import GoldenImage
 from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.probe import SwapProbe
-from tendies_ops.release.prove import GoldenImage, Proof
+from tendies_ops.release.prove import Proof
 from tendies_ops.release.report import write_report
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import put_labels_back, undo_release

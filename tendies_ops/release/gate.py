@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.errors import BadAnswerError, ModelServerError, ReleaseError, ReviewNeededError, UsageError
+from tendies_ops.errors import (
+    BadAnswerError,
+    ModelServerError,
+    NotProvedError,
+    ReleaseError,
+    ReviewNeededError,
+    UsageError,
+)
+from tendies_ops.release.ask import Patience
 from tendies_ops.release.fleet import Fleet
-from tendies_ops.release.prove import GoldenImage
+from tendies_ops.release.golden import GoldenImage
 from tendies_ops.release.report import reports_directory
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.reports import write_contact_sheet
@@ -165,12 +173,19 @@ def compare_with_live(
 def _ask_any(fleet: Fleet, version: int, image: GoldenImage) -> bytes | str:
     def ask(server: str) -> bytes | str:
         try:
-            return fleet.predictors[server].predict_files(fleet.model_name, [image.input], version=version)[0]
-        except ModelServerError as error:
+            [row] = Patience().ask(fleet.predictors[server], fleet.model_name, [image], version=version)
+        except (ModelServerError, NotProvedError) as error:
             return str(error)
+        return _only_picture(row)
 
     answers = list(fleet.each(ask).values())
     return next((answer for answer in answers if isinstance(answer, bytes)), answers[0])
+
+
+def _only_picture(row: Any) -> bytes | str:
+    """Model Server gives the bare value where there is one output, and may give an object all the same."""
+    value = next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else row
+    return value if isinstance(value, bytes) else f"it answers with {type(value).__name__} and not a picture"
 
 
 def _compare(name: str, live: bytes | str, candidate: bytes) -> GateImage:

@@ -10,10 +10,11 @@ from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import append_history
 from tendies_ops.publish.versions import parse_version
 from tendies_ops.release.fleet import describe_outcomes
+from tendies_ops.release.golden import read_golden
 from tendies_ops.release.history_record import record_of_journal, record_of_version
 from tendies_ops.release.journal import Journal
 from tendies_ops.release.patience import prove_patiently
-from tendies_ops.release.prove import Proof, read_golden
+from tendies_ops.release.prove import Proof
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.undo import confirm_serving
 from tendies_ops.release.wait import WaitOutcome

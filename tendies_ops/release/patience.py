@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tendies_ops.errors import ProofInterruptedError
-from tendies_ops.release.prove import GoldenImage, Proof, prove_version
+from tendies_ops.release.golden import GoldenImage
+from tendies_ops.release.prove import Proof, prove_version
 from tendies_ops.release.transaction import Transaction
 
 _GONE_AFTER_S = 0.5  # a server that is being stopped may still answer that it serves
@@ -29,13 +31,15 @@ def prove_patiently(
     :param stoppable: whether to stop waiting when the release is asked to; not while it is undone.
     :raises ProofFailedError: as :func:`prove_version`, or they did not come back.
     """
+    cancelled = tx.cancelled if stoppable else None
+    how: dict[str, Any] = {"tolerance": tx.options.tolerance, "servers": servers, "cancelled": cancelled}
     try:
-        return prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance, servers=servers)
+        return prove_version(tx.fleet, version, golden, **how)
     except ProofInterruptedError as error:
         tx.say(f"A replica went away in its proof, which begins again when it is back ({error})")
         if not _are_back(tx, version, servers, stoppable=stoppable):
             raise
-    return prove_version(tx.fleet, version, golden, tolerance=tx.options.tolerance, servers=servers)
+    return prove_version(tx.fleet, version, golden, **how)
 
 
 def _are_back(tx: Transaction, version: int, servers: Sequence[str] | None, *, stoppable: bool) -> bool:

@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tendies_ops.errors import ModelServerError
+from tendies_ops.errors import ModelServerError, RequestRefusedError
+from tendies_ops.release.ask import fit_of_refusal
 from tendies_ops.release.fleet import Fleet
+from tendies_ops.release.golden import GoldenImage
 
 _PAUSE_S = 0.05  # 20 requests a second tell a p99 and weigh nothing
+_REPETITIONS = 4  # of a refused picture, before the refusal counts
 _TAIL_REQUESTS = 5  # so many after the swap at least, or a swap that slows everything down would not be seen
 _TAIL_S = 3.0
 _TIMELINE_POINTS = 120  # a few kilobytes: the report goes into an XCom
@@ -31,6 +34,7 @@ class Request:
     started_s: float
     took_s: float
     failure: str  #: empty: it was answered
+    foreign: bool = False  #: what failed was another client's picture, which the server had merged with it
 
 
 class SwapProbe:
@@ -38,11 +42,11 @@ class SwapProbe:
     Sends a golden image to each replica, without a version, as clients do. A context manager.
 
     :param servers: the replicas that serve something before the swap.
-    :param picture: a file that both versions take.
+    :param picture: one that both versions take.
     :param label: what clients ask for; None: nothing.
     """
 
-    def __init__(self, fleet: Fleet, servers: Sequence[str], picture: bytes, *, label: str | None = None) -> None:
+    def __init__(self, fleet: Fleet, servers: Sequence[str], picture: GoldenImage, *, label: str | None = None) -> None:
         self._fleet, self._picture, self._label = fleet, picture, label
         self._requests: dict[str, list[Request]] = {server: [] for server in servers}
         self._memory = {server: pid for server in servers if (pid := server_pid(server)) is not None}
@@ -85,7 +89,8 @@ class SwapProbe:
             "requests": len(requests),
             "failed": len(failures),
             "failed_by_swap": sum(self._by_swap(list(found)) for found in self._requests.values()),
-            "failures": sorted({r.failure for r in failures})[:3],
+            "failed_for_others": sum(r.foreign for r in failures),
+            "failures": sorted({r.failure for r in failures if not r.foreign})[:3],
             "before": _latencies([r for r in requests if r.started_s < self._renamed_s]),
             "during": _latencies([r for r in requests if self._renamed_s <= r.started_s < self._available_s]),
             "after": _latencies([r for r in requests if r.started_s >= self._available_s]),
@@ -94,21 +99,52 @@ class SwapProbe:
         }
 
     def _by_swap(self, requests: Sequence[Request]) -> int:
-        """Failures since the rename. A replica that failed from the first request on was sick before."""
+        """
+        Failures since the rename that are the probe's own.
+
+        A replica that failed from the first request on was sick before.
+        """
         since_an_answer = itertools.dropwhile(lambda request: request.failure, requests)
-        return sum(bool(r.failure) for r in since_an_answer if r.started_s + r.took_s >= self._renamed_s)
+        since_rename = [r for r in since_an_answer if r.started_s + r.took_s >= self._renamed_s]
+        return sum(bool(r.failure) and not r.foreign for r in since_rename)
 
     def _ask(self, server: str) -> None:
         while not self._stop.is_set():
             started_s = time.monotonic()
-            failure = ""
-            try:
-                self._fleet.predictors[server].predict_rows(self._fleet.model_name, [self._picture], label=self._label)
-            except ModelServerError as error:
-                failure = str(error)
-            self._requests[server].append(Request(started_s, time.monotonic() - started_s, failure))
+            error = self._ask_once(server)
+            took_s = time.monotonic() - started_s
+            foreign = error is not None and self._is_foreign(server, error)
+            self._requests[server].append(Request(started_s, took_s, "" if error is None else str(error), foreign))
             self._weigh(server)
             self._stop.wait(_PAUSE_S)
+
+    def _ask_once(self, server: str) -> ModelServerError | None:
+        try:
+            self._fleet.predictors[server].predict_rows(
+                self._fleet.model_name, [self._picture.input], label=self._label, inputs=self._picture.inputs
+            )
+        except ModelServerError as error:
+            return error
+        return None
+
+    def _is_foreign(self, server: str, error: ModelServerError) -> bool:
+        """
+        Return True if a refusal was not about the probe's picture: its words say so, or the picture passes later.
+
+        A server with ``--enable_batching`` refuses all requests that it has merged. Anything but a refusal is a
+        request that failed, whatever comes next.
+        """
+        for _ in range(_REPETITIONS):
+            if not isinstance(error, RequestRefusedError):
+                return False
+            if fit_of_refusal(error, [self._picture]) == "foreign":
+                return True
+            self._stop.wait(_PAUSE_S)
+            later = self._ask_once(server)
+            if later is None:
+                return True
+            error = later
+        return False
 
     def _weigh(self, server: str) -> None:
         if server not in self._memory:

@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from tendies_ops.errors import (
     BadAnswerError,
     ModelServerError,
+    NotProvedError,
     ProofFailedError,
     ProofInterruptedError,
-    PublishError,
+    ServerSickError,
     ServerUnreachableError,
     VersionGoneError,
+    WrongContractError,
 )
+from tendies_ops.release.ask import Patience
 from tendies_ops.release.fleet import Fleet
-from tendies_ops.spec.manifest import GoldenEntry, Manifest
+from tendies_ops.release.golden import GoldenImage
 
 # Tensors (boxes, scores) differ between CPU models and instruction sets by a few units in the last places of a float32
 # that went through a hundred layers; pictures are rounded to 8 bits and have the tolerance of the spec.
 _TENSOR_TOLERANCE = 1e-3
-
-
-class _Address(TypedDict, total=False):
-    version: int
-    label: str
-
-
-@dataclass(frozen=True)
-class GoldenImage:
-    """A picture to send and what must come back."""
-
-    name: str
-    input: bytes
-    promised: Mapping[str, bytes]  #: signature output -> file, or JSON of a tensor
-    is_tensor: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
@@ -50,23 +38,6 @@ class Proof:
     answers: Mapping[str, bytes]  #: golden name -> the picture that came back (models whose one output is a picture)
 
 
-def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...]:
-    """
-    Read the golden images of a version.
-
-    :raises PublishError: there are none, or they cannot be read.
-    """
-    if not manifest.golden:
-        raise PublishError(
-            f"{version_dir} has no golden images, so no server can prove what it computes. "
-            "Export it with `tendies export`."
-        )
-    try:
-        return tuple(_read_entry(version_dir, entry) for entry in manifest.golden)
-    except OSError as error:
-        raise PublishError(f"The golden images of {version_dir} cannot be read: {error}.") from error
-
-
 def prove_version(
     fleet: Fleet,
     version: int,
@@ -74,46 +45,88 @@ def prove_version(
     *,
     tolerance: float,
     servers: Sequence[str] | None = None,
-    label: str | None = None,
+    cancelled: threading.Event | None = None,
 ) -> list[Proof]:
     """
     Send every golden image to ``/versions/N`` of every replica.
 
     :param tolerance: largest difference of a pixel, of 255.
     :param servers: only these; absent: all.
-    :param label: ask for this label instead of the version.
+    :param cancelled: when set, no replica is asked again.
     :raises ProofInterruptedError: those that did not answer as promised went away meanwhile.
+    :raises NotProvedError: no replica answered wrongly, and of one nobody could tell.
     :raises ProofFailedError: a replica answered something else, or an error; each such replica is named.
+    :raises StoppedError: it was cancelled.
     """
-    address: _Address = {"version": version} if label is None else {"label": label}
-    results = fleet.each(lambda server: _prove_one(fleet, server, address, golden, tolerance), servers)
-    wrong = [result for result in results.values() if isinstance(result, ProofFailedError)]
-    if wrong:
-        away = all(isinstance(error, ProofInterruptedError) for error in wrong)
-        raise (ProofInterruptedError if away else ProofFailedError)("; ".join(map(str, wrong)))
+
+    def examine(server: str) -> Proof | ProofFailedError:
+        return _Examination(fleet, server, version, tolerance, Patience(cancelled)).prove(golden)
+
+    results = fleet.each(examine, servers)
+    failed = [result for result in results.values() if isinstance(result, ProofFailedError)]
+    if failed:
+        raise _verdict(failed)("; ".join(str(error) for error in sorted(failed, key=_rank)))
     return [result for result in results.values() if isinstance(result, Proof)]
 
 
-def _prove_one(
-    fleet: Fleet, server: str, address: _Address, golden: tuple[GoldenImage, ...], tolerance: float
-) -> Proof | ProofFailedError:
-    """A proof, or what was wrong."""
-    worst = 0.0
-    answers: dict[str, bytes] = {}
-    for image in golden:
+def _verdict(failed: Sequence[ProofFailedError]) -> type[ProofFailedError]:
+    """One wrong answer is enough; else it is not known, unless all of them only went away."""
+    return type(min(failed, key=_rank))
+
+
+def _rank(error: ProofFailedError) -> int:
+    return {NotProvedError: 1, ProofInterruptedError: 2}.get(type(error), 0)
+
+
+@dataclass(frozen=True)
+class _Examination:
+    """One replica, and what is demanded of it."""
+
+    fleet: Fleet
+    server: str
+    version: int
+    tolerance: float
+    patience: Patience
+
+    def prove(self, golden: tuple[GoldenImage, ...]) -> Proof | ProofFailedError:
+        """Return the proof, or what was wrong."""
+        worst = 0.0
+        answers: dict[str, bytes] = {}
+        for image in golden:
+            try:
+                [row] = self._ask([image])
+                got = _outputs(row, image)
+                found = (_difference(image, output, got[output], self.tolerance) for output in image.promised)
+                worst = max(worst, *found)
+            except (ModelServerError, ProofFailedError) as error:
+                return _failed(f"{self.server} with golden image {image.name}", error)
+            if _is_picture(image):
+                answers[image.name] = next(iter(got.values()))
         try:
-            [row] = fleet.predictors[server].predict_rows(fleet.model_name, [image.input], **address)
-            got = _outputs(row, image)
-            worst = max(worst, *(_difference(image, output, got[output], tolerance) for output in image.promised))
+            self._prove_order(golden)
         except (ModelServerError, ProofFailedError) as error:
-            return _failed(f"{server} with golden image {image.name}", error)
-        if _is_picture(image):
-            answers[image.name] = next(iter(got.values()))
-    try:
-        _prove_order(fleet, server, address, golden, tolerance)
-    except (ModelServerError, ProofFailedError) as error:
-        return _failed(f"{server} with golden images in one request", error)
-    return Proof(server, len(golden), worst, answers)
+            return _failed(f"{self.server} with golden images in one request", error)
+        return Proof(self.server, len(golden), worst, answers)
+
+    def _prove_order(self, golden: tuple[GoldenImage, ...]) -> None:
+        """
+        Two pictures in one request must come back in their order: an answer names no picture, so no run could tell.
+
+        :raises ProofFailedError: they do not.
+        """
+        pair = [image for image in golden if _is_picture(image)][:2]
+        if len(pair) < 2:
+            return
+        for image, row in zip(pair, self._ask(pair), strict=True):
+            for output, got in _outputs(row, image).items():
+                try:
+                    _difference(image, output, got, self.tolerance)
+                except ProofFailedError as error:  # noqa: PERF203 # two pictures
+                    raise ProofFailedError(f"{image.name} is not answered in its place: {error}") from error
+
+    def _ask(self, images: Sequence[GoldenImage]) -> list[Any]:
+        client = self.fleet.predictors[self.server]
+        return self.patience.ask(client, self.fleet.model_name, images, version=self.version)
 
 
 def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFailedError:
@@ -122,28 +135,12 @@ def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFail
 
     A server that has just started knows no version yet, so that is a sign of a restart like a lost connection.
     """
-    away = isinstance(error, (ServerUnreachableError, VersionGoneError))
-    return (ProofInterruptedError if away else ProofFailedError)(f"{asked}: {str(error).rstrip('.')}")
-
-
-def _prove_order(
-    fleet: Fleet, server: str, address: _Address, golden: tuple[GoldenImage, ...], tolerance: float
-) -> None:
-    """
-    Two pictures in one request must come back in their order: an answer names no picture, so no batch run could tell.
-
-    :raises ProofFailedError: they do not.
-    """
-    pair = [image for image in golden if _is_picture(image)][:2]
-    if len(pair) < 2:
-        return
-    rows = fleet.predictors[server].predict_rows(fleet.model_name, [image.input for image in pair], **address)
-    for image, row in zip(pair, rows, strict=True):
-        for output, got in _outputs(row, image).items():
-            try:
-                _difference(image, output, got, tolerance)
-            except ProofFailedError as error:  # noqa: PERF203 # two pictures
-                raise ProofFailedError(f"{image.name} is not answered in its place: {error}") from error
+    kind: type[ProofFailedError] = ProofFailedError
+    if isinstance(error, ServerUnreachableError | VersionGoneError):
+        kind = ProofInterruptedError
+    elif isinstance(error, ServerSickError | WrongContractError | NotProvedError):
+        kind = NotProvedError
+    return kind(f"{asked}: {str(error).rstrip('.')}")
 
 
 def _is_picture(image: GoldenImage) -> bool:
@@ -201,12 +198,3 @@ def _tensor_difference(output: str, promised: Any, got: Any) -> float:
             f"allowed is {_TENSOR_TOLERANCE:g}"
         )
     return difference
-
-
-def _read_entry(version_dir: Path, entry: GoldenEntry) -> GoldenImage:
-    return GoldenImage(
-        entry.name,
-        (version_dir / entry.input).read_bytes(),
-        {output: (version_dir / name).read_bytes() for output, name in entry.outputs.items()},
-        {output: name.endswith(".json") for output, name in entry.outputs.items()},
-    )

@@ -8,11 +8,12 @@ from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError,
 from tendies_ops.publish.history import append_history, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.golden import read_golden
 from tendies_ops.release.history_record import record_of_journal, record_of_version
 from tendies_ops.release.journal import Journal, made_visible, read_journal
 from tendies_ops.release.move_back import carry_out_rollback, put_back
 from tendies_ops.release.patience import prove_patiently
-from tendies_ops.release.prove import Proof, read_golden
+from tendies_ops.release.prove import Proof
 from tendies_ops.release.report import ReleaseReport, ReplicaReport, keep_report, write_report
 from tendies_ops.release.swap import make_swap
 from tendies_ops.release.transaction import Transaction

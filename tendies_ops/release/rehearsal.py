@@ -21,7 +21,8 @@ from pathlib import Path
 import tendies_ops
 from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
 from tendies_ops.release.fleet import Fleet, describe_outcomes
-from tendies_ops.release.prove import GoldenImage, prove_version, read_golden
+from tendies_ops.release.golden import GoldenImage, read_golden
+from tendies_ops.release.prove import prove_version
 from tendies_ops.spec.manifest import read_manifest
 
 #: Ends with us, however we end: a pipe that nobody holds open any more is at its end. Takes this package along to an

@@ -20,11 +20,11 @@ from tendies_ops.release.candidate import Candidate, find_candidate, publish_can
 from tendies_ops.release.commit import commit_release
 from tendies_ops.release.fleet import check_servers
 from tendies_ops.release.gate import LiveAnswers, ask_live_version, check_limits, open_gate
+from tendies_ops.release.golden import GoldenImage, read_golden
 from tendies_ops.release.leased import wait_for_leases
 from tendies_ops.release.memory import check_memory
 from tendies_ops.release.preflight import check_promises, look_at_fleet
 from tendies_ops.release.probe import SwapProbe
-from tendies_ops.release.prove import GoldenImage, read_golden
 from tendies_ops.release.recover import recover
 from tendies_ops.release.report import ReleaseReport
 from tendies_ops.release.transaction import Say, Terms, Transaction, open_transaction
@@ -99,7 +99,7 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
     live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)
     unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
     label = tx.swap.label if tx.before is not None and tx.swap.label in tx.before.labels else None
-    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0].input, label=label) as probe:
+    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0], label=label) as probe:
         candidate = found or publish_candidate(
             tx, saved_model_dir, manifest, previous, check_loads, unload_first=unload_first
         )

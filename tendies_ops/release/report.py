@@ -51,13 +51,14 @@ class ReleaseReport:
         return tuple(replica.server for replica in self.replicas)
 
     @property
-    def seconds_to_available(self) -> float:
-        """Of the slowest replica whose swap was watched."""
-        return max((replica.seconds_to_available or 0.0 for replica in self.replicas), default=0.0)
+    def seconds_to_available(self) -> float | None:
+        """Of the slowest replica; None: nobody has watched the swap."""
+        watched = [r.seconds_to_available for r in self.replicas if r.seconds_to_available is not None]
+        return round(max(watched), 3) if watched else None
 
     def summary(self) -> dict[str, Any]:
         """Small JSON: for XCom, ``--json``, asset events."""
-        extra = {"servers": list(self.servers), "seconds_to_available": round(self.seconds_to_available, 3)}
+        extra = {"servers": list(self.servers), "seconds_to_available": self.seconds_to_available}
         return {**asdict(self), "replicas": [asdict(r) for r in self.replicas], "notes": list(self.notes), **extra}
 
 

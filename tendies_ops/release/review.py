@@ -15,8 +15,8 @@ from tendies_ops.publish.layout import REJECTED_SUFFIX, ensure_base_path, review
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import Fleet
 from tendies_ops.release.gate import ask_live_version, check_limits, compare_promises
+from tendies_ops.release.golden import read_golden
 from tendies_ops.release.preflight import live_version
-from tendies_ops.release.prove import read_golden
 from tendies_ops.release.swap import make_swap
 from tendies_ops.spec.manifest import read_manifest
 from tendies_ops.spec.release import ReleaseSpec

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.versions import list_version_dirs
 from tendies_ops.release.fleet import as_sentence, describe_outcomes
+from tendies_ops.release.golden import GoldenImage, read_golden
 from tendies_ops.release.patience import prove_patiently
-from tendies_ops.release.prove import GoldenImage, read_golden
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back
 from tendies_ops.release.wait import WaitOutcome

@@ -11,7 +11,7 @@ tensorflow/serving ``g3doc/api_rest.md`` ("Encoding binary values") and ``util/j
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +20,8 @@ import pybase64
 from tendies_ops.errors import BadAnswerError, WrongContractError
 from tendies_ops.rest_api.plain_words import plain_words
 
+#: What the exporter calls the input that takes the file.
+PICTURE_INPUT = "input_bytes"
 _HEAD = b'{"instances":[{"b64":"'
 _BETWEEN = b'"},{"b64":"'
 _TAIL = b'"}]}'
@@ -30,12 +32,16 @@ _BYTES_PER_LIST = 8  # `[0.1], ` at least: an empty list costs 20 times as much 
 _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 
-def predict_body(files: Sequence[bytes]) -> bytes:
+def predict_body(files: Sequence[bytes], *, inputs: Mapping[str, Any] | None = None) -> bytes:
     """
     The body that sends ``files`` as one batch.
 
     :param files: whole encoded files; at least one, or the server refuses the request.
+    :param inputs: further inputs of the model, by name: one value each, as JSON, that goes with every file.
     """
+    if inputs:
+        encoded = [pybase64.b64encode(file).decode("ascii") for file in files]
+        return orjson.dumps({"instances": [{PICTURE_INPUT: {"b64": text}, **inputs} for text in encoded]})
     parts = [_HEAD]
     for file in files:
         parts += (pybase64.b64encode(file), _BETWEEN)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tendies_ops.errors import BadAnswerError
+from tendies_ops.inference.results.inputs import require_picture_alone
 from tendies_ops.inference.sniffing import identify
 from tendies_ops.spec import Manifest
 
@@ -90,7 +91,9 @@ def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> 
 
     :param manifest: of the version, where its directory can be seen.
     :param metadata: what the server says about its signatures; may be empty.
+    :raises UsageError: it takes more than the picture.
     """
+    require_picture_alone(manifest, metadata)
     signature = manifest.signatures.get(_SIGNATURE) if manifest is not None else None
     if manifest is None or signature is None:
         shapes = _told_shapes(metadata)

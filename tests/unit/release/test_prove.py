@@ -12,8 +12,9 @@ from PIL import Image
 
 from tendies_ops.errors import ProofFailedError, PublishError
 from tendies_ops.release.fleet import Fleet
+from tendies_ops.release.golden import GoldenImage
 from tendies_ops.release.preflight import check_promises
-from tendies_ops.release.prove import GoldenImage, prove_version
+from tendies_ops.release.prove import prove_version
 from tendies_ops.spec import read_manifest
 from tests.support.candidates import make_candidate, picture, shift, to_png
 from tests.support.canned_server import Answer, CannedServer, Request, predictions_answer, sent_files
