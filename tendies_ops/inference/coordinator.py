@@ -216,7 +216,7 @@ class Coordinator:
     def _take_answers(self, event: Answered) -> None:
         request = event.request
         self._rotation.on_answer(event.replica, len(request.parts), time.monotonic())
-        if not self._judge.hear_answer(request):
+        if not self._judge.hear_answer(event):
             self._ask_again(Step("confirm"), request)
             return
         self.tally.answered += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from tendies_ops import __version__
-from tendies_ops.errors import ModelServerError, ServerSickError, VersionGoneError
+from tendies_ops.errors import ModelServerError, RequestRefusedError, ServerSickError, VersionGoneError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
@@ -62,8 +63,8 @@ class Answered:
     replica: Replica
     request: Request
     error: ModelServerError | None = None
-    proof_failed: bool = False  #: the harmless request before it failed, and the request was not sent
-    proved: bool = False
+    proof_failed: bool = False  #: the harmless request before or after it failed, so it says nothing
+    proved: bool = False  #: the harmless request before or after it was answered
     answers: list[Any] = field(default_factory=list)  #: whole files, or outputs by name
     milliseconds: float = 0.0
 
@@ -125,21 +126,34 @@ class Exchange:
         """
         Send one request.
 
-        :param control: what is asked first where the request needs a proof.
+        :param control: what is asked as well where the request needs a proof: before it, or where that does no harm in
+            an order that is drawn.
         """
         result = Answered(replica, request)
+        history = request.history
+        control_follows = history.needs_proof and history.proof_may_follow and secrets.randbits(1) == 1
+        if history.needs_proof and not control_follows and not self._ask_control(result, control):
+            return result
         started_s = time.perf_counter()
         try:
-            if request.history.needs_proof:
-                result.proof_failed = True
-                self._predict(replica, [control.file], control.megapixels)
-                result.proof_failed, result.proved = False, True
             result.answers = self._predict(replica, request.files(), request.megapixels)
         except ModelServerError as error:
             result.error = error
+            if control_follows and isinstance(error, RequestRefusedError):
+                self._ask_control(result, control)
             return result
         result.milliseconds = (time.perf_counter() - started_s) * 1e3
         return result
+
+    def _ask_control(self, result: Answered, control: Control) -> bool:
+        """Ask for something harmless; where that fails, its error is the result's."""
+        try:
+            self._predict(result.replica, [control.file], control.megapixels)
+        except ModelServerError as error:
+            result.error, result.proof_failed = error, True
+            return False
+        result.proved = True
+        return True
 
     def finish(self, pictures: Sequence[Picture]) -> Finished:
         """Make and write the results of pictures whose parts are all answered."""

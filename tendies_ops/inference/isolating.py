@@ -12,12 +12,12 @@ One refusal is no verdict: a server that merges requests refuses all of them for
 So a picture that was refused alone is asked again with nothing else of this run in flight, until the refusals can be
 about nothing else:
 
-* words that tell the file's own size count by themselves, twice;
-* other words count only where a harmless picture was answered right before, and words about another file do not count
-  as words at all: then only the number of such rounds does;
-* where the server is known to merge, zeros are put behind the file, which no decoder reads: refused in words that tell
-  this new size, it was the file; other words need many rounds. A round in which the harmless picture passes and a good
-  one does not has a chance of a quarter at most, whatever the other clients do.
+* where the words tell the file's size, zeros are put behind the file, which no decoder reads: refused in words that
+  tell this new size, it was the file;
+* other words count in rounds: the picture and a harmless one are asked in an order that is drawn. Whatever the other
+  clients do, at most every second round refuses a good picture and lets the harmless one pass. How many rounds it takes
+  depends on whether the server has shown that it merges, or in many rounds that it does not;
+* words about another file, or that change, do not count at all; then only a larger number of rounds does.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from tendies_ops.inference.outcomes import FailureKind
 
 _PROOFS_TO_SPLIT = 1
 _PROOFS_TO_BLAME = 3
-_REFUSALS_IN_ITS_WORDS = 2
-_REFUSALS_IN_OPEN_WORDS = 3
 _REFUSALS_OF_CONTROL = 5
-_ROUNDS_WHERE_MERGED = 8
-_ROUNDS_IN_ANY_WORDS = 12
+_REFUSALS_OF_CONTROL_WHERE_MERGED = 12
+_ROUNDS = {True: 14, None: 8, False: 4}  # by whether the server merges requests; None: nobody knows
+_ROUNDS_IN_ANY_WORDS = 16
+_FAILURES_WHERE_MERGED = 8
 _EVERY_ROUND = 4  # of the tries with padding, one asks for something harmless instead, to come to an end
 _FIRST_PAUSE_S = 0.02
-_LONGEST_PAUSE_S = 0.3
+_LONGEST_PAUSE_S = 0.1
 _NOT_NOW = frozenset({429, 502, 503})
 _TOO_LARGE = 413
 # What TensorFlow says of pictures that make no one tensor: "Shapes of all inputs must match", "inconsistent shapes".
@@ -68,7 +68,7 @@ class RequestHistory:
     padding: int = 0  #: bytes of nothing to be sent behind its only file
     tries: int = 0  #: times it was refused as a single file
     refusals: int = 0  #: of these, the last ones that say the same of it
-    rounds: int = 0  #: of these, how often the server answered something harmless right before
+    rounds: int = 0  #: of these, how often the server answered something harmless right before or after
     words: str = ""  #: of the last refusal that can be about it
     fit: Fit = "open"  #: how these words fit
 
@@ -76,6 +76,11 @@ class RequestHistory:
     def was_refused(self) -> bool:
         """Whether the server refused it as a single file."""
         return self.tries > 0
+
+    @property
+    def proof_may_follow(self) -> bool:
+        """Whether the harmless picture may also come after it, as a drawn order wants it: it crashes no server."""
+        return self.was_refused and self.failures == 0
 
     def unpadded(self) -> RequestHistory:
         """The same, for a file that passed with bytes of nothing behind it: that was a round, and no answer to it."""
@@ -122,16 +127,16 @@ def after_refusal(  # noqa: PLR0913  # keyword-only facts
     of_one_size: bool = True,
     answered_before: bool = True,
     proved: bool = False,
-    merges: bool = False,
-    padding: int = 0,
+    merges: bool | None = None,
+    padding: int = 1,
 ) -> tuple[Step, RequestHistory]:
     """
     The server read the request and refused it.
 
     :param file: the only file of the request; None: it holds several.
     :param answered_before: whether it has answered anything in this run: if not, it may be refusing all.
-    :param proved: the server answered something harmless right before.
-    :param merges: the server is known to merge requests of several clients.
+    :param proved: the server answered something harmless right before or after.
+    :param merges: whether the server merges requests of several clients; None: nobody knows yet.
     :param padding: how many bytes of nothing to put behind the file, should it be asked with some.
     """
     words = error.server_words or str(error)
@@ -139,17 +144,15 @@ def after_refusal(  # noqa: PLR0913  # keyword-only facts
         return _after_refused_files(history, error, words, of_one_size=of_one_size, proved=proved)
     fit, now = _remember(history, words, file, proved=proved)
     merged = fit == "foreign" or history.words not in {"", now.words}
-    if answered_before and _is_settled(now, fit, merges=merges or merged):
+    if answered_before and _is_settled(now, fit, merges=merged or merges):
         return _verdict(error, _unpadded(words, file, history.padding)), now
-    by_words = answered_before and now.fit == "its" and (not (merges or merged) or now.tries % _EVERY_ROUND > 0)
-    now = dataclasses.replace(
-        now, alone=True, needs_proof=not by_words, padding=padding if by_words and (merges or merged) else 0
-    )
+    by_size = answered_before and now.fit == "its" and now.tries % _EVERY_ROUND > 0
+    now = dataclasses.replace(now, alone=True, needs_proof=not by_size, padding=padding if by_size else 0)
     return Step("confirm", pause_s=_pause_s(now.tries), merged=merged), now
 
 
 def after_refused_control(
-    history: RequestHistory, error: ModelServerError, *, file: bytes, merges: bool
+    history: RequestHistory, error: ModelServerError, *, file: bytes, merges: bool | None
 ) -> tuple[Step, RequestHistory]:
     """
     The server refused a harmless picture that it was asked alone.
@@ -160,7 +163,7 @@ def after_refused_control(
     """
     fit, now = _remember(history, error.server_words or str(error), file, proved=False)
     merged = fit == "foreign" or history.words not in {"", now.words}
-    if now.refusals >= (_ROUNDS_IN_ANY_WORDS if merges or merged else _REFUSALS_OF_CONTROL):
+    if now.refusals >= (_REFUSALS_OF_CONTROL_WHERE_MERGED if merges or merged else _REFUSALS_OF_CONTROL):
         return Step("stop" if error.http_status in _NO_ACCESS else "blame"), now
     return Step("confirm", pause_s=_pause_s(now.tries), merged=merged), now
 
@@ -190,17 +193,12 @@ def _unpadded(words: str, file: bytes, padding: int) -> str:
     return words.replace(str(len(file) + padding), str(len(file))) if padding else words
 
 
-def _is_settled(history: RequestHistory, fit: Fit, *, merges: bool) -> bool:
+def _is_settled(history: RequestHistory, fit: Fit, *, merges: bool | None) -> bool:
     if history.rounds >= _ROUNDS_IN_ANY_WORDS:
         return True
-    if fit == "foreign":
-        return False
-    if merges:
-        certain = fit == "its" and history.padding > 0
-        return certain or min(history.rounds, history.refusals) >= _ROUNDS_WHERE_MERGED
-    if fit == "its":
-        return history.refusals >= _REFUSALS_IN_ITS_WORDS
-    return history.refusals >= _REFUSALS_IN_OPEN_WORDS and history.rounds >= _REFUSALS_IN_OPEN_WORDS - 1
+    if fit == "its" and history.padding > 0:
+        return True
+    return fit != "foreign" and min(history.rounds, history.refusals) >= _ROUNDS[merges]
 
 
 def _verdict(error: ModelServerError, words: str) -> Step:
@@ -214,14 +212,14 @@ def _pause_s(tries: int) -> float:
 
 
 def after_failure(
-    history: RequestHistory, error: ModelServerError, *, parts: int, successes: int, merges: bool = False
+    history: RequestHistory, error: ModelServerError, *, parts: int, successes: int, merges: bool | None = None
 ) -> tuple[Step, RequestHistory]:
     """
     The server failed on the request, or nothing came back.
 
     :param parts: of the request.
     :param successes: how many requests the server has answered well so far.
-    :param merges: the server is known to merge requests of several clients.
+    :param merges: whether the server merges requests of several clients; None: nobody knows yet.
     """
     answered_others = 0 <= history.successes_seen < successes
     now = dataclasses.replace(history, failures=history.failures + 1, successes_seen=successes)
@@ -232,7 +230,7 @@ def after_failure(
     now = dataclasses.replace(now, proofs_passed=now.proofs_passed + answered_others)
     if parts > 1 and now.proofs_passed >= _PROOFS_TO_SPLIT:
         return Step("split"), now
-    if now.proofs_passed >= (_ROUNDS_WHERE_MERGED if merges else _PROOFS_TO_BLAME):
+    if now.proofs_passed >= (_FAILURES_WHERE_MERGED if merges else _PROOFS_TO_BLAME):
         kind: FailureKind = "bad_output" if isinstance(error, BadAnswerError) else "server_error"
         words = error.server_words or str(error)
         return Step("blame", kind, f"the server fails on this picture and answers others: {words}"), now

@@ -17,10 +17,11 @@ from tendies_ops.inference.isolating import (
     fails_by_itself,
     is_refusal,
 )
-from tendies_ops.inference.packing import Request
 from tendies_ops.inference.rotation import Rotation
 
 log = logging.getLogger(__name__)
+
+_ROUNDS_WITHOUT_MERGING = 16
 
 
 class Judge:
@@ -33,19 +34,23 @@ class Judge:
 
     def __init__(self, rotation: Rotation, control: Control, draw_padding: Callable[[], int]) -> None:
         self.successes = 0  #: requests that were answered well
-        self.merges = False  #: the servers merge requests of several clients
+        self.merges: bool | None = None  #: whether the servers merge requests of several clients; None: not known yet
         self.control = control  #: a harmless picture, asked right before a request that needs a proof
         self._rotation, self._draw_padding = rotation, draw_padding
         self._plain = control
         self._answered: Control | None = None  # a picture that the model takes
+        self._rounds = 0
         self._of_control = NEW  # since it passed the last time
 
-    def hear_answer(self, request: Request) -> bool:
+    def hear_answer(self, event: Answered) -> bool:
         """
         Take note of a request that was answered well.
 
         :return: False: with padding, so it is to be sent once more as it is.
         """
+        request = event.request
+        if event.proved:
+            self._hear_that_control_passed()
         self.successes += 1
         if self._answered is None:
             self._answered = Control(request.parts[0].data, request.parts[0].megapixels)
@@ -84,6 +89,8 @@ class Judge:
             padding=self._draw_padding(),
         )
         self._note(step)
+        if event.proved:
+            self._note_clean_round()
         if step.action == "blame":
             self._rotation.on_sign_of_life()
         elif step.action == "confirm" and not event.proved:
@@ -134,8 +141,14 @@ class Judge:
         if step.merged:
             self._note_merging("a picture was refused in words about another one")
 
+    def _note_clean_round(self) -> None:
+        """A picture was refused and a harmless one was not. Where nothing else is ever seen, nothing is merged."""
+        self._rounds += 1
+        if self.merges is None and self._rounds >= _ROUNDS_WITHOUT_MERGING:
+            self.merges = False
+
     def _note_merging(self, why: str) -> None:
-        if not self.merges:
+        if self.merges is not True:
             self.merges = True
             log.info(
                 "The server seems to merge the requests of its clients (%s; see --enable_batching): a picture that it "

@@ -33,11 +33,12 @@ class RequestLimits:
         packer.max_megapixels = min(_FIRST_MEGAPIXELS, self._max_megapixels)
         packer.by_size = same_size or learned.same_size
 
-    def on_answer(self, request: Request, milliseconds: float, *, merges: bool = False) -> None:
+    def on_answer(self, request: Request, milliseconds: float, *, merges: bool | None = None) -> None:
         """
         Learn from what a request took, and from whether the pieces of one went where the whole did not.
 
-        :param merges: the server merges requests of several clients: then the whole may have failed for another one's.
+        :param merges: whether the server merges requests of several clients: then the whole may have failed for another
+            one's.
         """
         self._learn_cost(request, milliseconds)
         self._answers_since_cut += 1
