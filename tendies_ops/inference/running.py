@@ -34,17 +34,16 @@ from tendies_ops.inference.servers import (
     find_optimized_sheet,
     no_note,
     open_replicas,
-    pin_version,
     pinned_version,
 )
 from tendies_ops.inference.sharding import ShardLedger, merge_shard_ledgers
 from tendies_ops.inference.storage import Input, Output, open_folders
 from tendies_ops.inference.tally import Tally
+from tendies_ops.inference.version_gone import explain_version_gone, start_over
 from tendies_ops.spec import Manifest
 
 _BREATHE_EVERY = 256  # files of the listing between two looks at the clock
 _SIDE_FILE_S = 10.0  # a small file of hints, not worth a longer wait
-_STARTED_OVER = "-v"  # in the id of a run that another version took over
 
 
 def run_batch(
@@ -83,7 +82,7 @@ def run_batch(
                     gone = error
             for replica in replicas:
                 replica.start_over()
-            options = _after_version_gone(options, pin.version, setting, gone)
+            options = start_over(options, pin.version, replicas, cancelled, gone)
 
 
 @dataclass(frozen=True)
@@ -108,22 +107,6 @@ def _run_version(options: BatchOptions, pin: PinnedVersion, setting: _Setting) -
     )
     stamp = RunStamp(options.run_id, options.model_name, version, digest, options.digest, input_folder)
     return _Run(options, stamp, answers, setting, manifest=manifest, version_reason=pin.why).execute()
-
-
-def _after_version_gone(
-    options: BatchOptions, version: int, setting: _Setting, error: VersionGoneError
-) -> BatchOptions:
-    """
-    The options of the run that starts over with the version that is in service now, when that is wanted.
-
-    :raises VersionGoneError: it is not, or nothing newer serves.
-    """
-    if options.on_version_gone != "newest" or isinstance(options.version, int):
-        raise error
-    now_served = pin_version(setting.replicas, options, setting.cancelled).version
-    if now_served <= version:  # so that it comes to an end
-        raise error
-    return options.replaced(run_id=f"{options.run_id.partition(_STARTED_OVER)[0]}{_STARTED_OVER}{now_served}")
 
 
 class _Run:
@@ -185,6 +168,10 @@ class _Run:
                 tally.listed = listing.total
                 teller.tick()
                 self._target.keep_up()
+        except VersionGoneError as error:
+            told = explain_version_gone(error, self._options, self._stamp.version, tally)
+            teller.stop(told)
+            raise told from error
         except BaseException as error:
             teller.stop(error)
             raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
-from tendies_ops.errors import ServerUnreachableError, VersionGoneError
+from tendies_ops.errors import ServerSickError, ServerUnreachableError, VersionGoneError
 from tendies_ops.inference import BatchReport
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, CannedModel, CannedServer, Request, error_answer
@@ -61,6 +62,37 @@ def test_a_server_that_is_not_there_at_the_start_holds_up_nobody(
     assert report.done == PICTURES
     assert (replica_of(report, dead)["answered"], replica_of(report, dead)["taken_out"]) == (0, 1)
     assert "nobody listens" in str(replica_of(report, dead)["trouble"])
+
+
+@contextmanager
+def hung_server() -> Iterator[str]:
+    """Takes connections and never answers, as a stopped process does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_server_that_hangs_costs_a_moment_and_is_named_at_once(
+    bench: Bench, fleet: Callable[..., tuple[str, ...]], caplog: pytest.LogCaptureFixture, place: int
+) -> None:
+    healthy = model()
+    started_s = time.monotonic()
+    with hung_server() as hung:
+        servers = list(fleet(healthy))
+        servers.insert(place, hung)
+        report = bench.run(servers=tuple(servers), timeout_s=60.0)
+        assert (report.done, len(healthy.predicted)) == (PICTURES, PICTURES)
+        assert time.monotonic() - started_s < 10.0
+        assert any(hung in record.getMessage() for record in caplog.records), "the log says who is left out"
+        assert "answered" in str(replica_of(report, hung)["trouble"])
+
+
+def test_only_hanging_servers_are_told_within_the_time_of_a_question(bench: Bench) -> None:
+    bench.add("a.png", png(1))
+    started_s = time.monotonic()
+    with hung_server() as one, hung_server() as two, pytest.raises(ServerSickError, match="not answered within 5 s"):
+        bench.run(servers=(one, two), timeout_s=60.0)
+    assert time.monotonic() - started_s < 20.0
 
 
 def test_a_server_that_comes_up_during_the_run_is_taken_in(bench: Bench, fleet: Callable[..., tuple[str, ...]]) -> None:

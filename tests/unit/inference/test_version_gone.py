@@ -44,6 +44,25 @@ def test_a_run_stops_when_its_version_goes_away_and_the_next_one_does_all_with_t
     assert {record["version"] for record in swapped.newest_records().values()} == {2}
 
 
+def test_a_run_whose_version_goes_away_says_what_is_kept_and_which_settings_avoid_it(
+    swapped: Bench, tmp_path: Path
+) -> None:
+    with pytest.raises(VersionGoneError) as caught:
+        swapped.run(max_batch_size=5, max_concurrency=1)
+    said = str(caught.value)
+    assert "Version 1 of m was taken away" in said
+    assert "10 of 20 pictures are done and kept" in said
+    assert "on_version_gone: newest" in said
+    assert "model_base_path" in said
+    assert said.endswith("Servable not found for request: Specific(m, 1)")
+    swapped.model.version = 1
+    swapped.model.predicted.clear()
+    (tmp_path / "base" / "1").mkdir(parents=True)
+    with pytest.raises(VersionGoneError) as caught:
+        swapped.run(max_batch_size=5, version=1, model_base_path=str(tmp_path / "base"), output_quality=90)
+    assert "Set " not in str(caught.value), "neither setting would have helped"
+
+
 def test_a_run_may_start_over_with_the_newest_version(swapped: Bench) -> None:
     report = swapped.run(max_batch_size=5, run_id="nightly", on_version_gone="newest")
     assert (report.version, report.done, report.total) == (2, 20, 20)
