@@ -19,6 +19,7 @@ MINUTES = {
     "batch_peers": 10,
     "batch_scale": 5,
     "client_cost": 3,
+    "client_pieces": 1,
     "cluster_object_store": 1,
     "cluster_scaling": 2,
     "export_cost": 3,

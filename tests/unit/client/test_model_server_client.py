@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bench.client_pieces import server
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import (
     BadAnswerError,
@@ -205,6 +207,18 @@ def test_a_cut_connection_is_a_server_out_of_reach() -> None:
 def test_silence_ends_after_the_timeout() -> None:
     with pytest.raises(ServerSickError, match=r"not answered within 0\.1 s"):
         ask(Answer(delay_s=1.0), predict, timeout_s=0.1)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux lets a client acknowledge at once")
+def test_an_answer_that_comes_in_pieces_does_not_wait_for_acknowledgements() -> None:
+    """A delayed acknowledgement takes 40 ms at least, each time."""
+    with server(predictions_answer([b"x" * 60_000]).body, no_delay=False) as url, ModelServerClient(url) as client:
+        taken_s = []
+        for _ in range(20):
+            started_s = time.perf_counter()
+            client.predict_files("m", [b"a"])
+            taken_s.append(time.perf_counter() - started_s)
+    assert min(taken_s) < 0.02
 
 
 def test_silence_in_the_middle_of_a_body_ends_too() -> None:
