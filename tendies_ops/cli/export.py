@@ -20,7 +20,9 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
     checkpoint: Annotated[Path | None, typer.Option(help="take this instead of the spec's checkpoint")] = None,
     python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
-    timeout: Annotated[float, typer.Option(help="seconds after which the export is stopped", min=1.0)] = 1800.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", "--timeout", help="seconds after which the export is stopped", min=1.0)
+    ] = 1800.0,
     server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
     optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="auto|none|NAME[,NAME]")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
@@ -34,7 +36,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         output,
         checkpoint=checkpoint,
         python=python,
-        timeout_s=timeout,
+        timeout_s=timeout_s,
         server_url=server,
         explain=explain,
         on_line=None if as_json else lambda line: console.print(line, markup=False),

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from tendies_ops.errors import OutputFolderError, OutputOwnedError
+from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.exchange import is_no_picture
 from tendies_ops.inference.ledger import LEDGER_NAME, SHARD_LEDGERS, STATE_FOLDER, exact_path, read_record
 from tendies_ops.inference.options import BatchOptions
@@ -90,13 +91,30 @@ def _refuse_another_model(options: BatchOptions, owner: Owner | None, target: Ou
             f"The output folder {options.output} belongs to model {owner.model_name}: it holds that model's "
             f"results{of_input}, which those of {options.model_name} would overwrite. {_WAYS_OUT}"
         )
-    for folder in target.root.absolute().parents if isinstance(target, LocalOutput) else ():
-        above = _read_owner(LocalInput(folder).read, folder / STATE_FOLDER)
-        if above is not None and above.model_name != options.model_name:
+    for place, other in _owners_around(target):
+        if other != options.model_name:
             raise OutputOwnedError(
-                f"The output folder {options.output} is inside {folder}, which holds the results of model "
-                f"{above.model_name}; those of {options.model_name} could overwrite them. {_WAYS_OUT}"
+                f"The output folder {options.output} and {place}, which holds the results of model {other}, are one "
+                f"inside the other; the results of {options.model_name} could overwrite those. {_WAYS_OUT}"
             )
+
+
+def _owners_around(target: Output) -> Iterator[tuple[str, str]]:
+    """Yield outputs above this one, and below it on a disk, each with the name of its model."""
+    if isinstance(target, LocalOutput):
+        root = target.root.absolute()
+        below = (Path(folder) for folder, names, _ in os.walk(root) if STATE_FOLDER in names)
+        for folder in (*root.parents, *below):
+            owner = _read_owner(LocalInput(folder).read, folder / STATE_FOLDER) if folder != root else None
+            if owner is not None:
+                yield str(folder), owner.model_name
+        return
+    scheme, _, path = target.url.partition("://")
+    parts = path.split("/")
+    for count in range(len(parts) - 1, 0, -1):
+        url = f"{scheme}://{'/'.join(parts[:count])}"
+        with contextlib.closing(ObjectStore(url)) as store, contextlib.suppress(OSError, ValueError, LookupError):
+            yield url, str(orjson.loads(store.read(_OWNER_FILE))["model_name"])
 
 
 def _refuse_another_kind(options: BatchOptions, owner: Owner, answers: Answers) -> None:

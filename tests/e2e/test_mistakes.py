@@ -172,11 +172,13 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
     candidate = make_candidate(tmp_path / "candidate")
     none = {"0": "greater than 0", "-1": "greater than 0", "nan": "a finite number"}
     for seconds, must_be in none.items():
-        options = ("--model-base-path", base, "--server", url, "--timeout-s", seconds)
-        released = told(tendies("release", candidate, "--no-rehearsal", *options), status=2)
-        rolled_back = told(tendies("rollback", "--model", MODEL_NAME, *options), status=2)
-        assert f"--timeout-s {float(seconds)}: input should be {must_be}" in released
-        assert released == rolled_back
+        where = ("--model-base-path", base, "--server", url)
+        released = told(
+            tendies("release", candidate, "--no-rehearse", *where, "--available-timeout-s", seconds), status=2
+        )
+        rolled_back = told(tendies("rollback", "--model", MODEL_NAME, *where, "--restore-timeout-s", seconds), status=2)
+        assert f"--available-timeout-s {float(seconds)}: input should be {must_be}" in released
+        assert f"--restore-timeout-s {float(seconds)}: input should be {must_be}" in rolled_back
     assert list(base.iterdir()) == []
 
 

@@ -176,6 +176,21 @@ def test_a_batch_whose_pictures_nearly_all_fail_fails_by_default(pictures: Path)
     assert run_task("batch_allowed", lambda: batch(pictures, max_failed=20)).state == "success"
 
 
+def test_results_of_another_model_are_replaced_only_on_purpose(pictures: Path) -> None:
+    run_task("batch_owner", lambda: batch(pictures))
+    owner = pictures.parent / "results" / ".tendies" / "owner.json"
+    owner.write_text(owner.read_text().replace(f'"{MODEL_NAME}"', '"another"'))
+    result = pictures.parent / "results" / "3.png"
+    before = result.stat().st_mtime_ns
+
+    assert run_task("batch_refused", lambda: batch(pictures, retries=2)).state == "failed"
+    assert result.stat().st_mtime_ns == before
+    taken = run_task(
+        "batch_taken", lambda: batch(pictures, take_over="{{ params.take_over }}"), params={"take_over": True}
+    )
+    assert taken.state == "success"
+
+
 def test_an_empty_folder_is_red_unless_allowed(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 

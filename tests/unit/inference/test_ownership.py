@@ -173,9 +173,28 @@ def test_an_output_inside_that_of_another_model_is_refused(bench: Bench) -> None
     folder_of_pngs(bench.input, 1)
     run_as(bench, "first")
 
-    with pytest.raises(OutputOwnedError, match=r"is inside .* results of model first"):
+    with pytest.raises(OutputOwnedError, match=r"holds the results of model first, are one inside the other"):
         run_as(bench, "second", output=str(bench.output / "sub"))
     assert run_as(bench, "first", output=str(bench.output / "sub")).ok
+
+
+def test_an_output_around_that_of_another_model_is_refused(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 1)
+    run_as(bench, "first", output=str(bench.output / "deep" / "sub"))
+
+    with pytest.raises(OutputOwnedError, match=r"deep/sub, which holds the results of model first"):
+        run_as(bench, "second")
+    assert run_as(bench, "first").ok
+
+
+def test_an_output_inside_that_of_another_model_in_an_object_store_is_refused(bench: Bench) -> None:
+    folder_of_pngs(bench.input, 1)
+    output = f"memory://{uuid.uuid4().hex}/out"
+    run_as(bench, "first", output=output)
+
+    with pytest.raises(OutputOwnedError, match=rf"{output}, which holds the results of model first"):
+        run_as(bench, "second", output=f"{output}/deep/sub")
+    assert run_as(bench, "first", output=f"{output}/deep/sub").ok
 
 
 def test_a_plan_of_shards_is_refused_as_a_run_would_be(bench: Bench) -> None:
