@@ -199,6 +199,9 @@ class CannedModel:
         self.transform = transform
         self.model_name = model_name
         self.version: int | None = version
+        self.older_versions: tuple[int, ...] = ()  #: that it serves as well
+        self.labels: dict[str, int] = {}
+        self.status_fault: Callable[[Request], Answer | None] = lambda _: None  #: as ``fault``, of the other requests
         self.fault = fault
         self.outputs = outputs
         self.predicted: list[bytes] = []  #: every file that was answered, in order
@@ -212,18 +215,26 @@ class CannedModel:
         return self._predict(request)
 
     def _status(self, request: Request) -> Answer:
+        wrong = self.status_fault(request)
+        if wrong is not None:
+            return wrong
         if self.version is None or not request.path.startswith(f"/v1/models/{self.model_name}"):
             return error_answer(404, f"Could not find any versions of model {request.path[11:]}")
         if "/labels/" in request.path:
-            return error_answer(400, f"Unrecognized servable version label: {request.path.split('/')[5]}")
+            return self._label(request.path.split("/")[5])
         if request.path.endswith("/metadata"):
             return metadata_answer(self.outputs or {"output_bytes": [-1]})
-        entry = {
-            "version": str(self.version),
-            "state": "AVAILABLE",
-            "status": {"error_code": "OK", "error_message": ""},
-        }
-        return Answer(body=json.dumps({"model_version_status": [entry]}).encode())
+        told = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        entries = [{"version": str(version), **told} for version in (self.version, *self.older_versions)]
+        return Answer(body=json.dumps({"model_version_status": entries}).encode())
+
+    def _label(self, label: str) -> Answer:
+        version = self.labels.get(label)
+        if version is None:
+            return error_answer(400, f"Unrecognized servable version label: {label}")
+        if version not in (self.version, *self.older_versions):
+            return error_answer(404, f"Servable not found for request: Specific({self.model_name}, {version})")
+        return Answer(body=json.dumps({"model_spec": {"name": self.model_name, "version": str(version)}}).encode())
 
     def _predict(self, request: Request) -> Answer:
         files = sent_files(request)
@@ -232,7 +243,8 @@ class CannedModel:
         if wrong is not None:
             return wrong
         prefix = f"/v1/models/{self.model_name}"
-        if request.path not in {f"{prefix}:predict", f"{prefix}/versions/{self.version}:predict"}:
+        served = {f"{prefix}/versions/{version}:predict" for version in (self.version, *self.older_versions)}
+        if request.path not in {f"{prefix}:predict", *served}:
             return error_answer(404, f"Servable not found for request: {request.path}")
         try:
             results = [self.transform(file) for file in files]
