@@ -62,6 +62,12 @@ class Run:
         return value if isinstance(value, int | float) else 0
 
     @property
+    def failures_allowed(self) -> int | None:
+        """How many of its pictures may fail; None where the run was not judged or does not tell."""
+        value = self.facts.get("failures_allowed")
+        return value if isinstance(value, int) else None
+
+    @property
     def done(self) -> int:
         """Pictures that were made in this run."""
         return int(self.number("done"))

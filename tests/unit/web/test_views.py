@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tendies_ops.rest_api.status import VersionStatus
@@ -111,6 +112,16 @@ def test_a_spec_that_changes_is_read_again(world: WebWorld) -> None:
     assert len(catalogues.read().models) == 2
     (world.specs_dir / "index.txt").write_text("stripes.yaml\n")
     assert [model.name for model in catalogues.read().models] == ["stripes"]
+
+
+def test_a_run_tells_how_many_pictures_may_fail_if_its_report_does(world: WebWorld) -> None:
+    report = add_run(world, "a-failed", ok=False) / "report.json"
+    (before,) = list_runs([model_of(world)]).runs
+    report.write_bytes(orjson.dumps({**orjson.loads(report.read_bytes()), "failures_allowed": 150}))
+    (after,) = list_runs([model_of(world)]).runs
+
+    assert (before.state, before.failures_allowed) == ("failed", None)
+    assert (after.state, after.failures_allowed) == ("failed", 150)
 
 
 def test_runs_are_listed_newest_first_with_their_states(world: WebWorld) -> None:
