@@ -8,6 +8,7 @@ from tendies_ops.web import routes
 from tendies_ops.web.auth import WhoAsks
 from tendies_ops.web.known import Locate, locate_by_spec
 from tendies_ops.web.own_loop import OwnLoop
+from tendies_ops.web.pace import Pace
 from tendies_ops.web.pages import answer_errors_with_pages
 from tendies_ops.web.safety import ReadOnly
 from tendies_ops.web.services import Services
@@ -23,9 +24,11 @@ def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_sp
     """
     # Without the three Nones the application would show its own, unauthenticated, API documentation.
     app = FastAPI(title="tendies", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.services = Services(settings or read_settings(), locate)
-    app.add_middleware(ReadOnly)
+    known = settings or read_settings()
+    app.state.services = Services(known, locate)
     app.add_middleware(OwnLoop)
+    app.add_middleware(Pace, pictures_per_second=known.pictures_per_second)
+    app.add_middleware(ReadOnly)
     app.add_middleware(WhoAsks)  # the last one added is the first one asked
     answer_errors_with_pages(app)
     for router in routes.ALL:

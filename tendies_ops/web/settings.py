@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tendies_ops.web.pace import PICTURES_PER_SECOND
+
 MAX_CACHE_BYTES = 512 << 20
 
 
@@ -17,12 +19,13 @@ class WebSettings:
     specs_dir: Path  #: the model specs that the DAGs are made from
     cache_dir: Path  #: thumbnails and ledger indexes; may be emptied at any time
     max_cache_bytes: int = MAX_CACHE_BYTES
+    pictures_per_second: float = PICTURES_PER_SECOND  #: that one API server gives out in the long run
     server_timeout_s: float = 1.5  #: how long a page waits for a replica to say what it serves
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:
     """
-    Read ``TENDIES_SPECS_DIR``, ``TENDIES_CACHE_DIR`` and ``AIRFLOW_HOME``.
+    Read ``TENDIES_SPECS_DIR``, ``TENDIES_CACHE_DIR``, ``TENDIES_PICTURES_PER_SECOND`` and ``AIRFLOW_HOME``.
 
     The specs are looked for where the DAGs look for them: in ``examples/models`` beside ``dags/`` when nothing is said.
     """
@@ -33,4 +36,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:
     return WebSettings(
         specs_dir=Path(specs_dir) if specs_dir else checkout / "examples" / "models",
         cache_dir=Path(cache_dir) if cache_dir else home / "tendies_cache",
+        pictures_per_second=_positive(environment.get("TENDIES_PICTURES_PER_SECOND")) or PICTURES_PER_SECOND,
     )
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None

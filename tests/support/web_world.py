@@ -38,7 +38,11 @@ class WebWorld:
         return self.output / STATE_FOLDER / LEDGER_NAME
 
     def environment(self) -> dict[str, str]:
-        return {"TENDIES_SPECS_DIR": str(self.specs_dir), "TENDIES_CACHE_DIR": str(self.root / "cache")}
+        return {
+            "TENDIES_SPECS_DIR": str(self.specs_dir),
+            "TENDIES_CACHE_DIR": str(self.root / "cache"),
+            "TENDIES_PICTURES_PER_SECOND": "100000",  # tests of anything but the pace wait for nothing
+        }
 
 
 def make_world(
