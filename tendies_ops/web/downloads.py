@@ -7,9 +7,9 @@ import re
 import time
 import zipfile
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from typing import IO, cast
 
 from tendies_ops.inference.ledger import exact_path
 from tendies_ops.web.ledger_index import LedgerIndex
@@ -49,7 +49,7 @@ def zip_of_results(run: Run, index: LedgerIndex, wanted: Query, remote: RemoteFi
     """
     index.follow()
     buffer = _Spout()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with zipfile.ZipFile(cast("IO[bytes]", buffer), "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for line in index.lines(wanted):
             try:
                 path = picture_path(run, line, "after", remote)
@@ -84,16 +84,22 @@ def _file_in(archive: zipfile.ZipFile, path: Path, name: str, buffer: _Spout) ->
     yield buffer.taken()
 
 
-class _Spout(BytesIO):
-    """What was written since the last look. It cannot be sought in, so the archive is written in one pass."""
+class _Spout:
+    """A file that can be written and nothing else, so that the archive is written in one pass."""
 
-    def seekable(self) -> bool:
-        """Never."""
-        return False
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        """Keep data until it is taken."""
+        self._written.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing behind it."""
 
     def taken(self) -> bytes:
-        """Take out what is there."""
-        data = self.getvalue()
-        super().seek(0)
-        self.truncate()
+        """Take out what was written since the last time."""
+        data = b"".join(self._written)
+        self._written.clear()
         return data

@@ -16,15 +16,13 @@ class Clients:
 
     def __init__(self, app: Any) -> None:
         from airflow.api_fastapi.app import get_auth_manager
-        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
         self._app = app
         self._clients: dict[str, TestClient] = {}
-        for role in ROLES:
-            cookies = {}
-            if role != "anonymous":
-                user = SimpleAuthManagerUser(username=role, role=role.upper())
-                cookies["_token"] = get_auth_manager().generate_jwt(user)
+        self.uses_fab = type(get_auth_manager()).__name__ == "FabAuthManager"
+        users = _fab_users() if self.uses_fab else _simple_users()
+        for role, user in {"anonymous": None, **users}.items():
+            cookies = {} if user is None else {"_token": get_auth_manager().generate_jwt(user)}
             self._clients[role] = TestClient(
                 app,
                 base_url="http://testserver",
@@ -47,6 +45,27 @@ class Clients:
     def __exit__(self, *_: object) -> None:
         for client in self._clients.values():
             client.close()
+
+
+def _simple_users() -> dict[str, Any]:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return {role: SimpleAuthManagerUser(username=role, role=role.upper()) for role in ROLES if role != "anonymous"}
+
+
+def _fab_users() -> dict[str, Any]:
+    """A user for each of FAB's own roles, and one whose role allows to read the DAGs of one model."""
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    with get_application_builder() as builder:
+        manager = builder.sm
+        reads = [("can_read", "DAG Runs"), ("can_read", "DAG:tendies_batch_stripes"), ("can_read", "Website")]
+        manager.bulk_sync_roles([{"role": "Stripes", "perms": reads}])
+        found = {}
+        for name in (*ROLES[1:], "public", "stripes"):
+            role = manager.find_role(name.capitalize())
+            found[name] = manager.add_user(name, name, name, f"{name}@example.com", role, password=name)
+        return found
 
 
 async def _get_raw(app: Any, target: str, token: str) -> tuple[int, bytes]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.web_world import WebWorld
 from tests.with_airflow.web.clients import ROLES, Clients
 from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 RUN_URL = f"/runs/brush/{RUN}"
 #: route -> an address of it that answers, and with what status for somebody who may see it
 ROUTES: dict[str, tuple[str, int]] = {
@@ -69,6 +74,44 @@ def test_a_route_answers_whoever_is_logged_in_and_nobody_else(route: str, client
     address, status = ROUTES[route]
     seen = {role: clients[role].get(f"/tendies{address}").status_code for role in ROLES}
     assert seen == {"anonymous": 401, "viewer": status, "user": status, "op": status, "admin": status}
+
+
+def test_a_role_that_may_read_no_dag_sees_no_model(clients: Clients) -> None:
+    for role in ("public", "stripes") if clients.uses_fab else ():  # the simple auth manager has no such role
+        for route, (address, _) in ROUTES.items():
+            answer = clients[role].get(f"/tendies{address}")
+            of_the_model = "{model_name}" in route
+            assert answer.status_code == (404 if of_the_model else ROUTES[route][1]), (role, route)
+            assert RUN not in answer.text, (role, route)
+            assert "thick brush strokes" not in answer.text, (role, route)
+        seen = clients[role].get("/tendies/models/stripes").status_code
+        assert seen == (200 if role == "stripes" else 404)
+
+
+def test_problems_of_specs_are_told_to_those_who_may_see_import_errors(world: WebWorld, clients: Clients) -> None:
+    index = world.specs_dir / "index.txt"
+    kept = index.read_text()
+    index.write_text(f"{kept}no-such-spec.yaml\n")
+    try:
+        for role in ("viewer", "user", "op", "admin"):
+            assert "no-such-spec" in clients[role].get("/tendies/models").text
+        for role in ("public", "stripes") if clients.uses_fab else ():
+            assert "no-such-spec" not in clients[role].get("/tendies/models").text
+    finally:
+        index.write_text(kept)
+
+
+def test_the_same_rights_hold_under_the_auth_manager_of_fab(request: pytest.FixtureRequest) -> None:
+    """Every other test of this file, in a process whose Airflow has that auth manager: a process has one."""
+    if os.environ.get("AIRFLOW__CORE__AUTH_MANAGER") == FAB:
+        return
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", __file__]
+    environment = {**os.environ, "AIRFLOW__CORE__AUTH_MANAGER": FAB}
+    ended = subprocess.run(  # its output tells what failed
+        command, check=False, env=environment, cwd=request.config.rootpath, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout[-8000:]
+    assert " passed" in ended.stdout
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
