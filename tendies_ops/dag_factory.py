@@ -127,8 +127,8 @@ def rollback_dag(spec: ModelSpec) -> DAG:
     """
     ``tendies_rollback_<model>``: back to the previous version, or to the one that the event names.
 
-    It runs on an event of ``tendies://rollback/<model>`` and on nothing else: posting an asset event takes the rights
-    of Airflow's Op role, while triggering a DAG takes those of a user.
+    It runs on an event of ``tendies://rollback/<model>`` and on nothing else: editing assets and posting
+    their events takes Airflow's role Op, while triggering a DAG takes User. (FAB lets User post events as well.)
 
     Its task waits for no batch: neither in the batch's pool nor, by its weight, in any other queue of the scheduler's.
     """

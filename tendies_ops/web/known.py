@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.mirrors import Mirror
-from tendies_ops.web.safety import is_inside
 
 #: Names the specs that have DAGs, one path a line (see ``dag_factory``).
 INDEX_NAME = "index.txt"
@@ -76,7 +76,7 @@ class KnownModel:
     @property
     def input_roots(self) -> tuple[str, ...]:
         """Folders and URLs that the pictures of its runs may be in."""
-        return (self.spec.batch.input,) if self.spec.batch.input else ()
+        return input_roots(self.spec)
 
     @property
     def output(self) -> Path | None:
@@ -133,13 +133,6 @@ def local_path(folder: str | None) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return None if "://" in folder else Path(folder)
-
-
-def is_below(place: str, roots: tuple[str, ...]) -> bool:
-    """Return True if ``place`` is one of the ``roots`` or below one, after every symbolic link."""
-    path = local_path(place)
-    folders = [folder for folder in map(local_path, roots) if folder is not None]
-    return place in roots or (path is not None and any(is_inside(folder, path) for folder in folders))
 
 
 def _spec_paths(directory: Path) -> list[Path]:

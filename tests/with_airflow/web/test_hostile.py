@@ -269,3 +269,50 @@ def test_a_result_in_numbers_is_read_in_the_page_and_never_asked_for_as_a_pictur
         assert "hand &lt;b&gt;  0.96  left 25% to 75%, top 10% to 50%" in text
     for text in (run, page, found):
         assert f"/pictures/{row}/after" not in text
+
+
+@pytest.mark.parametrize("name", ['a"b.png', "a\r\nSet-Cookie: x=1.png", "\u202egnp.exe", "a;b=c.png", "\u00e4.png"])
+def test_a_name_in_a_header_is_only_a_name(name: str, world: WebWorld, clients: Clients) -> None:
+    scene(1, width=16, height=16).save(world.output / name, "PNG")
+    run_id = f"header-{abs(hash(name))}"
+    row = add_hostile_run(world, run_id, [{"input": name, "output": name}])
+    answer = clients["viewer"].get(f"/tendies/runs/brush/{run_id}/pictures/{row}/original")
+    assert answer.status_code == 200
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition.startswith("attachment; filename")
+    assert disposition.isascii()
+    assert disposition.isprintable()
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_pages_are_not_kept_and_pictures_only_by_the_browser_itself(clients: Clients, run_url: str) -> None:
+    for page in ("/tendies/models", run_url, f"{run_url}/report.json", f"{run_url}/pictures.zip"):
+        assert clients["viewer"].get(page).headers["Cache-Control"] == "no-store"
+    assert clients["viewer"].get(f"{run_url}/pictures/1/after").headers["Cache-Control"].startswith("private")
+
+
+def test_tokens_that_airflow_did_not_sign_for_itself_are_nobodys(airflow_app: Any) -> None:
+    import jwt
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from starlette.testclient import TestClient
+
+    good = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="admin", role="ADMIN"))
+    secret = os.environ["AIRFLOW__API_AUTH__JWT_SECRET"]
+    claims = jwt.decode(good, options={"verify_signature": False})
+    head, body, signature = good.split(".")
+    tokens = {
+        "tampered": f"{head}.{body}.{signature[::-1]}",
+        "another secret": jwt.encode(claims, "another secret" * 8, "HS512"),
+        "another audience": jwt.encode({**claims, "aud": "elsewhere"}, secret, "HS512"),
+        "no end": jwt.encode({k: v for k, v in claims.items() if k != "exp"}, secret, "HS512"),
+        "over": jwt.encode({**claims, "exp": 1_000_000_000}, secret, "HS512"),
+        "unsigned": jwt.encode(claims, "", "none"),
+        "no token": "x",
+    }
+    client = TestClient(airflow_app, raise_server_exceptions=False)
+    assert client.get("/tendies/models", headers={"Authorization": f"Bearer {good}"}).status_code == 200
+    for what, token in tokens.items():
+        bearer = client.get("/tendies/models", headers={"Authorization": f"Bearer {token}"})
+        cookie = client.get("/tendies/models", headers={"Cookie": f"_token={token}"})
+        assert {bearer.status_code, cookie.status_code} <= {401, 403}, what
