@@ -58,10 +58,19 @@ def _print_report(report: BatchReport) -> None:
     )
     if report.ok is False:
         console.print(f"The run failed: {describe_failures(report.summary())}", markup=False)
+    _print_pictures(report)
+    for title, key in (("Report", "html"), ("Contact sheet", "contact_sheet"), ("Scores", "scores")):
+        if key in report.paths:
+            console.print(f"{title}: {report.paths[key]}", markup=False)
+
+
+def _print_pictures(report: BatchReport) -> None:
+    """Name the first pictures that failed, and the first whose results have a note."""
     for failure in report.failures[:10]:
         console.print(f"  {_printable(failure.input)}: {failure.reason}", markup=False)
     if report.failed > 10:
         console.print(f"  ... and {report.failed - 10} more, in the report.")
-    for title, key in (("Report", "html"), ("Contact sheet", "contact_sheet"), ("Scores", "scores")):
-        if key in report.paths:
-            console.print(f"{title}: {report.paths[key]}", markup=False)
+    for note in report.notes:
+        console.print(f"  {_printable(note)}", markup=False)
+    if report.noted > len(report.notes):
+        console.print(f"  ... and {report.noted - len(report.notes)} more notes, in the ledger.")

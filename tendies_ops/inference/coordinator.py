@@ -32,7 +32,7 @@ from tendies_ops.inference.judging import Judge
 from tendies_ops.inference.learned import Learned
 from tendies_ops.inference.ledger import Ledger, make_record
 from tendies_ops.inference.outcomes import Outcome
-from tendies_ops.inference.packing import Packer, Picture, Request
+from tendies_ops.inference.packing import Packer, Part, Picture, Request
 from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.request_limits import RequestLimits
@@ -238,7 +238,7 @@ class Coordinator:
         if step.action == "stop":
             raise error
         if step.action == "blame":
-            self._blame(request.parts[0].picture, step)
+            self._blame(request.parts[0], step)
             return
         self.tally.retries += 1
         if step.action in {"split", "split_by_size"}:
@@ -255,8 +255,14 @@ class Coordinator:
         else:
             self._ready.appendleft(request)
 
-    def _blame(self, picture: Picture, step: Step) -> None:
+    def _blame(self, part: Part, step: Step) -> None:
+        picture = part.picture
         if picture.over:  # another of its parts was refused as well
+            return
+        if step.kind == "refused":
+            picture.over = True
+            self._finishing += 1
+            self._senders.submit(functools.partial(self._exchange.explain_refusal, part, step.kind, step.reason))
             return
         outcome = Outcome(picture.found, "failed", step.kind, step.reason, picture.input_digest)
         self._conclude([(outcome, picture)])

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,10 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
+from tendies_ops.inference.jpeg_damage import missing_pixels
 from tendies_ops.inference.outcomes import PictureError
+from tendies_ops.inference.png_colour import png_to_srgb
+from tendies_ops.inference.tiff import TiffPages, read_pages
 
 #: What is opened. Pillow knows more, some of which starts other programs (EPS) or has no signature (TGA).
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
@@ -29,6 +33,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF
 warnings.filterwarnings("ignore", module=r"PIL\.")
 _BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
 _FRAMES_TOGETHER = 4  # the frames of one file may have so many times the pixels that one picture may have
+_LOW_SIXTEEN_BIT = 4096  # samples of 12 bits stay below
+NOTE = "tendies_note"  #: key in ``info`` of what should be known about a picture that was decoded
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -36,25 +42,42 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
     """
     Decode a picture frame by frame.
 
-    :param all_frames: every frame of an animated file; False gives the first.
-    :return: upright images of mode L or RGB.
+    :param all_frames: every frame of an animated file, every page of a TIFF; False gives the first. Previews of reduced
+        size in a TIFF are never taken.
+    :return: upright images of mode L or RGB. ``info["note"]`` is set where something about the file should be known.
     :raises PictureError: it is too large or of a kind that is not handled. A damaged one raises whatever the decoder
-        stumbled over; see :func:`told_as_damage`.
+        fails with; see :func:`told_as_damage`.
     """
     image = _open(data, max_megapixels)
+    pages = _tiff_pages(image, data)
+    positions = iter(pages.pages) if pages.pages else itertools.count()
+    _seek(image, next(positions))
     _check_size(image, max_megapixels)
-    yield normalised(image)
-    frame = 1
-    while all_frames and _seek(image, frame):
-        if frame >= max_frames:
+    first = _finished(image, data, pages)
+    if not all_frames and len(pages.pages) > 1:
+        first.info[NOTE] = f"page 1 of {len(pages.pages)}; the others were left out"
+    yield first
+    for frame, position in enumerate(positions, 2):
+        if not all_frames or not _seek(image, position):
+            return
+        if frame > max_frames:
             raise PictureError("too_large", f"it has more than {max_frames} frames")
-        frame += 1
         _check_frames(image, frame, max_megapixels)
-        yield normalised(image)
+        yield _finished(image, data, pages)
+
+
+def refuse_missing_pixels(data: bytes) -> None:
+    """
+    Refuse a JPEG file of which a part was never written.
+
+    :raises PictureError: it is one.
+    """
+    if missing := missing_pixels(data):
+        raise PictureError("damaged", missing)
 
 
 def normalised(image: Image.Image) -> Image.Image:
-    """Upright, sRGB, mode L or RGB."""
+    """Return the picture upright, in sRGB, mode L or RGB."""
     image.load()
     upright = _upright(image)
     managed = _to_srgb(upright, image.info.get("icc_profile"))
@@ -64,11 +87,32 @@ def normalised(image: Image.Image) -> Image.Image:
     return flat
 
 
+def _tiff_pages(image: Image.Image, data: bytes) -> TiffPages:
+    if image.format != "TIFF":
+        return TiffPages()
+    pages = read_pages(data)
+    if pages.is_raw:
+        raise PictureError("unsupported", "it is a camera RAW file (DNG, NEF and the like); develop it first")
+    return pages
+
+
+def _finished(image: Image.Image, data: bytes, pages: TiffPages) -> Image.Image:
+    image.load()
+    image.info["largest_sample"] = pages.max_samples.get(image.tell())
+    frame = normalised(image)
+    return png_to_srgb(frame, data) if image.format == "PNG" else frame
+
+
 def _open(data: bytes, max_megapixels: float) -> Image.Image:
     _silence_libtiff()
     if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit must not be below the one that is checked here
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
-    return Image.open(io.BytesIO(data), formats=FORMATS)
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            "too_large", f"it has more pixels than the limit of {max_megapixels:g} megapixels"
+        ) from error
 
 
 @functools.cache
@@ -161,11 +205,21 @@ def _flattened(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """65535 is white. A 32-bit picture that stays within 16 bits is taken for one of 16."""
-    low, high = image.getextrema()
+    """
+    Scale to 8 bits: 65535 is white, or the largest sample that a TIFF states.
+
+    A 32-bit picture that stays within 16 bits is taken for one of 16.
+    """
+    whole = image.convert("I")  # `getextrema` cannot read 16 bits in the other byte order
+    low, high = whole.getextrema()
     if not isinstance(low, int | float) or not isinstance(high, int | float) or low < 0 or high > 65535:
         raise PictureError("unsupported", "its pixels are 32-bit numbers beyond 0 to 65535")
-    return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    stated = image.info.get("largest_sample")
+    largest = stated if stated and high <= stated else 65535
+    grey = whole.point(lambda value: value * (255 / largest)).convert("L")
+    if largest == 65535 and high < _LOW_SIXTEEN_BIT:
+        grey.info[NOTE] = f"its 16-bit samples stay below {_LOW_SIXTEEN_BIT}, so the result may be almost black"
+    return grey
 
 
 @contextlib.contextmanager
@@ -175,8 +229,6 @@ def told_as_damage() -> Iterator[None]:
         yield
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise PictureError("too_large", str(error)) from error
     except UnidentifiedImageError as error:
         raise PictureError("damaged", "its header makes no sense to the decoder") from error
     except MemoryError as error:

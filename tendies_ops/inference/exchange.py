@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -17,18 +17,21 @@ from tendies_ops.errors import ModelServerError, RequestRefusedError, ServerSick
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.outcomes import Found, Outcome, PictureError
+from tendies_ops.inference.other_files import has_other_extension, is_unfinished
+from tendies_ops.inference.outcomes import FailureKind, Found, Outcome, PictureError
 from tendies_ops.inference.packing import Part, Picture, Request
 from tendies_ops.inference.planning import Todo
 from tendies_ops.inference.preparing import encode_png, open_upright, prepare
 from tendies_ops.inference.replica import Replica
 from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.answers import check_picture
-from tendies_ops.inference.sniffing import OTHER_EXTENSIONS, identify
+from tendies_ops.inference.sniffing import identify
 from tendies_ops.inference.storage import Input, Output
 from tendies_ops.inference.workers import Turns
 
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
+#: Names that TensorFlow adds to its messages, which say nothing to anyone without the graph.
+_GRAPH_NODES = re.compile(r"\s*(?:\[\[)?\{\{\w+ [^}]*\}\}(?:\]\])?")
 _BYTES_HELD_PER_BYTE = 2.4
 BYTES_HELD_PER_PIXEL = 7.2
 # The largest answer that is read: some in any case, and for each pixel that was sent a picture four times as high and
@@ -116,7 +119,7 @@ class Exchange:
             try:
                 self._prepare_one(todo, result)
             except PictureError as error:  # noqa: PERF203 # one bad file costs one file
-                if error.kind == "not_an_image" and says_it_is_no_picture(todo.found.path):
+                if error.kind == "not_an_image" and has_other_extension(todo.found.path):
                     result.ignored += 1
                 else:
                     result.settled.append((_failed(todo.found, error), todo.attempt))
@@ -159,6 +162,18 @@ class Exchange:
         """Make and write the results of pictures whose parts are all answered."""
         work = functools.partial(self._finish_all, pictures)
         return Finished(list(zip(self._turns.take("finish", len(pictures), work), pictures, strict=True)))
+
+    def explain_refusal(self, part: Part, kind: FailureKind, reason: str) -> Finished:
+        """Say why the model refused a file: it is damaged if it does not decode here either."""
+        return Finished(self._turns.take("explain", 1, functools.partial(self._explain, part, kind, reason)))
+
+    def _explain(self, part: Part, kind: FailureKind, reason: str) -> list[tuple[Outcome, Picture]]:
+        picture, error = part.picture, PictureError(kind, _GRAPH_NODES.sub("", reason))
+        try:
+            open_upright(part.data, self.options)
+        except PictureError as found:
+            error = found
+        return [(_failed(picture.found, error, picture.input_digest), picture)]
 
     def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
         return list(self._target.map(self._finish, pictures))
@@ -211,6 +226,7 @@ class Exchange:
         picture = Picture(
             todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_outputs, prepared.windows
         )
+        picture.note = prepared.note
         parts = [Part(picture, index, part, prepared.size) for index, part in enumerate(prepared.parts)]
         result.ready.append((picture, parts))
 
@@ -227,7 +243,7 @@ class Exchange:
 
     def _is_read_whole(self, found: Found) -> bool:
         too_large = found.size_bytes > self.options.max_file_bytes
-        return not (found.problem or too_large or says_it_is_no_picture(found.path))
+        return not (found.problem or too_large or has_other_extension(found.path))
 
     def _finish(self, picture: Picture) -> Outcome:
         try:
@@ -253,6 +269,7 @@ class Exchange:
             milliseconds=picture.milliseconds,
             batch_size=picture.batch_size,
             further_outputs=tuple(outputs[1:]),
+            note=picture.note,
         )
 
     def _reopen(self, picture: Picture) -> Image.Image:
@@ -269,20 +286,15 @@ def control_picture(size: tuple[int, int]) -> bytes:
     return encode_png(ramp)
 
 
-def says_it_is_no_picture(path: str) -> bool:
-    """Whether the name ends as something else's does."""
-    return os.path.splitext(path)[1].lower() in OTHER_EXTENSIONS  # noqa: PTH122 # a str in a hot loop
-
-
 def is_no_picture(found: Found, source: Input) -> bool:
     """
-    Whether a file is passed over: its name and its content both say that it is something else.
+    Return True for a file to ignore: its name and its content say that it is something else, or it is unfinished.
 
     :raises OSError: it cannot be read.
     """
-    if found.problem or not says_it_is_no_picture(found.path):
+    if found.problem or not has_other_extension(found.path):
         return False
-    return identify(source.read_start(found.path)) is None
+    return is_unfinished(found.path) or identify(source.read_start(found.path)) is None
 
 
 def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tendies_ops.inference.exchange import says_it_is_no_picture
 from tendies_ops.inference.globs import PathFilter
 from tendies_ops.inference.listing import spread_sample
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.other_files import has_other_extension
 from tendies_ops.inference.outcomes import Found
 from tendies_ops.inference.shard_shares import belongs_to_shard
 from tendies_ops.inference.storage import Input
@@ -21,5 +21,5 @@ def files_to_do(options: BatchOptions, source: Input) -> Iterator[Found]:
         shard, slots = options.shard, options.shard_slots
         found = (one for one in found if belongs_to_shard(one.path, *shard, slots))
     if options.sample is not None:
-        found = iter(spread_sample((one for one in found if not says_it_is_no_picture(one.path)), options.sample))
+        found = iter(spread_sample((one for one in found if not has_other_extension(one.path)), options.sample))
     return found

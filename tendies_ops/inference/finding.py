@@ -18,14 +18,14 @@ def find_files(root: Path, keep: PathFilter, *, leave_out: Path | None = None) -
     """
     Every regular file below ``root``, folder by folder, names sorted by their bytes.
 
-    Links are followed, except where one leads back into a folder that it lies in. What cannot be read is yielded with
-    its ``problem``, so that it is counted and told.
+    Links are followed, except to a folder that contains them, the parents of ``root`` included. What cannot
+    be read is yielded with its ``problem``, so that it is counted and reported.
 
     :param leave_out: a folder that is never entered: the output, when it lies below the input.
     """
-    identity = _identity(root.stat())
+    above = tuple(_identity(folder.stat()) for folder in (*root.resolve().parents, root))
     left_out = _identity(leave_out.stat()) if leave_out is not None and leave_out.exists() else None
-    yield from _walk(os.fspath(root), "", (identity,), keep, left_out)
+    yield from _walk(os.fspath(root), "", above, keep, left_out)
 
 
 def output_stems(names: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tendies_ops.inference.other_files import is_litter
+
 # What each piece of a pattern means as a regular expression; `**/` may also stand for no folder at all.
 _PIECES = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]|.", re.DOTALL)
 
@@ -27,8 +29,8 @@ class PathFilter:
         self._include_hidden = include_hidden
 
     def hides(self, name: str) -> bool:
-        """Whether this name is hidden, and hidden ones are not wanted. ``.tendies`` never is."""
-        return name.startswith(".") and (not self._include_hidden or name == ".tendies")
+        """Return True for hidden names and folders of litter, unless they are wanted; ``.tendies`` never is."""
+        return (name.startswith(".") or is_litter(name)) and (not self._include_hidden or name == ".tendies")
 
     def leaves_out(self, path: str) -> bool:
         """Whether a file or a whole folder is excluded."""

@@ -63,6 +63,8 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
     }
     if outcome.further_outputs:
         record["further_outputs"] = list(outcome.further_outputs)
+    if outcome.note:
+        record["note"] = outcome.note
     if stamp.input_folder:
         record["input_folder"] = stamp.input_folder
     return record

@@ -59,6 +59,7 @@ class Outcome:
     milliseconds: float = 0.0  #: of the request that answered it
     batch_size: int = 0  #: pictures in that request
     further_outputs: tuple[str, ...] = ()  #: the other files of the result
+    note: str = ""  #: of a done one: what should be known about its result, such as pages that were left out
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Picture:
     over: bool = False  #: it has its outcome
     milliseconds: float = 0.0  #: of the request that answered it, or its parts' shares of theirs
     batch_size: int = 0  #: parts in the request that answered it, or its own where they are several
+    note: str = ""  #: what should be known about its result
 
     @property
     def complete(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from tendies_ops.inference.decoding import FORMATS, open_frames, told_as_damage
+from tendies_ops.inference.decoding import FORMATS, NOTE, open_frames, refuse_missing_pixels, told_as_damage
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.outcomes import PictureError
 from tendies_ops.inference.sizing import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
@@ -28,6 +28,7 @@ class Prepared:
     size: tuple[int, int]  #: height and width of each part, in pixels
     finish: Finish  #: the answers, one a part, to the one file that is written
     windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in the picture
+    note: str = ""  #: what should be known about its result
 
     @property
     def megapixels(self) -> float:
@@ -51,10 +52,15 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
     if header is None:
         raise PictureError("not_an_image", "its content is not that of a picture" if data else "it is empty")
     _check_limit(header, options)
+    if header.format == "JPEG":
+        refuse_missing_pixels(data)
     if header.fits and options.size in {None, (header.height, header.width)}:
         return Prepared([data], (header.height, header.width), _finish_answer(options))
     if header.format not in FORMATS:
-        raise PictureError("unsupported", f"it is a {header.format} file; convert it to PNG, JPEG, WebP or TIFF")
+        article = "an" if header.format[0] in "AEIHOX" else "a"
+        raise PictureError(
+            "unsupported", f"it is {article} {header.format} file; convert it to PNG, JPEG, WebP or TIFF"
+        )
     with told_as_damage():
         return _prepare_decoded(data, options)
 
@@ -117,7 +123,9 @@ def _check_limit(header: Header, options: BatchOptions) -> None:
 def _prepare_decoded(data: bytes, options: BatchOptions) -> Prepared:
     frames: list[Sized] = []
     durations_ms: list[float] = []
+    note = ""
     for frame in _frames(data, options, all_frames=options.animated == "all"):
+        note = note or frame.info.get(NOTE, "")
         durations_ms.append(float(frame.info.get("duration") or _DEFAULT_FRAME_MS))
         frames.append(_sized(frame, options))
     pictures = [part for sized in frames for part in sized.parts]
@@ -125,7 +133,7 @@ def _prepare_decoded(data: bytes, options: BatchOptions) -> Prepared:
     as_it_is = len(frames) == 1 and options.size is None
     finish = _finish_answer(options) if as_it_is else _finish_pictures(_restores(frames), durations_ms, options)
     windows = tuple(window for sized in frames for window in sized.windows)
-    return Prepared([encode_png(part) for part in pictures], (largest.height, largest.width), finish, windows)
+    return Prepared([encode_png(part) for part in pictures], (largest.height, largest.width), finish, windows, note)
 
 
 def _frames(data: bytes, options: BatchOptions, *, all_frames: bool) -> Iterator[Image.Image]:

@@ -75,6 +75,8 @@ class BatchReport:
     peak_concurrency: int
     failures_by_kind: dict[str, int] = field(default_factory=dict)
     failures: tuple[FailedPicture, ...] = ()  #: the first thousand; the ledger has all
+    noted: int = 0  #: done pictures with a note in their ledger line, such as pages that were left out
+    notes: tuple[str, ...] = ()  #: the first of these, each with its picture
     dry_run: bool = False
     estimate_s: float | None = None  #: how long a dry run thinks that it would take; None: nothing to learn from
     request_ms: float = 0.0  #: mean of the requests that were answered
@@ -88,6 +90,7 @@ class BatchReport:
         """Small enough for an XCom: counts, rates and paths, no list of pictures."""
         whole = asdict(self)
         whole.pop("failures")
+        whole.pop("notes")
         kinds = sorted(self.failures_by_kind.items(), key=lambda item: -item[1])[:_KINDS_IN_SUMMARY]
         return {**whole, "failures_by_kind": dict(kinds)}
 

@@ -156,6 +156,7 @@ class RunFiles:
             "Requests": f"{report.requests}, of these {report.retries} sent again or split",
             "Requests at once": f"at most {report.peak_concurrency}",
             "Other files": report.ignored,
+            "Notes": f"{report.noted} results have a note in the ledger" if report.noted else "none",
             "Failures": describe_failures(report.summary()),
         }
         write_report_page(

@@ -250,6 +250,8 @@ class _Run:
             peak_concurrency=tally.peak_concurrency,
             failures_by_kind=dict(tally.failures_by_kind),
             failures=tuple(tally.failures),
+            noted=tally.noted,
+            notes=tuple(tally.notes),
             dry_run=options.dry_run,
             estimate_s=round(to_do / speed, 1) if speed > 0 else None,
             paths={"ledger": self._target.place(self._target.state / LEDGER_NAME)},

@@ -194,6 +194,7 @@ def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str
         failed=failed,
         to_do=0,
         ignored=_sum(summaries, "ignored"),
+        noted=_sum(summaries, "noted"),
         ok=options.is_ok(failed=failed, total=total),
         failures_allowed=options.failures_allowed(total),
         elapsed_s=elapsed_s,

@@ -7,15 +7,9 @@ Sources: PNG specification (W3C, third edition) 5 and 11; JPEG ITU-T T.81 annex 
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
-
-#: Names that end so say themselves that they are no pictures: then they are passed over instead of failed.
-OTHER_EXTENSIONS = frozenset({
-    ".txt", ".md", ".rst", ".log", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".xml", ".xmp", ".csv",
-    ".tsv", ".parquet", ".html", ".htm", ".css", ".js", ".py", ".sh", ".db", ".sqlite", ".pdf", ".doc", ".docx", ".xls",
-    ".xlsx", ".zip", ".tar", ".gz", ".7z", ".mp3", ".wav", ".mp4", ".mov", ".avi", ".mkv", ".url", ".lnk", ".lock",
-})  # fmt: skip
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -32,9 +26,35 @@ _MAGIC = (
     (b"\x00\x00\x01\x00", "ICO"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"IIU\x00", "camera RAW (RW2)"),
+    (b"IIRO", "camera RAW (ORF)"),
+    (b"IIRS", "camera RAW (ORF)"),
+    (b"MMOR", "camera RAW (ORF)"),
+    (b"FUJIFILMCCD-RAW", "camera RAW (RAF)"),
+    (b"FOVb", "camera RAW (X3F)"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"qoif", "QOI"),
+    (b"DDS ", "DDS"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE\n", "Radiance HDR"),
+    (b"#?RGBE\n", "Radiance HDR"),
+    (b"icns", "ICNS"),
+    (b"BLP1", "BLP"),
+    (b"BLP2", "BLP"),
+    (b"gimp xcf ", "XCF"),
+    (b"\xc5\xd0\xd3\xc6", "EPS"),
+    (b"AT&TFORM", "DjVu"),
 )
-_ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"mif1": "HEIF", b"msf1": "HEIF"}
+_ISO_BRANDS = {
+    b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"mif1": "HEIF", b"msf1": "HEIF",
+    b"heim": "HEIF", b"heis": "HEIF", b"hevc": "HEIF", b"hevx": "HEIF", b"crx ": "camera RAW (CR3)",
+}  # fmt: skip
+_PCX_STARTS = frozenset(bytes((10, version, 1, depth)) for version in (0, 2, 3, 4, 5) for depth in (1, 2, 4, 8))
+_SVG_SEARCH_BYTES = 1000
+_SVG_ROOT = re.compile(rb"<svg[\s>]")
+_TGA_FOOTER = b"TRUEVISION-XFILE.\x00"
 _PPM_KINDS = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
+_SRGB_GAMMA = struct.pack(">I", 45455)
 _PNG_COLOURS_THAT_FIT = {0, 2}  # grey and RGB, without palette or alpha
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive: what every decoder takes
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # JPEG markers without a length
@@ -56,25 +76,44 @@ class Header:
 
 
 def identify(start: bytes) -> str | None:
-    """The format's name by its first 20 bytes; None when it is no image format that is known here."""
+    """
+    Return the format's name, or None if it is not a known image format.
+
+    :param start: the first 20 bytes of a file or more; SVG and EPS take up to 1,000.
+    """
     for magic, name in _MAGIC:
         if start.startswith(magic):
-            return name
+            return "camera RAW (CR2)" if name == "TIFF" and start[8:10] == b"CR" else name
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     if start[4:8] == b"ftyp":
         return _ISO_BRANDS.get(start[8:12])
-    # Two letters alone are no signature: plenty of texts begin with them.
+    return _identify_without_signature(start)
+
+
+def _identify_without_signature(start: bytes) -> str | None:
+    """Look at more than the first letters: plenty of texts begin with those of a picture."""
     if start[:2] == b"BM" and start[15:18] == b"\x00\x00\x00":
         return "BMP"
-    return "PPM" if start[:1] == b"P" and start[1:2] in _PPM_KINDS and start[2:3].isspace() else None
+    if start[:1] == b"P" and start[1:2] in _PPM_KINDS and start[2:3].isspace():
+        return "PPM"
+    if start[:4] == b"\x00\x00\x02\x00" and start[4:6] != b"\x00\x00":  # zeros there make it an uncompressed TGA
+        return "CUR"
+    if start[:4] in _PCX_STARTS and start[4:8] < start[8:12] and len(start) >= 12:
+        return "PCX"
+    if start[:2] == b"\x01\xda" and start[2:3] in b"\x00\x01" and start[3:4] in b"\x01\x02":
+        return "SGI"
+    if start.startswith(b"%!PS-Adobe-") and b"EPSF" in start[:40]:
+        return "EPS"
+    text = start[:_SVG_SEARCH_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "SVG" if text.startswith(b"<") and _SVG_ROOT.search(text) else None
 
 
 def read_header(data: bytes) -> Header | None:
     """Identify a whole file and, for PNG and JPEG, read what decides whether it fits."""
-    name = identify(data[:20])
+    name = identify(data[:_SVG_SEARCH_BYTES])
     if name is None:
-        return None
+        return Header("TGA") if data.endswith(_TGA_FOOTER) or _is_plain_tga(data) else None
     try:
         if name == "PNG":
             return _png_header(data)
@@ -85,7 +124,20 @@ def read_header(data: bytes) -> Header | None:
     return Header(name)
 
 
+def _is_plain_tga(data: bytes) -> bool:
+    """Recognise an uncompressed TGA file without a footer: its header's numbers add up to the file's size."""
+    if len(data) < 18 or data[1] > 1 or data[2] not in {1, 2, 3} or data[16] not in {8, 15, 16, 24, 32}:
+        return False
+    palette_length, palette_bits = struct.unpack_from("<HB", data, 5)
+    width, height = struct.unpack_from("<HH", data, 12)
+    pixel_bytes = width * height * ((data[16] + 7) // 8)
+    whole_bytes: int = 18 + data[0] + palette_length * ((palette_bits + 7) // 8) + pixel_bytes
+    return pixel_bytes > 0 and len(data) == whole_bytes
+
+
 def _png_header(data: bytes) -> Header:
+    if data[12:16] != b"IHDR":
+        return Header("PNG")  # another chunk comes first, which the specification forbids and decoders accept
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     fits = depth == 8 and colour in _PNG_COLOURS_THAT_FIT and data.endswith(b"IEND\xaeB`\x82")
     at = 8
@@ -99,8 +151,8 @@ def _png_header(data: bytes) -> Header:
 
 
 def _png_chunk_fits(kind: bytes, data: bytes, at: int, length: int) -> bool:
-    if kind in {b"tRNS", b"acTL"}:
-        return False
+    if kind in {b"tRNS", b"acTL", b"cICP", b"gAMA"}:
+        return kind == b"gAMA" and data[at : at + length] == _SRGB_GAMMA
     if kind == b"iCCP":
         return b"sRGB" in data[at : at + min(length, 80)]
     if kind == b"eXIf":

@@ -11,6 +11,7 @@ from tendies_ops.inference.results.table import ResultList
 
 _FAILURES_KEPT = 1000
 _SAMPLES_KEPT = 24
+_NOTES_KEPT = 10
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Tally:
     peak_concurrency: int = 0
     failures_by_kind: Counter[str] = field(default_factory=Counter)
     failures: list[FailedPicture] = field(default_factory=list)
+    noted: int = 0  #: done pictures with a note
+    notes: list[str] = field(default_factory=list)  #: the first of these: path and note
     samples: list[tuple[str, str]] = field(
         default_factory=list
     )  #: (input, output) of some done pictures, spread evenly
@@ -53,6 +56,7 @@ class Tally:
         if outcome.outcome == "done":
             self._keep_sample(outcome)
             self.done += 1
+            self._keep_note(outcome)
         elif outcome.outcome == "skipped":
             self.skipped += 1
         else:
@@ -60,6 +64,11 @@ class Tally:
             self.failures_by_kind[outcome.kind or "unknown"] += 1
             if len(self.failures) < _FAILURES_KEPT:
                 self.failures.append(FailedPicture(outcome.found.path, outcome.kind or "unknown", outcome.reason))
+
+    def _keep_note(self, outcome: Outcome) -> None:
+        if outcome.note:
+            self.noted += 1
+            self.notes = [*self.notes, f"{outcome.found.path}: {outcome.note}"][:_NOTES_KEPT]
 
     def _keep_sample(self, outcome: Outcome) -> None:
         """Keep every n-th; when there are too many, drop every second and double n."""
