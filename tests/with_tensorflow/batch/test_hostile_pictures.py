@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.other_files import has_other_extension
 from tendies_ops.inference.outcomes import PictureError
 from tendies_ops.inference.preparing import prepare
-from tendies_ops.inference.sniffing import OTHER_EXTENSIONS
 from tests.support.model_server import RunningServer, start_model_server
 from tests.support.real_shift import make_export
 from tests.support.sample_pictures import encoded, noise, png
@@ -90,7 +90,7 @@ def test_hostile_files_cost_only_themselves(server: RunningServer, good: Path, t
 
     assert results(tmp_path / "out", "good") == results(tmp_path / "alone")
     files = [path for path in HOSTILE.rglob("*") if path.is_file()]
-    ignored = [path for path in files if path.suffix.lower() in OTHER_EXTENSIONS]
+    ignored = [path for path in files if has_other_extension(path.name)]
     assert summary["ignored"] == len(ignored)
     assert summary["total"] == GOOD + len(files) - len(ignored)
     assert summary["total"] == summary["done"] + summary["failed"]
