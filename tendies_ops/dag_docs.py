@@ -43,7 +43,7 @@ _BATCH = """\
 ## What it does
 
 From `{input}` to `{output}`. Pictures that were done with the same model and options are skipped;
-a broken picture costs one picture. The ledger and the reports lie in `.tendies` below the output.
+a broken picture costs one picture, and {limit}. The ledger and the reports lie in `.tendies` below the output.
 
 Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 
@@ -92,8 +92,17 @@ def batch_docs(spec: ModelSpec) -> str:
         cron=f"* At `{cron}` (UTC).\n" if cron else "",
         input=spec.batch.input or "the folder given in the form",
         output=spec.batch.output or "the folder given in the form",
+        limit=_limit(spec.batch.max_failed),
         contract=_contract(spec),
     )
+
+
+def _limit(max_failed: float | None) -> str:
+    """Return from how many failed pictures on the batch fails."""
+    if max_failed is None:
+        return "the batch fails if more than a tenth of all pictures, and more than one, failed"
+    limit = f"{max_failed:.3g} of all pictures" if 0 < max_failed < 1 else f"{max_failed:g} pictures"
+    return f"the batch fails if more than {limit} failed"
 
 
 def _about(spec: ModelSpec) -> str:

@@ -15,7 +15,7 @@ from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_batch
 from tendies_ops.operators.metrics import count_batch
 from tendies_ops.operators.progress import ProgressStore
-from tendies_ops.operators.settings import check_settings, given_settings, takes_settings
+from tendies_ops.operators.settings import given_settings, takes_settings
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class BatchInferenceOperator(TendiesOperator):
     :param model_name: model to ask. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
-    :param options: settings by name, the same as the named arguments, which come first. (templated)
+    :param options: fields of ``tendies_ops.inference.BatchOptions`` by name; named arguments override them. (templated)
 
     Each setting of :class:`BatchSettings` is a named argument as well; all but ``headers`` are templated. What is not
     given is the connection's (``timeout_s``, ``headers``, ``verify``) or the default.
@@ -120,22 +120,21 @@ class BatchInferenceOperator(TendiesOperator):
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
         server = self.model_server()
-        given = {**(self.options or {}), **given_settings(self, BatchSettings)}
-        check_settings(BatchSettings, given, where=f"Task {self.task_id}")
-        return BatchOptions(
+        options = BatchOptions(
             **{
                 "timeout_s": server.timeout_s,
                 "verify": server.verify,
-                **given,
-                "headers": {**server.headers, **dict(BatchSettings(**given).headers)},
-            },
-            input=_require_allowed("input", self.input_path, self.allowed_inputs),
-            output=_require_allowed("output", self.output_path, self.allowed_outputs),
-            model_name=self.model_name,
-            servers=server.servers,
-            model_base_path=self.model_base_path or server.base_path_of(self.model_name),
-            run_id=run_id,
+                "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
+                **(self.options or {}),
+                **given_settings(self, BatchSettings),
+                "input": _require_allowed("input", self.input_path, self.allowed_inputs),
+                "output": _require_allowed("output", self.output_path, self.allowed_outputs),
+                "model_name": self.model_name,
+                "servers": server.servers,
+                "run_id": run_id,
+            }
         )
+        return options.replaced(headers={**server.headers, **dict(options.headers)})
 
 
 def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:

@@ -199,3 +199,19 @@ def test_headers_of_the_operator_are_added_to_those_of_the_connection(monkeypatc
     headers = dict(of_operator(headers={"X-Team": "night shift"}).headers)
 
     assert headers == {"X-Team": "night shift", "Authorization": "Bearer token"}
+
+
+@pytest.mark.parametrize(
+    ("max_failed", "words"),
+    [
+        (None, "more than a tenth of all pictures, and more than one"),
+        (0.05, "more than 0.05 of all"),
+        (3, "than 3 pic"),
+    ],
+)
+def test_the_page_of_a_batch_dag_says_how_many_pictures_may_fail(max_failed: float | None, words: str) -> None:
+    assert words in str(batch_dag(spec_with(max_failed=max_failed)).doc_md)
+
+
+def test_fields_of_one_run_may_stand_in_the_options_too() -> None:
+    assert of_operator(options={"dry_run": True}).dry_run
