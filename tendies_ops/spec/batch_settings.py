@@ -93,8 +93,8 @@ class BatchSettings(SpecPart):
     )
     on_version_gone: Literal["stop", "newest"] = Field(
         "stop",
-        description="when the version is unloaded during the run: stop, or start over with the newest one, for all "
-        "pictures",
+        description="when the version is unloaded during the run: stop, or start over with the one in service "
+        "then, for all pictures",
     )
     include: Patterns = Field(
         (),
