@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tendies_ops.errors import BasePathError, PublishError, VersionRemovedError
 from tendies_ops.files import write_text_atomically
+from tendies_ops.publish.changed import describe_change
+from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
 from tendies_ops.publish.versions import list_version_dirs
@@ -100,7 +102,10 @@ def leases_in_the_way(model_base_path: Path, new_digest: str) -> list[Lease]:
     :param new_digest: of the content to be released: if the highest version has it already, nothing is in the way.
     """
     highest = max(list_version_dirs(model_base_path), key=lambda child: child.version, default=None)
-    if highest is None or _digest_of(highest.path) == new_digest:
+    if highest is None:
+        return []
+    changed = describe_change(highest.path, highest.version, read_history(model_base_path))
+    if _digest_of(highest.path) == new_digest and not changed:
         return []
     return [lease for lease in live_leases(model_base_path) if lease.version == highest.version]
 

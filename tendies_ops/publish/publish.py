@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tendies_ops.errors import BasePathError, PublishError, VersionExistsError
 from tendies_ops.files import sync_directory
-from tendies_ops.publish.history import HistoryRecord, append_history, versions_ever
+from tendies_ops.publish.changed import describe_change
+from tendies_ops.publish.history import HistoryRecord, append_history, read_history, versions_ever
 from tendies_ops.publish.layout import discard, ensure_base_path, list_withdrawn, remove_leftovers
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.publish.stage import stage_version
@@ -72,9 +73,16 @@ def _disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
 
 
 def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVersion | None:
-    """The newest whole version that has the content of ``manifest`` already."""
+    """
+    The newest whole version that has the content of ``manifest`` already, and has had it since it was published.
+
+    A version that was given this content later is none: servers may have loaded what it held before.
+    """
+    history = read_history(model_base_path)
     for child in reversed(list_version_dirs(model_base_path)):
-        if is_whole(child.path, model_digest=manifest.model_digest):
+        if is_whole(child.path, model_digest=manifest.model_digest) and not describe_change(
+            child.path, child.version, history
+        ):
             return PublishedVersion(child.version, child.path, manifest.model_digest, created=False)
     return None
 

@@ -9,6 +9,7 @@ answer is enough to know what the version makes of the picture.
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,11 @@ _TRIES_OF_A_SICK_SERVER = 3
 #: For all golden images of a replica. One that other clients feed with rubbish all the time answers one try in twenty.
 _PATIENCE_S = 120.0
 _LONGEST_PAUSE_S = 0.15  # more than a usual batching timeout, so that tries fall anywhere into other clients' rhythm
+#: Refusals of other clients' pictures, after which a whole batch of the server is filled so that nothing is merged.
+_FOREIGN_BEFORE_FILLING = 6
+_LARGEST_FILL = 1024  # rows; Model Server's own default limit is 1000
+_LARGEST_FILL_BYTES = 8 << 20  # of files, so that a server is not asked for more than a large picture's work
+_LIMIT_OF_BATCH = re.compile(r"Task size \d+ is larger than maximum input batch size (\d+)")
 _NO_FORMAT = "unknown image file format"
 _RANDOM = random.Random()  # noqa: S311  # of moments, not of secrets
 
@@ -41,6 +47,8 @@ class Patience:
         self._cancelled = cancelled or threading.Event()
         self._deadline_s = time.monotonic() + limit_s
         self._merges = False  # a refusal was about another client's picture
+        self._batch_rows: int | None = None  # the most that the server merges, once it has told
+        self._may_ask_limit = True  # once: the question is a large request where the limit is larger still
 
     def ask(
         self, client: ModelServerClient, model_name: str, images: Sequence[GoldenImage], **address: Any
@@ -58,11 +66,15 @@ class Patience:
         refusals: list[Fit] = []
         sick = 0
         while True:
+            files = self._filled([image.input for image in images], refusals)
             try:
-                files = [image.input for image in images]
-                return client.predict_rows(model_name, files, inputs=images[0].inputs, **address)
+                rows = client.predict_rows(model_name, files, inputs=images[0].inputs, **address)
+                return rows[: len(images)]
             except RequestRefusedError as error:
-                refusals.append(fit_of_refusal(error, images))
+                if limit := _LIMIT_OF_BATCH.search(error.server_words):
+                    self._batch_rows = int(limit.group(1))
+                else:
+                    refusals.append(fit_of_refusal(error, images))
                 self._give_up_or_go_on(error, refusals)
             except ServerSickError as error:
                 sick += 1
@@ -70,6 +82,22 @@ class Patience:
                     raise
             if self._cancelled.wait(_RANDOM.uniform(0.0, _LONGEST_PAUSE_S)):
                 raise StoppedError("The proof was asked to stop")
+
+    def _filled(self, files: Sequence[bytes], refusals: Sequence[Fit]) -> list[bytes]:
+        """
+        Return the files, repeated where other clients stand in the way for as many rows as the server merges.
+
+        A batch that is full takes in no other request. The server tells how many that are when it is sent too many.
+        """
+        crowded = refusals.count("foreign") >= _FOREIGN_BEFORE_FILLING and self._may_ask_limit
+        if self._batch_rows is None and not crowded:
+            return list(files)
+        self._may_ask_limit = False
+        room = min(_LARGEST_FILL, len(files) * _LARGEST_FILL_BYTES // max(1, sum(map(len, files))))
+        rows = room if self._batch_rows is None else self._batch_rows
+        if not len(files) <= rows <= room:
+            return list(files)
+        return [files[n % len(files)] for n in range(rows)]
 
     def _give_up_or_go_on(self, error: RequestRefusedError, refusals: Sequence[Fit]) -> None:
         """:raises ModelServerError: it is clear that the version refuses them, or it is too late to find out."""

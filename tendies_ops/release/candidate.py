@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import LockHeldError, TendiesError
+from tendies_ops.errors import (
+    LockHeldError,
+    NotProvedError,
+    ProofFailedError,
+    ProofInterruptedError,
+    PublishError,
+    TendiesError,
+)
+from tendies_ops.publish.changed import describe_change, first_record
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import discard
 from tendies_ops.publish.publish import (
@@ -17,11 +25,13 @@ from tendies_ops.publish.publish import (
     unused_version,
 )
 from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.release.golden import GoldenImage
 from tendies_ops.release.journal import made_visible
 from tendies_ops.release.leased import wait_for_leases
+from tendies_ops.release.patience import prove_patiently
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.unload import bring_back, unload_previous
-from tendies_ops.spec.manifest import Manifest
+from tendies_ops.spec.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,9 @@ def find_candidate(tx: Transaction, manifest: Manifest, previous: int | None) ->
     The highest version, if it has this content already: then nothing is copied and the release goes on from there.
 
     A lower version with the content is of no use: Model Server serves the highest, so the content gets a new number.
+    Neither is one whose directory was changed: the servers have in memory what it held when they loaded it.
     """
+    _note_changed_versions(tx, manifest)
     same = find_same_content(tx.base, manifest)
     plain = [child.version for child in list_version_dirs(tx.base) if child.is_plain]
     if same is None or same.version != max(plain, default=0):
@@ -56,6 +68,52 @@ def find_candidate(tx: Transaction, manifest: Manifest, previous: int | None) ->
     harmless = mine or (before is not None and before.may_be_withdrawn(same.version))
     tx.say(f"Version {same.version} has this content already; nothing is copied")
     return Candidate(same, manifest, previous, released_before, mine, withdrawable=harmless and not released_before)
+
+
+def _note_changed_versions(tx: Transaction, manifest: Manifest) -> None:
+    """Name those that serve, or seem to have this content, and whose directory is not what was published."""
+    history = read_history(tx.base)
+    served = tx.before.served if tx.before is not None else ()
+    for child in list_version_dirs(tx.base):
+        if not child.is_plain or not (child.version in served or _has_digest(child.path, manifest.model_digest)):
+            continue
+        if change := describe_change(child.path, child.version, history, read_files=True):
+            tx.note(
+                f"Version {child.version} was changed on the disk after it was published: {change}. A server that has "
+                "loaded it serves what it held then; at its next start it would load what is there now."
+            )
+
+
+def _has_digest(version_dir: Path, model_digest: str) -> bool:
+    try:
+        return read_manifest(version_dir).model_digest == model_digest
+    except PublishError:
+        return False
+
+
+def serves_something_else(tx: Transaction, found: Candidate, golden: tuple[GoldenImage, ...]) -> bool:
+    """
+    Return True if a version that nobody has written down answers other pictures than its directory promises.
+
+    Then it was changed under the servers, and what they have in memory is not this content. Nothing was changed yet.
+    """
+    version = found.published.version
+    if found.withdrawable or tx.before is None or version not in tx.before.served:
+        return False
+    if first_record(read_history(tx.base), version) is not None:
+        return False
+    servers = [server for server, versions in tx.before.available.items() if version in versions]
+    try:
+        prove_patiently(tx, version, golden, servers=servers)
+    except (NotProvedError, ProofInterruptedError):
+        return False
+    except ProofFailedError as error:
+        tx.note(
+            f"Version {version} does not answer what its directory promises, so that was changed after a server had "
+            f"loaded it: {error}. The content gets a new number."
+        )
+        return True
+    return False
 
 
 def publish_candidate(

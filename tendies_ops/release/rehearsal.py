@@ -20,6 +20,7 @@ from pathlib import Path
 
 import tendies_ops
 from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
+from tendies_ops.publish.layout import STAGING_PREFIX
 from tendies_ops.release.fleet import Fleet, describe_outcomes
 from tendies_ops.release.golden import GoldenImage, read_golden
 from tendies_ops.release.prove import prove_version
@@ -67,13 +68,20 @@ def rehearse(
     """
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
-    with tempfile.TemporaryDirectory(prefix="tendies-rehearsal-") as scratch:
+    with _scratch_folder(saved_model_dir) as scratch:
         stage = _Stage(Path(scratch), manifest.model_name, [python or sys.executable, *program], timeout_s)
         (Path(scratch) / "base").mkdir()
         (Path(scratch) / "base" / "1").symlink_to(saved_model_dir.absolute(), target_is_directory=True)
         for left in reversed(range(_PORTS_TRIED)):
             if stage.play(golden, tolerance, cancelled or threading.Event(), last_try=not left):
                 return
+
+
+def _scratch_folder(saved_model_dir: Path) -> tempfile.TemporaryDirectory[str]:
+    """Beside a staged version, under a name that the next release clears away, should this one be killed."""
+    if saved_model_dir.name.startswith(STAGING_PREFIX):
+        return tempfile.TemporaryDirectory(prefix=f"{STAGING_PREFIX}rehearsal-", dir=saved_model_dir.absolute().parent)
+    return tempfile.TemporaryDirectory(prefix="tendies-rehearsal-")
 
 
 @dataclass(frozen=True)

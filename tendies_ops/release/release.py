@@ -16,7 +16,7 @@ from pathlib import Path
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
 from tendies_ops.publish.leases import remove_dead_leases
 from tendies_ops.release.attempt import prove_or_undo
-from tendies_ops.release.candidate import Candidate, find_candidate, publish_candidate
+from tendies_ops.release.candidate import Candidate, find_candidate, publish_candidate, serves_something_else
 from tendies_ops.release.commit import commit_release
 from tendies_ops.release.fleet import check_servers
 from tendies_ops.release.gate import LiveAnswers, ask_live_version, check_limits, open_gate
@@ -94,6 +94,8 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
     recover(tx, wanted_digest=manifest.model_digest)
     previous = look_at_fleet(tx)
     found = find_candidate(tx, manifest, previous)
+    if found is not None and serves_something_else(tx, found, golden):
+        found = None
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
     live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tendies_ops.errors import ReleaseError, UsageError
+from tendies_ops.publish.changed import describe_change
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
 from tendies_ops.publish.publish import is_whole
@@ -121,7 +122,8 @@ def _choose_target(tx: Transaction, current: int | None, to_version: int | None)
     if current is None:
         raise ReleaseError(f"There is no version in {tx.base}, so there is nothing to go back to.")
     if to_version is None:
-        found = next(whole_versions_below(tx.base, current), None)
+        below = whole_versions_below(tx.base, current)
+        found = next((version for version in below if not _change_of(tx, version)), None)
         if found is None:
             raise ReleaseError(
                 f"Version {current} is the only one in {tx.base} that can serve, so there is nothing to go back to. "
@@ -131,6 +133,10 @@ def _choose_target(tx: Transaction, current: int | None, to_version: int | None)
     if to_version == current or (0 < to_version < current and is_whole(tx.base / str(to_version))):
         return to_version
     raise UsageError(_why_not(tx, current, to_version))
+
+
+def _change_of(tx: Transaction, version: int) -> str:
+    return describe_change(tx.base / str(version), version, read_history(tx.base))
 
 
 def _why_not(tx: Transaction, current: int, to_version: int) -> str:
@@ -151,6 +157,11 @@ def _roll_back_to(tx: Transaction, target: int, current: int | None, reason: str
     version_dir = tx.base / str(target)
     manifest = read_manifest(version_dir)
     verify_files(version_dir, manifest)
+    if target != current and (change := _change_of(tx, target)):
+        raise ReleaseError(
+            f"Version {target} in {tx.base} was changed after it was published: {change}. What it would serve now is "
+            "not what it served. Nothing was changed; go back to another version, or release that content again."
+        )
     above = [child for child in list_version_dirs(tx.base) if child.version > target]
     moved = tuple((child.path.name, withdrawn_path(tx.base, child.version, "rolled back").name) for child in above)
     tx.begin("rolling_back", manifest=manifest, version=target, previous_version=current, moved=moved, reason=reason)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import ModelServerError, PublishError, UsageError
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
+from tendies_ops.publish.changed import describe_change, first_record
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.unproved import Unproved
@@ -117,7 +118,20 @@ def _entry(
     elif manifest is None:
         state = "no manifest: not made by tendies"
     serving = tuple(server for server, answer in statuses.items() if _serves(answer, child.version))
-    return _with_manifest(VersionEntry(child.version, str(child.path), state, serving_on=serving), manifest)
+    entry = VersionEntry(child.version, str(child.path), state, serving_on=serving)
+    if change := describe_change(child.path, child.version, history, read_files=bool(serving)):
+        return _as_published(replace(entry, state=f"changed on the disk: {change}"), history)
+    return _with_manifest(entry, manifest)
+
+
+def _as_published(entry: VersionEntry, history: Sequence[HistoryRecord]) -> VersionEntry:
+    """Say what was published under the number, which is what a server may have loaded, and not what is there now."""
+    first = first_record(history, entry.version)
+    if first is None:
+        return entry
+    return replace(
+        entry, model_digest=first.model_digest, checkpoint=first.checkpoint, checkpoint_step=first.checkpoint_step
+    )
 
 
 def _withdrawn(version: int, path: Path, history: Sequence[HistoryRecord]) -> VersionEntry:

@@ -15,7 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.server.batching import BatchingServable
+from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.main import run
+from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.saved_model_loader import require_saved_model
 from tendies_ops.server.servable import Servable
 from tendies_ops.server.status import StatusError
@@ -35,14 +39,21 @@ class ShiftServable(FileServable):
             raise StatusError("INVALID_ARGUMENT", self._behaviour["answer_error"])
 
     def answer(self, file: bytes) -> bytes:
-        return answer_to(file, self._behaviour)
+        try:
+            return answer_to(file, self._behaviour)
+        except (OSError, SyntaxError) as error:  # Pillow's for a picture that is none; TensorFlow's own words:
+            raise StatusError("INVALID_ARGUMENT", f"Invalid PNG data, size {len(file)}") from error
 
 
 class ShiftLoader:
     """Loads what ``make_candidate`` made, with TensorFlow's words where it does not load."""
 
-    def __init__(self, *_: object) -> None:
-        """The server's flags and metrics are of no use here."""
+    def __init__(self, flags: Flags, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._batching: BatchingParameters | None = None
+        if flags.enable_batching:
+            path = flags.batching_parameters_file
+            self._batching = read_batching_parameters(path) if path else BatchingParameters()
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         require_saved_model(version_dir)
@@ -57,7 +68,10 @@ class ShiftLoader:
             raise StatusError(code, message)
         if behaviour.get("crash"):
             os.abort()
-        return ShiftServable(behaviour)
+        servable = ShiftServable(behaviour)
+        if self._batching is None:
+            return servable
+        return BatchingServable(servable, self._batching, threading.Semaphore(4), self._metrics)
 
 
 if __name__ == "__main__":

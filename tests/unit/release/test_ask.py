@@ -41,10 +41,17 @@ class Scripted:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.bodies: list[bytes] = []
+        self.limit: int | None = None  #: rows of a full batch, which is answered for itself
 
     def __call__(self, request: Request) -> Answer:
         self.bodies.append(request.body)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        rows = len(json.loads(request.body)["instances"])
+        if self.limit is not None and rows > self.limit:
+            return error_answer(400, f"Task size {rows} is larger than maximum input batch size {self.limit}")
+        if self.limit == rows:
+            return predictions_answer([picture(2)] * rows)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return predictions_answer([picture(2)] * rows) if answer is RIGHT else answer
 
 
 @pytest.fixture
@@ -77,6 +84,15 @@ def test_refusals_of_other_clients_pictures_are_asked_past_for_as_long_as_it_tak
     script.answers = [*[FOREIGN] * 15, RIGHT]
 
     assert prove(fleet) == 1
+
+
+def test_a_batch_is_filled_where_other_clients_stand_in_the_way_of_every_request(
+    script: Scripted, fleet: Fleet
+) -> None:
+    script.answers, script.limit = [FOREIGN], 5
+
+    assert prove(fleet) == 1
+    assert len(script.bodies) < 20
 
 
 @pytest.mark.parametrize("refusal", [ITS_OWN, OPEN], ids=["its own", "open"])
