@@ -45,7 +45,7 @@ def test_what_a_rehearsal_says_names_the_fault(tmp_path: Path) -> None:
         in_rehearsal(KINDS["wrong_pixels"](tmp_path / "pixels"))
     with pytest.raises(LoadFailedError, match="Swirl"):
         in_rehearsal(KINDS["unknown_op"](tmp_path / "op"))
-    with pytest.raises(LoadFailedError, match="did not serve it in time: after 4 s"):
+    with pytest.raises(LoadFailedError, match="did not answer within 4 s"):
         in_rehearsal(KINDS["slow_load"](tmp_path / "slow"), timeout_s=4.0)
 
 
