@@ -108,7 +108,7 @@ def _with_a_run(stage: Stage) -> Stage:
             "description": "Moves every colour round the clock",
             "source": {"checkpoint": str(stage.input / "none")},
             "release": {"model_base_path": str(stage.base_path), "servers": [stage.server.url]},
-            "batch": {"input": str(stage.input), "output": str(stage.output), "max_batch_size": 2},
+            "batch": {"input": str(stage.input), "output": str(stage.output), "max_batch_size": 2, "max_failed": 5},
             "airflow": {"retries": 3, "retry_delay_s": 1},
         }
     )
