@@ -23,8 +23,8 @@ from bench.canned_answers import FORKING, canned_server, make_case
 from bench.results import Row, as_table, write_result
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference import BatchOptions, BatchProgress, run_batch
-from tendies_ops.inference.ledger import LEDGER_NAME, Ledger, RunStamp, make_record
-from tendies_ops.inference.outcomes import Found, Outcome
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, Ledger, RunStamp, make_record
+from tendies_ops.inference.ledger.outcomes import Found, Outcome
 
 PER_FOLDER = 1000
 SERVER_PROCESSES = 4

@@ -43,27 +43,27 @@ RUN = "the run's own thread, queues, waking threads"
 REPORT = "progress, report, contact sheet"  #: costs by the run, not by the picture
 STAGES = {
     "list, plan": (
-        "tendies_ops.inference.listing:Listing._list",
-        "tendies_ops.inference.planning:Plan.decide",
+        "tendies_ops.inference.listing.listing:Listing._list",
+        "tendies_ops.inference.plan:Plan.decide",
     ),
-    "read the file": ("tendies_ops.inference.storage:LocalInput.read",),
-    "look at its headers": ("tendies_ops.inference.exchange:prepare",),
-    "digests of file and result": ("tendies_ops.inference.exchange:digest_bytes",),
-    "pack: base64, join": ("tendies_ops.client.model_server:predict_body",),
-    "HTTP of the client: send, wait, receive": ("tendies_ops.client.model_server:ModelServerClient._send",),
-    "decode the answer": ("tendies_ops.client.model_server:parse_files_answer",),
+    "read the file": ("tendies_ops.inference.storage.local:LocalInput.read",),
+    "look at its headers": ("tendies_ops.inference.requests.exchange:prepare",),
+    "digests of file and result": ("tendies_ops.inference.requests.exchange:digest_bytes",),
+    "pack: base64, join": ("tendies_ops.client.rest_client:predict_body",),
+    "HTTP of the client: send, wait, receive": ("tendies_ops.client.rest_client:ModelServerClient._send",),
+    "decode the answer": ("tendies_ops.client.rest_client:parse_files_answer",),
     "check the results, add their origin": (
-        "tendies_ops.inference.exchange:check_picture",
+        "tendies_ops.inference.requests.exchange:check_picture",
         "tendies_ops.inference.results:ResultMaker.make",
     ),
-    "write, rename": ("tendies_ops.inference.storage:LocalOutput.write",),
+    "write, rename": ("tendies_ops.inference.storage.local:LocalOutput.write",),
     "ledger": (
-        "tendies_ops.inference.coordinator:make_record",
-        "tendies_ops.inference.ledger:Ledger.append",
+        "tendies_ops.inference.requests.coordinator:make_record",
+        "tendies_ops.inference.ledger.ledger:Ledger.append",
     ),
     REPORT: (
-        "tendies_ops.inference.progress:ProgressTeller._tell",
-        "tendies_ops.inference.run_files:RunFiles.save",
+        "tendies_ops.inference.report.progress:ProgressTeller._tell",
+        "tendies_ops.inference.report.run_files:RunFiles.save",
     ),
 }
 PICTURES = {"nothing": 6000, "stripes": 400, "style": 64, "cyclegan": 16}  #: of a run: some seconds

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.publish.unproved import Unproved, read_unproved
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.rest_api.status import STABLE, ServedVersions
 
 

@@ -10,7 +10,7 @@ import typer
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.publish import PublishedVersion, publish_version
-from tendies_ops.publish.object_store import StoredVersion, publish_to_store
+from tendies_ops.publish.publish_to_store import StoredVersion, publish_to_store
 
 
 def publish_command(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tendies_ops.client.model_server import ModelServerClient
+from tendies_ops.client.rest_client import ModelServerClient
 
 __all__ = ["ModelServerClient"]

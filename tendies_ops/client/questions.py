@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from tendies_ops.client.model_server import ModelServerClient
+from tendies_ops.client.rest_client import ModelServerClient
 from tendies_ops.errors import ModelServerError, ServerSickError
 
 T = TypeVar("T")

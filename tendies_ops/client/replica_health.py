@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tendies_ops.client.model_server import ModelServerClient
+from tendies_ops.client.rest_client import ModelServerClient
 from tendies_ops.errors import ModelServerError, ServerSickError, ServerUnreachableError, VersionGoneError
 
 _FAILURES_IN_A_ROW = 5  # with answers: a picture that no server takes must not take the servers out one by one

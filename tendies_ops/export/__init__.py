@@ -1,12 +1,12 @@
 """
 From any TensorFlow image model to a SavedModel that eats and returns image files, and is proved to compute the same.
 
-The parent (:mod:`~tendies_ops.export.run`) starts a child process and never imports TensorFlow; the child
-(:mod:`~tendies_ops.export.child`) does the work.
+The parent (:mod:`~tendies_ops.export.parent_process`) starts a child process and never imports TensorFlow; the child
+(:mod:`~tendies_ops.export.child_process`) does the work.
 """
 
 from __future__ import annotations
 
-from tendies_ops.export.run import ExportResult, check_loads, export_model
+from tendies_ops.export.parent_process import ExportResult, check_loads, export_model
 
 __all__ = ["ExportResult", "check_loads", "export_model"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tendies_ops.inference.options import BatchOptions, new_run_id
-from tendies_ops.inference.report import BatchProgress, BatchReport, describe_failures
-from tendies_ops.inference.running import run_batch
-from tendies_ops.inference.servers import no_note
+from tendies_ops.inference.report.batch_report import BatchProgress, BatchReport, describe_failures
+from tendies_ops.inference.requests.pin_version import no_note
+from tendies_ops.inference.run import run_batch
 
 __all__ = [
     "BatchOptions",

@@ -19,12 +19,12 @@ import orjson
 
 from tendies_ops.errors import OutputFolderError, OutputOwnedError
 from tendies_ops.files.object_store import ObjectStore
-from tendies_ops.inference.exchange import is_no_picture
-from tendies_ops.inference.ledger import LEDGER_NAME, SHARD_LEDGERS, STATE_FOLDER, exact_path, read_record
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, SHARD_LEDGERS, STATE_FOLDER, exact_path, read_record
+from tendies_ops.inference.ledger.outcomes import Found
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.outcomes import Found
+from tendies_ops.inference.requests.exchange import is_no_picture
 from tendies_ops.inference.results import Answers
-from tendies_ops.inference.storage import Input, LocalInput, LocalOutput, Output, folder_identity
+from tendies_ops.inference.storage.local import Input, LocalInput, LocalOutput, Output, folder_identity
 
 _OWNER_FILE = f"{STATE_FOLDER}/owner.json"
 _WAYS_OUT = (

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.operators.assets import announce
-from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_batch
 from tendies_ops.operators.metrics import count_batch
-from tendies_ops.operators.progress import ProgressStore
-from tendies_ops.operators.settings import given_settings, takes_settings
+from tendies_ops.operators.progress_store import ProgressStore
+from tendies_ops.operators.task_settings import given_settings, takes_settings
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
-from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_export
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.spec import Manifest, ModelSpec, load_spec
 from tendies_ops.spec.roots import require_allowed_checkpoint
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
-from tendies_ops.triggers.leases import LeasesEndTrigger
-from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S
+from tendies_ops.triggers.leases_end import LeasesEndTrigger
+from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

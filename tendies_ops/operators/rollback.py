@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.hooks.arguments import optional
+from tendies_ops.hooks.connection_arguments import optional
 from tendies_ops.operators.service_change import ServiceChangeOperator
 from tendies_ops.spec import ReleaseSpec
 

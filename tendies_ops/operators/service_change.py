@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.operators.assets import announce, remember_deployed
-from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.lineage import lineage_of_release
 from tendies_ops.operators.metrics import count_failed_release, count_release
-from tendies_ops.operators.settings import given_settings, takes_settings
+from tendies_ops.operators.task_settings import given_settings, takes_settings
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.spec import ReleaseSettings, ReleaseSpec
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class PlanShardsOperator(BatchInferenceOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:  # type: ignore[override]
         """Decide, without asking the model for anything."""
-        from tendies_ops.inference.sharding import plan_shards
+        from tendies_ops.inference.sharded_run import plan_shards
 
         plan = plan_shards(
             self.batch_options(run_name(context)),
@@ -112,7 +112,7 @@ class FinishShardsOperator(BatchInferenceOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Sum up, and be red if shards are missing or too many pictures failed."""
-        from tendies_ops.inference.sharding import ShardPlan, finish_shards
+        from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
 
         ti = context["ti"]
         shards = ti.xcom_pull(task_ids=self.plan_task_id)

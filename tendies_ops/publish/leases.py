@@ -24,7 +24,7 @@ from tendies_ops.publish.changed import describe_change
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.spec.manifest import read_manifest
 
 _HEARTBEAT_S = 10.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from tendies_ops.publish.history import HistoryRecord, append_history, read_history
 from tendies_ops.publish.layout import TRASH_PREFIX, discard, list_withdrawn
 from tendies_ops.publish.leases import live_leases
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 
 
 def versions_to_remove(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tendies_ops.release.fleet import check_servers
-from tendies_ops.release.rehearsal import rehearse
-from tendies_ops.release.release import release_model
-from tendies_ops.release.report import ReleaseReport, ReplicaReport
-from tendies_ops.release.review import reject_model, review_model
-from tendies_ops.release.rollback import rollback_model
-from tendies_ops.release.versions import ModelVersions, list_versions
+from tendies_ops.release.checks.rehearsal import rehearse
+from tendies_ops.release.checks.review_candidate import reject_model, review_model
+from tendies_ops.release.list_versions import ModelVersions, list_versions
+from tendies_ops.release.release_model import release_model
+from tendies_ops.release.release_report import ReleaseReport, ReplicaReport
+from tendies_ops.release.replicas.fleet import check_servers
+from tendies_ops.release.rollback_model import rollback_model
 
 __all__ = [
     "ModelVersions",

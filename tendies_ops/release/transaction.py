@@ -14,10 +14,10 @@ from tendies_ops.errors import LockHeldError, NotNowError, ReleaseError, Stopped
 from tendies_ops.publish.history import who_am_i
 from tendies_ops.publish.layout import remove_leftovers
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
-from tendies_ops.release.before import Before
-from tendies_ops.release.fleet import Fleet
-from tendies_ops.release.journal import Journal, Phase, close_journal, enter_phase, write_journal
-from tendies_ops.release.swap import DirectorySwap, Swap, make_swap
+from tendies_ops.release.record.before import Before
+from tendies_ops.release.record.journal import Journal, Phase, close_journal, enter_phase, write_journal
+from tendies_ops.release.replicas.fleet import Fleet
+from tendies_ops.release.swap.swap import DirectorySwap, Swap, make_swap
 from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import append_history
 from tendies_ops.publish.layout import withdrawn_path
-from tendies_ops.publish.publish import is_whole
-from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.history_record import record_of_version
+from tendies_ops.publish.publish_version import is_whole
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release.record.history_record import record_of_version
 
 
 def withdraw_version(

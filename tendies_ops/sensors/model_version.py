@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from tendies_ops.errors import LoadFailedError, ModelServerError, UsageError
-from tendies_ops.hooks.arguments import optional, split_list
+from tendies_ops.hooks.connection_arguments import optional, split_list
 from tendies_ops.hooks.model_server import (
     DEFAULT_CONN_ID,
     DEFAULT_POLL_INTERVAL_S,
@@ -19,7 +19,7 @@ from tendies_ops.hooks.model_server import (
     ModelServerHook,
 )
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
-from tendies_ops.triggers.model_version import FIRST_LOOK_AFTER_S, ModelVersionTrigger
+from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S, ModelVersionTrigger
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
 if TYPE_CHECKING:

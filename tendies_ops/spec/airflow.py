@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints, field_validator
 
-from tendies_ops.spec.base import SpecPart
 from tendies_ops.spec.cron import require_cron
+from tendies_ops.spec.strict_model import SpecPart
 
 #: Airflow refuses longer ones, and the whole DAG file with them.
 Tag = Annotated[str, StringConstraints(max_length=100)]

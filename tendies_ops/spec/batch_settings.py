@@ -21,7 +21,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.strict_model import SpecPart
 
 SizePolicy = Literal["fit", "pad", "crop", "tile"]
 OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
-from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.strict_model import SpecPart
 
 #: What a request may call an input.
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")

@@ -8,12 +8,12 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, StringConstraints
 
 from tendies_ops.spec.airflow import AirflowSpec
-from tendies_ops.spec.base import SpecPart
 from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.contract import Contract
 from tendies_ops.spec.optimize import OptimizeSpec
 from tendies_ops.spec.release import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
+from tendies_ops.spec.strict_model import SpecPart
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 

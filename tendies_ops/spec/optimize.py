@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 
-from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.strict_model import SpecPart
 
 RewriteName = Literal["fold", "affine", "bfloat16", "float16", "reflect_pad", "int8_weights"]
 #: Every rewrite, in the order in which they are applied.

@@ -17,8 +17,8 @@ from pydantic import (
     field_validator,
 )
 
-from tendies_ops.spec.base import SpecPart
 from tendies_ops.spec.idle_window import IdleWindow
+from tendies_ops.spec.strict_model import SpecPart
 
 
 class GateSpec(SpecPart):

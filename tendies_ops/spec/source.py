@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tendies_ops.spec.base import SpecPart
+from tendies_ops.spec.strict_model import SpecPart
 
 SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
 

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
-from tendies_ops.inference.ledger import exact_path
+from tendies_ops.inference.ledger.ledger import exact_path
 from tendies_ops.web.ledger_index import LedgerIndex
 from tendies_ops.web.ledger_places import Query
 from tendies_ops.web.remote_files import RemoteFiles

@@ -22,8 +22,8 @@ import orjson
 from tendies_ops.errors import TendiesError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.files.object_store import ObjectStore
-from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER
-from tendies_ops.inference.ledger_segments import ended
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
+from tendies_ops.inference.ledger.segments import ended
 from tendies_ops.web.remote_files import ObjectStores
 from tendies_ops.web.safety import RUN_ID
 

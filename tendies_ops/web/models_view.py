@@ -10,7 +10,7 @@ from tendies_ops.errors import PublishError
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import Manifest, read_manifest
 from tendies_ops.spec.manifest import ParityEntry

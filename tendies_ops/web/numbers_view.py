@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tendies_ops.inference.outcomes import PictureError
+from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.results.detections import Detection, read_detections
 from tendies_ops.inference.results.table import describe_outputs
 from tendies_ops.spec.manifest import GoldenEntry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER, exact_path
 from tendies_ops.web import numbers_view
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.ledger_index import LedgerIndexes, LedgerLine

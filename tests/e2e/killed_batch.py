@@ -20,7 +20,8 @@ import time
 from typing import Any
 
 from tendies_ops.errors import TendiesError
-from tendies_ops.inference import BatchOptions, pacing, run_batch
+from tendies_ops.inference import BatchOptions, run_batch
+from tendies_ops.inference.requests import pacer as pacing
 
 
 def _work(options: dict[str, Any]) -> None:

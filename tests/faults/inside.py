@@ -215,7 +215,7 @@ def _lock_timeout(*, after_s: float) -> None:
 
 def _predict_timeout(*, after_s: float) -> None:
     """Wait less long for a golden image: a minute in earnest."""
-    from tendies_ops.release.fleet import Fleet
+    from tendies_ops.release.replicas.fleet import Fleet
 
     _change_default(Fleet.__init__, "predict_timeout_s", after_s)
 

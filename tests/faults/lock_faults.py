@@ -19,7 +19,7 @@ def dead_process(world: World, operation: Operation, _point: int) -> Injection:
     """A process that held every lock there is, and is gone."""
 
     def before() -> None:
-        held = {"publish/": "publish/history.py", "inference/": "inference/planning.py"}
+        held = {"publish/": "publish/history.py", "inference/": "inference/plan.py"}
         kill = {"kind": "at_line", "number": 1, "parts": [held[operation.parts[0]]]}
         assert world.tendies(*operation.command(world), faults=(kill,)).killed
 

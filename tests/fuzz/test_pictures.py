@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tendies_ops.compare import compare_pixels
 from tendies_ops.errors import BadAnswerError
+from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.outcomes import PictureError
-from tendies_ops.inference.preparing import prepare
-from tendies_ops.inference.provenance import add_provenance, read_provenance
-from tendies_ops.inference.sniffing import identify, read_header
+from tendies_ops.inference.picture.header import identify, read_header
+from tendies_ops.inference.picture.prepare import prepare
+from tendies_ops.inference.results.provenance import add_provenance, read_provenance
 from tests.fuzz.garbage import mutated
 from tests.support.sample_pictures import decoded, encoded, noise
 

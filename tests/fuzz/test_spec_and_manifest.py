@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tendies_ops.errors import PublishError, SpecError
-from tendies_ops.release.golden import read_golden
-from tendies_ops.release.preflight import check_promises
+from tendies_ops.release.checks.preconditions import check_promises
+from tendies_ops.release.replicas.golden_images import read_golden
 from tendies_ops.spec import ModelSpec, load_spec, read_manifest
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, verify_files
 from tests.fuzz.garbage import json_values, mutated, replaced

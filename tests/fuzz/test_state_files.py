@@ -12,16 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tendies_ops.errors import ReleaseError, UsageError
-from tendies_ops.inference.ledger import Ledger, RunStamp, encode_record, exact_path, make_record
-from tendies_ops.inference.outcomes import Found, Outcome
-from tendies_ops.inference.planning import Plan
+from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, encode_record, exact_path, make_record
+from tendies_ops.inference.ledger.outcomes import Found, Outcome
+from tendies_ops.inference.plan import Plan
 from tendies_ops.publish.history import HistoryRecord, append_history, read_history
 from tendies_ops.publish.leases import live_leases
 from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.publish.owner import Owner
-from tendies_ops.release.journal import Journal, read_journal
-from tendies_ops.release.memory import read_factor
-from tendies_ops.release.model_config.entry import change_entry, read_entry
+from tendies_ops.release.checks.memory import read_factor
+from tendies_ops.release.record.journal import Journal, read_journal
+from tendies_ops.release.swap.model_config.entry import change_entry, read_entry
 from tests.fuzz.garbage import json_values, mutated, replaced
 
 STAMP = RunStamp("run", "m", 1, "sha256:1", "sha256:2")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tendies_ops.errors import PublishError
 from tendies_ops.publish.layout import list_withdrawn, withdrawn_path
 from tendies_ops.publish.retention import versions_to_remove
-from tendies_ops.publish.versions import list_version_dirs, next_version, parse_version
+from tendies_ops.publish.version_dirs import list_version_dirs, next_version, parse_version
 
 INT64 = range(-(2**63), 2**63)
 NUMBERS = st.integers(-(2**65), 2**65)

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from tendies_ops.publish.layout import STATE_DIRECTORY
-from tendies_ops.release.journal import read_journal
+from tendies_ops.release.record.journal import read_journal
 
 _SPARED_EVERY = 8  #: one round in so many is left alone, to see how long the work takes by now
 

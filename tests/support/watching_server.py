@@ -20,7 +20,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tests.support.candidates import MODEL_NAME, answer_to, make_candidate, picture
 from tests.support.canned_server import Answer, CannedServer, Request, error_answer, predictions_answer, sent_files
 

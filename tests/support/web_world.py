@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from tendies_ops.files import digest_bytes, digest_of_digests
-from tendies_ops.inference.ledger import LEDGER_NAME, STATE_FOLDER, RunStamp, encode_record, make_record
-from tendies_ops.inference.outcomes import FailureKind, Found, Outcome
-from tendies_ops.inference.report import BatchProgress, BatchReport
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER, RunStamp, encode_record, make_record
+from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome
+from tendies_ops.inference.report.batch_report import BatchProgress, BatchReport
 from tendies_ops.publish.history import Event, HistoryRecord, append_history
 from tendies_ops.publish.layout import review_directory
 from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files, read_manifest

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.spec import load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
 from tests.support.airflow_home import REPOSITORY

@@ -14,7 +14,7 @@ import pytest
 from tendies_ops.inference import BatchProgress
 from tendies_ops.operators.assets import batch_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
-from tendies_ops.operators.progress import ProgressStore, describe_progress
+from tendies_ops.operators.progress_store import ProgressStore, describe_progress
 from tests.support.airflow_runs import run_task, task_state
 from tests.support.candidates import MODEL_NAME, picture, shift
 from tests.support.watching_server import WatchingServer, pictures_to_shift

@@ -16,13 +16,13 @@ from airflow.sdk import DAG, BaseOperator, ExceptionRetryPolicy, RetryAction
 from tendies_ops import errors
 from tendies_ops.errors import StoppedError, TendiesError, UsageError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY
-from tendies_ops.operators.base import TendiesOperator
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator, remove_old_exports
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ApproveReleaseOperator, ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import BatchShardOperator, batch_inference_group
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.stop_flag import StopFlag
 

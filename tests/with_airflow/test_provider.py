@@ -86,7 +86,7 @@ def test_the_plugin_is_registered_once_however_it_was_installed(
     [
         pytest.param("import airflow.sdk.plugins_manager as m; BEFORE; m._get_plugins()", id="plugin"),
         pytest.param("import airflow.triggers.base; BEFORE; import tendies_ops.triggers.checkpoint", id="triggerer"),
-        pytest.param("import airflow.triggers.base; BEFORE; import tendies_ops.triggers.model_version", id="sensor"),
+        pytest.param("import airflow.triggers.base; BEFORE; import tendies_ops.triggers.version_serves", id="sensor"),
         pytest.param("import airflow.providers_manager; BEFORE; import tendies_ops.provider", id="provider"),
     ],
 )

@@ -16,7 +16,7 @@ from tendies_ops.operators import arrivals, assets
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.metrics import METRICS
-from tendies_ops.operators.progress import ProgressStore
+from tendies_ops.operators.progress_store import ProgressStore
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator

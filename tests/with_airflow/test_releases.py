@@ -19,12 +19,12 @@ from tendies_ops.operators.assets import model_asset
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release.journal import read_journal
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release.record.journal import read_journal
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.triggers import leases
-from tendies_ops.triggers.leases import LeasesEndTrigger
+from tendies_ops.triggers import leases_end as leases
+from tendies_ops.triggers.leases_end import LeasesEndTrigger
 from tests.support.airflow_runs import connection_json, run_task
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.canned_server import Answer, Request, error_answer

@@ -19,11 +19,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.hooks.model_server import ModelServerHook
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.triggers import checkpoint, leases, model_version
+from tendies_ops.triggers import checkpoint
+from tendies_ops.triggers import leases_end as leases
+from tendies_ops.triggers import version_serves as model_version
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, find_checkpoints
-from tendies_ops.triggers.leases import LeasesEndTrigger
-from tendies_ops.triggers.model_version import ModelVersionTrigger
+from tendies_ops.triggers.leases_end import LeasesEndTrigger
+from tendies_ops.triggers.version_serves import ModelVersionTrigger
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.watching_server import WatchingServer
 from tests.unit.triggers.test_checkpoint_watch import write_checkpoint

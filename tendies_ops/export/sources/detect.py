@@ -31,8 +31,8 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
     """
     Open whatever ``source.checkpoint`` is.
 
-    :raises TendiesError: it cannot be opened. :func:`~tendies_ops.export.preflight.check_inputs` has looked whether it
-        is there at all.
+    :raises TendiesError: it cannot be opened. :func:`~tendies_ops.export.source_checks.check_inputs` has
+        checked that it is there at all.
     """
     path = source.checkpoint
     kind = source.kind or detect_kind(path)

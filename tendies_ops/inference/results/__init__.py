@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tendies_ops.inference.results.answers import Answers, describe_answers
-from tendies_ops.inference.results.making import ResultFile, ResultMaker
+from tendies_ops.inference.results.make_results import ResultFile, ResultMaker
+from tendies_ops.inference.results.outputs import Answers, describe_answers
 
 __all__ = ["Answers", "ResultFile", "ResultMaker", "describe_answers"]

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tendies_ops.inference.outcomes import PictureError
-from tendies_ops.inference.sizing import Window
+from tendies_ops.inference.ledger.outcomes import PictureError
+from tendies_ops.inference.picture.resize import Window
 
 _SAME_OBJECT_IOU = 0.5  # boxes of two tiles that share more than this are one object
 

@@ -21,9 +21,9 @@ from typing import Any
 import orjson
 
 from tendies_ops.errors import OutputFolderError
-from tendies_ops.inference.outcomes import Outcome
-from tendies_ops.inference.results.answers import Answers
-from tendies_ops.inference.storage import Output
+from tendies_ops.inference.ledger.outcomes import Outcome
+from tendies_ops.inference.results.outputs import Answers
+from tendies_ops.inference.storage.local import Output
 
 TABLE_NAME = "scores.csv"
 _SCORES, _CLASSES = "scores", "classes"  # of `tendies export`; with several outputs `<name>_scores`, `<name>_classes`

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tendies_ops.web.routes import airflow, candidates, models, runs, static
+from tendies_ops.web.routes import airflow_tabs as airflow
+from tendies_ops.web.routes import candidates, models, runs, static
 
 ALL = (
     static.router,

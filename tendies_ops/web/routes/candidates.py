@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from tendies_ops.web import models_view
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
-from tendies_ops.web.candidates import Candidate, find_candidate, read_review
+from tendies_ops.web.candidates_view import Candidate, find_candidate, read_review
 from tendies_ops.web.compare_view import compare_rows
-from tendies_ops.web.golden import golden_path
+from tendies_ops.web.golden_pictures import golden_path
 from tendies_ops.web.pages import render
 from tendies_ops.web.picture_answer import PictureDep, Side
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web import models_view, runs_view
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
-from tendies_ops.web.candidates import list_candidates
+from tendies_ops.web.candidates_view import list_candidates
 from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import golden_path, sheet_path, version_path
+from tendies_ops.web.golden_pictures import golden_path, sheet_path, version_path
 from tendies_ops.web.known import KnownModel
 from tendies_ops.web.pages import render
 from tendies_ops.web.picture_answer import PictureDep, Side

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
-from tendies_ops.inference.ledger import exact_path
+from tendies_ops.inference.ledger.ledger import exact_path
 from tendies_ops.web import runs_view
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.downloads import begun, ledger_lines, zip_of_results

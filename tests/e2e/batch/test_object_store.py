@@ -14,7 +14,8 @@ import s3fs
 
 from tendies_ops.errors import InputFolderError, OutputFolderError
 from tendies_ops.files.object_store import ObjectStore
-from tendies_ops.inference import BatchOptions, BatchReport, remote_lease, run_batch
+from tendies_ops.inference import BatchOptions, BatchReport, run_batch
+from tendies_ops.inference.storage import bucket_lease as remote_lease
 from tests.support.canned_server import CannedModel, CannedServer
 from tests.support.s3_server import AT_ONCE, PASSING, S3, s3_server
 from tests.support.sample_pictures import inverted, png

@@ -18,8 +18,8 @@ from tendies_ops.errors import (
     VersionGoneError,
     WrongContractError,
 )
-from tendies_ops.inference import pacing
-from tendies_ops.inference.storage import LocalOutput
+from tendies_ops.inference.requests import pacer as pacing
+from tendies_ops.inference.storage.local import LocalOutput
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import (
     Answer,

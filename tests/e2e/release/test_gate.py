@@ -15,7 +15,7 @@ from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import review_directory
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.release import reject_model, release_model, review_model
-from tendies_ops.release.attempt import swap_breaches
+from tendies_ops.release.forward.attempt import swap_breaches
 from tendies_ops.spec import ReleaseSpec, read_manifest
 from tendies_ops.spec.release import GateSpec, SwapLimits
 from tests.support.candidates import make_candidate, picture, shift, write_manifest

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.release import release_model
-from tendies_ops.release.journal import read_journal
-from tendies_ops.release.model_config import read_entry
+from tendies_ops.release.record.journal import read_journal
+from tendies_ops.release.swap.model_config import read_entry
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions

@@ -15,8 +15,9 @@ import pytest
 from tendies_ops.errors import LoadFailedError, ReleaseError, StoppedError
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.publish.stage import tree_size_bytes
-from tendies_ops.release import memory, release_model
-from tendies_ops.release.memory import free_bytes, read_factor, remember_factor
+from tendies_ops.release import release_model
+from tendies_ops.release.checks import memory
+from tendies_ops.release.checks.memory import free_bytes, read_factor, remember_factor
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions
@@ -141,7 +142,7 @@ def test_a_release_killed_while_nothing_was_loaded_is_put_in_order_by_the_next(
 ) -> None:
     script = (
         "import os, sys; from pathlib import Path; from tendies_ops.spec import ReleaseSpec; "
-        "import tendies_ops.release.candidate as c; from tendies_ops.release import release_model\n"
+        "import tendies_ops.release.forward.find_candidate as c; from tendies_ops.release import release_model\n"
         "c.make_visible = lambda *_, **__: os.kill(os.getpid(), 9)\n"
         "release_model(Path(sys.argv[1]), Path(sys.argv[2]), [sys.argv[3]], options=ReleaseSpec(memory='unload_first'))"
     )

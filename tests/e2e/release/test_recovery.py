@@ -15,7 +15,7 @@ from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release import release_model, rollback_model
-from tendies_ops.release.journal import read_journal
+from tendies_ops.release.record.journal import read_journal
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions

@@ -14,7 +14,7 @@ import pytest
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError
 from tendies_ops.release import release_model
-from tendies_ops.release.rehearsal import rehearse
+from tendies_ops.release.checks.rehearsal import rehearse
 from tendies_ops.spec import ReleaseSpec
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
@@ -60,7 +60,8 @@ def test_a_good_version_passes_and_leaves_no_process(tmp_path: Path) -> None:
 def test_its_server_ends_when_whoever_rehearses_is_killed(tmp_path: Path) -> None:
     candidate = make_candidate(tmp_path / "slow", load_s=60)
     script = (
-        "from functools import partial; from pathlib import Path; from tendies_ops.release.rehearsal import rehearse; "
+        "from functools import partial; from pathlib import Path; "
+        "from tendies_ops.release.checks.rehearsal import rehearse; "
         f"rehearse(Path({str(candidate)!r}), program=('-m', 'tests.support.shift_servable', '--until_stdin_ends'))"
     )
     rehearsing = psutil.Popen([sys.executable, "-c", script])
@@ -101,7 +102,7 @@ def test_a_port_that_somebody_else_took_is_no_fault_of_the_version(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1], free_port()]
-        monkeypatch.setattr("tendies_ops.release.rehearsal._free_port", lambda: ports.pop(0))
+        monkeypatch.setattr("tendies_ops.release.checks.rehearsal._free_port", lambda: ports.pop(0))
 
         in_rehearsal(make_candidate(tmp_path / "good"), timeout_s=30.0)
 

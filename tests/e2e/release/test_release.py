@@ -9,8 +9,9 @@ import pytest
 
 from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
 from tendies_ops.files import write_text_atomically
-from tendies_ops.publish.versions import list_version_dirs
-from tendies_ops.release import journal, list_versions, release_model, rollback_model
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release import list_versions, release_model, rollback_model
+from tendies_ops.release.record import journal
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import make_candidate
 from tests.support.watching_server import WatchingServer

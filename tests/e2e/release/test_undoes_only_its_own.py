@@ -12,7 +12,7 @@ from tendies_ops.publish import publish_version
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.release import reject_model, release_model, rollback_model
-from tendies_ops.release.journal import read_journal
+from tendies_ops.release.record.journal import read_journal
 from tendies_ops.spec import ReleaseSpec
 from tendies_ops.spec.release import SwapLimits
 from tests.e2e.release.test_recovery import killed

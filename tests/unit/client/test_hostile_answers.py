@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.client.model_server import MAX_STATUS_BYTES
+from tendies_ops.client.rest_client import MAX_STATUS_BYTES
 from tendies_ops.errors import (
     BadAnswerError,
     ModelServerError,

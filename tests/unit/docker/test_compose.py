@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from tendies_ops.release.model_config import read_entry
+from tendies_ops.release.swap.model_config import read_entry
 from tendies_ops.server.flags import parse_flags
 from tendies_ops.spec import load_indexed_specs
 from tests.support import containers

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tendies_ops.inference import coordinator
+from tendies_ops.inference.requests import coordinator
 from tests.support.batch_bench import bench, make_bench
 
 __all__ = ["bench", "make_bench"]  # fixtures

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tendies_ops.errors import InputFolderError
 from tendies_ops.inference import BatchProgress, run_batch
-from tendies_ops.inference.provenance import read_provenance
+from tendies_ops.inference.results.provenance import read_provenance
 from tests.support.batch_bench import Bench, counts
 from tests.support.canned_server import Request
 from tests.support.sample_pictures import decoded, encoded, folder_of_pngs, inverted, noise, png

@@ -10,7 +10,7 @@ import pytest
 from tendies_ops.errors import (
     StoppedError,
 )
-from tendies_ops.inference import coordinator
+from tendies_ops.inference.requests import coordinator
 from tests.support.batch_bench import Bench, counts
 from tests.support.canned_server import Answer, Request
 from tests.support.sample_pictures import folder_of_pngs, inverted, png

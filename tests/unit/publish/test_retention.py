@@ -15,7 +15,7 @@ from tendies_ops.publish.history import HistoryRecord, append_history
 from tendies_ops.publish.leases import EXPIRES_AFTER_S, hold_lease, live_leases, remove_dead_leases
 from tendies_ops.publish.owner import Owner
 from tendies_ops.publish.retention import apply_retention, versions_to_remove
-from tendies_ops.publish.versions import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tests.support.candidates import make_candidate
 
 

@@ -18,7 +18,7 @@ from tendies_ops.publish.history import Event, HistoryRecord, append_history
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
 from tendies_ops.publish.lock import lock_base_path, read_lock
 from tendies_ops.publish.unproved import Unproved, read_unproved
-from tendies_ops.release.journal import Journal, Phase, write_journal
+from tendies_ops.release.record.journal import Journal, Phase, write_journal
 
 JOURNAL = Journal("available", "m", "sha256:2", 2, 1, ("http://127.0.0.1:8501",), "2026-11-30T00:00:00+00:00")
 DOUBTFUL = {"staged", "loading", "available", "withdrawing"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import StoppedError
-from tendies_ops.release.journal import Phase
+from tendies_ops.release.record.journal import Phase
 from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.spec import ReleaseSpec, read_manifest
 from tests.support.candidates import make_candidate

@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from tendies_ops.files.object_store import ObjectStore
-from tendies_ops.inference.ledger_segments import LedgerSegments
+from tendies_ops.inference.ledger.segments import LedgerSegments
 from tendies_ops.web.downloads import zip_of_results
 from tendies_ops.web.known import Catalogues, KnownModel
 from tendies_ops.web.ledger_index import LedgerIndexes

@@ -9,10 +9,10 @@ import pytest
 
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import read_manifest
-from tendies_ops.web.candidates import find_candidate, list_candidates, read_review
+from tendies_ops.web.candidates_view import find_candidate, list_candidates, read_review
 from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden import golden_path
+from tendies_ops.web.golden_pictures import golden_path
 from tendies_ops.web.known import Catalogues, KnownModel, Location
 from tendies_ops.web.ledger_index import LedgerLine
 from tendies_ops.web.models_view import ModelPicture, read_model

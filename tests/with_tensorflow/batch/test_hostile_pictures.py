@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from tendies_ops.inference.ledger.outcomes import PictureError
+from tendies_ops.inference.listing.other_files import has_other_extension
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.other_files import has_other_extension
-from tendies_ops.inference.outcomes import PictureError
-from tendies_ops.inference.preparing import prepare
+from tendies_ops.inference.picture.prepare import prepare
 from tests.support.model_server import RunningServer, start_model_server
 from tests.support.real_shift import make_export
 from tests.support.sample_pictures import encoded, noise, png

@@ -14,7 +14,7 @@ import tests.with_tensorflow.export.broken_contracts
 import tests.with_tensorflow.export.broken_graphs
 import tests.with_tensorflow.export.broken_specs  # noqa: F401  # the four add their cases
 from tendies_ops.errors import TendiesError
-from tendies_ops.export.preflight import check_inputs
+from tendies_ops.export.source_checks import check_inputs
 from tendies_ops.spec import load_spec
 from tests.with_tensorflow.export.broken_inputs import CASES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tendies_ops.export.optimize.contact_sheet import MAGNIFICATION, write_sheet
+from tendies_ops.export.optimize.variants_sheet import MAGNIFICATION, write_sheet
 from tests.support.candidates import to_png
 
 

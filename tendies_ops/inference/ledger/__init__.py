@@ -1,0 +1,1 @@
+"""Decide what is recorded about each picture, and read it back."""

@@ -1,0 +1,1 @@
+"""Decide which files of the input are pictures of a run, and in which order."""

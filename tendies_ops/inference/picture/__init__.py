@@ -1,0 +1,1 @@
+"""Decide how one picture file becomes the files that are sent, and back. No I/O."""

@@ -1,0 +1,96 @@
+"""Which pictures are done again: the new, the changed, and all when the model or the options changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, exact_outputs
+from tendies_ops.inference.ledger.outcomes import LASTING_KINDS, FailureKind, Found, Outcome
+from tendies_ops.inference.storage.local import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """
+    One file of the listing, and what the ledger says about it.
+
+    ``skip``: nothing to do. ``again``: it failed for a reason that lasts, and nothing has changed. ``compare``: its
+    time or size is another; done only if its content is. ``do``: everything else.
+    """
+
+    found: Found
+    step: Literal["do", "compare", "skip", "again"]
+    attempt: int = 1
+    known_digest: str = ""  #: of the content that the ledger knows
+    known_outputs: tuple[str, ...] = ()  #: its result by the ledger, where it is still there
+    kind: FailureKind | None = None
+    reason: str = ""
+    known_output_digest: str = ""
+    known_output_bytes: int = 0  #: of the file of that result
+    known_output_ns: int = 0  #: when that file was written
+
+    @property
+    def settled(self) -> Outcome | None:
+        """Its outcome, when nobody needs to look at the file."""
+        if self.step == "skip":
+            output, *further = self.known_outputs
+            return Outcome(self.found, "skipped", output=output, further_outputs=tuple(further))
+        return Outcome(self.found, "failed", self.kind, self.reason) if self.step == "again" else None
+
+
+class Plan:
+    """Holds the listing against the ledger."""
+
+    def __init__(self, ledger: Ledger, stamp: RunStamp, output: Output, *, retry_failed: bool) -> None:
+        self._ledger = ledger
+        self._stamp = stamp
+        self._output = output
+        self._retry_failed = retry_failed
+
+    def decide(self, found: Found) -> Todo:
+        """What is to be done with one file."""
+        record = self._ledger.newest(found.path)
+        if record is None:
+            return Todo(found, "do")
+        attempt = int(record["attempt"]) + 1
+        outputs = exact_outputs(record)
+        if found.problem or not self._same_work(record):
+            own = outputs if self._results_are_there(record, outputs) else ()
+            return Todo(found, "do", attempt, known_outputs=own)
+        unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
+        if record["outcome"] == "failed":
+            return self._after_failure(found, record, attempt, unchanged=unchanged)
+        if not self._results_are_there(record, outputs):
+            return Todo(found, "do", attempt)  # whatever is there by that name now is not its to replace
+        step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
+        return Todo(
+            found,
+            step,
+            attempt,
+            record["input_digest"] or "",
+            outputs,
+            known_output_digest=record["output_digest"] or "",
+            known_output_bytes=record.get("output_size_bytes") or 0,
+            known_output_ns=record.get("output_modified_ns") or 0,
+        )
+
+    def _results_are_there(self, record: dict[str, Any], outputs: tuple[str, ...]) -> bool:
+        if not outputs or not all(map(self._output.size_of, outputs[1:])):
+            return False
+        size_bytes, written_ns = record.get("output_size_bytes"), record.get("output_modified_ns")
+        digest = record["output_digest"]
+        return self._output.holds(outputs[0], size_bytes=size_bytes, modified_ns=written_ns, digest=digest)
+
+    def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
+        if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:
+            return Todo(found, "do", attempt)
+        return Todo(found, "again", attempt, kind=record["kind"], reason=record["reason"] or "")
+
+    def _same_work(self, record: dict[str, Any]) -> bool:
+        stamp = self._stamp
+        if record["model_name"] != stamp.model_name or record["options_digest"] != stamp.options_digest:
+            return False
+        if record["model_digest"] and stamp.model_digest:
+            return bool(record["model_digest"] == stamp.model_digest)
+        return bool(record["version"] == stamp.version)  # a published number never changes its content

@@ -1,0 +1,131 @@
+"""Making an output again from what is written in it, and saying whether it is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import InputFolderError, UsageError
+from tendies_ops.files import digest_bytes
+from tendies_ops.inference.ledger.outcomes import Found, PictureError
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.picture.prepare import open_upright, prepare
+from tendies_ops.inference.requests.packer import Picture
+from tendies_ops.inference.results import Answers, ResultMaker
+from tendies_ops.inference.results.provenance import KEYWORD, read_provenance
+
+_PARTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How the result that was made again compares with the one that was given."""
+
+    verdict: Literal["exact", "within tolerance", "different"]
+    max_abs: float  #: largest difference of a channel, of 255; of numbers, of their share
+    mean_abs: float
+    facts: dict[str, Any]  #: what the picture says about itself
+
+
+def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: float = 2.0) -> Replay:
+    """
+    Make ``result`` again and compare the pixels, or the numbers of a JSON result.
+
+    :param result: an output with provenance.
+    :param source: the picture that it was made from, or the input folder of the run.
+    :param tolerance: largest difference that still counts as the same, of 255.
+    :raises UsageError: there is no provenance in ``result``, or ``source`` is another picture than the one named there.
+    :raises InputFolderError: a file cannot be read.
+    :raises VersionGoneError: the version that made it is not served.
+    """
+    data = _read(result)
+    facts = read_provenance(data)
+    if facts is None:
+        raise UsageError(
+            f"{result} does not say what made it: it was written without provenance, or by something else."
+        )
+    picture = _read(source / facts["input"] if source.is_dir() else source)
+    if digest_bytes(picture) != facts["input_digest"]:
+        raise UsageError(f"{source} is not the picture that {result} was made from: its content has another digest.")
+    max_abs, mean_abs = _difference(data, _made_again(picture, facts, client, result))
+    if max_abs == 0:
+        return Replay("exact", 0.0, 0.0, facts)
+    return Replay("within tolerance" if max_abs <= tolerance else "different", max_abs, mean_abs, facts)
+
+
+def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient, result: Path) -> bytes:
+    """The file that stands for ``result`` among those that a run would write now."""
+    options = BatchOptions(
+        input="", output="", model_name=facts["model_name"], servers=(client.base_url,), **facts["options"]
+    )
+    answers = Answers.from_facts(facts)
+    try:
+        prepared = prepare(picture, options if answers.kind == "picture" else options.replaced(animated="first"))
+        rows: list[Any] = []
+        for at in range(0, len(prepared.parts), _PARTS_AT_ONCE):
+            rows += _predict(prepared.parts[at : at + _PARTS_AT_ONCE], facts, client, answers)
+        found = Found(facts["input"], len(picture), 0, "again")
+        again = Picture(found, 1, "", prepared.finish, rows, 0, windows=prepared.windows)
+        maker = ResultMaker(answers, options.replaced(provenance=False), {})
+        files = maker.make(again, rows, lambda: open_upright(picture, options))
+    except PictureError as error:
+        raise InputFolderError(f"The picture cannot be done again: {error.reason}.") from error
+    of_its_kind = [file for file in files if file.path.endswith(result.suffix)] or files
+    folders = [file for file in of_its_kind if file.path.split("/")[0] in result.parts]
+    return (folders or of_its_kind)[0].data
+
+
+def _predict(files: list[bytes], facts: dict[str, Any], client: ModelServerClient, answers: Answers) -> list[Any]:
+    if answers.kind == "picture":
+        return list(client.predict_files(facts["model_name"], files, version=facts["version"]))
+    rows = client.predict_rows(facts["model_name"], files, version=facts["version"])
+    return [answers.row(row) for row in rows]
+
+
+def _difference(data: bytes, again: bytes) -> tuple[float, float]:
+    """
+    Largest and mean difference, of 255: of two pictures' channels, or of two JSON results' numbers.
+
+    A number differs by its share of itself, or of 1 where it is smaller than that. Other words, more or fewer numbers
+    or frames, or another size, differ by 255.
+    """
+    if not data.startswith(b"{"):
+        return _difference_of_frames(data, again)
+    first, second = (list(_numbers({**orjson.loads(text), KEYWORD: None})) for text in (data, again))
+    if [path for path, _ in first] != [path for path, _ in second]:
+        return 255.0, 255.0
+    shares = [abs(a - b) / max(1.0, abs(a), abs(b)) for (_, a), (_, b) in zip(first, second, strict=True)]
+    return 255.0 * max(shares, default=0.0), 255.0 * sum(shares) / max(1, len(shares))
+
+
+def _difference_of_frames(data: bytes, again: bytes) -> tuple[float, float]:
+    from tendies_ops.compare import compare_frames  # brings NumPy, which most commands do without
+
+    frames = [(255.0, 255.0) if one is None else (one.max_abs, one.mean_abs) for one in compare_frames(data, again)]
+    return max(max_abs for max_abs, _ in frames), sum(mean_abs for _, mean_abs in frames) / len(frames)
+
+
+def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a document and where it stands; a word is part of its place."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _numbers(inner, f"{path}/{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _numbers(inner, f"{path}/{index}")
+    elif isinstance(value, int | float):
+        yield path, float(value)
+    else:
+        yield f"{path}={value}", 0.0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputFolderError(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,301 @@
+"""What the worker threads do with one chunk of files, one request, one picture."""
+
+from __future__ import annotations
+
+import functools
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from tendies_ops import __version__
+from tendies_ops.errors import ModelServerError, RequestRefusedError, ServerSickError, VersionGoneError
+from tendies_ops.files import digest_bytes
+from tendies_ops.inference.ledger.ledger import RunStamp
+from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, PictureError
+from tendies_ops.inference.listing.other_files import has_other_extension, is_unfinished
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.picture.header import identify
+from tendies_ops.inference.picture.prepare import encode_png, open_upright, prepare
+from tendies_ops.inference.plan import Todo
+from tendies_ops.inference.requests.packer import Part, Picture, Request
+from tendies_ops.inference.requests.replica import Replica
+from tendies_ops.inference.requests.threads import Turns
+from tendies_ops.inference.results import Answers, ResultMaker
+from tendies_ops.inference.results.outputs import check_picture
+from tendies_ops.inference.storage.local import Input, Output
+
+# What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
+#: Names that TensorFlow adds to its messages, which say nothing to anyone without the graph.
+_GRAPH_NODES = re.compile(r"\s*(?:\[\[)?\{\{\w+ [^}]*\}\}(?:\]\])?")
+_BYTES_HELD_PER_BYTE = 2.4
+BYTES_HELD_PER_PIXEL = 7.2
+# The largest answer that is read: some in any case, and for each pixel that was sent a picture four times as high and
+# wide that does not compress, or a hundred numbers in JSON.
+_ANSWER_BYTES = 32 << 20
+_ANSWER_BYTES_PER_PIXEL = {False: 128, True: 1024}
+
+
+@dataclass(slots=True)
+class PreparedChunk:
+    """Some files of the listing, read and prepared, in order."""
+
+    number: int
+    reserved_bytes: int
+    ready: list[tuple[Picture, list[Part]]] = field(default_factory=list)
+    settled: list[tuple[Outcome, int]] = field(default_factory=list)  #: outcomes that need no server, with the attempt
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A harmless picture: its answer tells a bad picture from a sick server."""
+
+    file: bytes
+    megapixels: float
+
+
+@dataclass(slots=True)
+class Answered:
+    """What came of one request."""
+
+    replica: Replica
+    request: Request
+    error: ModelServerError | None = None
+    proof_failed: bool = False  #: the harmless request before or after it failed, so it says nothing
+    proved: bool = False  #: the harmless request before or after it was answered
+    answers: list[Any] = field(default_factory=list)  #: whole files, or outputs by name
+    milliseconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Finished:
+    """Some pictures whose parts were all answered have their outcomes."""
+
+    outcomes: list[tuple[Outcome, Picture]]
+
+
+class Exchange:
+    """The parts of a run that block. Holds nothing that changes, so every thread may use it."""
+
+    def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output, answers: Answers) -> None:
+        self.options = options
+        self.stamp = stamp
+        self.answers = answers
+        self._source = source
+        self._target = target
+        self._turns = Turns(together=source.is_far or target.is_far)
+        height, width = options.size or (64, 64)
+        self.control = Control(control_picture((height, width)), height * width / 1e6)
+        # Numbers are of a still picture: its first frame.
+        self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
+        facts = {
+            "model_name": stamp.model_name,
+            "version": stamp.version,
+            "model_digest": stamp.model_digest,
+            "options_digest": stamp.options_digest,
+            "options": options.digested(),
+            "tendies": __version__,
+            **answers.facts(),
+        }
+        self._results = ResultMaker(answers, options, facts)
+
+    def read_ahead(self, chunk: Sequence[Todo]) -> None:
+        """Begin to read some files, where reading is waiting; they must be prepared next."""
+        self._source.read_ahead(todo.found.path for todo in chunk if self._is_read_whole(todo.found))
+
+    def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
+        """Read and prepare some files."""
+        work = functools.partial(self._prepare_chunk, number, chunk, reserved_bytes)
+        return self._turns.take("prepare", len(chunk), work)
+
+    def _prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
+        result = PreparedChunk(number, reserved_bytes)
+        for todo in chunk:
+            try:
+                self._prepare_one(todo, result)
+            except PictureError as error:  # noqa: PERF203 # one bad file costs one file
+                if error.kind == "not_an_image" and has_other_extension(todo.found.path):
+                    result.ignored += 1
+                else:
+                    result.settled.append((_failed(todo.found, error), todo.attempt))
+        return result
+
+    def ask(self, replica: Replica, request: Request, control: Control) -> Answered:
+        """
+        Send one request.
+
+        :param control: what is asked as well where the request needs a proof: before it, or where that does no harm in
+            an order that is drawn.
+        """
+        result = Answered(replica, request)
+        history = request.history
+        control_follows = history.needs_proof and history.proof_may_follow and secrets.randbits(1) == 1
+        if history.needs_proof and not control_follows and not self._ask_control(result, control):
+            return result
+        started_s = time.perf_counter()
+        try:
+            result.answers = self._predict(replica, request.files(), request.megapixels)
+        except ModelServerError as error:
+            result.error = error
+            if control_follows and isinstance(error, RequestRefusedError):
+                self._ask_control(result, control)
+            return result
+        result.milliseconds = (time.perf_counter() - started_s) * 1e3
+        return result
+
+    def _ask_control(self, result: Answered, control: Control) -> bool:
+        """Ask for something harmless; where that fails, its error is the result's."""
+        try:
+            self._predict(result.replica, [control.file], control.megapixels)
+        except ModelServerError as error:
+            result.error, result.proof_failed = error, True
+            return False
+        result.proved = True
+        return True
+
+    def finish(self, pictures: Sequence[Picture]) -> Finished:
+        """Make and write the results of pictures whose parts are all answered."""
+        work = functools.partial(self._finish_all, pictures)
+        return Finished(list(zip(self._turns.take("finish", len(pictures), work), pictures, strict=True)))
+
+    def explain_refusal(self, part: Part, kind: FailureKind, reason: str) -> Finished:
+        """Say why the model refused a file: it is damaged if it does not decode here either."""
+        return Finished(self._turns.take("explain", 1, functools.partial(self._explain, part, kind, reason)))
+
+    def _explain(self, part: Part, kind: FailureKind, reason: str) -> list[tuple[Outcome, Picture]]:
+        picture, error = part.picture, PictureError(kind, _GRAPH_NODES.sub("", reason))
+        try:
+            open_upright(part.data, self.options)
+        except PictureError as found:
+            error = found
+        return [(_failed(picture.found, error, picture.input_digest), picture)]
+
+    def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
+        return list(self._target.map(self._finish, pictures))
+
+    def _predict(self, replica: Replica, files: Sequence[bytes], megapixels: float) -> list[Any]:
+        client, stamp = replica.client, self.stamp
+        of_values = self.answers.kind != "picture"
+        max_bytes = _ANSWER_BYTES + int(megapixels * 1e6 * _ANSWER_BYTES_PER_PIXEL[of_values])
+        try:
+            if of_values:
+                rows = client.predict_rows(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
+                return [self.answers.row(row) for row in rows]
+            pictures = client.predict_files(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
+        except VersionGoneError as error:
+            self._raise_if_it_comes_back(replica, error)
+            raise
+        for picture in pictures:
+            check_picture(picture)
+        return pictures
+
+    def _raise_if_it_comes_back(self, replica: Replica, error: VersionGoneError) -> None:
+        """A server that is loading the pinned version is sick, not without it."""
+        status = replica.client.version_statuses(self.stamp.model_name).get(self.stamp.version)
+        if status is not None and (status.serves or status.loading):
+            raise ServerSickError(f"{error} (its state is {status.state})", http_status=503) from error
+
+    def _prepare_one(self, todo: Todo, result: PreparedChunk) -> None:
+        if todo.found.problem:
+            raise PictureError("unreadable", todo.found.problem)
+        data = self._read(todo.found)
+        digest = digest_bytes(data)
+        if todo.step == "compare" and digest == todo.known_digest:
+            output, *further = todo.known_outputs
+            outcome = Outcome(
+                todo.found,
+                "skipped",
+                input_digest=digest,
+                output=output,
+                output_digest=todo.known_output_digest,
+                output_size_bytes=todo.known_output_bytes,
+                output_modified_ns=todo.known_output_ns,
+                further_outputs=tuple(further),
+            )
+            result.settled.append((outcome, todo.attempt))
+            return
+        prepared = prepare(data, self._prepare_options)
+        pixels = prepared.megapixels * 1e6 * len(prepared.parts)
+        held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * BYTES_HELD_PER_PIXEL)
+        answers = [None] * len(prepared.parts)
+        picture = Picture(
+            todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_outputs, prepared.windows
+        )
+        picture.note = prepared.note
+        parts = [Part(picture, index, part, prepared.size) for index, part in enumerate(prepared.parts)]
+        result.ready.append((picture, parts))
+
+    def _read(self, found: Found) -> bytes:
+        try:
+            if is_no_picture(found, self._source):
+                raise PictureError("not_an_image", "its content is not that of a picture")
+            if found.size_bytes > self.options.max_file_bytes:
+                limit = self.options.max_file_bytes
+                raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
+            return self._source.read(found.path)
+        except OSError as error:
+            raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
+
+    def _is_read_whole(self, found: Found) -> bool:
+        too_large = found.size_bytes > self.options.max_file_bytes
+        return not (found.problem or too_large or has_other_extension(found.path))
+
+    def _finish(self, picture: Picture) -> Outcome:
+        try:
+            files = self._results.make(picture, picture.answers, functools.partial(self._reopen, picture))
+            written_ns = [self._target.write(file.path, file.data) for file in files]
+        except PictureError as error:
+            return _failed(picture.found, error, picture.input_digest)
+        except MemoryError:
+            lacking = PictureError("unwritable", "there is not enough memory to make its result")
+            return _failed(picture.found, lacking, picture.input_digest)
+        outputs = [file.path for file in files]
+        for left in picture.replaces:
+            if left not in outputs:
+                self._target.remove(left)
+        return Outcome(
+            picture.found,
+            "done",
+            input_digest=picture.input_digest,
+            output=outputs[0],
+            output_digest=digest_bytes(files[0].data),
+            output_size_bytes=len(files[0].data),
+            output_modified_ns=written_ns[0],
+            milliseconds=picture.milliseconds,
+            batch_size=picture.batch_size,
+            further_outputs=tuple(outputs[1:]),
+            note=picture.note,
+        )
+
+    def _reopen(self, picture: Picture) -> Image.Image:
+        """The picture itself once more: keeping the pixels while the server works would cost more memory than time."""
+        data = self._read(picture.found)
+        if digest_bytes(data) != picture.input_digest:
+            raise PictureError("unreadable", "it was changed while the model worked on it")
+        return open_upright(data, self.options)
+
+
+def control_picture(size: tuple[int, int]) -> bytes:
+    """A plain picture that any model takes: a grey ramp. Its answer tells a bad picture from a sick server."""
+    ramp = Image.linear_gradient("L").resize((size[1], size[0])).convert("RGB")
+    return encode_png(ramp)
+
+
+def is_no_picture(found: Found, source: Input) -> bool:
+    """
+    Return True for a file to ignore: its name and its content say that it is something else, or it is unfinished.
+
+    :raises OSError: it cannot be read.
+    """
+    if found.problem or not has_other_extension(found.path):
+        return False
+    return is_unfinished(found.path) or identify(source.read_start(found.path)) is None
+
+
+def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:
+    return Outcome(found, "failed", error.kind, error.reason, input_digest)

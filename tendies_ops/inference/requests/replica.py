@@ -1,0 +1,112 @@
+"""One server of a run: its client, how much it is given at once, and whether it is given anything."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.client.replica_health import ReplicaHealth
+from tendies_ops.errors import ModelServerError
+from tendies_ops.inference.requests.pacer import Pacer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Replica:
+    """
+    One server of the run. What happens to it is told by its methods; nothing else changes its state.
+
+    Each request that is sent is followed by exactly one of :meth:`answered`, :meth:`failed` and :meth:`returned`.
+    """
+
+    client: ModelServerClient
+    _pacer: Pacer
+    _health: ReplicaHealth = field(default_factory=ReplicaHealth)
+    images_answered: int = 0  #: pictures, or parts of pictures
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are with it."""
+        return self._pacer.in_flight
+
+    @property
+    def limit(self) -> int:
+        """Requests that it is given at once."""
+        return self._pacer.limit
+
+    @property
+    def in_rotation(self) -> bool:
+        """Whether it is given requests at all."""
+        return self._health.in_rotation
+
+    @property
+    def lacks_version(self) -> bool:
+        """Whether it answers, and does not serve the version that is wanted."""
+        return self._health.lacks_version
+
+    def start_with(self, limit: int) -> None:
+        """Give it so many requests at once at first, or a few more."""
+        self._pacer.start_with(limit)
+
+    def start_over(self) -> None:
+        """Forget what another version's requests left: some are still on their way, and nobody waits for them."""
+        self._pacer = Pacer(self._pacer.upper)
+        self._health = ReplicaHealth(times_out=self._health.times_out)
+
+    def may_send(self, now_s: float) -> bool:
+        """Tell whether it may be given another request now."""
+        return self.in_rotation and self._pacer.may_send(now_s)
+
+    def sent(self) -> None:
+        """A request has gone to it."""
+        self._pacer.in_flight += 1
+
+    def answered(self, images: int, now_s: float) -> None:
+        """A request has been answered well."""
+        self.returned()
+        self._pacer.on_answer(images, now_s)
+        self._health.on_answer()
+        self.images_answered += images
+
+    def failed(self, error: ModelServerError, now_s: float) -> None:
+        """A request has failed, and not for what was in it."""
+        self.returned()
+        self._pacer.on_trouble(now_s)
+        self._note_change(lambda: self._health.on_trouble(error, now_s))
+
+    def returned(self) -> None:
+        """A request is back in a way that says nothing about the server."""
+        self._pacer.in_flight -= 1
+
+    def start_look(self, now_s: float) -> bool:
+        """Tell whether it is time for a status question; then :meth:`looked` must follow."""
+        return self._health.start_look(now_s)
+
+    def looked(self, error: ModelServerError | None, now_s: float) -> None:
+        """
+        A status question has been answered, or not.
+
+        :param error: None: the version is AVAILABLE there.
+        """
+        self._note_change(lambda: self._health.on_look(error, now_s))
+
+    def describe(self) -> dict[str, Any]:
+        """What it did, for the report."""
+        return {
+            "server": self.client.base_url,
+            "answered": self.images_answered,
+            "taken_out": self._health.times_out,
+            "trouble": self._health.why,
+        }
+
+    def _note_change(self, change: Any) -> None:
+        """Make a change to its health, and name it in the log at once where it is left out or comes back."""
+        before = self.in_rotation
+        change()
+        if before and not self.in_rotation:
+            log.warning("%s is left out and looked at again later: %s", self.client.base_url, self._health.why)
+        elif self.in_rotation and not before:
+            log.info("%s serves the version and is given its share.", self.client.base_url)

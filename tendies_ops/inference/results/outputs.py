@@ -1,0 +1,124 @@
+"""What a model answers for a picture: told by its manifest, or by the server's metadata where that is not in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tendies_ops.errors import BadAnswerError
+from tendies_ops.inference.picture.header import identify
+from tendies_ops.inference.results.inputs import require_picture_alone
+from tendies_ops.spec import Manifest
+
+AnswerKind = Literal["picture", "detection", "values"]
+Shapes = Mapping[str, tuple[int, ...] | None]  # of each output; -1 is any length, None any rank
+
+_SIGNATURE = "serving_default"
+# Source: TensorFlow Object Detection API, exporter_lib_v2 and core/standard_fields.py DetectionResultFields.
+_DETECTION_OUTPUTS = frozenset({"detection_boxes", "detection_scores"})
+_FREE_LENGTHS_OF_A_PICTURE = 2  # height and width
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """
+    The outputs of a signature, and what is known of their meaning.
+
+    :param outputs: names; empty where nobody tells them: then they are taken for pictures.
+    :param labels: names of the classes, the first of a detection's being class 1.
+    :param fixed_classes: the scores of every picture are those of ``labels``, in this order.
+    :param same_size: a request must hold pictures of one size, for the model makes one tensor of them.
+    """
+
+    outputs: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    fixed_classes: bool = False
+    same_size: bool = False
+
+    @property
+    def kind(self) -> AnswerKind:
+        """``picture``: one whole file. ``detection``: boxes. ``values``: anything else, pictures among it or not."""
+        if not self.outputs or (len(self.outputs) == 1 and self.pictures):
+            return "picture"
+        return "detection" if _DETECTION_OUTPUTS.issubset(self.outputs) else "values"
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The outputs that are whole files."""
+        return tuple(name for name in self.outputs if name.endswith("_bytes"))
+
+    def facts(self) -> dict[str, Any]:
+        """What must be written into a result so that it can be made again; nothing where it is one picture."""
+        if self.kind == "picture":
+            return {}
+        return {"outputs": self.outputs, **({"labels": self.labels} if self.kind == "detection" else {})}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Answers:
+        """The reverse of :meth:`facts`."""
+        return cls(tuple(facts.get("outputs", ())), tuple(facts.get("labels", ())))
+
+    def row(self, value: Any) -> dict[str, Any]:
+        """
+        One entry of ``predictions``, by output.
+
+        :raises BadAnswerError: it lacks an output, or one that should be a picture is none.
+        """
+        row = {self.outputs[0]: value} if len(self.outputs) == 1 else value
+        if not isinstance(row, dict) or not row.keys() >= set(self.outputs):
+            raise BadAnswerError(f"the model's answer lacks some of the outputs {', '.join(self.outputs)}")
+        for name in self.pictures:
+            check_picture(row[name])
+        return row
+
+
+def check_picture(answer: Any) -> None:
+    """
+    Hold an answer against the first bytes of picture formats.
+
+    :raises BadAnswerError: it is none.
+    """
+    if not isinstance(answer, bytes):
+        raise BadAnswerError(f"the model answered a {type(answer).__name__} where a picture was promised")
+    if identify(answer[:20]) is None:
+        raise BadAnswerError(f"the model answered {len(answer)} bytes that are no picture")
+
+
+def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> Answers:
+    """
+    Find out what a version answers.
+
+    :param manifest: of the version, where its directory can be seen.
+    :param metadata: what the server says about its signatures; may be empty.
+    :raises UsageError: it takes more than the picture.
+    """
+    require_picture_alone(manifest, metadata)
+    signature = manifest.signatures.get(_SIGNATURE) if manifest is not None else None
+    if manifest is None or signature is None:
+        shapes = _told_shapes(metadata)
+        return Answers(tuple(sorted(shapes)), same_size=_needs_same_size(shapes))
+    shapes = {name: entry.shape for name, entry in signature.outputs.items()}
+    contract = manifest.contract.output
+    fixed = contract.kind == "classification" and contract.top_k is None
+    return Answers(tuple(sorted(shapes)), contract.labels or (), fixed, _needs_same_size(shapes))
+
+
+def _told_shapes(metadata: Mapping[str, Any]) -> Shapes:
+    """Output -> shape, from ``/metadata``; empty where the answer has another form."""
+    try:
+        outputs = metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["outputs"]
+        shapes = {name: _told_shape(entry["tensor_shape"]) for name, entry in outputs.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return {}
+    return shapes if all(name.isprintable() for name in shapes) else {}
+
+
+def _told_shape(shape: Mapping[str, Any]) -> tuple[int, ...] | None:
+    return None if shape.get("unknown_rank") else tuple(int(one["size"]) for one in shape.get("dim", ()))
+
+
+def _needs_same_size(shapes: Shapes) -> bool:
+    """Numbers as high and wide as their picture make one tensor only where all pictures have one size."""
+    numbers = [shape for name, shape in shapes.items() if not name.endswith("_bytes")]
+    return any(shape is not None and shape[1:].count(-1) >= _FREE_LENGTHS_OF_A_PICTURE for shape in numbers)

@@ -1,0 +1,155 @@
+"""
+Keeping a second run away from an output in an object store, which has no locks.
+
+Who writes keeps an object ``.tendies/leases/<name>.json`` and changes it every few seconds. Who comes and finds one
+watches it: one that changes is somebody's; one that stays as it is for long enough was left by a killed run, and is
+taken away. Only content is compared, never a clock with another one.
+
+Limits: where a store cannot make an object only if it is absent (fsspec's ``mode="create"``; S3 and Google Cloud
+Storage can), two runs that come within one request of each other both begin, and the one whose lease was overwritten
+ends at its next beat. The same holds for a run that could not reach the store for longer than others watch. What both
+did until then is done twice, and no line of the ledger is lost, for each has segments of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from tendies_ops.errors import LockHeldError, OutputFolderError
+from tendies_ops.files.object_store import ObjectStore
+from tendies_ops.inference.ledger.ledger import STATE_FOLDER
+
+_FOLDER = posixpath.join(STATE_FOLDER, "leases")
+_ALONE = "run"
+_BEAT_EVERY_S = 5.0
+_LEFT_AFTER_S = 20.0  # without a beat
+_LOOK_EVERY_S = 1.0
+
+
+class RemoteLease:
+    """
+    The lease of one run on one output.
+
+    :param store: the output.
+    :param run_id: told to whoever has to wait.
+    :param shard: share the output with the other shards of the same batch.
+    """
+
+    def __init__(self, store: ObjectStore, run_id: str, shard: tuple[int, int] | None = None) -> None:
+        self._store = store
+        self._name = f"{_ALONE}.json" if shard is None else f"shard-{shard[0]}.json"
+        self._path = posixpath.join(_FOLDER, self._name)
+        self._content = {
+            "holder": run_id, "host": socket.gethostname(), "pid": os.getpid(), "token": uuid.uuid4().hex, "beat": 0
+        }  # fmt: skip
+        self._lost = ""
+        self._released = threading.Event()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """
+        Hold the output for the length of a ``with`` block.
+
+        :raises LockHeldError: another run does.
+        :raises OutputFolderError: the store cannot be reached.
+        """
+        try:
+            self._acquire()
+        except OSError as error:
+            raise OutputFolderError(f"The lease of {self._store.url} cannot be written: {error}.") from error
+        beating = threading.Thread(target=self._beat, daemon=True, name="tendies-lease")
+        beating.start()
+        try:
+            yield
+        finally:
+            self._released.set()
+            beating.join()
+            if not self._lost:
+                with contextlib.suppress(OSError):  # then it looks like a killed run's, and is taken away later
+                    self._store.remove(self._path)
+
+    def check(self) -> None:
+        """
+        Look whether it is still held.
+
+        :raises LockHeldError: another run has taken it over.
+        """
+        if self._lost:
+            raise LockHeldError(
+                f"{self._lost} has begun to write to {self._store.url}, where this run was not heard of for too long. "
+                "What is done is kept; run it again when the other has ended."
+            )
+
+    def _acquire(self) -> None:
+        for name in self._rivals():
+            self._clear_away(posixpath.join(_FOLDER, name))
+        try:
+            self._store.create(self._path, self._encoded())
+        except FileExistsError:  # somebody came a moment earlier
+            raise self._held_by(self._read(self._path)) from None
+        late = [name for name in self._rivals() if name != self._name]
+        if late:  # they came at the same moment as a shard, or as the whole; both go, and come again
+            self._store.remove(self._path)
+            raise self._held_by(self._read(posixpath.join(_FOLDER, late[0])))
+
+    def _rivals(self) -> list[str]:
+        """Names of the leases that this one cannot stand beside: shards stand beside other shards."""
+        names = self._store.names_now(_FOLDER)
+        if self._name == f"{_ALONE}.json":
+            return names
+        return [name for name in names if name in {self._name, f"{_ALONE}.json"}]
+
+    def _clear_away(self, path: str) -> None:
+        """Remove a lease that nobody renews; return as soon as it is gone."""
+        first = self._read(path)
+        until_s = time.monotonic() + _LEFT_AFTER_S
+        while first is not None and time.monotonic() < until_s:
+            time.sleep(_LOOK_EVERY_S)
+            now = self._read(path)
+            if now is None:
+                return
+            if now != first:
+                raise self._held_by(now)
+        self._store.remove(path)
+
+    def _beat(self) -> None:
+        while not self._released.wait(_BEAT_EVERY_S):
+            with contextlib.suppress(OSError):  # a store that is away for a moment is asked again at the next beat
+                now = self._read(self._path)
+                if now is None or now.get("token") != self._content["token"]:
+                    self._lost = _described(now)
+                    return
+                self._content["beat"] += 1  # type: ignore[operator]  # the others are words
+                self._store.write(self._path, self._encoded())
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        """What a lease says; None when there is none."""
+        try:
+            content = orjson.loads(self._store.read(path))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _encoded(self) -> bytes:
+        return orjson.dumps(self._content)
+
+    def _held_by(self, content: dict[str, Any] | None) -> LockHeldError:
+        return LockHeldError(f"{_described(content)} is writing to {self._store.url}. Wait for it, or stop it.")
+
+
+def _described(content: dict[str, Any] | None) -> str:
+    return (
+        f"Batch run {content['holder']} on {content.get('host')}" if content and "holder" in content else "Another run"
+    )

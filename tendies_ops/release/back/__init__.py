@@ -1,0 +1,1 @@
+"""Withdraw a candidate, roll back, restore names, and recover after a crash."""

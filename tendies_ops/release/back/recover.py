@@ -1,0 +1,203 @@
+"""After ``kill -9``: find out from the journal what a release was doing, and finish it or undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, ReleaseError
+from tendies_ops.publish.history import append_history, read_history
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release.back.move_back import carry_out_rollback, put_back
+from tendies_ops.release.back.undo import put_labels_back, undo_release
+from tendies_ops.release.back.unload import bring_back
+from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.record.history_record import record_of_journal, record_of_version
+from tendies_ops.release.record.journal import Journal, made_visible, read_journal
+from tendies_ops.release.release_report import ReleaseReport, ReplicaReport, keep_report, write_report
+from tendies_ops.release.replicas.golden_images import read_golden
+from tendies_ops.release.replicas.prove import Proof
+from tendies_ops.release.swap.swap import make_swap
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.spec.manifest import read_manifest
+
+_KILLED = "the release was killed before the version had proved itself"
+
+
+def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
+    """
+    Bring the base path back to a state that some release meant. The caller holds the lock.
+
+    A version that is there and unproved is proved once it serves everywhere, and withdrawn if it does not, unless it
+    has the content that the caller is about to release: then its release simply goes on.
+
+    :param wanted_digest: the model digest that the caller wants to see in service.
+    :return: whether a version was taken back just now.
+    :raises ReleaseError: the journal cannot be read.
+    """
+    journal = read_journal(tx.base)
+    if journal is None:
+        return False
+    tx.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); putting that in order first.")
+    tx.journal, tx.before = journal, journal.before
+    tx.answered = [server for server, told in tx.fleet.statuses().items() if not isinstance(told, ModelServerError)]
+    asked, tx.swap = tx.swap, make_swap(journal.model_config_file, journal.model_name)
+    if journal.phase in {"rolling_back", "undoing_rollback"}:
+        took_back = _settle_rollback(tx, journal)
+    elif _goes_on(tx, journal, wanted_digest):
+        tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
+        tx.swap, tx.answered = asked, []
+        return False  # the journal stays until the release begins its own: it may be killed before that
+    else:
+        took_back = _settle_release(tx, journal)
+    tx.journal, tx.swap, tx.before, tx.answered = None, asked, None, []
+    tx.close()
+    return took_back
+
+
+def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
+    if journal.phase == "undoing_rollback":
+        tx.note(put_back(tx))
+        return False
+    try:
+        carry_out_rollback(tx)
+    except ReleaseError as error:
+        tx.note(str(error))
+        return False
+    tx.note(f"The rollback to version {journal.version} is finished.")
+    return True
+
+
+def _goes_on(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
+    """Whether the version is there, unproved, and what the caller is about to release."""
+    wanted = journal.model_digest == wanted_digest and journal.phase != "withdrawing"
+    if not wanted or not _is_there(tx, journal) or _was_released(tx, journal):
+        return False
+    bring_back(tx)
+    return True
+
+
+def _is_there(tx: Transaction, journal: Journal) -> bool:
+    return any(child.version == journal.version for child in list_version_dirs(tx.base))
+
+
+def _was_released(tx: Transaction, journal: Journal) -> bool:
+    events = {record.event for record in read_history(tx.base) if record.version == journal.version}
+    return bool(events & {"released", "rolled_back"})
+
+
+def _settle_release(tx: Transaction, journal: Journal) -> bool:
+    bring_back(tx)
+    there = _is_there(tx, journal)
+    if journal.phase == "withdrawing":
+        _finish_withdrawal(tx, journal, there=there)
+        return True
+    if not there:
+        tx.swap.restore(tx)
+        tx.note(f"Version {journal.version} had not become visible; nothing of it is left.")
+    elif _was_released(tx, journal):
+        tx.note(f"Version {journal.version} had been released before; it is left as it is. {put_labels_back(tx)}")
+    elif journal.phase == "proved":
+        _finish_release(tx, journal, [], "had proved itself before its release was killed")
+    elif (proofs := _proves_itself(tx, journal)) is not None:
+        _finish_release(tx, journal, proofs, "serves everywhere and proved itself just now")
+    elif not _may_take_back(tx, journal):
+        words = "was there before the release that was killed, and did not prove itself now; it is left as it is."
+        tx.note(f"Version {journal.version} {words} {put_labels_back(tx)}")
+    else:
+        undone = undo_release(tx, journal.version, journal.previous_version, slug="killed", reason=_KILLED)
+        _keep_withdrawal(tx, journal, _KILLED, undone.words)
+        return undone.withdrawn
+    return False
+
+
+def _may_take_back(tx: Transaction, journal: Journal) -> bool:
+    """Return True if the killed release made the version visible, or if that served nowhere before."""
+    if made_visible(tx.base, journal):
+        return True
+    return journal.before is not None and journal.before.may_be_withdrawn(journal.version)
+
+
+def _finish_release(tx: Transaction, journal: Journal, proofs: Sequence[Proof], known: str) -> None:
+    """
+    Give the version to everybody, and write down what any other release writes down.
+
+    :param known: what is known about the version, and since when.
+    """
+    tx.swap.promote(tx, journal.version, journal.previous_version)
+    record = record_of_journal(
+        journal, "released", reason="finished after its release was killed", version_dir=tx.base / str(journal.version)
+    )
+    append_history(tx.base, record)
+    tx.note(f"Version {journal.version} {known}; its release is finished.")
+    report = ReleaseReport(
+        state="released",
+        model_name=record.model_name,
+        version=record.version,
+        previous_version=journal.previous_version,
+        model_digest=record.model_digest,
+        checkpoint=record.checkpoint,
+        checkpoint_step=record.checkpoint_step,
+        model_base_path=str(tx.base),
+        replicas=tuple(ReplicaReport(proof.server, None, proof.images, proof.max_abs) for proof in proofs),
+        elapsed_s=None,
+        notes=tuple(tx.notes),
+        gate=tx.gate,
+    )
+    keep_report(tx, report)
+
+
+def _finish_withdrawal(tx: Transaction, journal: Journal, *, there: bool) -> None:
+    reason = journal.reason or _KILLED
+    if there:
+        undone = undo_release(tx, journal.version, journal.previous_version, slug="killed", reason=reason)
+        _keep_withdrawal(tx, journal, reason, undone.words)
+        return
+    withdrawn = list_withdrawn(tx.base).get(journal.version, tx.base / str(journal.version))
+    if not any(r.event == "withdrawn" and r.version == journal.version for r in read_history(tx.base)):
+        append_history(
+            tx.base,
+            record_of_version(
+                "withdrawn", journal.version, withdrawn, reason=reason, servers=journal.servers, who=journal.who
+            ),
+        )
+    _keep_withdrawal(tx, journal, reason, f"Version {journal.version} had been withdrawn: {reason}")
+
+
+def _keep_withdrawal(tx: Transaction, journal: Journal, reason: str, words: str) -> None:
+    """Say what became of the version, and keep it as its report."""
+    tx.note(words)
+    report = {"state": "withdrawn", "reason": reason, "now": words, "notes": tx.notes, "gate": {}, "swap": {}}
+    try:
+        write_report(tx.base, journal.version, report)
+    except OSError as error:
+        tx.note(f"The report could not be kept: {error.strerror} ({error.filename}).")
+
+
+def _proves_itself(tx: Transaction, journal: Journal) -> list[Proof] | None:
+    """
+    Prove the version now; None: it did not, or could not be asked everywhere.
+
+    Let the servers finish loading it first: where its directory is taken away between the graph and the variables, they
+    serve it without variables until their next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    """
+    if any(isinstance(answer, ModelServerError) for answer in tx.fleet.statuses().values()):
+        return None
+    outcomes = tx.fleet.wait_until_serving(
+        journal.version,
+        timeout_s=tx.options.available_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.fleet.servers,
+        cancelled=tx.cancelled,
+        settle_on_failure=False,
+        highest=False,
+    )
+    tx.stop_if_cancelled()
+    if any(outcome.kind != "serving" for outcome in outcomes.values()):
+        return None
+    version_dir = tx.base / str(journal.version)
+    try:
+        golden = read_golden(version_dir, read_manifest(version_dir))
+        return prove_patiently(tx, journal.version, golden)
+    except (PublishError, ModelServerError, ProofFailedError):
+        return None

@@ -1,0 +1,185 @@
+"""Going back: withdraw the candidate, then see with our own eyes that the previous version serves everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release.back.unload import bring_back
+from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
+from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
+from tendies_ops.release.replicas.wait import WaitOutcome
+from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
+from tendies_ops.spec.manifest import read_manifest
+
+_POLL_S = 0.1
+_LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING for minutes
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How going back went."""
+
+    withdrawn: bool
+    serving_again: bool  #: on every replica that lives
+    words: str
+
+
+def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: str, reason: str) -> Undone:
+    """
+    Withdraw ``version`` and wait for the previous one. Raises nothing that comes from a server.
+
+    :param previous: what served before; None: nothing did.
+    :param reason: for the history; with the server's own words.
+    """
+    bring_back(tx)
+    fallback = version_to_fall_back_to(tx, version, previous)
+    if fallback is None and previous is not None:
+        words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
+        return Undone(withdrawn=False, serving_again=False, words=words)
+    with contextlib.suppress(OSError):  # a full disk must not keep a bad version in service
+        tx.enter("withdrawing", reason=reason)
+    _step_back(tx, version, fallback)
+    _let_loads_finish(tx, version)
+    who = tx.journal.who if tx.journal is not None else ""
+    path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers, who=who)
+    tx.say(f"Withdrew version {version}: {reason}")
+    moved = "" if path is None else f"It lies in {path} now. "
+    if fallback is None:
+        words = f"{moved}There was no previous version to go back to: {tx.fleet.model_name} is not served."
+        return Undone(withdrawn=True, serving_again=False, words=words)
+    restored = confirm_serving(tx, fallback)
+    words = moved + restored.words
+    if tx.swap.label is not None:
+        words += _missing_versions(tx, but=(version, fallback))
+    return Undone(withdrawn=True, serving_again=restored.serving_again, words=words)
+
+
+def put_labels_back(tx: Transaction) -> str:
+    """
+    Put the labels and the loaded versions back as they were before this release.
+
+    :return: what was done, for the error's text.
+    """
+    try:
+        changed = tx.swap.restore(tx)
+    except TendiesError as error:
+        return f"The model config file was not put back: {as_sentence(str(error))}"
+    return "The labels are as they were." + _missing_versions(tx) if changed else "Nothing was changed."
+
+
+def _missing_versions(tx: Transaction, *, but: tuple[int, ...] = ()) -> str:
+    """
+    Wait until the versions that were AVAILABLE before are so again, wherever they were.
+
+    :param but: versions that are not waited for here.
+    :return: those that are not, as a sentence; empty: all are.
+    """
+    before = tx.before.available if tx.before is not None else {}
+    there = {child.version for child in list_version_dirs(tx.base)} - set(but)
+    words = ""
+    for version in sorted(there & {found for versions in before.values() for found in versions}):
+        servers = [server for server, versions in before.items() if version in versions]
+        outcomes = _wait_again(tx, version, servers, highest=False)
+        wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
+        words += f" Version {version}, which served before, does not: {describe_outcomes(wrong)}." if wrong else ""
+    return words
+
+
+def _wait_again(
+    tx: Transaction, version: int, servers: Sequence[str], *, highest: bool = True
+) -> dict[str, WaitOutcome]:
+    """One that the candidate took down gets the whole time to be started again; one that never answered, its grace."""
+    return tx.fleet.wait_until_serving(
+        version,
+        servers=servers,
+        timeout_s=tx.options.restore_timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        unanswered=[server for server in servers if server not in tx.answered],
+        settle_on_failure=False,
+        highest=highest,
+    )
+
+
+def _step_back(tx: Transaction, version: int, fallback: int | None) -> None:
+    try:
+        tx.swap.step_back(tx, version, fallback)
+    except TendiesError as error:  # the withdrawal itself must go on
+        tx.note(f"The model config file was not put back: {error}")
+
+
+def _let_loads_finish(tx: Transaction, version: int) -> None:
+    """
+    Wait while a replica loads ``version``; what served before answers meanwhile.
+
+    Where its directory is taken away between the graph and the variables, a replica serves it without variables until
+    its next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    """
+    timeout_s = min(_LOAD_S, tx.options.available_timeout_s)
+    deadline_s = time.monotonic() + timeout_s
+    loading = tx.fleet.loading(version, timeout_s=timeout_s)
+    while loading and (left_s := deadline_s - time.monotonic()) > 0:
+        time.sleep(_POLL_S)
+        loading = tx.fleet.loading(version, loading, timeout_s=left_s)
+
+
+def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:
+    """The version that the servers will load once ``version`` is gone, if it is one that can serve."""
+    below = [child for child in list_version_dirs(tx.base) if child.version < version]
+    if not below or previous is None:
+        return None
+    if (
+        below[-1].version == previous
+        and below[-1].is_plain
+        and not (below[-1].path / "assets.extra/tendies.json").exists()
+    ):
+        return previous  # made by something else than tendies: it served, and no manifest says what it should hold
+    return next(whole_versions_below(tx.base, version), None)
+
+
+def confirm_serving(tx: Transaction, version: int) -> Undone:
+    """
+    Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
+
+    The waiting is that of :func:`_wait_again`.
+    """
+    outcomes = _wait_again(tx, version, tx.fleet.servers)
+    wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
+    serving = [server for server in outcomes if server not in wrong]
+    unproved = _disproof(tx, version, serving)
+    words = f"Version {version} serves on {', '.join(serving) or 'no replica'}"
+    words += ", proved by its golden images. " if serving and unproved == "" else ". "
+    if unproved:
+        words += f"But: {as_sentence(unproved)} "
+    if wrong:
+        words += f"It does not serve on {as_sentence(describe_outcomes(wrong))}"
+    alive = [server for server in wrong if server in tx.answered]
+    return Undone(withdrawn=True, serving_again=bool(serving) and not alive and not unproved, words=words.strip())
+
+
+def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
+    """What is wrong with the answers of ``version``; empty if nothing is."""
+    if not servers:
+        return ""
+    golden = _golden_of(tx, version)
+    if golden is None:
+        return f"version {version} has no golden images, so only its state is known"
+    try:
+        prove_patiently(tx, version, golden, servers=servers, stoppable=False)
+    except (ModelServerError, ProofFailedError) as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def _golden_of(tx: Transaction, version: int) -> tuple[GoldenImage, ...] | None:
+    try:
+        version_dir = tx.base / str(version)
+        return read_golden(version_dir, read_manifest(version_dir))
+    except PublishError:
+        return None

@@ -1,0 +1,1 @@
+"""Make a candidate visible, prove it, and commit it."""

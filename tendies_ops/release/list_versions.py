@@ -1,0 +1,170 @@
+"""What lies in a model base path, what serves where, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tendies_ops.errors import ModelServerError, PublishError, UsageError
+from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
+from tendies_ops.publish.changed import describe_change, first_record
+from tendies_ops.publish.history import HistoryRecord, read_history
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.unproved import Unproved
+from tendies_ops.publish.version_dirs import VersionDir, list_version_dirs
+from tendies_ops.release.checks.preconditions import Statuses, statuses_of
+from tendies_ops.release.replicas.fleet import Fleet
+from tendies_ops.rest_api.status import ServedVersions
+from tendies_ops.spec.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True)
+class VersionEntry:
+    """One version, there or withdrawn."""
+
+    version: int
+    path: str
+    #: ``published``, ``being proved``, ``unproved`` (its release was killed), ``released``, ``withdrawn``, or what is
+    #: wrong with it
+    state: str
+    model_digest: str = ""
+    checkpoint: str = ""
+    checkpoint_step: int | None = None
+    created_at: str = ""
+    reason: str = ""  #: of the withdrawal
+    serving_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelVersions:
+    """Everything about one base path."""
+
+    model_name: str | None
+    model_base_path: str
+    versions: tuple[VersionEntry, ...]
+    servers: dict[str, str] = field(default_factory=dict)  #: address -> what it serves, or why it does not say
+    in_service: int | None = None  #: what batches and clients of the label get; None: none is, or no server was asked
+    in_service_reason: str = ""  #: why that one, or why none; empty: no server was asked
+
+    def summary(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def list_versions(
+    model_base_path: Path, servers: Sequence[str] = (), *, model_name: str | None = None
+) -> ModelVersions:
+    """
+    Look, and change nothing.
+
+    :param servers: REST base URL of replicas to ask.
+    :param model_name: absent: what the newest manifest says.
+    :raises UsageError: there is no such base path, or servers were named and nothing tells the model's name.
+    """
+    if not model_base_path.is_dir():
+        raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
+    children = list_version_dirs(model_base_path)
+    name = model_name or find_model_name(model_base_path)
+    served = _ask(servers, name, model_base_path)
+    statuses, base = statuses_of(served), look_at_base_path(model_base_path)
+    history = read_history(model_base_path)
+    there = [_entry(child, history, statuses, base.unproved) for child in reversed(children)]
+    taken = [_withdrawn(version, path, history) for version, path in list_withdrawn(model_base_path).items()]
+    entries = sorted([*there, *taken], key=lambda entry: -entry.version)
+    words = {server: _describe(answer) for server, answer in statuses.items()}
+    found = _in_service(served, base)
+    return ModelVersions(name, str(model_base_path), tuple(entries), words, found.version, found.why)
+
+
+def _in_service(served: Mapping[str, ServedVersions | ModelServerError], base: BasePathView) -> InService:
+    answers = [answer for answer in served.values() if isinstance(answer, ServedVersions)]
+    if not answers:
+        return InService(None, "no server answers" if served else "")
+    return version_in_service(answers, base)
+
+
+def find_model_name(model_base_path: Path) -> str | None:
+    """What the manifests, newest first, or the history say."""
+    children = reversed(list_version_dirs(model_base_path))
+    paths = [*(child.path for child in children), *reversed(list(list_withdrawn(model_base_path).values()))]
+    manifests = (_manifest(path) for path in paths)
+    from_history = (record.model_name for record in reversed(read_history(model_base_path)) if record.model_name)
+    return next((m.model_name for m in manifests if m is not None), next(from_history, None))
+
+
+def _ask(
+    servers: Sequence[str], name: str | None, model_base_path: Path
+) -> dict[str, ServedVersions | ModelServerError]:
+    if not servers:
+        return {}
+    if name is None:
+        raise UsageError(f"Nothing in {model_base_path} says what the model is called. Give its name with --model.")
+    with Fleet(servers, name) as fleet:
+        return fleet.served_versions()
+
+
+def _entry(
+    child: VersionDir, history: Sequence[HistoryRecord], statuses: Statuses, unproved: Unproved | None
+) -> VersionEntry:
+    manifest = _manifest(child.path)
+    events = {r.event for r in history if r.version == child.version}
+    state = "released" if events & {"released", "rolled_back"} else "published"
+    if unproved is not None and child.version == unproved.version:
+        state = "unproved: its release was killed" if unproved.killed else "being proved"
+    if not child.is_plain:
+        state = "odd name: Model Server takes it for a version" if child.is_directory else "a file: it cannot be loaded"
+    elif manifest is None:
+        state = "no manifest: not made by tendies"
+    serving = tuple(server for server, answer in statuses.items() if _serves(answer, child.version))
+    entry = VersionEntry(child.version, str(child.path), state, serving_on=serving)
+    if change := describe_change(child.path, child.version, history, read_files=bool(serving)):
+        return _as_published(replace(entry, state=f"changed on the disk: {change}"), history)
+    return _with_manifest(entry, manifest)
+
+
+def _as_published(entry: VersionEntry, history: Sequence[HistoryRecord]) -> VersionEntry:
+    """Say what was published under the number, which is what a server may have loaded, and not what is there now."""
+    first = first_record(history, entry.version)
+    if first is None:
+        return entry
+    return replace(
+        entry, model_digest=first.model_digest, checkpoint=first.checkpoint, checkpoint_step=first.checkpoint_step
+    )
+
+
+def _withdrawn(version: int, path: Path, history: Sequence[HistoryRecord]) -> VersionEntry:
+    reasons = [r.reason for r in history if r.version == version and r.event == "withdrawn"]
+    entry = VersionEntry(version, str(path), "withdrawn", reason=reasons[-1] if reasons else "")
+    return _with_manifest(entry, _manifest(path))
+
+
+def _with_manifest(entry: VersionEntry, manifest: Manifest | None) -> VersionEntry:
+    if manifest is None:
+        return entry
+    source = manifest.source
+    known = {"checkpoint": source.checkpoint, "checkpoint_step": source.step, "created_at": manifest.created_at}
+    return VersionEntry(**{**asdict(entry), "model_digest": manifest.model_digest, **known})
+
+
+def _manifest(path: Path) -> Manifest | None:
+    try:
+        return read_manifest(path)
+    except PublishError:
+        return None
+
+
+def _serves(answer: Any, version: int) -> bool:
+    return isinstance(answer, dict) and version in answer and answer[version].serves
+
+
+def _describe(answer: Any) -> str:
+    if isinstance(answer, ModelServerError):
+        return str(answer)
+    states = [
+        f"version {s.version} {s.state} {s.error_message}".strip()
+        for s in answer.values()
+        if s.state != "END" or s.failed
+    ]
+    return "; ".join(states) or "no version is loaded"

@@ -1,8 +1,0 @@
-"""Swapping by the model config file that the servers poll, instead of by the directory that they watch."""
-
-from __future__ import annotations
-
-from tendies_ops.release.model_config.entry import ModelEntry, change_entry, read_entry
-from tendies_ops.release.model_config.file import ModelConfigFile
-
-__all__ = ["ModelConfigFile", "ModelEntry", "change_entry", "read_entry"]

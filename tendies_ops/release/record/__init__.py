@@ -1,0 +1,1 @@
+"""Decide what is written down about a release before, while and after it changes anything."""

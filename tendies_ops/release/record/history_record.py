@@ -1,0 +1,64 @@
+"""The one builder of history records of releases and rollbacks, whoever ends them and however."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.history import Event, HistoryRecord
+from tendies_ops.release.record.journal import Journal
+from tendies_ops.spec.manifest import Manifest, read_manifest
+
+
+def record_of_journal(journal: Journal, event: Event, *, reason: str = "", version_dir: Path) -> HistoryRecord:
+    """
+    Build the record of what became of the version that a journal is about.
+
+    :param reason: in addition to the approval that the journal knows.
+    :param version_dir: where the version is; read where a journal of an older tendies does not name the checkpoint.
+    """
+    record = HistoryRecord(
+        event,
+        journal.version,
+        "; ".join(filter(None, [journal.approval, reason])),
+        journal.model_name,
+        journal.model_digest,
+        journal.checkpoint,
+        journal.checkpoint_step,
+        journal.servers,
+        request=journal.request,
+        model_config_file=journal.model_config_file,
+    )
+    record = replace(record, who=journal.who) if journal.who else record
+    manifest = None if record.checkpoint else _manifest_in(version_dir)
+    return record if manifest is None else _with_source(record, manifest)
+
+
+def record_of_version(
+    event: Event,
+    version: int,
+    version_dir: Path,
+    *,
+    reason: str,
+    servers: tuple[str, ...] = (),
+    who: str = "",
+) -> HistoryRecord:
+    """Build the record of a version that is moved away, with what its own manifest says about it."""
+    record = HistoryRecord(event, version, reason, servers=tuple(servers))
+    record = replace(record, who=who) if who else record
+    manifest = _manifest_in(version_dir)  # a version that tendies did not make can be moved away all the same
+    if manifest is None:
+        return record
+    return _with_source(replace(record, model_name=manifest.model_name, model_digest=manifest.model_digest), manifest)
+
+
+def _with_source(record: HistoryRecord, manifest: Manifest) -> HistoryRecord:
+    return replace(record, checkpoint=manifest.source.checkpoint, checkpoint_step=manifest.source.step)
+
+
+def _manifest_in(version_dir: Path) -> Manifest | None:
+    try:
+        return read_manifest(version_dir)
+    except PublishError:
+        return None

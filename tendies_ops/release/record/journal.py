@@ -1,0 +1,121 @@
+"""
+What a release is doing, on disk: ``.tendies/journal.json`` in the model base path.
+
+It is written before each step that others can see and removed when the release is over. So a journal that is found by
+the next holder of the lock tells of a release that was killed, and how far it was.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from tendies_ops.errors import ReleaseError
+from tendies_ops.files import sync_directory, write_text_atomically
+from tendies_ops.publish.history import read_history
+from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY, state_directory
+from tendies_ops.release.record.before import Before
+
+Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One release or rollback under way."""
+
+    phase: Phase
+    model_name: str
+    model_digest: str
+    version: int  #: the candidate, or the version to roll back to
+    previous_version: int | None  #: what served when it began
+    servers: tuple[str, ...]
+    started_at: str
+    reason: str = ""  #: of the withdrawal
+    moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
+    model_config_file: str = ""  #: empty: the directory way
+    request: str = ""  #: of a rollback; goes into the history
+    #: The release renamed the version into place itself. None: written by an older tendies, which did not say.
+    made_visible: bool | None = None
+    before: Before | None = None  #: None: as for ``made_visible``
+    checkpoint: str = ""
+    checkpoint_step: int | None = None
+    approved_by: str = ""
+    who: str = ""  #: who asked for it; empty: as for ``made_visible``
+
+    @property
+    def approval(self) -> str:
+        """For the reason in the history; empty: nobody was asked."""
+        return f"approved by {self.approved_by}" if self.approved_by else ""
+
+
+def write_journal(model_base_path: Path, journal: Journal) -> None:
+    """Make this the state of things, durably."""
+    write_text_atomically(state_directory(model_base_path) / JOURNAL_NAME, json.dumps(asdict(journal), indent=2))
+
+
+def enter_phase(model_base_path: Path, journal: Journal, phase: Phase, *, reason: str = "") -> Journal:
+    """Write down the next phase before it begins."""
+    entered = replace(journal, phase=phase, reason=reason or journal.reason)
+    write_journal(model_base_path, entered)
+    return entered
+
+
+def read_journal(model_base_path: Path) -> Journal | None:
+    """
+    What a killed release left, or None.
+
+    :raises ReleaseError: it is there and cannot be read. That is never taken for "nothing there".
+    """
+    path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["servers"] = tuple(data["servers"])
+        data["moved"] = tuple((str(name), str(away)) for name, away in data["moved"])
+        if data.get("before") is not None:
+            data["before"] = Before.from_json(data["before"])
+        journal = _checked(Journal(**data))
+    except FileNotFoundError:
+        return None
+    except (OSError, AttributeError, TypeError, ValueError, KeyError) as error:
+        raise ReleaseError(
+            f"{path} says what a release that was killed was doing, and cannot be read ({error}). Look at "
+            f"{model_base_path} with `tendies versions`, then remove the file and run the release again."
+        ) from error
+    if journal.phase not in get_args(Phase):
+        raise ReleaseError(f"{path} was written by another tendies ({journal.phase!r}); finish it with that one.")
+    return journal
+
+
+def _checked(journal: Journal) -> Journal:
+    """:raises TypeError: a disk or an editor has changed it."""
+    versions: tuple[object, ...] = (journal.version, journal.previous_version or 1, journal.checkpoint_step or 0)
+    texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
+    more_texts = (journal.checkpoint, journal.approved_by, journal.who, journal.request, *journal.servers)
+    if not all(isinstance(version, int) for version in versions):
+        raise TypeError(f"the versions are {versions}")
+    if not all(isinstance(text, str) for text in (*texts, *more_texts)):
+        raise TypeError(f"the texts are {texts + more_texts}")
+    if journal.made_visible not in (None, True, False):
+        raise TypeError(f"made_visible is {journal.made_visible!r}")
+    return journal
+
+
+def made_visible(model_base_path: Path, journal: Journal) -> bool:
+    """
+    Return True if the release of this journal renamed the version into place itself.
+
+    A journal of an older tendies does not say. Then the version's first line in the history does: a release opens its
+    journal before it publishes.
+    """
+    if journal.made_visible is not None:
+        return journal.made_visible
+    published = (r.at for r in read_history(model_base_path) if (r.event, r.version) == ("published", journal.version))
+    return journal.phase == "staged" or next(published, "") >= journal.started_at
+
+
+def close_journal(model_base_path: Path) -> None:
+    """The release is over."""
+    (model_base_path / STATE_DIRECTORY / JOURNAL_NAME).unlink(missing_ok=True)
+    sync_directory(state_directory(model_base_path))

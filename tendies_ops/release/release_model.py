@@ -1,0 +1,146 @@
+"""
+A release: either the new version serves on every replica and has proved it, or the previous one serves.
+
+    staged -> published -> loading -> available -> proved -> committed
+                  |            |           |          |
+                  +------------+-----------+----------+-> withdrawn, with the reason; the previous version serves again
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
+from tendies_ops.publish.leases import remove_dead_leases
+from tendies_ops.release.back.recover import recover
+from tendies_ops.release.checks.gate import LiveAnswers, ask_live_version, check_limits, open_gate
+from tendies_ops.release.checks.leased import wait_for_leases
+from tendies_ops.release.checks.memory import check_memory
+from tendies_ops.release.checks.preconditions import check_promises, look_at_fleet
+from tendies_ops.release.checks.probe import SwapProbe
+from tendies_ops.release.forward.attempt import prove_or_undo
+from tendies_ops.release.forward.commit import commit_release
+from tendies_ops.release.forward.find_candidate import (
+    Candidate,
+    find_candidate,
+    publish_candidate,
+    serves_something_else,
+)
+from tendies_ops.release.release_report import ReleaseReport
+from tendies_ops.release.replicas.fleet import check_servers
+from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
+from tendies_ops.release.transaction import Say, Terms, Transaction, open_transaction
+from tendies_ops.spec.manifest import Manifest, read_manifest
+from tendies_ops.spec.release import ReleaseSpec
+
+
+def release_model(  # noqa: PLR0913  # keyword-only options
+    saved_model_dir: Path,
+    model_base_path: Path,
+    servers: Sequence[str],
+    *,
+    options: ReleaseSpec | None = None,
+    check_loads: Callable[[Path], None] | None = None,
+    approved_by: str = "",
+    cancelled: threading.Event | None = None,
+    on_step: Callable[[str], None] | None = None,
+    lock_timeout_s: float = 600.0,
+    headers: Mapping[str, str] | None = None,
+    verify: bool | str = True,
+) -> ReleaseReport:
+    """
+    Publish ``saved_model_dir`` and see it serve on every replica, or take it back.
+
+    What a killed release left is finished or undone first. The same content again is no new version: it is proved
+    again and reported as ``already_serving``.
+
+    :param servers: REST base URL of every replica. Their model has the name that the manifest says.
+    :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
+    :param approved_by: who has looked at the pictures, where the gate asks for a review.
+    :param cancelled: when set, what is not committed is withdrawn and StoppedError raised.
+    :param on_step: gets a sentence at each step.
+    :param lock_timeout_s: how long to wait for another release or publisher.
+    :param headers: sent with every request (a proxy's token).
+    :param verify: check certificates (True), do not, or check them with this CA bundle.
+    :raises ReleaseError: it did not go through. The text has the server's words and says what serves now.
+    :raises PublishError: it could not be published; nothing was changed.
+    """
+    check_servers(servers)
+    manifest = read_manifest(saved_model_dir)
+    check_promises(saved_model_dir, manifest)
+    options = options or ReleaseSpec()
+    base = ensure_base_path(model_base_path)
+    if options.model_config_file is None:  # before the lock is taken: a rollback must not wait for a run
+        _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
+    terms = Terms(options, cancelled, on_step, lock_timeout_s, headers, verify)
+    with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
+        tx.approved_by = approved_by
+        return _run(tx, saved_model_dir, check_loads)
+
+
+def _wait_for_runs(
+    base: Path, manifest: Manifest, options: ReleaseSpec, note: Say, cancelled: threading.Event | None
+) -> None:
+    wait_for_leases(
+        base, new_digest=manifest.model_digest, timeout_s=options.lease_wait_s, note=note, cancelled=cancelled
+    )
+
+
+def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], None] | None) -> ReleaseReport:
+    started_s = time.monotonic()
+    manifest = read_manifest(saved_model_dir)
+    golden = read_golden(saved_model_dir, manifest)
+    check_limits(golden, tx.options.gate)
+    remove_leftovers(tx.base)
+    remove_dead_leases(tx.base)
+    recover(tx, wanted_digest=manifest.model_digest)
+    previous = look_at_fleet(tx)
+    found = find_candidate(tx, manifest, previous)
+    if found is not None and serves_something_else(tx, found, golden):
+        found = None
+    if tx.swap.label is None:
+        _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
+    live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)
+    unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
+    label = tx.swap.label if tx.before is not None and tx.swap.label in tx.before.labels else None
+    with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0], label=label) as probe:
+        candidate = found or publish_candidate(
+            tx, saved_model_dir, manifest, previous, check_loads, unload_first=unload_first
+        )
+        probe.renamed()
+        if found:
+            tx.begin(
+                "loading",
+                manifest=manifest,
+                version=found.published.version,
+                previous_version=found.previous,
+                made_visible=found.made_visible,
+            )
+        evidence = prove_or_undo(tx, candidate, golden, live, probe)
+    return commit_release(tx, candidate, evidence, elapsed_s=time.monotonic() - started_s)
+
+
+def _pass_gate(
+    tx: Transaction,
+    manifest: Manifest,
+    golden: Sequence[GoldenImage],
+    found: Candidate | None,
+    previous: int | None,
+) -> LiveAnswers | None:
+    """
+    Through the gate, unless an earlier release has done so.
+
+    :param found: the candidate, where it was published before. By directory it serves already, so there are no pictures
+        of ``previous`` to hold it against any more; by labels there are.
+    :return: what the candidate will be held against once it is loaded.
+    """
+    if found is not None and found.released_before:
+        return None
+    gone = found is not None and tx.swap.label is None
+    live = None if gone else ask_live_version(tx.fleet, golden, previous)
+    to_be_approved = tx.options.gate.review and not tx.approved_by and previous is not None
+    open_gate(tx, live, golden, model_digest=manifest.model_digest, to_be_approved=to_be_approved)
+    return live

@@ -1,0 +1,1 @@
+"""Decide whether every replica serves a version and has proved it."""
