@@ -100,6 +100,7 @@ def _settle_release(tx: Transaction, journal: Journal) -> bool:
     elif journal.phase == "proved":
         _finish_release(tx, journal, [], "had proved itself before its release was killed")
     elif (proofs := _proves_itself(tx, journal)) is not None:
+        tx.enter("proved")  # before the label moves: whoever reads the journal must not take it for unproved
         _finish_release(tx, journal, proofs, "serves everywhere and proved itself just now")
     elif not _may_take_back(tx, journal):
         words = "was there before the release that was killed, and did not prove itself now; it is left as it is."
