@@ -14,8 +14,8 @@ from tendies_ops.errors import InputFolderError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger.outcomes import Found, PictureError
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.picture.picture import Picture
 from tendies_ops.inference.picture.prepare import open_upright, prepare
-from tendies_ops.inference.requests.packer import Picture
 from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.provenance import KEYWORD, read_provenance
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tendies_ops.errors import RequestRefusedError, ServerSickError
 from tendies_ops.inference.ledger.outcomes import Found
 from tendies_ops.inference.listing.shares import belongs_to_shard
+from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.requests.failures import after_failure, after_refusal
 from tendies_ops.inference.requests.pacer import Pacer
-from tendies_ops.inference.requests.packer import Packer, Part, Picture, Request
+from tendies_ops.inference.requests.packer import Packer, Request
 
 SIZES = st.tuples(st.integers(1, 64), st.integers(1, 64))
 PARTS = st.lists(st.tuples(st.integers(0, 50), SIZES, st.integers(1, 3)), max_size=40)

@@ -26,6 +26,7 @@ from tendies_ops.errors import (
 )
 from tendies_ops.inference.ledger.ledger import Ledger, make_record
 from tendies_ops.inference.ledger.outcomes import Outcome
+from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.plan import Todo
 from tendies_ops.inference.report.learned import Learned
 from tendies_ops.inference.report.tally import Tally
@@ -35,7 +36,7 @@ from tendies_ops.inference.requests.failures import Step
 from tendies_ops.inference.requests.intake import Intake
 from tendies_ops.inference.requests.judge import Judge
 from tendies_ops.inference.requests.limits import RequestLimits
-from tendies_ops.inference.requests.packer import Packer, Part, Picture, Request
+from tendies_ops.inference.requests.packer import Packer, Request
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.requests.rotation import Looked, Rotation
 from tendies_ops.inference.requests.threads import Workers

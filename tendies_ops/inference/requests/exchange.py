@@ -20,9 +20,10 @@ from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, P
 from tendies_ops.inference.listing.other_files import has_other_extension, is_unfinished
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.header import identify
+from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.picture.prepare import encode_png, open_upright, prepare
 from tendies_ops.inference.plan import Todo
-from tendies_ops.inference.requests.packer import Part, Picture, Request
+from tendies_ops.inference.requests.packer import Request
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.requests.threads import Turns
 from tendies_ops.inference.results import Answers, ResultMaker

@@ -12,8 +12,8 @@ from PIL import Image
 
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.header import identify
+from tendies_ops.inference.picture.picture import Picture
 from tendies_ops.inference.picture.prepare import encode_result
-from tendies_ops.inference.requests.packer import Picture
 from tendies_ops.inference.results.detections import join_detections, read_detections
 from tendies_ops.inference.results.draw_boxes import draw_boxes
 from tendies_ops.inference.results.outputs import Answers

@@ -10,22 +10,41 @@ without version or label goes to the highest version that is loaded, which is th
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tendies_ops.errors import ModelServerError, ReleaseError
 from tendies_ops.publish.leases import live_leases
+from tendies_ops.publish.lock import BasePathLock
 from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release.record.before import Before
+from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.swap.model_config import ModelConfigFile
 from tendies_ops.rest_api.status import STABLE
-
-if TYPE_CHECKING:
-    from tendies_ops.release.transaction import Transaction
 
 CANARY = "canary"
 _LABEL_TIMEOUT_S = 60.0  # some polls of the config file; the real server's own default is never to poll
 _POLL_S = 0.1
+
+
+class SwapContext(Protocol):
+    """The parts of a release that a swap needs."""
+
+    base: Path
+    fleet: Fleet
+    lock: BasePathLock
+    before: Before | None  #: what served before the first change
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """Report progress."""
+
+    def note(self, words: str) -> None:
+        """Report a fact about the release."""
+
+    def stop_if_cancelled(self) -> None:
+        """Raise ``StoppedError`` if the release was asked to stop."""
 
 
 class Swap(Protocol):
@@ -37,25 +56,25 @@ class Swap(Protocol):
     def configured_version(self, model_base_path: Path) -> int | None:
         """Return the version that the servers' configuration puts into service; None: it names none."""
 
-    def prepare(self, tx: Transaction, previous: int | None) -> None:
+    def prepare(self, tx: SwapContext, previous: int | None) -> None:
         """Before the candidate becomes visible."""
 
-    def load(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def load(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Have the servers load it."""
 
-    def try_out(self, tx: Transaction, version: int) -> None:
+    def try_out(self, tx: SwapContext, version: int) -> None:
         """It is loaded; nobody who was not told of it should get it yet."""
 
-    def promote(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def promote(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """It is proved: everybody gets it. ``previous`` stays ready."""
 
-    def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """It failed: everybody gets ``previous``, and ``version`` is about to be withdrawn."""
 
     def labels(self) -> Mapping[str, int]:
         """The labels as they are now."""
 
-    def restore(self, tx: Transaction) -> bool:
+    def restore(self, tx: SwapContext) -> bool:
         """
         Load the versions and point the labels as they were before the first change.
 
@@ -73,26 +92,26 @@ class DirectorySwap:
         """Return None: there is no configuration."""
         return None
 
-    def prepare(self, tx: Transaction, previous: int | None) -> None:
+    def prepare(self, tx: SwapContext, previous: int | None) -> None:
         """Nothing."""
 
-    def load(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def load(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Nothing."""
 
-    def try_out(self, tx: Transaction, version: int) -> None:
+    def try_out(self, tx: SwapContext, version: int) -> None:
         """Nothing."""
 
-    def promote(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def promote(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Nothing."""
 
-    def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Nothing."""
 
     def labels(self) -> Mapping[str, int]:
         """There are none."""
         return {}
 
-    def restore(self, tx: Transaction) -> bool:
+    def restore(self, tx: SwapContext) -> bool:
         """Nothing was changed."""
         return False
 
@@ -112,7 +131,7 @@ class LabelSwap:
         there = {child.version for child in list_version_dirs(model_base_path)}
         return stable if stable in there else None
 
-    def prepare(self, tx: Transaction, previous: int | None) -> None:
+    def prepare(self, tx: SwapContext, previous: int | None) -> None:
         """
         Pin what serves now, so that publishing alone changes nothing.
 
@@ -127,27 +146,27 @@ class LabelSwap:
             self._write(tx, {previous}, {STABLE: previous})
             self._wait_for_label(tx, STABLE, previous)
 
-    def load(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def load(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Load it beside the live one, and beside what batch runs are using."""
         for lease in live_leases(tx.base):
             tx.note(f"{lease}; it stays loaded beside the new one.")
         if previous is not None or self._config.read().policy == "specific":
             self._write(tx, {version, previous}, {} if previous is None else {STABLE: previous})
 
-    def try_out(self, tx: Transaction, version: int) -> None:
+    def try_out(self, tx: SwapContext, version: int) -> None:
         """Point ``canary`` to it."""
         entry = self._config.read()
         self._change(tx, versions=entry.versions or [version], labels={**entry.labels, CANARY: version})
         self._wait_for_label(tx, CANARY, version)
         tx.say(f"Version {version} answers under the label {CANARY}")
 
-    def promote(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def promote(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Point ``stable`` to it; the one before stays loaded, so that going back needs no loading."""
         self._write(tx, {version, previous}, {STABLE: version})
         self._wait_for_label(tx, STABLE, version)
         tx.say(f"The label {STABLE} points to version {version} on every replica")
 
-    def step_back(self, tx: Transaction, version: int, previous: int | None) -> None:
+    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Point ``stable`` back, drop ``canary``, unload the candidate, and load what else was loaded before it."""
         if previous is not None:
             there = {child.version for child in list_version_dirs(tx.base)} - {version}
@@ -163,7 +182,7 @@ class LabelSwap:
         """Those of the file."""
         return self._config.read().labels
 
-    def restore(self, tx: Transaction) -> bool:
+    def restore(self, tx: SwapContext) -> bool:
         """Both as they were, but for directories that are gone."""
         if tx.before is None:
             return False
@@ -177,7 +196,7 @@ class LabelSwap:
         return changed and bool(wanted)
 
     def _write(
-        self, tx: Transaction, versions: set[int | None], labels: Mapping[str, int], *, without: int | None = None
+        self, tx: SwapContext, versions: set[int | None], labels: Mapping[str, int], *, without: int | None = None
     ) -> None:
         """Other labels, and what batch runs are using, stay loaded."""
         there = {child.version for child in list_version_dirs(tx.base)} - {without}
@@ -190,12 +209,12 @@ class LabelSwap:
         wanted = sorted({version for version in versions if version is not None} | set(others.values()) | leased)
         self._change(tx, versions=wanted, labels={**others, **labels})
 
-    def _change(self, tx: Transaction, *, versions: Sequence[int], labels: Mapping[str, int]) -> None:
+    def _change(self, tx: SwapContext, *, versions: Sequence[int], labels: Mapping[str, int]) -> None:
         """:raises LockHeldError: another release has taken over; then the labels are its own."""
         tx.lock.check()
         self._config.write(versions=versions, labels=labels)
 
-    def _wait_for_label(self, tx: Transaction, label: str, version: int) -> None:
+    def _wait_for_label(self, tx: SwapContext, label: str, version: int) -> None:
         deadline_s = time.monotonic() + _LABEL_TIMEOUT_S
         waiting = tx.fleet.servers
         while True:
@@ -219,7 +238,7 @@ def make_swap(config_file: Path | str | None, model_name: str) -> Swap:
     return LabelSwap(Path(config_file).absolute(), model_name) if config_file else DirectorySwap()
 
 
-def _version_of_label(tx: Transaction, server: str, label: str) -> str:
+def _version_of_label(tx: SwapContext, server: str, label: str) -> str:
     """The version's number, or why it is not known."""
     try:
         return str(tx.fleet.predictors[server].metadata(tx.fleet.model_name, label=label)["model_spec"]["version"])

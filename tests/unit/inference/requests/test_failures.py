@@ -14,6 +14,7 @@ from tendies_ops.errors import (
     ServerUnreachableError,
 )
 from tendies_ops.inference.ledger.outcomes import Found
+from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.requests.failures import (
     NEW,
     RequestHistory,
@@ -23,7 +24,7 @@ from tendies_ops.inference.requests.failures import (
     after_refused_control,
 )
 from tendies_ops.inference.requests.pacer import Pacer
-from tendies_ops.inference.requests.packer import Packer, Part, Picture, Request
+from tendies_ops.inference.requests.packer import Packer, Request
 
 
 def part(size_bytes: int = 10, size: tuple[int, int] = (1000, 100)) -> Part:

@@ -10,8 +10,9 @@ import pytest
 
 from tendies_ops.errors import RequestRefusedError
 from tendies_ops.inference.ledger.outcomes import Found
+from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.requests.failures import NEW, after_refusal
-from tendies_ops.inference.requests.packer import Packer, Part, Picture, Request
+from tendies_ops.inference.requests.packer import Packer, Request
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, error_answer, sent_files
 from tests.support.canned_server import Request as HttpRequest

@@ -1,0 +1,55 @@
+"""One picture of a run, from its file to its outcome, and the parts of it that are sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tendies_ops.inference.ledger.outcomes import Found
+from tendies_ops.inference.picture.prepare import Finish
+from tendies_ops.inference.picture.resize import WHOLE, Window
+
+
+@dataclass(slots=True, eq=False)
+class Picture:
+    """One picture on its way. Changed by the run's own thread only."""
+
+    found: Found
+    attempt: int
+    input_digest: str
+    finish: Finish
+    answers: list[Any]  #: of each part, None until it has come
+    held_bytes: int  #: what it is counted as against the memory bound
+    replaces: tuple[str, ...] = ()  #: results of an earlier run
+    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in it
+    over: bool = False  #: it has its outcome
+    milliseconds: float = 0.0  #: of the request that answered it, or its parts' shares of theirs
+    batch_size: int = 0  #: parts in the request that answered it, or its own where they are several
+    note: str = ""  #: what should be known about its result
+
+    @property
+    def complete(self) -> bool:
+        """Whether every part is answered."""
+        return all(answer is not None for answer in self.answers)
+
+    def take(self, index: int, answer: Any, milliseconds: float, batch_size: int) -> None:
+        """Keep the answer to one part, of a request with so many parts that took so long."""
+        self.answers[index] = answer
+        alone = len(self.answers) == 1
+        self.milliseconds += milliseconds if alone else milliseconds / batch_size
+        self.batch_size = batch_size if alone else len(self.answers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One file of a picture that is sent."""
+
+    picture: Picture
+    index: int
+    data: bytes
+    size: tuple[int, int]  #: height and width, in pixels
+
+    @property
+    def megapixels(self) -> float:
+        """Its pixels."""
+        return self.size[0] * self.size[1] / 1e6
