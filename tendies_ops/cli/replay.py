@@ -9,7 +9,7 @@ import typer
 
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, console, print_json
 from tendies_ops.client import ModelServerClient
-from tendies_ops.inference.replay import replay
+from tendies_ops.inference.replay_picture import replay
 
 
 def replay_command(

@@ -138,7 +138,7 @@ class BatchInferenceOperator(TendiesOperator):
 
 
 def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:
-    from tendies_ops.files.roots import require_below
+    from tendies_ops.files.allowed_roots import require_below
     from tendies_ops.spec.roots import INPUTS_VARIABLE, OUTPUTS_VARIABLE, remedy
 
     variable = INPUTS_VARIABLE if name == "input" else OUTPUTS_VARIABLE

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tendies_ops.files.roots import require_below
+from tendies_ops.files.allowed_roots import require_below
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.templates import fixed_folder
 

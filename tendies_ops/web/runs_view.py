@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from tendies_ops.files.allowed_roots import is_below
 from tendies_ops.files.object_store import is_remote
-from tendies_ops.files.roots import is_below
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.web.known import KnownModel, local_path
 from tendies_ops.web.safety import RUN_ID, OutsideError, confine, is_inside

@@ -7,6 +7,6 @@ the embedded Model Server, and puts the one that is taken in the place of the pl
 
 from __future__ import annotations
 
-from tendies_ops.export.optimize.optimize import Draft, optimize
+from tendies_ops.export.optimize.optimizer import Draft, optimize
 
 __all__ = ["Draft", "optimize"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tendies_ops.inference.ledger.outcomes import Found
 from tendies_ops.inference.picture.prepare import Finish
-from tendies_ops.inference.picture.resize import WHOLE, Window
+from tendies_ops.inference.picture.sizes import WHOLE, Window
 
 
 @dataclass(slots=True, eq=False)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.picture.decode import FORMATS, NOTE, open_frames, refuse_missing_pixels, told_as_damage
 from tendies_ops.inference.picture.header import Header, identify, read_header
-from tendies_ops.inference.picture.resize import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
+from tendies_ops.inference.picture.pixels import FORMATS, NOTE, open_frames, refuse_missing_pixels, told_as_damage
+from tendies_ops.inference.picture.sizes import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
 
 Finish = Callable[[Sequence[bytes]], bytes]
 

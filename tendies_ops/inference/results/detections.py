@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tendies_ops.inference.ledger.outcomes import PictureError
-from tendies_ops.inference.picture.resize import Window
+from tendies_ops.inference.picture.sizes import Window
 
 _SAME_OBJECT_IOU = 0.5  # boxes of two tiles that share more than this are one object
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
-from tendies_ops.inference.replay import replay
+from tendies_ops.inference.replay_picture import replay
 from tendies_ops.inference.requests import pacer as pacing
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.provenance import read_provenance

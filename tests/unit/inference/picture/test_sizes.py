@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from tendies_ops.inference.picture.resize import Sized, SizeRule, bring_to_size
+from tendies_ops.inference.picture.sizes import Sized, SizeRule, bring_to_size
 from tendies_ops.inference.picture.tiles import blend_tiles, cut_tiles, plan_tiles, ramp
 from tests.support.sample_pictures import noise
 

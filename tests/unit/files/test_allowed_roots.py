@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import UsageError
+from tendies_ops.files.allowed_roots import is_below, require_below
 from tendies_ops.files.object_store import is_remote
-from tendies_ops.files.roots import is_below, require_below
 
 URL_ROOT = "s3://pictures/alpha"
 
