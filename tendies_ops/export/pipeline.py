@@ -18,8 +18,7 @@ from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.fitting import require_fitting
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
-from tendies_ops.export.optimize import Draft
-from tendies_ops.export.optimize import optimizer as optimize
+from tendies_ops.export.optimize import Draft, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source

@@ -22,8 +22,8 @@ from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, SHARD_LEDGERS, STATE_FOLDER, exact_path, read_record
 from tendies_ops.inference.ledger.outcomes import Found
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.requests.exchange import is_no_picture
 from tendies_ops.inference.results import Answers
+from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, LocalInput, LocalOutput, Output, folder_identity
 
 _OWNER_FILE = f"{STATE_FOLDER}/owner.json"
@@ -143,7 +143,7 @@ def _refuse_same_names(
     for found in files():
         names = (hash(found.output_stem), hash(os.path.splitext(found.path)[0]))  # noqa: PTH122 # a str in a hot loop
         with contextlib.suppress(OSError):  # the run counts a file that cannot be read as failed
-            if not taken.isdisjoint(names) and not is_no_picture(found, source):
+            if not taken.isdisjoint(names) and not is_ignored(found, source):
                 raise OutputOwnedError(
                     f"The output folder {options.output} holds a result for {found.path} that was made from another "
                     f"input folder ({owner.input_folder if mine != owner.input_folder else 'not the first one'}), "

@@ -22,7 +22,7 @@ from tendies_ops.inference.report.progress import ProgressTeller
 from tendies_ops.inference.report.run_files import RunFiles
 from tendies_ops.inference.report.tally import Tally
 from tendies_ops.inference.requests.coordinator import Coordinator
-from tendies_ops.inference.requests.exchange import Exchange, is_no_picture
+from tendies_ops.inference.requests.exchange import Exchange
 from tendies_ops.inference.requests.pin_version import (
     PinnedVersion,
     find_answers,
@@ -39,6 +39,7 @@ from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import ResultList
 from tendies_ops.inference.selection import files_to_do
 from tendies_ops.inference.sharded_run import ShardLedger, merge_shard_ledgers
+from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output, open_folders
 from tendies_ops.spec import Manifest
 
@@ -187,7 +188,7 @@ class _Run:
             if todo is None:
                 continue
             with contextlib.suppress(OSError):  # a run counts it as failed
-                if is_no_picture(todo.found, self._source):
+                if is_ignored(todo.found, self._source):
                     self._tally.ignored += 1
                     continue
             to_do += 1

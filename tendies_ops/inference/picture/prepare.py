@@ -75,6 +75,12 @@ def open_upright(data: bytes, options: BatchOptions) -> Image.Image:
         return next(_frames(data, options, all_frames=False))
 
 
+def control_picture(size: tuple[int, int]) -> bytes:
+    """Make a plain picture that any model takes, a grey ramp: its answer tells a bad picture from a bad server."""
+    ramp = Image.linear_gradient("L").resize((size[1], size[0])).convert("RGB")
+    return encode_png(ramp)
+
+
 def encode_png(image: Image.Image) -> bytes:
     """As PNG at the fastest level: it travels once and is thrown away."""
     buffer = io.BytesIO()

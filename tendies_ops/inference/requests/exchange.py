@@ -17,17 +17,17 @@ from tendies_ops.errors import ModelServerError, RequestRefusedError, ServerSick
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger.ledger import RunStamp
 from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, PictureError
-from tendies_ops.inference.listing.other_files import has_other_extension, is_unfinished
+from tendies_ops.inference.listing.other_files import has_other_extension
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.picture.header import identify
 from tendies_ops.inference.picture.picture import Part, Picture
-from tendies_ops.inference.picture.prepare import encode_png, open_upright, prepare
+from tendies_ops.inference.picture.prepare import control_picture, open_upright, prepare
 from tendies_ops.inference.plan import Todo
 from tendies_ops.inference.requests.packer import Request
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.requests.threads import Turns
 from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.outputs import check_picture
+from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output
 
 # What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
@@ -233,7 +233,7 @@ class Exchange:
 
     def _read(self, found: Found) -> bytes:
         try:
-            if is_no_picture(found, self._source):
+            if is_ignored(found, self._source):
                 raise PictureError("not_an_image", "its content is not that of a picture")
             if found.size_bytes > self.options.max_file_bytes:
                 limit = self.options.max_file_bytes
@@ -279,23 +279,6 @@ class Exchange:
         if digest_bytes(data) != picture.input_digest:
             raise PictureError("unreadable", "it was changed while the model worked on it")
         return open_upright(data, self.options)
-
-
-def control_picture(size: tuple[int, int]) -> bytes:
-    """A plain picture that any model takes: a grey ramp. Its answer tells a bad picture from a sick server."""
-    ramp = Image.linear_gradient("L").resize((size[1], size[0])).convert("RGB")
-    return encode_png(ramp)
-
-
-def is_no_picture(found: Found, source: Input) -> bool:
-    """
-    Return True for a file to ignore: its name and its content say that it is something else, or it is unfinished.
-
-    :raises OSError: it cannot be read.
-    """
-    if found.problem or not has_other_extension(found.path):
-        return False
-    return is_unfinished(found.path) or identify(source.read_start(found.path)) is None
 
 
 def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tendies_ops.client import replica_health
+from tendies_ops.inference.picture.prepare import control_picture
 from tendies_ops.inference.requests import pacer as pacing
-from tendies_ops.inference.requests.exchange import control_picture
 from tests.support.batch_bench import Bench
 from tests.support.canned_server import Answer, Request, error_answer, sent_files
 from tests.support.sample_pictures import decoded, folder_of_pngs, inverted, png
