@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.json_pretty import debug_string
-from tendies_ops.server.json_text import JsonObject, c_string, members
+from tendies_ops.server.json_text import JsonObject
 from tendies_ops.server.json_values import decode_base64_object, is_base64_object, json_type
 from tendies_ops.server.status import StatusError, invalid_argument
 
@@ -47,8 +47,9 @@ def _examples(document: JsonObject) -> list[Any]:
 def _example(value: Any) -> bytes:
     if not isinstance(value, dict):
         raise invalid_argument(f"Example must be JSON object but got JSON {json_type(value)}")
-    named = [(c_string(name), content) for name, content in members(value)]
-    features = {name: _feature(name, content if isinstance(content, list) else [content]) for name, content in named}
+    features = {
+        name: _feature(name, content if isinstance(content, list) else [content]) for name, content in value.items()
+    }
     entries = b"".join(
         wire.bytes_field(1, wire.bytes_field(1, name.encode("utf-8", "surrogateescape")) + wire.bytes_field(2, feature))
         for name, feature in features.items()

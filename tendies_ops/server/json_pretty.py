@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
-
-from tendies_ops.server.json_text import JsonObject, members
 
 _NEEDS_ESCAPE: Final = re.compile(rb'["\\\x00-\x1f]')
 _ESCAPES: Final[dict[bytes, bytes]] = {bytes([byte]): b"\\u%04X" % byte for byte in range(0x20)} | {
@@ -129,18 +128,12 @@ def _write_until_limit(writer: PrettyWriter, value: Any) -> None:
             pending.append(iter(token))
         elif isinstance(token, dict):
             writer.start(b"{")
-            pending.append(_names_and_values(token))
+            pending.append(chain.from_iterable(token.items()))
         else:
             text = _scalar(token)
             writer.value(text)
             if not text:  # RapidJSON writes no NaN and stops there
                 return
-
-
-def _names_and_values(value: JsonObject) -> Any:
-    for name, member in members(value):
-        yield name
-        yield member
 
 
 def _scalar(value: Any) -> bytes:

@@ -16,7 +16,7 @@ import pybase64
 from numpy.typing import NDArray
 
 from tendies_ops.server.json_pretty import debug_string
-from tendies_ops.server.json_text import JsonObject, members
+from tendies_ops.server.json_text import JsonObject
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensors import STRING, DType, NumberTensor, OpaqueTensor, StringTensor, Tensor
 
@@ -37,12 +37,7 @@ _BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
 
 def is_base64_object(value: Any) -> bool:
     """Whether it is ``{"b64": "..."}`` and nothing else."""
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("b64"), str)
-        and len(value) == 1
-        and sum(1 for _ in members(value)) == 1
-    )
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def converted(leaves: list[Any], dtype: DType) -> list[Any]:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tendies_ops.server.classify_regress import (
     Method,
@@ -120,13 +119,13 @@ class RestHandler:
                 (input_name,) = signature.inputs
                 inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
             else:
-                inputs = _read_inputs(body, document or parse_json(body), signature, name)
+                inputs = predict_inputs(document or parse_json(body), signature.inputs, name)
             check_inputs(signature, inputs.tensors)
             outputs = self._run(route, servable, signature, inputs.tensors)
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
 
     def _classify_or_regress(self, route: Route, body: Body) -> bytes:
-        document = parse_json(body, exact=True)
+        document = parse_json(body)
         name = signature_name_of(document)
         examples = read_examples(document)
         method: Method = "classify" if route.action == "classify" else "regress"
@@ -163,17 +162,3 @@ def _takes_files(signature: Signature, input_name: str | None) -> bool:
         return False
     ((name, info),) = signature.inputs.items()
     return info.dtype is STRING and input_name in (None, name)
-
-
-def _read_inputs(body: Body, document: Any, signature: Signature, name: str) -> PredictInputs:
-    try:
-        if _has_doubles(signature.inputs):
-            document = parse_json(body, exact=True)
-        return predict_inputs(document, signature.inputs, name)
-    except StatusError:
-        # The error text may print doubles, which the real server reads in its own way.
-        return predict_inputs(parse_json(body, exact=True), signature.inputs, name)
-
-
-def _has_doubles(inputs: Mapping[str, Any]) -> bool:
-    return any(info.dtype.name == "double" for info in inputs.values())

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from tendies_ops.server.json_pretty import debug_string
-from tendies_ops.server.json_text import JsonObject, c_string, members
+from tendies_ops.server.json_text import JsonObject
 from tendies_ops.server.json_values import converted, is_base64_object, make_tensor
 from tendies_ops.server.signatures import TensorInfo
 from tendies_ops.server.status import StatusError, invalid_argument
@@ -106,10 +106,9 @@ def _from_objects(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
     for index, element in enumerate(instances):
         if not _is_named(element):
             raise invalid_argument(f"Expecting object but got list at item {index} of input list")
-        named = [(c_string(name), value) for name, value in members(element)]
-        for name, value in named:
+        for name, value in element.items():
             _add(columns, name, value, f"{index} key: {name}")
-        if {name for name, _ in named} != inputs.keys():
+        if element.keys() != inputs.keys():
             raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: {debug_string(element)} "
                 f"keys must be equal to: {','.join(sorted(inputs))}"

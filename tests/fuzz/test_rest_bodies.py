@@ -16,8 +16,7 @@ from tendies_ops.errors import BadAnswerError, ModelServerError, WrongContractEr
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import parse_version_statuses
 from tendies_ops.server.json_pretty import debug_string, error_body
-from tendies_ops.server.json_strict import parse_strict
-from tendies_ops.server.json_text import make_object, parse_json
+from tendies_ops.server.json_text import parse_json
 from tendies_ops.server.request_reader import RequestReader
 from tendies_ops.server.signatures import Dimension, TensorInfo
 from tendies_ops.server.status import StatusError
@@ -94,14 +93,13 @@ def test_any_request_body_is_inputs_or_refused_in_the_servers_words(document: An
 
 
 @given(st.binary(max_size=60) | mutated(b'{"instances": [{"b64": "aGk="}, -1.5e3, "\\ud83d\\ude00", null, [[], {}]]}'))
-def test_the_quick_json_reader_and_the_strict_one_agree(body: bytes) -> None:
-    results = []
-    for parse in (parse_json, lambda text: parse_strict(text, make_object)):
-        try:
-            results.append(_comparable(parse(body)))
-        except StatusError as error:
-            results.append(str(error))
-    assert not body or results[0] == results[1]
+def test_what_python_reads_is_read_alike(body: bytes) -> None:
+    try:
+        pythons = _comparable(json.loads(body.decode()))
+    except (ValueError, RecursionError):
+        return
+    with contextlib.suppress(StatusError):  # the server's reader knows more errors
+        assert _comparable(parse_json(body)) == pythons
 
 
 @given(json_values())

@@ -12,7 +12,6 @@ import pytest
 
 from tendies_ops.server.batching import BatchingServable
 from tendies_ops.server.batching_config import BatchingParameters
-from tendies_ops.server.examples_from_json import read_examples
 from tendies_ops.server.json_values import decode_base64
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.plain_bytes import read_plain_bytes
@@ -164,14 +163,6 @@ def test_the_quick_way_reads_only_what_is_plain() -> None:
         b'{"instances":[{"x":{"b64":"aGk="}},{"y":{"b64":"aGk="}}]}',
     ):
         assert read_plain_bytes(odd) is None, odd
-
-
-def test_the_name_of_an_input_ends_at_its_first_nul() -> None:
-    """The real server takes it as a C string (json_tensor.cc, FillTensorMapFromInstancesList: ``GetString()``)."""
-    found = predict_inputs({"instances": [{"x\0y": 1.0}, {"x": 2.0}]}, {"x": FLOAT}, "").tensors["x"]
-    assert isinstance(found, NumberTensor)
-    assert found.values.tolist() == [1.0, 2.0]
-    assert read_examples({"examples": [{"x\0y": 1}]}) == read_examples({"examples": [{"x": 1}]})
 
 
 @pytest.mark.parametrize(

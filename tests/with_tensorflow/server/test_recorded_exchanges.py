@@ -22,6 +22,8 @@ DIFFERENT = {
     "OPTIONS without Origin": "headers ['Content-Length: 0']",
     "OPTIONS with Origin": "headers ['Content-Length: 0']",
     "unknown method BREW": "status line 'HTTP/1.1 400 Bad Request'",
+    "invalid UTF-8 in string": "JSON Parse error: Invalid encoding in string.",
+    "deep nesting 5000": "JSON Parse error: Nested too deep.",
     "2 MB header": "status line 'HTTP/1.1 431 Request Header Fields Too Large'",
     "long URL 100 kB": "status line 'HTTP/1.1 414 ",
 }
