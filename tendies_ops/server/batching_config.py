@@ -10,26 +10,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tendies_ops.server.model_config import boolean, integer, read_text_proto
+from tendies_ops.server.messages import BatchingParameters as BatchingParametersMessage
+from tendies_ops.server.model_config import read_text_proto
 from tendies_ops.server.status import invalid_argument
-from tendies_ops.server.text_proto import Message, Schema
 
 PER_MODEL_FILE: Final = "batching_params.pbtxt"
-
-_WRAPPED: Final[Schema] = {"value": None}
-_PARAMETERS: Final[Schema] = {
-    "max_batch_size": _WRAPPED,
-    "batch_timeout_micros": _WRAPPED,
-    "max_enqueued_batches": _WRAPPED,
-    "num_batch_threads": _WRAPPED,
-    "thread_pool_name": _WRAPPED,
-    "enable_large_batch_splitting": _WRAPPED,
-    "max_execution_batch_size": _WRAPPED,
-    "allowed_batch_sizes": [None],
-    "pad_variable_length_inputs": None,
-}
 
 
 @dataclass(frozen=True)
@@ -60,17 +47,20 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
 
     :raises StatusError: the file or what it says is wrong.
     """
-    message = read_text_proto(str(path), _PARAMETERS, "tensorflow.serving.BatchingParameters")
+    message = read_text_proto(str(path), BatchingParametersMessage())
     defaults = BatchingParameters()
-    batch_size = _integer(message, "max_batch_size", defaults.max_batch_size)
+
+    def value(name: str, default: int) -> int:
+        return int(getattr(message, name).value) if message.HasField(name) else default
+
     return BatchingParameters(
-        max_batch_size=_integer(message, "max_execution_batch_size", batch_size),
-        batch_timeout_s=_integer(message, "batch_timeout_micros", 0) / 1e6,
-        max_enqueued_batches=_integer(message, "max_enqueued_batches", defaults.max_enqueued_batches),
-        num_batch_threads=_integer(message, "num_batch_threads", defaults.num_batch_threads),
-        allowed_batch_sizes=tuple(integer(size) for size in message.get("allowed_batch_sizes", [])),
-        pad_variable_length_inputs=boolean(message.get("pad_variable_length_inputs", ["false"])[-1]),
-        split_large_requests=boolean(_wrapped(message, "enable_large_batch_splitting", "false")),
+        max_batch_size=value("max_execution_batch_size", value("max_batch_size", defaults.max_batch_size)),
+        batch_timeout_s=message.batch_timeout_micros.value / 1e6,
+        max_enqueued_batches=value("max_enqueued_batches", defaults.max_enqueued_batches),
+        num_batch_threads=value("num_batch_threads", defaults.num_batch_threads),
+        allowed_batch_sizes=tuple(message.allowed_batch_sizes),
+        pad_variable_length_inputs=message.pad_variable_length_inputs,
+        split_large_requests=message.enable_large_batch_splitting.value,
     )
 
 
@@ -88,12 +78,3 @@ def check_allowed_sizes(parameters: BatchingParameters) -> None:
         )
     if list(sizes) != sorted(set(sizes)):
         raise invalid_argument("allowed_batch_sizes entries must be monotonically increasing")
-
-
-def _wrapped(message: Message, name: str, default: str) -> str:
-    wrappers: list[Any] = message.get(name, [])
-    return str(wrappers[-1].get("value", ["0"])[-1]) if wrappers else default
-
-
-def _integer(message: Message, name: str, default: int) -> int:
-    return integer(_wrapped(message, name, str(default)))

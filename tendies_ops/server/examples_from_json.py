@@ -6,28 +6,34 @@ Source: tensorflow/serving util/json_tensor.cc, MakeExampleFromJsonObject; tenso
 
 from __future__ import annotations
 
-import struct
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.json_pretty import debug_string
 from tendies_ops.server.json_text import JsonObject
 from tendies_ops.server.json_values import decode_base64_object, is_base64_object, json_type
+from tendies_ops.server.messages import Example
 from tendies_ops.server.status import StatusError, invalid_argument
 
 _Kind = Literal["bytes", "float", "int64"]
-_LIST_FIELD: Final[dict[str, int]] = {"bytes": 1, "float": 2, "int64": 3}
 
 
 def read_examples(document: JsonObject) -> list[bytes]:
     """
-    The examples of a request, each behind the context that all share.
+    Read the examples of a request, each with the context that all share.
 
     :return: serialised tf.Example messages.
     :raises StatusError: with the real server's text.
     """
-    context = _example(document["context"]) if "context" in document else b""
-    return [context + _example(value) for value in _examples(document)]
+    context = _example(document["context"]) if "context" in document else Example()
+    return [_with_context(context, _example(value)) for value in _examples(document)]
+
+
+def _with_context(context: Any, example: Any) -> bytes:
+    whole = Example()
+    whole.CopyFrom(context)
+    for name, feature in example.features.feature.items():
+        whole.features.feature[name].CopyFrom(feature)
+    return bytes(whole.SerializeToString(deterministic=True))
 
 
 def _examples(document: JsonObject) -> list[Any]:
@@ -44,29 +50,23 @@ def _examples(document: JsonObject) -> list[Any]:
     return examples
 
 
-def _example(value: Any) -> bytes:
+def _example(value: Any) -> Any:
     if not isinstance(value, dict):
         raise invalid_argument(f"Example must be JSON object but got JSON {json_type(value)}")
-    features = {
-        name: _feature(name, content if isinstance(content, list) else [content]) for name, content in value.items()
-    }
-    entries = b"".join(
-        wire.bytes_field(1, wire.bytes_field(1, name.encode("utf-8", "surrogateescape")) + wire.bytes_field(2, feature))
-        for name, feature in features.items()
-    )
-    return wire.bytes_field(1, entries)
+    example = Example()
+    for name, content in value.items():
+        _fill(example.features.feature[name], name, content if isinstance(content, list) else [content])
+    return example
 
 
-def _feature(name: str, values: list[Any]) -> bytes:
+def _fill(feature: Any, name: str, values: list[Any]) -> None:
     kind: _Kind | None = None
-    encoded = []
     for value in values:
         of_value = _kind_of(name, value)
         if kind not in (None, of_value):
             raise invalid_argument(f"Unexpected element type in feature: {name} expecting type: {kind}")
         kind = of_value
-        encoded.append(_encoded(name, value, of_value))
-    return b"" if kind is None else wire.bytes_field(_LIST_FIELD[kind], b"".join(encoded))
+        getattr(feature, f"{kind}_list").value.append(_converted(name, value, kind))
 
 
 def _kind_of(name: str, value: Any) -> _Kind:
@@ -79,20 +79,11 @@ def _kind_of(name: str, value: Any) -> _Kind:
     raise invalid_argument(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
 
 
-def _encoded(name: str, value: Any, kind: _Kind) -> bytes:
+def _converted(name: str, value: Any, kind: _Kind) -> Any:
     if kind == "float":
-        return wire.varint(1 << 3 | 5) + struct.pack("<f", _single(value))
+        return value
     if kind == "int64":
         if value >= 1 << 63:
             raise invalid_argument(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
-        return wire.int_field(1, int(value))
-    content = decode_base64_object(value) if isinstance(value, dict) else value.encode("utf-8", "surrogateescape")
-    return wire.bytes_field(1, content)
-
-
-def _single(value: float) -> float:
-    try:
-        struct.pack("<f", value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-    return value
+        return int(value)
+    return decode_base64_object(value) if isinstance(value, dict) else value.encode()

@@ -11,30 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf import text_format
+
+from tendies_ops.server.messages import ModelServerConfig, MonitoringConfig
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.text_proto import Message, Schema, parse_text_proto
 from tendies_ops.server.version_policy import VersionPolicy
 from tendies_ops.server.version_source import ModelConfig
 
-_POLICY: Final[Schema] = {"latest": {"num_versions": None}, "all": {}, "specific": {"versions": [None]}}
-_MODEL: Final[Schema] = {
-    "name": None,
-    "base_path": None,
-    "model_type": None,
-    "model_platform": None,
-    "model_version_policy": _POLICY,
-    "version_labels": [{"key": None, "value": None}],
-}
-_CONFIG: Final[Schema] = {"model_config_list": {"config": [_MODEL]}}
-_MONITORING: Final[Schema] = {"prometheus_config": {"enable": None, "path": None}}
-
 DEFAULT_PROMETHEUS_PATH: Final = "/monitoring/prometheus/metrics"
+_TENSORFLOW_TYPE: Final = 1  # of ModelType, the deprecated way to name a platform
 
 
-def read_text_proto(path: str, schema: Schema, what: str) -> Message:
+def read_text_proto(path: str, message: Any) -> Any:
     """
     Read a text-format file.
 
+    :param message: is filled and returned.
     :raises StatusError: it is missing, or not of this type.
     """
     try:
@@ -43,9 +35,10 @@ def read_text_proto(path: str, schema: Schema, what: str) -> Message:
         code = "NOT_FOUND" if isinstance(error, FileNotFoundError) else "FAILED_PRECONDITION"
         raise StatusError(code, f"{path}; {error.strerror}") from None  # type: ignore[arg-type]  # two of the codes
     try:
-        return parse_text_proto(text, schema, what)
-    except StatusError as error:
-        raise invalid_argument(f"Invalid protobuf file: '{path}' ({error.message})") from None
+        return text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        what = f"Error parsing text-format {message.DESCRIPTOR.full_name}: {str(error).replace(' : ', ': ', 1)}"
+        raise invalid_argument(f"Invalid protobuf file: '{path}' ({what})") from None
 
 
 def read_model_config(path: str) -> dict[str, ModelConfig] | None:
@@ -55,11 +48,10 @@ def read_model_config(path: str) -> dict[str, ModelConfig] | None:
     :return: model name -> its config; None where the file has no ``model_config_list``.
     :raises StatusError: the file or what it says is wrong.
     """
-    message = read_text_proto(path, _CONFIG, "tensorflow.serving.ModelServerConfig")
-    if "model_config_list" not in message:
+    message = read_text_proto(path, ModelServerConfig())
+    if not message.HasField("model_config_list"):
         return None
-    (models,) = message["model_config_list"]
-    return checked([_model(config) for config in models.get("config", [])])
+    return checked([_model(config) for config in message.model_config_list.config])
 
 
 def single_model_config(model_name: str, base_path: str) -> dict[str, ModelConfig]:
@@ -109,76 +101,40 @@ def read_prometheus_path(path: str) -> str | None:
 
     :return: where the metrics are served, None where they are not.
     """
-    message = read_text_proto(path, _MONITORING, "tensorflow.serving.MonitoringConfig")
-    prometheus = message.get("prometheus_config", [{}])[-1]
-    if not boolean(_last(prometheus, "enable", "false")):
-        return None
-    return _last(prometheus, "path", "") or DEFAULT_PROMETHEUS_PATH
+    prometheus = read_text_proto(path, MonitoringConfig()).prometheus_config
+    return (prometheus.path or DEFAULT_PROMETHEUS_PATH) if prometheus.enable else None
 
 
-def boolean(word: str) -> bool:
-    """A bool of the text format."""
-    return word in ("true", "True", "t", "1")
-
-
-def integer(word: str) -> int:
-    """
-    An integer of the text format.
-
-    :raises StatusError: it is none.
-    """
-    try:
-        return int(word, 0)
-    except ValueError:
-        raise invalid_argument(f"Expected integer, got: {word}") from None
-
-
-def _last(message: Message, name: str, default: str) -> str:
-    value: Any = message.get(name, [default])[-1]
-    return str(value)
-
-
-def _model(config: Message) -> ModelConfig:
-    name = _last(config, "name", "")
+def _model(config: Any) -> ModelConfig:
     return ModelConfig(
-        name=name,
-        base_path=_last(config, "base_path", ""),
-        policy=_policy(config.get("model_version_policy", [{}])[-1]),
-        labels={
-            _last(label, "key", ""): integer(_last(label, "value", "0")) for label in config.get("version_labels", [])
-        },
-        platform=_platform(config, name),
+        name=config.name,
+        base_path=config.base_path,
+        policy=_policy(config.model_version_policy),
+        labels=dict(config.version_labels),
+        platform=_platform(config),
     )
 
 
-def _platform(config: Message, name: str) -> str:
-    platform = _last(config, "model_platform", "")
-    old_style = _last(config, "model_type", "")
-    if platform and old_style:
+def _platform(config: Any) -> str:
+    if config.model_platform and config.model_type:
         raise invalid_argument(
             "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform, "
-            f"model name is {name}"
+            f"model name is {config.name}"
         )
-    if not platform and old_style not in ("TENSORFLOW", "1"):
+    if not config.model_platform and config.model_type != _TENSORFLOW_TYPE:
         raise invalid_argument(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
-            f"ModelServerConfig::model_platform, model name is {name}"
+            f"ModelServerConfig::model_platform, model name is {config.name}"
         )
-    if platform not in ("", "tensorflow"):
-        raise invalid_argument(f"Model {name} configured to use unknown platform: {platform}; only tensorflow is known")
+    if config.model_platform not in ("", "tensorflow"):
+        raise invalid_argument(
+            f"Model {config.name} configured to use unknown platform: {config.model_platform}; only tensorflow is known"
+        )
     return "tensorflow"
 
 
-def _policy(message: Message) -> VersionPolicy:
-    if len(message) > 1:
-        first, second = list(message)[:2]
-        raise invalid_argument(
-            f'Field "{second}" is specified along with field "{first}", another member of oneof "policy_choice".'
-        )
-    if "specific" in message:
-        versions = message["specific"][-1].get("versions", [])
-        return VersionPolicy(specific=frozenset(integer(version) for version in versions))
-    if "all" in message:
-        return VersionPolicy(all=True)
-    latest = message.get("latest", [{}])[-1]
-    return VersionPolicy(latest=max(1, integer(_last(latest, "num_versions", "1"))))
+def _policy(message: Any) -> VersionPolicy:
+    choice = message.WhichOneof("policy_choice")
+    if choice == "specific":
+        return VersionPolicy(specific=frozenset(message.specific.versions))
+    return VersionPolicy(all=True) if choice == "all" else VersionPolicy(latest=max(1, message.latest.num_versions))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tendies_ops.server import proto_wire as wire
+from tendies_ops.server.messages import ConfigProto, RunOptions
 from tendies_ops.server.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
@@ -59,11 +59,14 @@ class SessionSettings:
 
     def config_proto(self) -> bytes:
         """A serialised ConfigProto (tensorflow/core/protobuf/config.proto)."""
-        config = wire.int_field(2, self.intra_op_threads) + wire.int_field(5, self.inter_op_threads)
-        if self.gpu_memory_fraction:
-            config += wire.bytes_field(6, wire.double_field(1, self.gpu_memory_fraction))
-        # The real server places operations without a kernel on the device that was asked for on one that has it.
-        return config + wire.int_field(7, 1)
+        config = ConfigProto(
+            intra_op_parallelism_threads=self.intra_op_threads,
+            inter_op_parallelism_threads=self.inter_op_threads,
+            gpu_options={"per_process_gpu_memory_fraction": self.gpu_memory_fraction},
+            # The real server places operations without a kernel on the device that was asked for on one that has it.
+            allow_soft_placement=True,
+        )
+        return bytes(config.SerializeToString())
 
 
 class SavedModelServable:
@@ -180,7 +183,7 @@ class SavedModelServable:
 def _run_options(tf: Any, timeout_ms: int) -> Any:
     if timeout_ms <= 0:
         return None
-    options = wire.int_field(2, timeout_ms)
+    options = RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
     return tf.TF_NewBufferFromString(options, len(options))
 
 

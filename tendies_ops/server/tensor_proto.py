@@ -8,68 +8,56 @@ last value fills the rest.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from tendies_ops.server import proto_wire as wire
 from tendies_ops.server.status import StatusError, invalid_argument
 from tendies_ops.server.tensors import STRING, DType, NumberTensor, StringTensor, Tensor, dtype_of
 
-# dtype name -> field number and kind on the wire
-_VALUES: Final[dict[str, tuple[int, str]]] = {
-    "float": (5, "f"),
-    "double": (6, "d"),
-    "int32": (7, "varint"),
-    "uint8": (7, "varint"),
-    "int16": (7, "varint"),
-    "int8": (7, "varint"),
-    "uint16": (7, "varint"),
-    "int64": (10, "varint"),
-    "bool": (11, "varint"),
-    "uint32": (16, "varint"),
-    "uint64": (17, "varint"),
+_FIELDS: Final[dict[str, str]] = {
+    "float": "float_val",
+    "double": "double_val",
+    **dict.fromkeys(("int32", "uint8", "int16", "int8", "uint16"), "int_val"),
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "half": "half_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
 }
 
 
-def read_tensor_proto(raw: bytes, name: str) -> Tensor:
+def tensor_of(message: Any, name: str) -> Tensor:
     """
-    The tensor.
+    Read a TensorProto.
 
     :param name: for the error.
-    :raises StatusError: it is none.
+    :raises StatusError: it is no tensor.
     """
-    dtype = dtype_of(wire.last_int(raw, 1))
-    shape_proto = wire.last_bytes(raw, 2) or b""
-    shape = tuple(wire.signed64(wire.last_int(dim, 1)) for dim in wire.all_bytes(shape_proto, 2))
+    dtype = dtype_of(message.dtype)
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
     size = math.prod(shape)
     if dtype is STRING:
-        return StringTensor(shape, _filled(list(wire.all_bytes(raw, 8)), size, b"", name))
-    return NumberTensor(shape, _numbers(raw, dtype, size, name))
+        return StringTensor(shape, _filled(message.string_val, size, b"", name))
+    return NumberTensor(shape, _numbers(message, dtype, size, name))
 
 
-def _numbers(raw: bytes, dtype: DType, size: int, name: str) -> Any:
-    if dtype.numpy is None:
+def _numbers(message: Any, dtype: DType, size: int, name: str) -> Any:
+    if dtype.numpy is None or (dtype.name not in _FIELDS and not message.tensor_content):
         raise StatusError("UNIMPLEMENTED", f"tensor parsing error: {name}: type {dtype.name} is not read here")
-    content = wire.last_bytes(raw, 4)
-    if content:
-        if len(content) != size * dtype.numpy.itemsize:
+    if message.tensor_content:
+        if len(message.tensor_content) != size * dtype.numpy.itemsize:
             raise invalid_argument(f"tensor parsing error: {name}")
-        return np.frombuffer(content, dtype.numpy)
+        return np.frombuffer(message.tensor_content, dtype.numpy)
+    values = _filled(getattr(message, _FIELDS[dtype.name]), size, 0, name)
     if dtype.name == "half":
-        bits = _filled(wire.packed(raw, 13, "varint"), size, 0, name)
-        return np.array(bits, np.uint16).view(np.float16)
-    if dtype.name not in _VALUES:
-        raise StatusError("UNIMPLEMENTED", f"tensor parsing error: {name}: type {dtype.name} is not read here")
-    field, kind = _VALUES[dtype.name]
-    values = _filled(wire.packed(raw, field, kind), size, 0, name)
-    if kind == "varint" and dtype.name != "uint64":
-        values = [wire.signed64(int(value)) for value in values]
+        return np.array(values, np.uint16).view(np.float16)
     return np.array(values).astype(dtype.numpy)
 
 
-def _filled(values: list[Any], size: int, nothing: Any, name: str) -> list[Any]:
+def _filled(values: Sequence[Any], size: int, nothing: Any, name: str) -> list[Any]:
     if len(values) > size:
         raise invalid_argument(f"tensor parsing error: {name}")
     last = values[-1] if values else nothing
-    return values + [last] * (size - len(values))
+    return [*values, *[last] * (size - len(values))]

@@ -1,8 +1,7 @@
 """
 Runs the requests that a version brings for warming up; one that fails, fails the load.
 
-Source: tensorflow/serving servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc;
-apis/prediction_log.proto, predict.proto, classification.proto, inference.proto, input.proto (field numbers).
+Source: tensorflow/serving servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc.
 """
 
 from __future__ import annotations
@@ -11,24 +10,23 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tendies_ops.server import proto_wire as wire
+from google.protobuf.message import DecodeError
+
 from tendies_ops.server.classify_regress import Method, examples_tensor, find_signature
+from tendies_ops.server.messages import PredictionLog
 from tendies_ops.server.metrics import Metrics
 from tendies_ops.server.servable import Servable
 from tendies_ops.server.signatures import DEFAULT_SIGNATURE, check_inputs
 from tendies_ops.server.status import StatusError, invalid_argument
-from tendies_ops.server.tensor_proto import read_tensor_proto
+from tendies_ops.server.tensor_proto import tensor_of
 from tendies_ops.server.tfrecord import read_records
 
 log = logging.getLogger(__name__)
 
 WARMUP_FILE: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS: Final = 1000
-
-_CLASSIFY, _REGRESS, _PREDICT, _MULTI_INFERENCE = 2, 3, 6, 4
-_UNSUPPORTED: Final = (5, 7)  # session_run_log, predict_streamed_log
 
 
 def warm_up(servable: Servable, version_dir: Path, metrics: Metrics, *, iterations: int, check_method: bool) -> None:
@@ -61,7 +59,7 @@ def _run_all(servable: Servable, path: Path, iterations: int, check_method: bool
     for record in read_records(path):
         try:
             run = _request(record, servable, check_method)
-        except wire.WireError:
+        except DecodeError:
             raise invalid_argument(f"Failed to parse warmup record: {record!r} from {path}") from None
         for _ in range(max(1, iterations)):
             run()
@@ -72,61 +70,44 @@ def _run_all(servable: Servable, path: Path, iterations: int, check_method: bool
 
 
 def _request(record: bytes, servable: Servable, check_method: bool) -> Callable[[], None]:
-    kinds = {_CLASSIFY, _REGRESS, _PREDICT, _MULTI_INFERENCE, *_UNSUPPORTED}
-    entries = [(number, value) for number, value in wire.fields(record) if number in kinds]
-    if not entries:
+    log_entry = PredictionLog.FromString(record)
+    kind = log_entry.WhichOneof("log_type")
+    if kind is None:
         return lambda: None
-    kind, value = entries[-1]
-    if kind in _UNSUPPORTED:
+    if kind in ("session_run_log", "predict_streamed_log"):
         raise StatusError("UNIMPLEMENTED", f"Unsupported log_type for warmup: {kind}")
-    if not isinstance(value, bytes):
-        raise wire.WireError("a log is a message")
-    request = wire.last_bytes(value, 1) or b""
-    if kind == _PREDICT:
+    request = getattr(log_entry, kind).request
+    if kind == "predict_log":
         return lambda: _predict(servable, request)
-    if kind == _MULTI_INFERENCE:
+    if kind == "multi_inference_log":
         return lambda: _multi_inference(servable, request, check_method)
-    method: Method = "classify" if kind == _CLASSIFY else "regress"
-    return lambda: _run_examples(servable, request, _signature_name(request), method, check_method)
+    method: Method = "classify" if kind == "classify_log" else "regress"
+    return lambda: _run_examples(servable, request.input, request.model_spec.signature_name, method, check_method)
 
 
-def _signature_name(request: bytes) -> str:
-    spec = wire.last_bytes(request, 1) or b""
-    return (wire.last_bytes(spec, 3) or b"").decode("utf-8", "replace")
-
-
-def _predict(servable: Servable, request: bytes) -> None:
-    name = _signature_name(request) or DEFAULT_SIGNATURE
+def _predict(servable: Servable, request: Any) -> None:
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
         raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
-    inputs = {}
-    for entry in wire.all_bytes(request, 2):
-        alias = (wire.last_bytes(entry, 1) or b"").decode("utf-8", "replace")
-        inputs[alias] = read_tensor_proto(wire.last_bytes(entry, 2) or b"", alias)
+    inputs = {alias: tensor_of(request.inputs[alias], alias) for alias in request.inputs}
     check_inputs(signature, inputs)
     servable.run(signature, inputs)
 
 
-def _multi_inference(servable: Servable, request: bytes, check_method: bool) -> None:
-    for task in wire.all_bytes(request, 1):
-        method_name = (wire.last_bytes(task, 2) or b"").decode("utf-8", "replace")
-        method: Method = "classify" if method_name.endswith("/classify") else "regress"
-        _run_examples(servable, request, _signature_name(task), method, check_method)
+def _multi_inference(servable: Servable, request: Any, check_method: bool) -> None:
+    for task in request.tasks:
+        method: Method = "classify" if task.method_name.endswith("/classify") else "regress"
+        _run_examples(servable, request.input, task.model_spec.signature_name, method, check_method)
 
 
-def _run_examples(servable: Servable, request: bytes, name: str, method: Method, check_method: bool) -> None:
+def _run_examples(servable: Servable, sent: Any, name: str, method: Method, check_method: bool) -> None:
     signature = find_signature(servable.signatures, name, method, check_method_name=check_method)
-    examples = _examples(wire.last_bytes(request, 2) or b"")
+    with_context = sent.example_list_with_context
+    examples = [
+        *sent.example_list.examples,
+        *(with_context.context + example for example in with_context.examples),  # joined, they are merged
+    ]
     if not examples:
         raise invalid_argument("Input is empty.")
     servable.run(signature, examples_tensor(examples))
-
-
-def _examples(message: bytes) -> list[bytes]:
-    plain = wire.last_bytes(message, 1)
-    if plain is not None:
-        return wire.all_bytes(plain, 1)
-    with_context = wire.last_bytes(message, 2) or b""
-    context = wire.last_bytes(with_context, 2) or b""
-    return [context + example for example in wire.all_bytes(with_context, 1)]

@@ -94,10 +94,10 @@ def test_a_file_without_a_list_of_models_is_told_from_an_empty_list(tmp_path: Pa
     ("text", "message"),
     [
         ("oops { }", 'has no field named "oops"'),
-        ("model_config_list { config { name: } }", "expected a value"),
-        ("model_config_list { config {", "expected a field name"),
-        ('model_config_list { config { name: "a" name: "b" } }', 'Non-repeated field "name" is specified multiple'),
-        ("model_config_list { } model_config_list { }", 'Non-repeated field "model_config_list" is specified'),
+        ("model_config_list { config { name: } }", "Expected string but found"),
+        ("model_config_list { config {", "Expected \"}\""),
+        ('model_config_list { config { name: "a" name: "b" } }', 'should not have multiple "name" fields'),
+        ("model_config_list { } model_config_list { }", 'should not have multiple "model_config_list" fields'),
         (
             'model_config_list { config { name: "a" model_version_policy { latest { } all { } } } }',
             'Field "all" is specified along with field "latest", another member of oneof "policy_choice"',
@@ -105,7 +105,7 @@ def test_a_file_without_a_list_of_models_is_told_from_an_empty_list(tmp_path: Pa
         ('model_config_list { config { name: "a" base_path: "/a" } }', "Illegal setting neither"),
         (f'model_config_list {{ config {{ name: "a" base_path: "a" {_TF} }} }}', "absolute path or URI"),
         (f"model_config_list {{ {_A} {_A} }}", "Illegal to list model a multiple times"),
-        ("\x00", "expected a field"),
+        ("\x00", "Expected identifier"),
     ],
 )  # fmt: skip
 def test_a_wrong_model_config_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
