@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -16,8 +16,9 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def _asked(extra: str) -> list[Requirement]:
-    asked = [Requirement(text) for text in requires("airflow-provider-tendies") or []]
-    return [one for one in asked if one.marker is None or one.marker.evaluate({"extra": extra})]
+    project = tomli.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return [Requirement(text) for text in asked]
 
 
 def _pins(python: str) -> dict[str, Requirement]:
