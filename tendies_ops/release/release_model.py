@@ -104,12 +104,11 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
     if tx.swap.label is None:
         _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
     live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)
-    unload_first = found is None and previous is not None and check_memory(tx, saved_model_dir)
+    if found is None and previous is not None:
+        check_memory(tx, saved_model_dir)
     label = tx.swap.label if tx.before is not None and tx.swap.label in tx.before.labels else None
     with SwapProbe(tx.fleet, tx.answered if previous else (), golden[0], label=label) as probe:
-        candidate = found or publish_candidate(
-            tx, saved_model_dir, manifest, previous, check_loads, unload_first=unload_first
-        )
+        candidate = found or publish_candidate(tx, saved_model_dir, manifest, previous, check_loads)
         probe.renamed()
         if found:
             tx.begin(

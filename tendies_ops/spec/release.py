@@ -14,10 +14,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     create_model,
-    field_validator,
 )
 
-from tendies_ops.spec.idle_window import IdleWindow
 from tendies_ops.spec.strict_model import SpecPart
 
 
@@ -67,12 +65,8 @@ class ReleaseSpec(SpecPart):
     limits: SwapLimits = Field(
         SwapLimits(), description="what the swap may cost those who use the model; empty: it is only measured"
     )
-    memory: Literal["refuse", "unload_first", "load_anyway"] = Field(
+    memory: Literal["refuse", "load_anyway"] = Field(
         "refuse", description="what to do when old and new version do not fit into the free memory of a replica's host"
-    )
-    idle_window: str | None = Field(
-        None,
-        description="when `memory: unload_first` may leave a gap, such as `02:00-04:00 Europe/Berlin`; else any time",
     )
     lease_wait_s: NonNegativeFloat = Field(
         600.0, description="seconds to wait for batch runs that are using the version that serves"
@@ -81,13 +75,6 @@ class ReleaseSpec(SpecPart):
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
     keep_versions: PositiveInt = Field(5, description="versions that stay; older ones are removed")
-
-    @field_validator("idle_window")
-    @classmethod
-    def _is_a_window(cls, text: str | None) -> str | None:
-        if text is not None:
-            IdleWindow.parse(text)
-        return text
 
     def changed(self, settings: Mapping[str, Any]) -> ReleaseSpec:
         """

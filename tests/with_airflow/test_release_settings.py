@@ -29,7 +29,6 @@ VALUES: dict[str, Any] = {
     "unreachable_grace_s": 3.5,
     "tolerance": 4.5,
     "memory": "load_anyway",
-    "idle_window": "02:00-04:00 Europe/Berlin",
     "lease_wait_s": 5.5,
     "model_config_file": "/etc/models.config",
     "keep_versions": 3,

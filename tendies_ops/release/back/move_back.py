@@ -33,12 +33,12 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
         if by_label:
             tx.swap.load(tx, journal.version, journal.previous_version)
         else:
-            _rename_all(tx.base, journal.moved)
+            rename_all(tx.base, journal.moved)
         outcomes, proofs = _wait_and_prove(tx, journal)
         tx.lock.check()
         if by_label:
             tx.swap.promote(tx, journal.version, None)
-            _rename_all(tx.base, journal.moved)
+            rename_all(tx.base, journal.moved)
     except BaseException as error:
         words = put_back(tx)
         if not isinstance(error, TendiesError):
@@ -60,7 +60,7 @@ def put_back(tx: Transaction) -> str:
     """
     tx.enter("undoing_rollback")
     journal = tx.opened()
-    _rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
+    rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
     if journal.before is not None:
         tx.before = journal.before
         tx.swap.restore(tx)
@@ -91,9 +91,10 @@ def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOu
     return outcomes, proofs
 
 
-def _rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
+def rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
+    """Rename each pair's first name to its second, but for those that a killed run has renamed already."""
     for source, target in pairs:
-        # Else a killed run did it already. A link that leads nowhere is there: servers take it for a version.
+        # A link that leads nowhere is there as well: servers take it for a version.
         if os.path.lexists(base / source) and not os.path.lexists(base / target):
             (base / source).rename(base / target)
     sync_directory(base)

@@ -8,9 +8,8 @@ from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError,
 from tendies_ops.publish.history import append_history, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.move_back import carry_out_rollback, put_back
+from tendies_ops.release.back.move_back import carry_out_rollback, put_back, rename_all
 from tendies_ops.release.back.undo import put_labels_back, undo_release
-from tendies_ops.release.back.unload import bring_back
 from tendies_ops.release.checks.patience import prove_patiently
 from tendies_ops.release.record.history_record import record_of_journal, record_of_version
 from tendies_ops.release.record.journal import Journal, made_visible, read_journal
@@ -40,6 +39,7 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
         return False
     tx.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); putting that in order first.")
     tx.journal, tx.before = journal, journal.before
+    _restore_unloaded(tx, journal)
     tx.answered = [server for server, told in tx.fleet.statuses().items() if not isinstance(told, ModelServerError)]
     asked, tx.swap = tx.swap, make_swap(journal.model_config_file, journal.model_name)
     if journal.phase in {"rolling_back", "undoing_rollback"}:
@@ -53,6 +53,17 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     tx.journal, tx.swap, tx.before, tx.answered = None, asked, None, []
     tx.close()
     return took_back
+
+
+def _restore_unloaded(tx: Transaction, journal: Journal) -> None:
+    """
+    Give the versions their numbers back that a release of tendies 0.1 had renamed to be unloaded before the swap.
+
+    No release renames them any more: this can go with the first tendies that need not finish a release of 0.1.
+    """
+    if journal.moved and journal.phase not in {"rolling_back", "undoing_rollback"}:
+        tx.lock.check()
+        rename_all(tx.base, [(aside, name) for name, aside in reversed(journal.moved)])
 
 
 def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
@@ -71,10 +82,7 @@ def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
 def _goes_on(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
     """Whether the version is there, unproved, and what the caller is about to release."""
     wanted = journal.model_digest == wanted_digest and journal.phase != "withdrawing"
-    if not wanted or not _is_there(tx, journal) or _was_released(tx, journal):
-        return False
-    bring_back(tx)
-    return True
+    return wanted and _is_there(tx, journal) and not _was_released(tx, journal)
 
 
 def _is_there(tx: Transaction, journal: Journal) -> bool:
@@ -87,7 +95,6 @@ def _was_released(tx: Transaction, journal: Journal) -> bool:
 
 
 def _settle_release(tx: Transaction, journal: Journal) -> bool:
-    bring_back(tx)
     there = _is_there(tx, journal)
     if journal.phase == "withdrawing":
         _finish_withdrawal(tx, journal, there=there)

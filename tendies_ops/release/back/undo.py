@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.unload import bring_back
 from tendies_ops.release.checks.patience import prove_patiently
 from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
@@ -38,7 +37,6 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     :param previous: what served before; None: nothing did.
     :param reason: for the history; with the server's own words.
     """
-    bring_back(tx)
     fallback = version_to_fall_back_to(tx, version, previous)
     if fallback is None and previous is not None:
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release.checks.probe import server_pid
 from tendies_ops.release.transaction import Transaction
-from tendies_ops.spec.idle_window import IdleWindow
 
 _NAME = "memory.json"
 #: Weights are read into memory once, and once more while they are restored.
@@ -48,37 +46,23 @@ class MemoryNeed:
         return f"{', '.join(self.servers)} need {need} together and have {free}"
 
 
-def check_memory(tx: Transaction, saved_model_dir: Path) -> bool:
+def check_memory(tx: Transaction, saved_model_dir: Path) -> None:
     """
-    Before anything is changed. Replicas on other machines cannot be looked at and are not judged.
+    Check that both versions fit, before anything is changed. Replicas on other machines are not judged.
 
-    :return: whether the version before has to be unloaded first.
-    :raises ReleaseError: it does not fit, and the spec says ``memory: refuse``, or names hours that it is not now.
+    :raises ReleaseError: they do not fit, and the spec says ``memory: refuse``.
     """
     need_bytes = tree_size_bytes(saved_model_dir) * read_factor(tx.base)
     short = [need for need in _needs(tx.fleet.servers, need_bytes) if not need.fits]
     if not short:
-        return False
+        return
     words = "; ".join(map(str, short))
-    if tx.options.memory == "refuse" or (tx.options.memory == "unload_first" and tx.swap.label is not None):
+    if tx.options.memory == "refuse":
         raise ReleaseError(
-            f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or choose "
-            "`memory: unload_first` (nobody is served meanwhile) or `memory: load_anyway` in the spec."
+            f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or release "
+            "with `memory: load_anyway`."
         )
-    if tx.options.memory == "unload_first" and tx.options.idle_window is not None:
-        _require_idle_hours(IdleWindow.parse(tx.options.idle_window), words)
     tx.note(f"Memory is short: {words}; going on because the spec says `memory: {tx.options.memory}`.")
-    return tx.options.memory == "unload_first"
-
-
-def _require_idle_hours(window: IdleWindow, words: str) -> None:
-    now = datetime.now(timezone.utc)
-    if not window.contains(now):
-        raise ReleaseError(
-            f"Old and new version do not fit into memory together: {words}. Unloading first leaves nobody served for a "
-            f"while, and the spec's idle window begins at {window.next_start(now):%Y-%m-%d %H:%M %Z}. Nothing was "
-            "changed; run the same again then."
-        )
 
 
 def free_bytes(pid: int) -> float:

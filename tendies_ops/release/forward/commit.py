@@ -6,7 +6,6 @@ from tendies_ops.errors import ModelServerError
 from tendies_ops.publish.history import append_history
 from tendies_ops.publish.retention import apply_retention
 from tendies_ops.publish.stage import tree_size_bytes
-from tendies_ops.release.back.unload import bring_back
 from tendies_ops.release.checks.memory import remember_factor
 from tendies_ops.release.forward.attempt import Evidence
 from tendies_ops.release.forward.find_candidate import Candidate
@@ -22,7 +21,6 @@ def commit_release(tx: Transaction, candidate: Candidate, evidence: Evidence, *,
     tx.lock.check()
     if not candidate.released_before:
         append_history(tx.base, record_of_journal(tx.opened(), "released", version_dir=candidate.published.path))
-    bring_back(tx)
     tx.close()
     _remove_old(tx)
     _remember_memory(tx, candidate, evidence)

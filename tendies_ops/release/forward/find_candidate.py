@@ -25,7 +25,6 @@ from tendies_ops.publish.publish_version import (
     unused_version,
 )
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.unload import bring_back, unload_previous
 from tendies_ops.release.checks.leased import wait_for_leases
 from tendies_ops.release.checks.patience import prove_patiently
 from tendies_ops.release.record.journal import made_visible
@@ -122,10 +121,8 @@ def publish_candidate(
     manifest: Manifest,
     previous: int | None,
     check_loads: Callable[[Path], None] | None,
-    *,
-    unload_first: bool = False,
 ) -> Candidate:
-    """Stage, load once, open the journal, unload what serves if memory wants it, rename. Batch runs are waited for."""
+    """Stage, load once, open the journal, rename. Batch runs are waited for."""
     staging = prepare_version(saved_model_dir, tx.base, manifest, check_loads=check_loads, cancelled=tx.cancelled)
     try:
         if tx.swap.label is None:  # copying and trying took a while, in which runs may have begun
@@ -140,13 +137,10 @@ def publish_candidate(
         tx.begin("staged", manifest=manifest, version=version, previous_version=previous, made_visible=True)
         tx.stop_if_cancelled()
         tx.swap.prepare(tx, previous)
-        if unload_first:
-            unload_previous(tx)
         published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
     except LockHeldError:
         raise  # whoever has the lock now clears it away
     except BaseException:
-        bring_back(tx)
         if staging.exists():
             _forget(tx, staging)
         raise

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import threading
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tendies_ops.errors import LoadFailedError, ReleaseError, StoppedError
+from tendies_ops.errors import ReleaseError
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release import release_model
 from tendies_ops.release.checks import memory
 from tendies_ops.release.checks.memory import free_bytes, read_factor, remember_factor
+from tendies_ops.release.record.journal import read_journal, write_journal
 from tendies_ops.spec import ReleaseSpec
+from tests.e2e.release.test_recovery import killed
 from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions
 from tests.support.watching_server import WatchingServer
 
 QUICK = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_grace_s=5)
-UNLOAD_FIRST = QUICK.model_copy(update={"memory": "unload_first"})
 
 
 @pytest.fixture
@@ -38,123 +36,39 @@ def huge(tmp_path: Path, base: Path, server: WatchingServer) -> None:
 def test_refusing_changes_nothing_and_says_how_much_is_missing(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
-    with pytest.raises(ReleaseError, match=r"needs \d+ MB more and has \d+ MB free.*unload_first"):
+    with pytest.raises(ReleaseError, match=r"needs \d+ MB more and has \d+ MB free.*load_anyway"):
         release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=QUICK)
 
     assert server.loads == [1]
 
 
 @pytest.mark.usefixtures("huge")
-def test_unloading_first_leaves_a_gap_and_then_serves_with_the_old_one_to_go_back_to(
-    tmp_path: Path, base: Path, server: WatchingServer
-) -> None:
-    report = release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=UNLOAD_FIRST)
+def test_loading_anyway_goes_on_and_notes_what_is_short(tmp_path: Path, base: Path, server: WatchingServer) -> None:
+    options = QUICK.model_copy(update={"memory": "load_anyway"})
 
-    assert any("Unloaded what served first" in note for note in report.notes)
-    assert available_versions(server.url) == [2]
-    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2"]
+    report = release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=options)
 
-
-def window(*, hours_from_now: int) -> str:
-    """Two hours long, around ``hours_from_now``."""
-    middle = datetime.now(timezone.utc) + timedelta(hours=hours_from_now)
-    return f"{middle - timedelta(hours=1):%H:%M}-{middle + timedelta(hours=1):%H:%M} UTC"
-
-
-@pytest.mark.usefixtures("huge")
-def test_unloading_first_outside_the_idle_window_changes_nothing_and_says_when_it_begins(
-    tmp_path: Path, base: Path, server: WatchingServer
-) -> None:
-    options = UNLOAD_FIRST.model_copy(update={"idle_window": window(hours_from_now=6)})
-
-    with pytest.raises(ReleaseError, match=r"idle window begins at \d{4}-.* UTC. Nothing was changed"):
-        release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=options)
-
-    assert server.loads == [1]
-
-
-@pytest.mark.usefixtures("huge")
-def test_unloading_first_in_the_idle_window_is_done(tmp_path: Path, base: Path, server: WatchingServer) -> None:
-    options = UNLOAD_FIRST.model_copy(update={"idle_window": window(hours_from_now=0)})
-
-    release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=options)
-
+    assert any("Memory is short: " in note for note in report.notes)
     assert available_versions(server.url) == [2]
 
 
-@pytest.mark.usefixtures("huge")
-def test_unloading_first_for_a_version_that_does_not_load_brings_the_old_one_back(
+def test_versions_that_an_older_tendies_renamed_to_be_unloaded_get_their_numbers_back(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
-    broken = make_candidate(tmp_path / "b", by=20, error="INTERNAL: no")
+    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
+    (base / "0").symlink_to(tmp_path / "nowhere")  # servers take it for a version, so it was renamed as well
+    killed("staged", base, server, make_candidate(tmp_path / "b", by=20))
+    found = read_journal(base)
+    assert found is not None
+    journal = replace(found, moved=(("0", "0.unloaded-for-2"), ("1", "1.unloaded-for-2")))
+    write_journal(base, journal)
+    for name, aside in journal.moved:
+        (base / name).rename(base / aside)
 
-    with pytest.raises(LoadFailedError, match="Version 1 serves on"):
-        release_model(broken, base, [server.url], options=UNLOAD_FIRST)
-
-    assert available_versions(server.url) == [1]
-
-
-class _HoldsOn(WatchingServer):
-    """Never lets go of a version, as with a request in it that is never answered."""
-
-    def _unload_all_but(self, keep: int | None) -> None:
-        pass
-
-
-def test_a_release_that_waits_for_a_version_to_be_unloaded_stops_when_it_is_told_to(tmp_path: Path, base: Path) -> None:
-    cancelled = threading.Event()
-
-    def cancel_when_unloading() -> None:
-        while not cancelled.wait(0.01):
-            if (base / "1.unloaded-for-2").exists():
-                cancelled.set()
-
-    options = UNLOAD_FIRST.model_copy(update={"restore_timeout_s": 8.0})
-    with _HoldsOn(base) as server:
-        release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=options)
-        (state_directory(base) / "memory.json").write_text(json.dumps({"bytes_in_memory_per_byte_on_disk": 1e12}))
-        threading.Thread(target=cancel_when_unloading, daemon=True).start()
-        try:
-            with pytest.raises(StoppedError):
-                release_model(
-                    make_candidate(tmp_path / "b", by=20), base, [server.url], options=options, cancelled=cancelled
-                )
-        finally:
-            cancelled.set()
-
-    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1"]
-
-
-@pytest.mark.usefixtures("huge")
-def test_a_link_that_leads_nowhere_gets_its_number_back_like_every_version(
-    tmp_path: Path, base: Path, server: WatchingServer
-) -> None:
-    (base / "0").symlink_to(tmp_path / "nowhere")
-
-    release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=UNLOAD_FIRST)
-
-    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["0", "1", "2"]
-
-
-@pytest.mark.usefixtures("huge")
-def test_a_release_killed_while_nothing_was_loaded_is_put_in_order_by_the_next(
-    tmp_path: Path, base: Path, server: WatchingServer
-) -> None:
-    script = (
-        "import os, sys; from pathlib import Path; from tendies_ops.spec import ReleaseSpec; "
-        "import tendies_ops.release.forward.find_candidate as c; from tendies_ops.release import release_model\n"
-        "c.make_visible = lambda *_, **__: os.kill(os.getpid(), 9)\n"
-        "release_model(Path(sys.argv[1]), Path(sys.argv[2]), [sys.argv[3]], options=ReleaseSpec(memory='unload_first'))"
-    )
-    candidate = make_candidate(tmp_path / "b", by=20)
-    killed = subprocess.run([sys.executable, "-c", script, str(candidate), str(base), server.url], check=False)
-    assert killed.returncode == -9
-    assert available_versions(server.url) == []
-
-    report = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=UNLOAD_FIRST)
+    report = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=QUICK)
 
     assert available_versions(server.url) == [report.version]
-    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", str(report.version)]
+    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["0", "1", str(report.version)]
 
 
 def test_the_factor_is_learned_from_big_versions_only(base: Path) -> None:
