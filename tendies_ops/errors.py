@@ -14,6 +14,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
         CheckpointError                the checkpoint is broken or does not fit the graph
           CheckpointMissingError retryable there is none at that path, it lacks files, or it cannot be read
           CheckpointChangedError retryable somebody wrote to it while it was read
+        UntrustedModelError            the model would run code, or operations on files, the network or Python
         ParityError                    the export computes something else than its source
       PublishError                   a version cannot be made visible
         BasePathError        retryable   the model base path cannot be read or written
@@ -93,6 +94,10 @@ class CheckpointChangedError(CheckpointError):
     """Somebody wrote to the checkpoint while it was read."""
 
     retryable = True
+
+
+class UntrustedModelError(ExportError):
+    """The model would run code, or operations that touch files, the network or Python, and no spec allows that."""
 
 
 class ParityError(ExportError):

@@ -17,6 +17,7 @@ from tendies_ops.export.contract.signature import Signature
 from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.network import Provenance
 from tendies_ops.files import digest_of_digests
+from tendies_ops.graphs import operations_of, require_computing
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec
 from tendies_ops.spec.manifest import (
     GOLDEN_DIRECTORY,
@@ -27,6 +28,7 @@ from tendies_ops.spec.manifest import (
     SignatureEntry,
     SourceEntry,
     TensorEntry,
+    TrustEntry,
     digest_version_files,
 )
 
@@ -87,6 +89,7 @@ def write_manifest(
         model_digest=digest_of_digests(files),
         files={name: FileEntry(sha256=d.sha256, size_bytes=d.size_bytes) for name, d in files.items()},
         source=_source_entry(provenance, spec),
+        trust=_trust_entry(directory, spec),
         signatures=signatures,
         contract=spec.contract,
         golden=proof.golden,
@@ -109,6 +112,18 @@ def _source_entry(provenance: Provenance, spec: ModelSpec) -> SourceEntry:
         builder=spec.source.builder,
         unused_variables=provenance.unused_variables,
     )
+
+
+def _trust_entry(directory: Path, spec: ModelSpec) -> TrustEntry:
+    """
+    Describe what the graph that was written consists of.
+
+    :raises UntrustedModelError: it does more than compute, in operations that the spec does not allow.
+    """
+    allowed = spec.source.allow_operations
+    operations = operations_of(directory)
+    require_computing(operations, allowed, subject="The export")
+    return TrustEntry(code=spec.source.trust_code, allowed_operations=allowed, operations=operations)
 
 
 def signature_entry(signature: Signature) -> SignatureEntry:

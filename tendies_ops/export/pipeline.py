@@ -23,6 +23,7 @@ from tendies_ops.export.parity import Expectation, compare, decoded, expect, req
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.export.warmup import write_warmup
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.manifest import ParityEntry, SignatureEntry
 
@@ -48,7 +49,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     say(f"Ran the source on {len(golden)} golden images")
     frozen = network.freeze()
     del network
-    signatures = _write(Plan(frozen, inputs, spec.contract), directory)
+    signatures = _write(Plan(frozen, inputs, spec.contract), directory, spec.source.allow_operations)
     to_optimize = frozen if spec.optimize.rewrites != "none" else None
     del frozen
     gc.collect()  # graphs are full of cycles, and hold the weights
@@ -72,9 +73,10 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), optimization))
 
 
-def _write(plan: Plan, directory: Path) -> dict[str, SignatureEntry]:
+def _write(plan: Plan, directory: Path, allowed: Sequence[str]) -> dict[str, SignatureEntry]:
     serving = build_serving_graph(plan)
     write_saved_model(serving, directory)
+    require_computing_model(directory, allowed)  # before it runs
     return {name: signature_entry(signature) for name, signature in serving.signatures.items()}
 
 

@@ -44,6 +44,19 @@ class SourceEntry(_Part):
     ] = ()  #: in the checkpoint, but not part of the graph (a discriminator, Adam's slots)
 
 
+class TrustEntry(_Part):
+    """What the version may do besides computing, and what its graph consists of."""
+
+    code: bool = False  #: the spec let the source run the Python code that it holds
+    allowed_operations: tuple[str, ...] = ()  #: that do more than compute, which the spec allowed
+    operations: dict[str, int] = {}  #: every operation of the graph and its functions -> how often it is there
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The allowed operations that the graph has."""
+        return tuple(name for name in self.allowed_operations if name in self.operations)
+
+
 class TensorEntry(_Part):
     """One tensor of a signature. ``shape`` holds -1 for any; None is any rank."""
 
@@ -120,6 +133,7 @@ class Manifest(_Part):
     model_digest: str  #: of all files but the manifest itself: the same content has the same digest
     files: dict[str, FileEntry]
     source: SourceEntry
+    trust: TrustEntry | None = None  #: None: made by an older tendies
     signatures: dict[str, SignatureEntry]
     contract: Contract
     golden: tuple[GoldenEntry, ...] = ()

@@ -21,6 +21,13 @@ class SourceSpec(SpecPart):
         description="further folders that the `checkpoint` of a run may be in; always allowed: the checkpoint's own "
         "folder and `airflow.watch_dir`",
     )
+    trust_code: bool = Field(
+        False, description="run the Python code that a Keras file holds (Lambda layers, pickled functions)"
+    )
+    allow_operations: tuple[str, ...] = Field(
+        (),
+        description="operations of the graph that do more than compute and may run all the same, such as `ReadFile`",
+    )
     kind: SourceKind | None = None
     builder: str | None = Field(
         None, description="`module:function` or `path/to/file.py:function` that builds the graph or the model"

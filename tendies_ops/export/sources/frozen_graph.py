@@ -7,6 +7,7 @@ from pathlib import Path
 from tendies_ops.errors import SpecError
 from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.graph_checks import Permission
 from tendies_ops.export.sources.graph_files import read_graph
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
 from tendies_ops.export.sources.variables import VARIABLE_OPS
@@ -33,4 +34,5 @@ def open_frozen_graph(path: Path, source: SourceSpec, contract: Contract) -> Gra
         extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
         output_tensors=source.output_tensors,
         provenance=Provenance("frozen_graph", str(path), digest_of_files([path])),
+        permission=Permission(source.allow_operations),
     )

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tendies_ops.errors import ExportError, SpecError
+from tendies_ops.errors import ExportError, SpecError, UntrustedModelError
 from tendies_ops.export.network import IMAGE, Arrays, FrozenNetwork, Input, Provenance, Shape
+from tendies_ops.export.sources.graph_checks import Permission, keep_called_functions, without_refused
+from tendies_ops.graphs import explain_refusal
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -22,6 +24,8 @@ class GraphNetwork:
 
     :param extra_inputs: name in the signature -> tensor name.
     :param output_tensors: output -> tensor name; empty: the one that there is.
+    :param permission: what the graph may do besides computing.
+    :raises UntrustedModelError: the network would do more than compute; TensorFlow has not seen the graph then.
     """
 
     def __init__(
@@ -32,10 +36,14 @@ class GraphNetwork:
         extra_inputs: Mapping[str, str],
         output_tensors: Mapping[str, str],
         provenance: Provenance,
+        permission: Permission,
     ) -> None:
         import tensorflow as tf
 
         self.provenance = provenance
+        subject = f"The graph of {provenance.checkpoint}"
+        fed = [name for name in (input_tensor, *extra_inputs.values()) if name]
+        refused = without_refused(graph_def, permission, outputs=output_tensors.values(), fed=fed, subject=subject)
         self.graph = tf.Graph()
         with self.graph.as_default():
             try:
@@ -44,10 +52,15 @@ class GraphNetwork:
                 raise ExportError(
                     f"The graph of {provenance.checkpoint} does not load: {' '.join(str(error).split())[:400]}."
                 ) from error
-        image = tensor_name(self.graph, input_tensor) if input_tensor else _only_image_placeholder(self.graph)
+        try:
+            image = tensor_name(self.graph, input_tensor) if input_tensor else _only_image_placeholder(self.graph)
+            names = {key: tensor_name(self.graph, name) for key, name in output_tensors.items()}
+            self._output_names = names or {"output": _only_output(self.graph, image)}
+        except SpecError as error:
+            if refused:  # it has no network without them
+                raise UntrustedModelError(f"{explain_refusal(refused, subject=subject)} {error}") from error
+            raise
         self._input_names = {IMAGE: image, **{k: tensor_name(self.graph, v) for k, v in extra_inputs.items()}}
-        names = {key: tensor_name(self.graph, name) for key, name in output_tensors.items()}
-        self._output_names = names or {"output": _only_output(self.graph, image)}
         self._needed = extract_subgraph(graph_def, list(self._output_names.values()))
         _require_fed(self._needed, set(self._input_names.values()))
         self.inputs = {name: _describe(self.graph, tensor) for name, tensor in self._input_names.items()}
@@ -78,6 +91,7 @@ class GraphNetwork:
         self.session.close()
         for node in frozen.node:
             node.device = ""
+        keep_called_functions(frozen)
         return FrozenNetwork(frozen, dict(self._input_names), dict(self._output_names))
 
     def _add_reads(self) -> None:

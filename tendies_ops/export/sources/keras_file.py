@@ -12,6 +12,7 @@ from tendies_ops.errors import CheckpointError, ExportError, SpecError
 from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.builder import call_builder, describe_error, load_builder
 from tendies_ops.export.sources.checkpoint_files import digest_of_files
+from tendies_ops.export.sources.keras_code import require_no_code
 from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.tf2_checkpoint import build_model, inference_call
 from tendies_ops.export.sources.variables import require_finite
@@ -25,15 +26,19 @@ def open_keras_file(path: Path, source: SourceSpec, contract: Contract) -> Model
     :raises TendiesError: the file is damaged, holds only weights and there is no builder, or Keras refuses it.
     """
     digest = digest_of_files([path])
-    model = _load_weights(path, source, contract) if _holds_only_weights(path) else _load_model(path, source)
+    if _holds_only_weights(path):
+        if not source.trust_code:
+            require_no_code(path, ())
+        model = _load_weights(path, source, contract)
+    else:
+        model = _load_model(path, source)
     _require_finite(model, path)
     return ModelNetwork(
         model,
         inference_call(model),
         contract=contract,
         provenance=Provenance("keras", str(path), digest),
-        constants=source.constants,
-        picked_outputs=source.output_tensors,
+        source=source,
     )
 
 
@@ -69,15 +74,17 @@ def _load_model(path: Path, source: SourceSpec) -> Any:
     import keras
 
     custom = _custom_objects(source)
+    if not source.trust_code:
+        require_no_code(path, _names_of_builder(custom))
     try:
-        return keras.saving.load_model(path, compile=False, custom_objects=custom)
+        return keras.saving.load_model(path, compile=False, custom_objects=custom, safe_mode=not source.trust_code)
     except Exception as error:
         if path.suffix == ".keras":
             raise ExportError(
                 f"Keras {keras.__version__} cannot load {path}: {describe_error(error)}. If it has layers of your own, "
                 "give source.builder: a function that returns a dict of their names and classes."
             ) from error
-        return _load_with_old_keras(path, custom, error)
+        return _load_with_old_keras(path, custom, error, safe_mode=not source.trust_code)
 
 
 def _custom_objects(source: SourceSpec) -> dict[str, Any] | None:
@@ -92,7 +99,14 @@ def _custom_objects(source: SourceSpec) -> dict[str, Any] | None:
     return dict(made)
 
 
-def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exception) -> Any:
+def _names_of_builder(custom: dict[str, Any] | None) -> set[str]:
+    """Return the names of the builder's classes and functions: those in its dict, and those that it registered."""
+    import keras
+
+    return set() if custom is None else {*custom, *keras.saving.get_custom_objects()}
+
+
+def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exception, *, safe_mode: bool) -> Any:
     if importlib.util.find_spec("tf_keras") is None:
         raise ExportError(
             f"Keras 3 refuses {path}: {describe_error(refusal)}. It was written by Keras 2: "
@@ -101,7 +115,7 @@ def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exc
     import tf_keras
 
     try:
-        return tf_keras.models.load_model(path, compile=False, custom_objects=custom)
+        return tf_keras.models.load_model(path, compile=False, custom_objects=custom, safe_mode=safe_mode)
     except Exception as error:
         raise ExportError(
             f"Neither Keras 3 nor tf_keras loads {path}: {describe_error(refusal)}; tf_keras: {describe_error(error)}."

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from tendies_ops.errors import ExportError
 from tendies_ops.export.network import IMAGE, Arrays, FrozenNetwork, Input, Provenance
 from tendies_ops.export.sources.builder import describe_error
+from tendies_ops.export.sources.graph_checks import keep_called_functions, require_computing_graph
 from tendies_ops.export.sources.tf1_checkpoint import placeholder_shape
-from tendies_ops.spec import Contract
+from tendies_ops.spec import Contract, SourceSpec
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,6 +24,8 @@ class ModelNetwork:
     A model that is called with the picture tensor, and with further inputs by name.
 
     :param model: keeps the variables alive; ``call`` is what computes.
+    :param source: its constants, outputs and allowed operations count.
+    :raises UntrustedModelError: it would do more than compute.
     """
 
     def __init__(
@@ -32,20 +35,24 @@ class ModelNetwork:
         *,
         contract: Contract,
         provenance: Provenance,
-        constants: Mapping[str, Any],
-        picked_outputs: Mapping[str, str],
+        source: SourceSpec,
     ) -> None:
         self.model = model
         self.provenance = provenance
         self._call = call
-        self._constants = dict(constants)
-        self._picked = dict(picked_outputs)
+        self._constants = dict(source.constants)
+        self._picked = dict(source.output_tensors)
         self._extra = {name: extra.tensor for name, extra in contract.extra_inputs.items()}
         self.inputs: dict[str, Input] = {
             IMAGE: Input(contract.input.dtype, tuple(placeholder_shape(contract))),
             **{name: Input("float32", None) for name in self._extra},
         }
         self._function = self._trace()
+        require_computing_graph(
+            self._function.graph.as_graph_def(),
+            source.allow_operations,
+            subject=f"The model of {provenance.checkpoint}",
+        )
         self.outputs = tuple(self._function.structured_outputs)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Arrays:
@@ -66,7 +73,9 @@ class ModelNetwork:
         inputs = dict(zip(names, (t.name for t in frozen.inputs), strict=True))
         # A dict of results is flattened in the order of its sorted keys.
         outputs = dict(zip(sorted(self.outputs), (t.name for t in frozen.outputs), strict=True))
-        return FrozenNetwork(frozen.graph.as_graph_def(), inputs, outputs)
+        graph_def = frozen.graph.as_graph_def()
+        keep_called_functions(graph_def)
+        return FrozenNetwork(graph_def, inputs, outputs)
 
     def _trace(self) -> Any:
         import tensorflow as tf

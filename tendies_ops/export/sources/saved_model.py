@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import CheckpointError, SpecError
 from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_mend
+from tendies_ops.export.sources.graph_checks import GraphIndex, Permission, node_of, require_plain_restore
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
 from tendies_ops.export.sources.variables import VARIABLE_OPS
 from tendies_ops.spec import Contract, SourceSpec
@@ -24,14 +26,17 @@ def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Grap
     image, outputs = _ends(meta_graph, directory, source, contract)
     graph_def = meta_graph.graph_def
     bind_constants(graph_def, source.constants)
+    restoring = _restoring_nodes(meta_graph, outputs.values(), directory)
     network = GraphNetwork(
         graph_def,
         input_tensor=image,
         extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
         output_tensors=outputs,
         provenance=Provenance("saved_model", str(directory), digest_of_files(content_files(directory))),
+        permission=Permission(source.allow_operations, restoring),
     )
-    _restore(network, meta_graph, directory)
+    if restoring:
+        _restore(network, meta_graph, directory)
     return network
 
 
@@ -85,14 +90,24 @@ def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contra
     return image, {"output": next(iter(outputs.values()))} if len(outputs) == 1 else outputs
 
 
+def _restoring_nodes(meta_graph: Any, outputs: Iterable[str], directory: Path) -> frozenset[str]:
+    """Return the nodes that restore the variables which the outputs need; empty where they need none."""
+    index = GraphIndex(meta_graph.graph_def)
+    needed = index.below(map(node_of, outputs)).values()
+    if not any(node.op in VARIABLE_OPS for node in needed):
+        return frozenset()  # frozen before it was saved
+    saver = meta_graph.saver_def
+    return require_plain_restore(
+        index, saver.restore_op_name, saver.filename_tensor_name, subject=f"The SavedModel {directory}"
+    )
+
+
 def _restore(network: GraphNetwork, meta_graph: Any, directory: Path) -> None:
     """Run the graph's own restore operation, as every loader of SavedModels does."""
     import tensorflow as tf
 
     saver = meta_graph.saver_def
     variables = directory / "variables" / "variables"
-    if not any(node.op in VARIABLE_OPS for node in network.needed_graph_def.node):
-        return  # frozen before it was saved
     if not Path(f"{variables}.index").is_file():
         raise CheckpointError(f"{directory} has no variables/variables.index, which its graph needs. Copy it whole.")
     try:

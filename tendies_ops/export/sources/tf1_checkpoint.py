@@ -9,6 +9,7 @@ from tendies_ops.errors import ExportError, SpecError
 from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.builder import call_builder, load_builder
 from tendies_ops.export.sources.checkpoint_files import checkpoint_files, digest_of_files, step_of
+from tendies_ops.export.sources.graph_checks import Permission
 from tendies_ops.export.sources.graph_files import read_graph
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
 from tendies_ops.export.sources.variables import load_variables
@@ -49,6 +50,7 @@ def open_tf1_checkpoint(prefix: Path, source: SourceSpec, contract: Contract) ->
         extra_inputs={name: extra.tensor for name, extra in contract.extra_inputs.items()},
         output_tensors=output_tensors,
         provenance=provenance,
+        permission=Permission(source.allow_operations),
     )
     unused = load_variables(network, prefix, source.variable_map)
     network.provenance = Provenance(

@@ -46,8 +46,7 @@ def open_tf2_checkpoint(prefix: Path, source: SourceSpec, contract: Contract) ->
         provenance=Provenance(
             "tf2_checkpoint", str(prefix), digest_of_files(checkpoint_files(prefix)), step_of(prefix), unused
         ),
-        constants=source.constants,
-        picked_outputs=source.output_tensors,
+        source=source,
     )
 
 
