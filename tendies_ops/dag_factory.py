@@ -230,6 +230,7 @@ def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
         "model_base_path": _base_path(spec),
         "options": spec.release,
         "python": spec.airflow.python,
+        "allow_operations": spec.source.allow_operations,
         "note": "{{ params.note or '' }}",
         **_server(spec),
     }

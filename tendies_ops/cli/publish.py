@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,20 @@ import typer
 
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.files.object_store import is_remote
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish import PublishedVersion, publish_version
 from tendies_ops.publish.publish_to_store import StoredVersion, publish_to_store
 
 
-def publish_command(
+def publish_command(  # noqa: PLR0917 - Typer calls it by keyword
     saved_model_dir: Annotated[
         Path, typer.Argument(metavar="DIR", help="SavedModel directory that `tendies export` made.")
     ],
     model_base_path: Annotated[str, typer.Option(help="The directory that Model Server watches, or an fsspec URL.")],
     check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
+    allow_operation: Annotated[
+        list[str] | None, typer.Option(help="Operation that the graph may have although it does more than compute.")
+    ] = None,
     lock_timeout_s: Annotated[float, typer.Option(min=0.0, help="How long to wait for another publisher.")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -32,7 +37,7 @@ def publish_command(
     """
     from tendies_ops.export import check_loads
 
-    check_once = check_loads if check else None
+    check_once = partial(check_loads if check else require_computing_model, allowed=allow_operation or ())
     published: PublishedVersion | StoredVersion
     if is_remote(model_base_path):
         published = publish_to_store(saved_model_dir, model_base_path, check_loads=check_once)

@@ -13,6 +13,7 @@ from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
 from tendies_ops.cli.release_arguments import RELEASE_SETTINGS, ReleaseArguments
 from tendies_ops.errors import UsageError
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import ensure_base_path
 from tendies_ops.release import ReleaseReport, check_servers, rehearse, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec
@@ -35,13 +36,15 @@ def release_command(arguments: ReleaseArguments) -> int:
     check_servers(options.servers)  # an export takes minutes
     ensure_base_path(options.model_base_path)
     with stop_on_signals() as cancelled, contextlib.ExitStack() as stack:
-        trial = partial(rehearse, tolerance=options.tolerance, cancelled=cancelled)
+        allowed = (*(spec.source.allow_operations if spec else ()), *(arguments.allow_operation or ()))
+        check = partial(require_computing_model, allowed=allowed)
+        trial = partial(rehearse, allowed=allowed, tolerance=options.tolerance, cancelled=cancelled)
         report = release_model(
             arguments.spec_or_dir if spec is None else _export(spec, stack, cancelled),
             options.model_base_path,
             options.servers,
             options=options,
-            check_loads=trial if arguments.rehearse else None,
+            check_loads=trial if arguments.rehearse else check,
             approved_by=arguments.approved_by,
             cancelled=cancelled,
             on_step=_say,

@@ -47,6 +47,10 @@ class ReleaseArguments:
             help="Serve it alone first, in a process of its own, and prove it there (needs TensorFlow).",
         ),
     ] = True
+    allow_operation: Annotated[
+        list[str] | None,
+        Option(help="Operation that the graph may have although it does more than compute; besides the spec's."),
+    ] = None
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False
     given: Mapping[str, Any] = field(default_factory=dict)
 

@@ -11,17 +11,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import tendies_ops
 from tendies_ops import errors
+from tendies_ops.child_environment import environment_of_child
 from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
 from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs
 from tendies_ops.export.staging import put_in_place, staging_beside
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
 
 _POLL_INTERVAL_S = 0.1
@@ -101,14 +103,23 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     return ExportResult(output_dir, read_manifest(output_dir))
 
 
-def check_loads(saved_model_dir: Path, *, python: str | None = None, timeout_s: float = 600.0) -> None:
+def check_loads(
+    saved_model_dir: Path,
+    *,
+    allowed: Iterable[str] = (),
+    python: str | None = None,
+    timeout_s: float = 600.0,
+) -> None:
     """
-    Load a SavedModel once in a child process.
+    Load a SavedModel once in a child process, if its graph only computes.
 
+    :param allowed: operations that it may have although they do more than compute.
+    :raises UntrustedModelError: it has others.
     :raises ExportError: it does not load.
     """
     if not (saved_model_dir / "saved_model.pb").is_file():
         raise ExportError(f"{saved_model_dir} holds no SavedModel (no saved_model.pb).")
+    require_computing_model(saved_model_dir, allowed)
     job = {"action": "check_loads", "directory": str(saved_model_dir.absolute())}
     _run_child(job, python, _Limits(timeout_s, None, None))
 
@@ -152,7 +163,12 @@ def _start(python: str | None, noise: BinaryIO) -> subprocess.Popen[bytes]:
     )
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            start_new_session=True,
+            env=environment_of_child(),
         )
     except OSError as error:
         raise UsageError(f"The interpreter {python} cannot be started: {error.strerror}.") from error

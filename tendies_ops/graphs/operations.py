@@ -63,31 +63,27 @@ def refused_operations(operations: Iterable[str], allowed: Iterable[str] = ()) -
     return {name: reason_against(name) or _UNKNOWN for name in sorted(refused)}
 
 
-def require_computing(operations: Iterable[str], allowed: Iterable[str], *, subject: str, remedy: str = "") -> None:
+def require_computing(operations: Iterable[str], allowed: Iterable[str], *, subject: str) -> None:
     """
     Refuse a graph that does more than compute.
 
     :param operations: names of all its operations.
     :param allowed: names that a reviewed spec allows besides.
     :param subject: what has them, as the start of a sentence.
-    :param remedy: how to allow them; absent: in the model spec.
     :raises UntrustedModelError: an operation is neither known as a computation nor allowed.
     """
     refused = refused_operations(operations, allowed)
     if refused:
-        raise UntrustedModelError(explain_refusal(refused, subject=subject, remedy=remedy))
+        raise UntrustedModelError(explain_refusal(refused, subject=subject))
 
 
-def explain_refusal(refused: dict[str, str], *, subject: str, remedy: str = "") -> str:
+def explain_refusal(refused: dict[str, str], *, subject: str) -> str:
     """Say what is refused, why, and how to allow it."""
     shown = [f"{name} ({reason})" for name, reason in list(refused.items())[:_SHOWN]]
     more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-    names = ", ".join(refused)
     return (
         f"{subject} has operations that do more than compute: {', '.join(shown)}{more}. They would run during the "
-        "export and in Model Server on each request; nothing of it was run. "
-        + (
-            remedy
-            or f"If this is meant, allow them by name in the model spec: `source: {{allow_operations: [{names}]}}`."
-        )
+        "export and in Model Server on each request; nothing of it was run. If this is meant, allow them by name in "
+        f"the model spec, `source: {{allow_operations: [{', '.join(refused)}]}}`, or for a SavedModel directory with "
+        "--allow-operation."
     )

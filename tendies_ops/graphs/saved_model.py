@@ -22,15 +22,14 @@ _OTHER_FORMS = ("saved_model.cpb", "saved_model.pbtxt")
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
-def require_computing_model(directory: Path, allowed: Iterable[str] = (), *, remedy: str = "") -> None:
+def require_computing_model(directory: Path, allowed: Iterable[str] = ()) -> None:
     """
     Refuse a SavedModel directory whose graph does more than compute; without TensorFlow, and without loading it.
 
     :param allowed: names of operations that a reviewed spec allows besides.
-    :param remedy: how to allow more, for the message; absent: in the model spec.
     :raises UntrustedModelError: it does, or it cannot be read.
     """
-    require_computing(operations_of(directory), allowed, subject=f"The SavedModel {directory}", remedy=remedy)
+    require_computing(operations_of(directory), allowed, subject=f"The SavedModel {directory}")
 
 
 def operations_of(directory: Path) -> dict[str, int]:

@@ -48,8 +48,7 @@ class ReviewModelVersionOperator(CandidateOperator):
         options = self.terms()
         candidate = Path(self.saved_model_dir)
         manifest = read_manifest(candidate)
-        if rehearse := self.rehearsal(options, cancelled):
-            rehearse(candidate)
+        self.rehearsal(options, cancelled)(candidate)
         server = self.model_server()
         base_path = self.base_path(self.model_base_path, manifest.model_name)
         found = review_model(

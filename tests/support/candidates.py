@@ -17,6 +17,10 @@ from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files
 MODEL_NAME = "stripes"
 
 
+#: A SavedModel without any graph (``saved_model_schema_version: 1``): nothing in it does more than compute.
+GRAPH = b"\x08\x01"
+
+
 def picture(seed: int, *, size: int = 16) -> bytes:
     """A small PNG file, every pixel known by its seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
@@ -68,7 +72,7 @@ def make_candidate(
     golden = directory / "assets.extra" / "tendies_golden"
     golden.mkdir(parents=True)
     (directory / "variables").mkdir()
-    (directory / "saved_model.pb").write_bytes(b"graph")
+    (directory / "saved_model.pb").write_bytes(GRAPH)
     rng = np.random.default_rng(by)
     (directory / "variables" / "variables.index").write_bytes(b"index")
     (directory / "variables" / "variables.data-00000-of-00001").write_bytes(rng.bytes(size_bytes))

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tendies_ops
+from tendies_ops.child_environment import environment_of_child
 from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import STAGING_PREFIX
 from tendies_ops.release.replicas.fleet import Fleet, describe_outcomes
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
@@ -46,9 +48,10 @@ _POLL_S = 0.2
 _FLAGS = ("--max_num_load_retries=0", "--num_load_threads=2", "--file_system_poll_wait_seconds=1")
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913 - keyword arguments, each with a default
     saved_model_dir: Path,
     *,
+    allowed: Iterable[str] = (),
     timeout_s: float = 600.0,
     tolerance: float = 2.0,
     python: str | None = None,
@@ -58,14 +61,17 @@ def rehearse(
     """
     Serve a SavedModel in a child process and send it its golden images through REST.
 
+    :param allowed: operations that its graph may have although they do more than compute.
     :param timeout_s: until it is AVAILABLE there; TensorFlow's start is in it.
     :param tolerance: largest difference to the promised pictures, of 255.
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param program: what it runs, instead of the embedded server.
     :param cancelled: when set, the child is ended and StoppedError raised.
+    :raises UntrustedModelError: its graph has operations that do more than compute and are not ``allowed``.
     :raises LoadFailedError: it does not load, or takes the process down.
     :raises ProofFailedError: it answers something else than its manifest promises.
     """
+    require_computing_model(saved_model_dir, allowed)
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
     with _scratch_folder(saved_model_dir) as scratch:
@@ -124,7 +130,9 @@ class _Stage:
 def _child(command: list[str], log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log_path.open("wb") as log:
         try:
-            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+            child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment_of_child()
+            )
         except OSError as error:
             raise UsageError(f"{command[0]} cannot be started: {error.strerror}.") from error
     try:
