@@ -45,21 +45,21 @@ def operations_of(directory: Path) -> dict[str, int]:
         raise UntrustedModelError(f"{directory} has a {second}, which cannot be checked. Keep `saved_model.pb` alone.")
     path = directory / "saved_model.pb"
     try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return _count(mapped)
+        with path.open("rb") as stream:
+            # Not closed by hand: an error that is on its way still holds views of it.
+            return _count(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)))
     except (OSError, ValueError) as error:
         raise UntrustedModelError(f"The graph {path} cannot be checked: {error}. Export it again.") from error
 
 
-def _count(mapped: mmap.mmap) -> dict[str, int]:
+def _count(data: memoryview) -> dict[str, int]:
     counted: Counter[str] = Counter()
     functions: set[str] = set()
-    with memoryview(mapped) as data:
-        for graph in _messages(data, _META_GRAPHS, _GRAPH_DEF):
-            counted.update(_text(op) for op in _messages(graph, _NODE, _OP))
-            for function in _messages(graph, _LIBRARY, _FUNCTION):
-                functions.update(_text(name) for name in _messages(function, _SIGNATURE, _NAME))
-                counted.update(_text(op) for op in _messages(function, _FUNCTION_NODE, _OP))
+    for graph in _messages(data, _META_GRAPHS, _GRAPH_DEF):
+        counted.update(_text(op) for op in _messages(graph, _NODE, _OP))
+        for function in _messages(graph, _LIBRARY, _FUNCTION):
+            functions.update(_text(name) for name in _messages(function, _SIGNATURE, _NAME))
+            counted.update(_text(op) for op in _messages(function, _FUNCTION_NODE, _OP))
     return {name: count for name, count in sorted(counted.items()) if name not in functions}
 
 

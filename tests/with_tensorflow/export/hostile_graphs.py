@@ -50,13 +50,14 @@ def saved_model_that_writes(folder: Path, mark: Path) -> dict[str, Any]:
 def saved_model_that_writes_in_the_body_of_a_loop(folder: Path, mark: Path) -> dict[str, Any]:
     import tensorflow as tf
 
-    @tf.function
     def inner(image: Any) -> Any:
         with tf.control_dependencies([tf.io.write_file(str(mark), "x")]):
             return image * 0.5
 
+    called = tf.function(inner)
+
     def call(image: Any) -> Any:
-        return tf.while_loop(lambda n, _: n < 2, lambda n, x: (n + 1, inner(x)), [0, image])[1]
+        return tf.while_loop(lambda n, _: n < 2, lambda n, x: (n + 1, called(x)), [0, image])[1]
 
     return _saved(folder, call)
 
