@@ -16,6 +16,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
           CheckpointChangedError retryable somebody wrote to it while it was read
         UntrustedModelError            the model would run code, or operations on files, the network or Python
         ParityError                    the export computes something else than its source
+        ImplausibleError               the network's numbers speak against the contract, and the export is strict
       PublishError                   a version cannot be made visible
         BasePathError        retryable   the model base path cannot be read or written
           BasePathMissingError retryable exit status 2: neither it nor the directory above it exists
@@ -102,6 +103,10 @@ class UntrustedModelError(ExportError):
 
 class ParityError(ExportError):
     """The export computes something else than its source."""
+
+
+class ImplausibleError(ExportError):
+    """The network's numbers speak against the contract, and doubts were to be errors."""
 
 
 class PublishError(TendiesError):

@@ -26,6 +26,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
     optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="auto|none|NAME[,NAME]")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="fail where the numbers speak against the contract")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
 ) -> int:
     """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
@@ -39,6 +40,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         timeout_s=timeout_s,
         server_url=server,
         explain=explain,
+        strict=strict,
         on_line=None if as_json else lambda line: console.print(line, markup=False),
     )
     if as_json:
@@ -77,3 +79,7 @@ def _print_summary(directory: Path, manifest: Manifest) -> None:
     console.print(f"{manifest.model_name} is at {directory}", markup=False)
     console.print(f"digest {manifest.model_digest}", markup=False)
     console.print(f"largest difference to the source on {len(manifest.golden)} golden images: {proof}")
+    doubts = sum(len(entry.doubts) for entry in manifest.plausibility)
+    if doubts:
+        what = "1 warning" if doubts == 1 else f"{doubts} warnings"
+        console.print(f"{what} about the contract, above: the proof cannot tell whether it is right", markup=False)

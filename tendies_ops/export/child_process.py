@@ -48,7 +48,8 @@ def _do(job: dict[str, Any], say: Any) -> dict[str, Any]:
     from tendies_ops.export.pipeline import export_to
     from tendies_ops.spec import ModelSpec
 
-    export_to(directory, ModelSpec.model_validate(job["spec"]), say, explain=bool(job.get("explain")))
+    spec = ModelSpec.model_validate(job["spec"])
+    export_to(directory, spec, say, explain=bool(job.get("explain")), strict=bool(job.get("strict")))
     return {}
 
 

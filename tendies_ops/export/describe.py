@@ -25,6 +25,7 @@ from tendies_ops.spec.manifest import (
     GoldenEntry,
     OptimizationEntry,
     ParityEntry,
+    PlausibilityEntry,
     SignatureEntry,
     SourceEntry,
     TensorEntry,
@@ -39,10 +40,11 @@ _PNG_START = b"\x89PNG"
 
 @dataclass(frozen=True)
 class Proof:
-    """What the version promises, and how near it is to its source."""
+    """What the version promises, how near it is to its source, and what speaks against its contract."""
 
     golden: tuple[GoldenEntry, ...]
     parity: tuple[ParityEntry, ...]
+    plausibility: tuple[PlausibilityEntry, ...] = ()
     optimization: OptimizationEntry | None = None
 
 
@@ -94,6 +96,7 @@ def write_manifest(
         contract=spec.contract,
         golden=proof.golden,
         parity=proof.parity,
+        plausibility=proof.plausibility,
         tolerance=spec.tolerance,
         tensor_tolerance=spec.tensor_tolerance,
         optimization=proof.optimization,

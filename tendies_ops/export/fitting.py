@@ -50,7 +50,7 @@ def require_fitting(expected: Sequence[Expectation], contract: Contract) -> None
 
 def _require_kind(name: str, values: NDArray[Any], contract: Contract) -> None:
     output = contract.for_output(name)
-    wrong = {
+    wrong = _useless_activation(name, values, output) or {
         "image": _not_a_picture,
         "segmentation": _not_a_label_map,
         "classification": _not_scores,
@@ -69,6 +69,17 @@ def _key(name: str, contract: Contract) -> str:
 
 def _nothing(values: NDArray[Any], output: OutputContract) -> str:
     del values, output
+    return ""
+
+
+def _useless_activation(name: str, values: NDArray[Any], output: OutputContract) -> str:
+    if output.activation == "none":
+        return ""
+    if values.dtype.kind in "iub" and not (output.kind == "detection" and not name.endswith("scores")):
+        return f"whole numbers are no logits, so activation {output.activation} cannot be applied. Leave it out"
+    axis = 0 if output.layout == "nchw" and output.kind in ("image", "segmentation") else -1
+    if output.activation == "softmax" and values.shape[axis:][:1] in ((), (1,)):
+        return "the softmax of a single number is always 1. Set activation: sigmoid"
     return ""
 
 

@@ -67,6 +67,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     timeout_s: float = 1800.0,
     server_url: str | None = None,
     explain: bool = False,
+    strict: bool = False,
     cancelled: threading.Event | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> ExportResult:
@@ -77,6 +78,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param server_url: a Model Server that serves this very model: what it answers is compared as well.
     :param explain: also say, line by line, what becomes of one picture on its way.
+    :param strict: fail where the network's numbers speak against the contract, instead of warning.
     :param cancelled: when it is set, the child is killed and :class:`StoppedError` raised.
     :param on_line: gets each line of progress.
     :raises TendiesError: the spec, the checkpoint or the proof is wrong; the time is over; it was stopped.
@@ -95,6 +97,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
             "directory": str(staging),
             "spec": spec.model_dump(mode="json"),
             "explain": explain,
+            "strict": strict,
         }
         _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:

@@ -20,22 +20,24 @@ from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.optimize import Draft, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
+from tendies_ops.export.plausibility import describe, judge, require_plausible
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.export.warmup import write_warmup
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import Contract, ModelSpec
-from tendies_ops.spec.manifest import ParityEntry, SignatureEntry
+from tendies_ops.spec.manifest import ParityEntry, PlausibilityEntry, SignatureEntry
 
 Say = Callable[[str], None]
 
 
-def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = False) -> None:
+def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = False, strict: bool = False) -> None:
     """
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
     :param explain: also say what the first golden image is at each station.
+    :param strict: doubts about the contract are errors.
     :raises TendiesError: anything that stands in the way.
     """
     network = open_source(spec.source, spec.contract)
@@ -47,6 +49,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     expected = expect(network, golden, spec.contract, feeds)
     require_fitting(expected, spec.contract)
     say(f"Ran the source on {len(golden)} golden images")
+    plausibility = _judge(expected, spec.contract, say, strict=strict)
     frozen = network.freeze()
     del network
     signatures = _write(Plan(frozen, inputs, spec.contract), directory, spec.source.allow_operations)
@@ -70,7 +73,18 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
         parity = compare_all(expected, answers, spec.contract)
     write_warmup(directory, spec.model_name, [request_of(served, [image], spec.contract) for image in golden])
     entries = write_golden(directory, golden, answers[: len(golden)])
-    write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), optimization))
+    write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), plausibility, optimization))
+
+
+def _judge(
+    expected: Sequence[Expectation], contract: Contract, say: Say, *, strict: bool
+) -> tuple[PlausibilityEntry, ...]:
+    entries = judge(expected, contract)
+    if strict:
+        require_plausible(entries)
+    for line in (line for entry in entries for line in describe(entry)):
+        say(line)
+    return tuple(entries)
 
 
 def _write(plan: Plan, directory: Path, allowed: Sequence[str]) -> dict[str, SignatureEntry]:

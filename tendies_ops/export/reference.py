@@ -48,7 +48,7 @@ def output_pixels(
     :param size: height and width of the picture as it came.
     """
     planes = values.transpose(1, 2, 0) if contract.layout == "nchw" and values.ndim == 3 else values
-    pixels = _class_pixels(planes, contract) if contract.kind == "segmentation" else _scaled(planes, contract)
+    pixels = _class_pixels(planes, contract) if contract.kind == "segmentation" else _scaled(values, contract)
     height, width = size[0] * contract.scale, size[1] * contract.scale
     if not was_resized:
         return pixels[:height, :width]
@@ -71,17 +71,32 @@ def class_scores(values: NDArray[Any], contract: OutputContract) -> NDArray[np.f
 
 def plain_values(name: str, values: NDArray[Any], contract: OutputContract) -> NDArray[np.float64]:
     """Compute what an output that is no picture must answer, for one picture."""
-    numbers = _activated(values.astype(np.float64), contract)
-    if contract.kind == "regression":
-        return numbers.reshape(())
-    if contract.kind == "detection" and name.endswith(("detection_classes", "num_detections")):
-        return np.rint(numbers)
+    numbers = values.astype(np.float64)
+    if contract.kind == "detection":
+        if name.endswith(("detection_classes", "num_detections")):
+            return np.rint(numbers)
+        return _activated(numbers, contract) if name.endswith("scores") else numbers
+    numbers = _activated(numbers, contract)
+    return numbers.reshape(()) if contract.kind == "regression" else numbers
+
+
+def picture_values(values: NDArray[Any], contract: OutputContract) -> NDArray[np.float64]:
+    """
+    Compute the numbers that ``range`` is the range of, for one picture's output of kind image.
+
+    :param values: one picture's output, in the contract's layout.
+    :return: ``[height, width, channels]``, after the activation and ``add_mean``, in the network's colour order.
+    """
+    planes = values.transpose(1, 2, 0) if contract.layout == "nchw" else values
+    numbers: NDArray[np.float64] = _activated(planes.astype(np.float64), contract) + np.array(
+        contract.add_mean or [0.0]
+    )
     return numbers
 
 
 def _activated(values: NDArray[np.float64], contract: OutputContract) -> NDArray[np.float64]:
     if contract.activation == "sigmoid":
-        shares: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-values))
+        shares: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * values))  # exp(-values) would overflow
         return shares
     if contract.activation == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
@@ -106,7 +121,7 @@ def _mirrored(length: int, padded: int) -> NDArray[np.int64]:
 
 
 def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:
-    numbers = values.astype(np.float64) + np.asarray(contract.add_mean or [0.0])
+    numbers = picture_values(values, contract)
     share = (numbers - contract.range.low) / (contract.range.high - contract.range.low)
     pixels: Pixels = np.clip(np.rint(share * 255.0), 0, 255).astype(np.uint8)
     if contract.color_order == "rgb":
@@ -118,7 +133,7 @@ def _class_pixels(values: NDArray[Any], contract: OutputContract) -> Pixels:
     if values.dtype.kind in "iub":
         classes = values.reshape(values.shape[:2]).astype(np.int64)
     elif values.shape[-1] == 1:
-        classes = (values[..., 0] > contract.threshold).astype(np.int64)
+        classes = (_activated(values[..., 0].astype(np.float64), contract) > contract.threshold).astype(np.int64)
     else:
         classes = values.argmax(axis=-1)
     if contract.palette is None:

@@ -106,9 +106,14 @@ class OutputContract(SpecPart):
         False, description="after a `resize`, bring the result back to the size of the picture (times `scale`)"
     )
     labels: tuple[str, ...] | None = Field(None, min_length=1, description="class names of a classification")
-    activation: Literal["none", "softmax", "sigmoid"] = Field("none", description="turns logits into scores")
+    activation: Literal["none", "softmax", "sigmoid"] = Field(
+        "none",
+        description="turns logits into scores, before `range` and `threshold`; for a detection, in `...scores` only",
+    )
     top_k: PositiveInt | None = Field(None, description="classification: only the k best classes, best first")
-    threshold: float = Field(0.5, description="segmentation with one channel: above it is class 1")
+    threshold: float = Field(
+        0.5, description="segmentation with one channel: what is above it, after the activation, is class 1"
+    )
     palette: tuple[HexColor, ...] | None = Field(
         None,
         min_length=1,

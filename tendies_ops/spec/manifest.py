@@ -92,6 +92,16 @@ class ParityEntry(_Part):
     psnr_db: float | None  #: None: no difference at all
 
 
+class PlausibilityEntry(_Part):
+    """What the source's numbers for the golden images say about the contract of one output."""
+
+    output: str
+    p1: float  #: 1st percentile, after the activation and ``add_mean`` where the output is pictures
+    p99: float  #: 99th percentile
+    outside: float | None = None  #: share of values outside the range by more than a tenth of its width; pictures only
+    doubts: tuple[str, ...] = ()  #: why the contract cannot be right, in words; none: nothing speaks against it
+
+
 class VariantEntry(_Part):
     """One form of the network that ``optimize`` tried. What was not measured or compared is None."""
 
@@ -138,6 +148,7 @@ class Manifest(_Part):
     contract: Contract
     golden: tuple[GoldenEntry, ...] = ()
     parity: tuple[ParityEntry, ...] = ()
+    plausibility: tuple[PlausibilityEntry, ...] = ()
     tolerance: float = 1.0
     tensor_tolerance: float = 1e-4
     optimization: OptimizationEntry | None = None  #: None: float32 as it came

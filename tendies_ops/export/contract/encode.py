@@ -43,7 +43,7 @@ def bytes_name(name: str) -> str:
 
 def to_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
     """
-    Undo the output's range.
+    Apply the activation and undo the output's range.
 
     :param values: ``[K, height, width, 1 | 3 | 4]``, or ``[K, channels, height, width]`` for nchw.
     :return: ``uint8 [K, height, width, channels]``, red first; clipped first, because a cast wraps round.
@@ -52,7 +52,7 @@ def to_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
 
     if contract.layout == "nchw":
         values = tf.transpose(values, [0, 2, 3, 1])
-    values = tf.cast(values, tf.float32)
+    values = activated(tf.cast(values, tf.float32), contract)
     if contract.add_mean is not None:
         values += tf.constant(contract.add_mean, tf.float32)
     low, high = contract.range.low, contract.range.high
@@ -102,7 +102,7 @@ def class_pixels(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
     if values.dtype.is_integer or values.dtype.is_bool:
         classes = tf.cast(values if values.shape.rank == 3 else values[..., 0], tf.int32)
     elif values.shape[-1] == 1:
-        classes = tf.cast(values[..., 0] > contract.threshold, tf.int32)
+        classes = tf.cast(activated(tf.cast(values[..., 0], tf.float32), contract) > contract.threshold, tf.int32)
     else:
         classes = tf.argmax(values, axis=-1, output_type=tf.int32)
     if contract.palette is None:
@@ -120,7 +120,7 @@ def classification(name: str, values: tf.Tensor, contract: OutputContract) -> di
     import tensorflow as tf
 
     scores = tf.cast(tf.reshape(values, [tf.shape(values)[0], -1]), tf.float32)
-    scores = {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[contract.activation](scores)
+    scores = activated(scores, contract)
     if contract.labels is None:
         return {scores_name(name): scores}
     if values.shape[-1] not in (None, len(contract.labels)):
@@ -150,11 +150,19 @@ def plain_tensor(name: str, values: tf.Tensor, contract: OutputContract) -> tf.T
 
     if values.dtype in (tf.float16, tf.bfloat16):  # Model Server's REST API cannot write them
         values = tf.cast(values, tf.float32)
-    if contract.kind == "detection" and name.endswith(("detection_classes", "num_detections")):
-        values = tf.round(values) if values.dtype.is_floating else values
-    if contract.activation != "none":
-        values = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[contract.activation](values)
+    if contract.kind == "detection":
+        if name.endswith(("detection_classes", "num_detections")):
+            return tf.round(values) if values.dtype.is_floating else values
+        return activated(values, contract) if name.endswith("scores") else values
+    values = activated(values, contract)
     return tf.reshape(values, [-1]) if contract.kind == "regression" else values
+
+
+def activated(values: tf.Tensor, contract: OutputContract) -> tf.Tensor:
+    """Apply the contract's activation; a softmax is over the last axis."""
+    import tensorflow as tf
+
+    return {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}[contract.activation](values)
 
 
 def merge(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:

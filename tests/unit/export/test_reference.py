@@ -84,3 +84,25 @@ def test_golden_images_are_the_same_each_time_and_of_several_kinds() -> None:
     assert len({image.name for image in first}) == len(first) >= 5
     assert any(image.data.startswith(b"\xff\xd8") for image in first)
     assert any("37x53" in image.name for image in first)
+
+
+def test_pictures_of_logits_are_what_the_activation_makes_of_them() -> None:
+    logits = np.array([[[-1000, 0, np.log(3)]]], np.float32)
+    sigmoid = OutputContract.model_validate({"activation": "sigmoid"})
+    assert output_pixels(logits, (1, 1), sigmoid, was_resized=False).ravel().tolist() == [0, 128, 191]
+    softmax = OutputContract.model_validate({"activation": "softmax"})
+    assert output_pixels(logits, (1, 1), softmax, was_resized=False).ravel().tolist() == [0, 64, 191]
+
+
+def test_the_threshold_of_a_mask_cuts_what_the_activation_gives() -> None:
+    logits = np.array([[[-0.1], [0.1], [0.6]]], np.float32)
+    mask = OutputContract.model_validate({"kind": "segmentation", "activation": "sigmoid"})
+    assert output_pixels(logits, (1, 3), mask, was_resized=False).ravel().tolist() == [0, 1, 1]
+
+
+def test_an_activation_of_a_detection_is_for_its_scores() -> None:
+    detection = OutputContract.model_validate({"kind": "detection", "activation": "sigmoid"})
+    zeros = np.zeros([2], np.float32)
+    assert plain_values("detection_scores", zeros, detection).tolist() == [0.5, 0.5]
+    assert plain_values("detection_boxes", zeros, detection).tolist() == [0, 0]
+    assert plain_values("detection_classes", zeros, detection).tolist() == [0, 0]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tendies_ops.errors import SpecError
 from tendies_ops.spec import ModelSpec
 from tests.support.pixels import pixels_of, png, random_pixels
 from tests.with_tensorflow.export.exported import Exported, ExportHere
@@ -180,3 +181,19 @@ def test_a_network_for_one_picture_answers_any_number(small_sources: Path, expor
     )
     together = exported.send(*FILES)["output_bytes"]
     assert list(together) == [exported.send(file)["output_bytes"][0] for file in FILES]
+
+
+def test_a_sigmoid_is_applied_to_a_picture(small_sources: Path, export_here: ExportHere, raw: Exported) -> None:
+    exported = export_here(spec(small_sources, "graph", {"kind": "image", "activation": "sigmoid"}))
+    by_hand = 255 / (1 + np.exp(-network(raw, FILES[0]).astype(float)))
+    assert np.abs(pixels_of(exported.send(FILES[0])["output_bytes"][0]) - by_hand).max() <= 1
+
+
+def test_an_activation_of_class_numbers_is_refused(small_sources: Path, export_here: ExportHere) -> None:
+    with pytest.raises(SpecError, match="whole numbers are no logits"):
+        export_here(spec(small_sources, "mask", {"kind": "segmentation", "activation": "sigmoid"}))
+
+
+def test_a_softmax_of_one_channel_is_refused(small_sources: Path, export_here: ExportHere) -> None:
+    with pytest.raises(SpecError, match="always 1"):
+        export_here(spec(small_sources, "scorer", {"kind": "regression", "activation": "softmax"}))

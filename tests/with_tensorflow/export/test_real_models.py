@@ -37,6 +37,7 @@ def test_a_real_model_exports_within_1_of_255_and_styles_a_photograph(
     answer = pixels_of(exported.send(photograph)["output_bytes"][0])
 
     assert max(entry.max_abs for entry in exported.manifest.parity) <= 1.0
+    assert [doubt for entry in exported.manifest.plausibility for doubt in entry.doubts] == []
     scale = exported.manifest.contract.output.scale
     assert answer.shape == (200 * scale, 300 * scale, 3)
     assert answer.std() > 20, "a picture, not one colour"
