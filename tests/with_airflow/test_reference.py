@@ -93,7 +93,7 @@ def test_every_connection_field_is_there_with_its_default() -> None:
             ReleaseModelVersionOperator,
             {f.name for f in dataclasses.fields(ReleaseReport)} | {"servers", "seconds_to_available", "note"},
         ),
-        (BatchInferenceOperator, {f.name for f in dataclasses.fields(BatchReport)} - {"failures"}),
+        (BatchInferenceOperator, {f.name for f in dataclasses.fields(BatchReport)} - {"failures", "notes"}),
         (
             ExportSavedModelOperator,
             {"model_name", "saved_model_dir", "model_digest", "checkpoint", "checkpoint_digest", "step"},
