@@ -32,7 +32,7 @@ def versions_command(
 def _print(found: ModelVersions) -> None:
     title = Text(f"{found.model_name or 'no model yet'} in {found.model_base_path}")
     table = Table(title=title, title_justify="left")
-    for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "why withdrawn"):
+    for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "by", "why withdrawn"):
         table.add_column(heading, overflow="fold")
     for entry in found.versions:
         cells = (
@@ -42,6 +42,7 @@ def _print(found: ModelVersions) -> None:
             Path(entry.checkpoint).name or "-",
             "-" if entry.checkpoint_step is None else str(entry.checkpoint_step),
             entry.model_digest.removeprefix("sha256:")[:12] or "-",
+            entry.who or "-",
             entry.reason or "-",
         )
         table.add_row(*map(Text, cells))  # a reason is shown as it was written, also where it looks like markup

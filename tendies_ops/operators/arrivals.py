@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
+from tendies_ops.operators.assets import events_of
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, Watermark
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:
     """
     by_watcher: list[Arrival] = []
     by_hand: list[Arrival] = []
-    for event in _events(context):
+    for event in events_of(context):
         extra = event.extra or {}
         payload = extra.get("payload") if extra.get("from_trigger") else extra
         if isinstance(payload, Mapping) and payload.get("checkpoint"):
@@ -72,12 +73,6 @@ def remember_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) ->
     asset = _checkpoint_asset(inlets)
     if asset is not None:
         context["asset_state_store"][asset].set(TAKEN_KEY, {**asdict(arrival), "run_id": context["run_id"]})
-
-
-def _events(context: Context) -> list[Any]:
-    by_asset = context.get("triggering_asset_events") or {}
-    events = [event for events in by_asset.values() for event in events]
-    return sorted(events, key=lambda event: event.timestamp)
 
 
 def _watermark(context: Context, inlets: Sequence[Any]) -> Arrival | None:

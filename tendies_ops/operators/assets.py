@@ -30,13 +30,20 @@ def pictures_asset(model_name: str) -> Asset:
 
 
 def rollback_asset(model_name: str) -> Asset:
-    """``tendies://rollback/<model>``: post an event to roll back. Its extra may hold ``to_version`` and ``reason``."""
+    """``tendies://rollback/<model>``: post an event that names a request to roll back (``rollback_request``)."""
     return Asset(name=f"tendies rollback {model_name}", uri=f"tendies://rollback/{model_name}")
 
 
 def batch_asset(model_name: str) -> Asset:
     """``tendies://batch/<model>``: an event means that a batch run has ended. Its extra is the run's summary."""
     return Asset(name=f"tendies batch {model_name}", uri=f"tendies://batch/{model_name}")
+
+
+def events_of(context: Context) -> list[Any]:
+    """Return the asset events that started the run, oldest first."""
+    by_asset = context.get("triggering_asset_events") or {}
+    events = [event for events in by_asset.values() for event in events]
+    return sorted(events, key=lambda event: event.timestamp)
 
 
 def announce(context: Context, outlets: list[Any], kind: str, extra: Mapping[str, Any]) -> None:

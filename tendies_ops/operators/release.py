@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.operators.candidate import CandidateOperator
+from tendies_ops.operators.who import who_triggered
 from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
 from tendies_ops.triggers.leases_end import LeasesEndTrigger
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
@@ -58,6 +59,7 @@ class ReleaseModelVersionOperator(CandidateOperator):
             options=options,
             check_loads=self.rehearsal(options, cancelled),
             approved_by=self.approved_by,
+            who=who_triggered(context),
             cancelled=cancelled,
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tendies_ops.errors import BasePathError, PublishError, VersionExistsError
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.changed import describe_change
-from tendies_ops.publish.history import HistoryRecord, append_history, read_history, versions_ever
+from tendies_ops.publish.history import HistoryRecord, append_history, read_history, versions_ever, who_am_i
 from tendies_ops.publish.layout import discard, ensure_base_path, list_withdrawn, remove_leftovers
 from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.publish.stage import stage_version
@@ -137,11 +137,12 @@ def prepare_version(
 
 
 def make_visible(
-    staging: Path, model_base_path: Path, *, version: int, manifest: Manifest, lock: BasePathLock
+    staging: Path, model_base_path: Path, *, version: int, manifest: Manifest, lock: BasePathLock, who: str = ""
 ) -> PublishedVersion:
     """
     The one rename. The caller holds the lock.
 
+    :param who: whoever asked for it, for the history; empty: user and host of this process.
     :raises VersionExistsError: somebody who does not heed the lock made that number meanwhile.
     :raises LockHeldError: this process was paused and another one took over.
     """
@@ -161,6 +162,7 @@ def make_visible(
         model_digest=manifest.model_digest,
         checkpoint=manifest.source.checkpoint,
         checkpoint_step=manifest.source.step,
+        who=who or who_am_i(),
     )
     append_history(model_base_path, record)
     return PublishedVersion(version, path, manifest.model_digest, created=True)

@@ -34,6 +34,7 @@ class VersionEntry:
     checkpoint_step: int | None = None
     created_at: str = ""
     reason: str = ""  #: of the withdrawal
+    who: str = ""  #: who asked for what the state says last, as the history has it; empty: it does not know
     serving_on: tuple[str, ...] = ()
 
 
@@ -70,9 +71,11 @@ def list_versions(
     served = _ask(servers, name, model_base_path)
     statuses, base = statuses_of(served), look_at_base_path(model_base_path)
     history = read_history(model_base_path)
+    names = {record.version: record.who for record in history}
     there = [_entry(child, history, statuses, base.unproved) for child in reversed(children)]
     taken = [_withdrawn(version, path, history) for version, path in list_withdrawn(model_base_path).items()]
-    entries = sorted([*there, *taken], key=lambda entry: -entry.version)
+    named = [replace(entry, who=names.get(entry.version, "")) for entry in (*there, *taken)]
+    entries = sorted(named, key=lambda entry: -entry.version)
     words = {server: _describe(answer) for server, answer in statuses.items()}
     found = _in_service(served, base)
     return ModelVersions(name, str(model_base_path), tuple(entries), words, found.version, found.why)

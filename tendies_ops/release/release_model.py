@@ -45,6 +45,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     options: ReleaseSpec | None = None,
     check_loads: Callable[[Path], None] | None = None,
     approved_by: str = "",
+    who: str = "",
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
@@ -60,6 +61,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :param servers: REST base URL of every replica. Their model has the name that the manifest says.
     :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
     :param approved_by: who has looked at the pictures, where the gate asks for a review.
+    :param who: whoever asked for the release, for history and report; empty: user and host of this process.
     :param cancelled: when set, what is not committed is withdrawn and StoppedError raised.
     :param on_step: gets a sentence at each step.
     :param lock_timeout_s: how long to wait for another release or publisher.
@@ -77,7 +79,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
         _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
     terms = Terms(options, cancelled, on_step, lock_timeout_s, headers, verify)
     with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
-        tx.approved_by = approved_by
+        tx.approved_by, tx.who = approved_by, who or tx.who
         return _run(tx, saved_model_dir, check_loads)
 
 

@@ -43,6 +43,7 @@ class ReleaseReport:
     notes: tuple[str, ...] = ()
     swap: dict[str, Any] = field(default_factory=dict)  #: the probe's figures
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live
+    who: str = ""  #: who asked for it: the user of a DAG run, or user and host
     report_path: str = ""
 
     @property

@@ -41,6 +41,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     to_version: int | None = None,
     reason: str = "",
     request: str = "",
+    who: str = "",
     options: ReleaseSpec | None = None,
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -55,6 +56,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     :param reason: why; goes into the history.
     :param request: names whoever wants it, such as a task's run. Where no release or rollback has come since this
         request's own, and no version is named, asking again goes no further back and only proves what serves.
+    :param who: whoever asked for the rollback, for history and report; empty: user and host of this process.
     :param headers: sent with every request (a proxy's token).
     :param verify: check certificates (True), do not, or check them with this CA bundle.
     :raises UsageError: that version is not there, is not below the one that serves, or was released by labels that
@@ -69,7 +71,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
     terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, headers, verify)
     with open_transaction(base, servers, name, terms, purpose=f"rollback of {name}") as tx:
-        tx.request = request
+        tx.request, tx.who = request, who or tx.who
         return _run(tx, to_version, reason)
 
 
@@ -178,4 +180,5 @@ def _roll_back_to(tx: Transaction, target: int, current: int | None, reason: str
         replicas=tuple(ReplicaReport(p.server, outcomes[p.server].at_s, p.images, p.max_abs) for p in proofs),
         elapsed_s=round(time.monotonic() - started_s, 3),
         notes=tuple(tx.notes),
+        who=tx.who,
     )

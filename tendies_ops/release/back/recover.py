@@ -151,6 +151,7 @@ def _finish_release(tx: Transaction, journal: Journal, proofs: Sequence[Proof], 
         elapsed_s=None,
         notes=tuple(tx.notes),
         gate=tx.gate,
+        who=record.who,
     )
     keep_report(tx, report)
 
@@ -176,6 +177,7 @@ def _keep_withdrawal(tx: Transaction, journal: Journal, reason: str, words: str)
     """Say what became of the version, and keep it as its report."""
     tx.note(words)
     report = {"state": "withdrawn", "reason": reason, "now": words, "notes": tx.notes, "gate": {}, "swap": {}}
+    report["who"] = journal.who
     try:
         write_report(tx.base, journal.version, report)
     except OSError as error:

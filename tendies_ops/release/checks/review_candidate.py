@@ -81,7 +81,14 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
     words = f"rejected by {rejected_by}" + (f": {reason}" if reason else "")
     source = manifest.source
     record = HistoryRecord(
-        "rejected", 0, words, manifest.model_name, manifest.model_digest, source.checkpoint, source.step
+        "rejected",
+        0,
+        words,
+        manifest.model_name,
+        manifest.model_digest,
+        source.checkpoint,
+        source.step,
+        who=rejected_by,
     )
     append_history(ensure_base_path(model_base_path), record)
     shutil.rmtree(withdrawn, ignore_errors=True)  # the same run was rejected before, and cleared

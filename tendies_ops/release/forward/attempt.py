@@ -73,7 +73,7 @@ def _take_back(tx: Transaction, candidate: Candidate, probe: SwapProbe, error: B
         tx.base,
         version,
         {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
-        | {"swap": probe.report()},
+        | {"swap": probe.report(), "who": tx.who},
     )
     what = as_sentence(f"Version {version} of {tx.fleet.model_name} was not released: {reason}")
     return f"{what} {undone.words} Report: {report}"

@@ -41,6 +41,7 @@ def commit_release(tx: Transaction, candidate: Candidate, evidence: Evidence, *,
         notes=tuple(tx.notes),
         swap=evidence.swap,
         gate=tx.gate,
+        who=tx.who,
     )
     return keep_report(tx, report)
 

@@ -137,7 +137,7 @@ def publish_candidate(
         tx.begin("staged", manifest=manifest, version=version, previous_version=previous, made_visible=True)
         tx.stop_if_cancelled()
         tx.swap.prepare(tx, previous)
-        published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock)
+        published = make_visible(staging, tx.base, version=version, manifest=manifest, lock=tx.lock, who=tx.who)
     except LockHeldError:
         raise  # whoever has the lock now clears it away
     except BaseException:

@@ -1,0 +1,39 @@
+"""Names for the history: who is behind a DAG run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tendies_ops.operators.assets import events_of
+from tendies_ops.publish.history import who_am_i
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def who_triggered(context: Context) -> str:
+    """
+    Name who made the DAG run: its user, ``schedule``, or the asset event and where that came from.
+
+    Airflow does not record who posted an event, and the event's extra can say anything, so no user is taken from it.
+
+    :return: one line; user and host of this process where the context tells nothing.
+    """
+    run: Any = context.get("dag_run")
+    if name := getattr(run, "triggering_user_name", None):
+        return str(name)
+    if getattr(run, "run_type", None) == "scheduled":
+        return "schedule"
+    events = events_of(context)
+    return _origin(events[-1]) if events else who_am_i()
+
+
+def _origin(event: Any) -> str:
+    extra = event.extra or {}
+    if event.source_dag_id:
+        origin = f"DAG {event.source_dag_id}, run {event.source_run_id}"
+    elif extra.get("from_rest_api"):
+        origin = "posted over the API"
+    else:
+        origin = "a watcher" if extra.get("from_trigger") else "of unknown origin"
+    return f"event of {event.asset.uri}, {origin}"
