@@ -127,15 +127,15 @@ def rollback_dag(spec: ModelSpec) -> DAG:
     """
     ``tendies_rollback_<model>``: back to the previous version, or to the one that the event names.
 
-    It runs on an event of ``tendies://rollback/<model>`` and on nothing else: editing assets and posting
-    their events takes Airflow's role Op, while triggering a DAG takes User. (FAB lets User post events as well.)
+    It runs on an event of ``tendies://rollback/<model>`` and on nothing else, and does what the request says that the
+    event names. The request is in the asset's state store, which takes Airflow's role Op; triggering a DAG takes User.
 
     Its task waits for no batch: neither in the batch's pool nor, by its weight, in any other queue of the scheduler's.
     """
-    wish = "(triggering_asset_events.values() | first | last).extra"
+    requests = rollback_asset(spec.model_name)
     with DAG(
         dag_id=f"tendies_rollback_{spec.model_name}",
-        schedule=[rollback_asset(spec.model_name)],
+        schedule=[requests],
         allowed_run_types=[DagRunType.ASSET_TRIGGERED],  # type: ignore[list-item]  # the documented enum; it is converted
         description=f"Put an earlier version of {spec.model_name} back into service",
         **_common(spec, weight=_ROLLBACK_WEIGHT),
@@ -144,8 +144,7 @@ def rollback_dag(spec: ModelSpec) -> DAG:
             task_id="roll_back",
             model_name=spec.model_name,
             model_base_path=_base_path(spec),
-            to_version=f"{{{{ {wish}.get('to_version') or '' }}}}",
-            reason=f"{{{{ {wish}.get('reason') or '' }}}}",
+            requests=requests,
             options=spec.release,
             outlets=[model_asset(spec.model_name)],
             **_server(spec),

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.hooks.connection_arguments import optional
+from tendies_ops.operators.rollback_request import RollbackRequest, close_request, take_request
 from tendies_ops.operators.service_change import ServiceChangeOperator
+from tendies_ops.operators.who import who_triggered
 from tendies_ops.spec import ReleaseSpec
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Asset, Context
 
 
 class RollbackModelVersionOperator(ServiceChangeOperator):
@@ -28,6 +30,8 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
     :param to_version: version to go back to; default the highest whole one below the one that serves. (templated)
     :param reason: why; goes into the history of the model base path. (templated)
     :param options: timeouts and tolerance.
+    :param requests: asset whose state store holds the request that the run's event names; version, reason and the
+        person's name are then the request's. Writing that store takes the right to edit assets.
     """
 
     template_fields: Sequence[str] = (
@@ -48,29 +52,43 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
         to_version: int | str | None = None,
         reason: str = "",
         options: ReleaseSpec | None = None,
+        requests: Asset | None = None,
         **kwargs: Any,
     ) -> None:
+        if requests is not None:  # a task reaches the state stores of its inlets
+            kwargs["inlets"] = [*(kwargs.get("inlets") or ()), requests]
         super().__init__(model_base_path=model_base_path, options=options, **kwargs)
         self.model_name = model_name
         self.to_version = to_version
         self.reason = reason
+        self.requests = requests
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Roll back, and say what serves now."""
         from tendies_ops.release import rollback_model
 
-        return self.change_service(
+        wanted = self._wanted(context)
+        summary = self.change_service(
             context,
             self.model_name,
             rollback_model,
-            note=self.reason,
+            note=wanted.reason,
             model_name=self.model_name,
-            to_version=optional(self.to_version, int),
-            reason=self.reason,
+            to_version=wanted.to_version,
+            reason=wanted.reason,
             request=_request_of(context),
+            who=wanted.by,
             options=self.terms(),
             cancelled=cancelled,
         )
+        if (requests := self.requests) is not None:
+            self.keep_record("The end of the request", lambda: close_request(context, requests, wanted))
+        return summary
+
+    def _wanted(self, context: Context) -> RollbackRequest:
+        if self.requests is not None:
+            return take_request(context, self.requests)
+        return RollbackRequest("", optional(self.to_version, int), self.reason, who_triggered(context))
 
 
 def _request_of(context: Context) -> str:

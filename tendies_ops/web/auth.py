@@ -58,9 +58,10 @@ class Person:
 
     def may_operate(self) -> bool:
         """
-        Return True if this person may edit assets and post their events.
+        Return True if this person may edit assets, with their state, and post their events.
 
-        Editing begins at the role Op under both auth managers; posting an event alone is a right of User under FAB.
+        Editing, which a rollback's request takes, begins at the role Op under both auth managers; posting an event
+        alone is a right of User under FAB.
         """
         manager = get_auth_manager()
         return all(

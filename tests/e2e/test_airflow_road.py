@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(900)  # Airflow's start and an export, on a mac
 
 _MODEL = "dropped_stripes"
 _RELEASE, _BATCH = f"tendies_release_{_MODEL}", f"tendies_batch_{_MODEL}"
+_ROLLBACK = f"tendies_rollback_{_MODEL}"
 
 
 @dataclass
@@ -125,6 +126,7 @@ def test_a_dropped_checkpoint_is_released_without_a_hand_on_it(road: Road) -> No
     assert exported["checkpoint"].endswith("model.ckpt-800")
     assert (exported["step"], exported["model_digest"]) == (800, released["model_digest"])
     assert (released["version"], released["state"]) == (1, "released")
+    assert released["who"] == f"event of tendies://checkpoint/{_MODEL}, a watcher"
     assert road.server.status(_MODEL) == {1: "AVAILABLE"}
 
 
@@ -175,6 +177,7 @@ def test_a_release_by_hand_takes_the_checkpoint_and_the_note_of_the_form(road: R
     assert road.airflow.xcom(_RELEASE, run_id, "export")["checkpoint"] == checkpoint
     released = road.airflow.xcom(_RELEASE, run_id, "release")
     assert (released["state"], released["version"], released["note"]) == ("already_serving", 1, "looks best")
+    assert released["who"] == "user"
 
 
 def test_pictures_that_are_said_to_have_arrived_are_done_and_nothing_twice(road: Road) -> None:
@@ -209,6 +212,27 @@ def test_an_event_posted_over_rest_releases_the_checkpoint_that_it_names(road: R
     run_id = road.airflow.wait("a run for the event", new_run)
     assert road.airflow.wait_for_run(_RELEASE, run_id) == "success"
     assert road.airflow.xcom(_RELEASE, run_id, "export")["checkpoint"] == checkpoint
+
+
+def test_a_rollback_does_what_the_request_says_that_the_event_names(road: Road) -> None:
+    uri, value = f"tendies://rollback/{_MODEL}", {"to_version": 1, "reason": "to try it", "by": "op"}
+    road.airflow.wait_for_dag(_ROLLBACK)
+    asset_id = road.airflow.asset_id(uri)
+    path = f"/assets/{asset_id}/state-store/rollback_request/first"
+    with pytest.raises(RuntimeError, match="403"):
+        road.airflow.call("PUT", path, {"value": value}, user="user")
+
+    road.airflow.call("POST", "/assets/events", {"asset_id": asset_id, "extra": {"to_version": 1}}, user="op")
+    alone = _first_run(road.airflow, _ROLLBACK)
+    assert road.airflow.wait_for_run(_ROLLBACK, alone) == "failed"
+    road.airflow.call("PUT", path, {"value": value}, user="op")
+    road.airflow.call("POST", "/assets/events", {"asset_id": asset_id, "extra": {"request": "first"}}, user="op")
+    asked = road.airflow.wait("the second run", lambda: road.airflow.runs(_ROLLBACK)[1:])[0]["dag_run_id"]
+
+    assert road.airflow.wait_for_run(_ROLLBACK, asked) == "success", _logs(road.airflow, _ROLLBACK, asked, "roll_back")
+    summary = road.airflow.xcom(_ROLLBACK, asked, "roll_back")
+    assert (summary["version"], summary["who"], summary["note"]) == (1, "op", "to try it")
+    road.airflow.wait("the request to be done", lambda: road.airflow.asset_state(uri, "rollback_request/first")["done"])
 
 
 def _is_announced(road: Road, step: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import ExitStack
@@ -18,8 +19,10 @@ from tendies_ops.errors import ReleaseError
 from tendies_ops.operators.assets import model_asset
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.publish.history import read_history
 from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.release import list_versions
 from tendies_ops.release.record.journal import read_journal
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ReleaseSpec
@@ -48,6 +51,25 @@ def test_a_release_ends_with_the_version_served_and_its_summary_in_xcom(server: 
     summary = ti.xcom_pull(task_ids="release")
     assert (summary["model_name"], summary["version"], summary["state"]) == (MODEL_NAME, 1, "released")
     assert server.serving() == [1]
+
+
+@pytest.mark.usefixtures("server_connection")
+def test_history_report_and_versions_name_the_user_who_triggered_the_run(
+    server: WatchingServer, tmp_path: Path
+) -> None:
+    for by in (10, 20):
+        released = run_task(f"release_named_{by}", partial(release, make_candidate(tmp_path / str(by), by=by)))
+    rolled_back = run_task(
+        "rollback_named", lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME)
+    )
+
+    user = "dag_test"  # what dag.test() calls whoever triggers
+    assert {released.xcom_pull(task_ids="release")["who"], rolled_back.xcom_pull(task_ids="rollback")["who"]} == {user}
+    assert {(record.event, record.who) for record in read_history(server.base)} == {
+        (event, user) for event in ("published", "released", "withdrawn", "rolled_back")
+    }
+    assert {entry.who for entry in list_versions(server.base).versions} == {user}
+    assert json.loads((server.base / ".tendies" / "releases" / "2.json").read_text())["who"] == user
 
 
 @pytest.mark.usefixtures("server_connection")

@@ -61,6 +61,7 @@ def model_page(
         candidates=list_candidates(model)[:4],
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
+        asked_by=person.name,
     )
 
 

@@ -17,13 +17,20 @@ async function trigger(form, action) {
   return (await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body)).dag_run_id;
 }
 
-// An asset event needs Airflow's right to operate. It names no DAG run: the first one after it is ours.
-async function postEvent(form, action) {
+// The request in the asset's state store takes the right to edit assets; the event only names it. An event names no DAG
+// run: the first one after it is ours.
+async function requestRollback(form, action) {
   if (await isPaused(action.dag_id)) throw new Error(`The DAG ${action.dag_id} is paused, so nothing would happen. Unpause it first.`);
   const listed = await call("GET", `assets?limit=100&uri_pattern=${encodeURIComponent(action.asset_uri)}`);
   const asset = listed.assets.find((one) => one.uri === action.asset_uri);
   if (!asset) throw new Error(`Airflow does not know the asset ${action.asset_uri}. Is the DAG ${action.dag_id} there?`);
-  const event = await call("POST", "assets/events", { asset_id: asset.id, extra: values(form) });
+  const name = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
+  const request = `assets/${asset.id}/state-store/rollback_request/${name}`;
+  await call("PUT", request, { value: { ...values(form), by: action.by } });
+  const event = await call("POST", "assets/events", { asset_id: asset.id, extra: { request: name } }).catch(async (error) => {
+    await call("DELETE", request).catch(() => {});
+    throw error;
+  });
   say(form, "", "Airflow has taken it. The DAG run starts in a moment …");
   const since = new URLSearchParams({ limit: "1", order_by: "-run_after", run_after_gte: event.timestamp });
   for (let tries = 0; tries < 60; tries += 1) {
@@ -34,7 +41,7 @@ async function postEvent(form, action) {
   throw new Error(`No run of ${action.dag_id} has started within a minute. Look at the scheduler.`);
 }
 
-const STARTERS = { trigger, event: postEvent };
+const STARTERS = { trigger, rollback: requestRollback };
 
 async function act(form) {
   const action = JSON.parse(form.dataset.action);

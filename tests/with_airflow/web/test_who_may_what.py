@@ -161,6 +161,15 @@ def test_each_role_gets_the_buttons_that_airflow_would_let_it_use(
     assert {name for name in ("do-batch", "do-release", "do-rollback") if f'data-open="{name}"' in text} == buttons
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_only_who_gets_the_button_may_write_a_request_to_roll_back(method: str, clients: Clients) -> None:
+    """Posting the event is a right of User under FAB; the request that it must name is not."""
+    address, value = f"/api/v2/assets/{10**6}/state-store/rollback_request/name", {"value": {"reason": "seams"}}
+    body = value if method == "PUT" else None
+    seen = {role: clients[role].request(method, address, json=body).status_code for role in ROLES}
+    assert seen == {"anonymous": 401, "viewer": 403, "user": 403, "op": 404, "admin": 404}  # there is no such asset
+
+
 @pytest.mark.parametrize(("role", "may_retry"), [("viewer", False), ("user", True)])
 def test_only_who_may_trigger_can_retry(role: str, may_retry: bool, clients: Clients, run_url: str) -> None:
     assert ("do-retry" in clients[role].get(run_url).text) is may_retry
