@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from tendies_ops.cli.release_arguments import RELEASE_SETTINGS, ReleaseArguments
 from tendies_ops.errors import UsageError
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import ensure_base_path
+from tendies_ops.publish.scratch import ScratchFolder
 from tendies_ops.release import ReleaseReport, check_servers, rehearse, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec
 
@@ -79,8 +79,8 @@ def _export(spec: ModelSpec, stack: contextlib.ExitStack, cancelled: threading.E
     from tendies_ops.export import export_model
 
     _say(f"Exporting {spec.model_name}")
-    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="tendies-export-"))
-    return export_model(spec, Path(scratch) / "saved_model", cancelled=cancelled).saved_model_dir
+    scratch = stack.enter_context(ScratchFolder("export"))
+    return export_model(spec, scratch / "saved_model", cancelled=cancelled).saved_model_dir
 
 
 def _say(words: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -24,6 +23,7 @@ from tendies_ops.inference.ledger.segments import LedgerSegments
 from tendies_ops.inference.listing.patterns import PathFilter
 from tendies_ops.inference.listing.walk import output_stems
 from tendies_ops.inference.storage.bucket_lease import RemoteLease
+from tendies_ops.publish.scratch import ScratchFolder
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -121,8 +121,8 @@ class RemoteOutput:
         self._segments = LedgerSegments(self._store, run_id)
         self._run_id = run_id
         self._lease: RemoteLease | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="tendies-")
-        self.state = Path(self._folder.name)
+        self._folder = ScratchFolder("batch")
+        self.state = self._folder.path
         self._sent_bytes = 0
         self._sent_s = time.monotonic()
         self._sizes: dict[str, dict[str, int]] = {}  # folder -> name -> bytes

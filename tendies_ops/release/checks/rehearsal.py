@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tendies_ops.child_environment import environment_of_child
 from tendies_ops.errors import LoadFailedError, ProofFailedError, StoppedError, UsageError
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import STAGING_PREFIX
+from tendies_ops.publish.scratch import ScratchFolder
 from tendies_ops.release.replicas.fleet import Fleet, describe_outcomes
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.release.replicas.prove import prove_version
@@ -83,11 +85,11 @@ def rehearse(  # noqa: PLR0913 - keyword arguments, each with a default
                 return
 
 
-def _scratch_folder(saved_model_dir: Path) -> tempfile.TemporaryDirectory[str]:
-    """Beside a staged version, under a name that the next release clears away, should this one be killed."""
+def _scratch_folder(saved_model_dir: Path) -> AbstractContextManager[str | Path]:
+    """Return a folder that goes also if this process is killed; beside a staged version, by the next release."""
     if saved_model_dir.name.startswith(STAGING_PREFIX):
         return tempfile.TemporaryDirectory(prefix=f"{STAGING_PREFIX}rehearsal-", dir=saved_model_dir.absolute().parent)
-    return tempfile.TemporaryDirectory(prefix="tendies-rehearsal-")
+    return ScratchFolder("rehearsal")
 
 
 @dataclass(frozen=True)
