@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import posixpath
 import threading
+from concurrent import futures
 from pathlib import Path, PurePosixPath
 
 from tendies_ops.errors import TendiesError
@@ -17,6 +19,7 @@ _MAX_OBJECT_BYTES = 128 << 20
 _KEPT_BYTES = 256 << 20
 _COPIES_AT_ONCE = 3  # objects are read whole; fewer than the threads of the pages, so that others go on
 _PATIENCE_S = 5.0
+_COPY_S = 20.0  # what a page waits for its copy
 
 
 class ObjectStores:
@@ -39,11 +42,16 @@ class ObjectStores:
 
 
 class RemoteFiles:
-    """Copies under names of their own: what an object is called never becomes a path here."""
+    """
+    Copies under names of their own: what an object is called never becomes a path here.
 
-    def __init__(self, directory: Path, stores: ObjectStores) -> None:
+    :param limit_s: how long a caller waits for one copy.
+    """
+
+    def __init__(self, directory: Path, stores: ObjectStores, *, limit_s: float = _COPY_S) -> None:
         self._directory = directory
         self._stores = stores
+        self._limit_s = limit_s
         self._lock = threading.Lock()
         self._copying = threading.BoundedSemaphore(_COPIES_AT_ONCE)
         self._written_bytes = _KEPT_BYTES  # unknown until the first tidy-up, which the first write starts
@@ -56,7 +64,8 @@ class RemoteFiles:
         :param relative: below it, with ``/`` between its parts.
         :param digest: of its content, as the ledger has it: other content is another copy.
         :raises OutsideError: it is not below the URL, not there, too large, or cannot be read now.
-        :raises BusyError: other objects are still being copied.
+        :raises BusyError: other objects are still being copied, or this one takes too long: it goes on, in its place
+            among those that are copied at the same time, and is there for whoever asks later.
         """
         parts = PurePosixPath(relative).parts
         if not parts or "\0" in relative or relative.startswith("/") or ".." in parts:
@@ -66,12 +75,28 @@ class RemoteFiles:
         if not path.is_file():
             if not self._copying.acquire(timeout=_PATIENCE_S):
                 raise BusyError(relative)
+            ended: futures.Future[None] = futures.Future()
+            copy = threading.Thread(
+                target=self._copy, args=(path, url, relative, ended), name="tendies-copy", daemon=True
+            )
+            copy.start()
+            try:
+                ended.result(self._limit_s)
+            except futures.TimeoutError as error:
+                raise BusyError(relative) from error
+        return path
+
+    def _copy(self, path: Path, url: str, relative: str, ended: futures.Future[None]) -> None:
+        """Make one copy, free its place, and tell how it ended."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._copying.release)
             try:
                 if not path.is_file():
                     self._keep(path, self._read(url, relative))
-            finally:
-                self._copying.release()
-        return path
+            except BaseException as error:
+                stack.callback(ended.set_exception, error)
+            else:
+                stack.callback(ended.set_result, None)
 
     def _read(self, url: str, relative: str) -> bytes:
         try:

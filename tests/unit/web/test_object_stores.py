@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import threading
 import uuid
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -21,7 +23,7 @@ from tendies_ops.web.mirrors import Mirrors
 from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
 from tendies_ops.web.run_pictures import find_pictures, picture_path
 from tendies_ops.web.runs_view import Run, find_run, list_runs
-from tendies_ops.web.safety import OutsideError
+from tendies_ops.web.safety import BusyError, OutsideError
 from tests.support.specs import write_specs
 from tests.support.web_world import WebWorld, add_run, make_world
 
@@ -148,6 +150,50 @@ def test_nothing_beside_the_url_is_fetched(bucket: Bucket, name: str) -> None:
 
     with pytest.raises(OutsideError):
         bucket.remote.fetch(f"{bucket.url}/results", name, "sha256:0")
+
+
+def test_an_object_that_takes_too_long_is_busy_now_and_there_later(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ObjectStore(f"{bucket.url}/results").write("slow.png", b"picture")
+    goes_on, ended = threading.Event(), threading.Event()
+    memory = fsspec.get_filesystem_class("memory")
+    read_really = memory.cat_file
+
+    def hang(*given: Any, **options: Any) -> bytes:
+        goes_on.wait(60)
+        data: bytes = read_really(*given, **options)
+        ended.set()
+        return data
+
+    monkeypatch.setattr(memory, "cat_file", hang)
+    remote = RemoteFiles(tmp_path / "copies", ObjectStores(), limit_s=0.1)
+    wanted = (f"{bucket.url}/results", "slow.png", "sha256:0")
+
+    with pytest.raises(BusyError):
+        remote.fetch(*wanted)
+    goes_on.set()
+    assert ended.wait(60)
+
+    patient = RemoteFiles(tmp_path / "copies", ObjectStores())
+    assert patient.fetch(*wanted).read_bytes() == b"picture"
+
+
+def test_copies_that_hang_keep_their_places_and_no_caller(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "info", lambda *_, **__: goes_on.wait(60) and {})
+    monkeypatch.setattr("tendies_ops.web.remote_files._PATIENCE_S", 0.1)
+    remote = RemoteFiles(tmp_path / "copies", ObjectStores(), limit_s=0.1)
+    began = threading.active_count()
+    try:
+        for number in range(10):
+            with pytest.raises(BusyError):
+                remote.fetch(f"{bucket.url}/results", f"{number}.png", "sha256:0")
+        assert threading.active_count() - began <= 3
+    finally:
+        goes_on.set()
 
 
 def test_a_store_that_is_away_shows_what_was_seen_before(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
