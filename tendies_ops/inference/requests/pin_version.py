@@ -15,6 +15,7 @@ from tendies_ops.errors import (
     ModelServerError,
     NotNowError,
     PublishError,
+    RequestRefusedError,
     StoppedError,
     TendiesError,
     VersionGoneError,
@@ -188,7 +189,20 @@ def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict
 def _ask(client: ModelServerClient, options: BatchOptions) -> ServedVersions:
     if isinstance(options.version, int) or options.version == NEWEST:  # labels do not matter
         return ServedVersions(client.version_statuses(options.model_name))
-    return client.served_versions(options.model_name, label=options.version or STABLE)
+    labelled = _version_of_label(client, options.model_name, options.version or STABLE)
+    return ServedVersions(client.version_statuses(options.model_name), labelled)
+
+
+def _version_of_label(client: ModelServerClient, model_name: str, label: str) -> int | None:
+    try:
+        return client.version_of_label(model_name, label)
+    except RequestRefusedError as error:
+        raise RequestRefusedError(
+            f"{str(error).rstrip('.')}. That was the question which version the label {label} names. If other requests "
+            "are let through, a number as `version` (--version) avoids it; else the servers want credentials.",
+            http_status=error.http_status,
+            server_words=error.server_words,
+        ) from error
 
 
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
