@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import Asset
-    from airflow.sdk.definitions.deadline import DeadlineAlert
 
     from tendies_ops.spec import ModelSpec
 
@@ -163,7 +162,6 @@ def batch_dag(spec: ModelSpec) -> DAG:
         description=f"Pictures through {spec.model_name}",
         doc_md=batch_docs(spec),
         params=_batch_params(spec),
-        deadline=_deadline(spec),
         template_undefined=undefined_in(spec.model_name, _templates(spec)),
         **_common(spec),
     ) as dag:
@@ -326,20 +324,6 @@ def _server(spec: ModelSpec) -> dict[str, Any]:
 
 def _pool(spec: ModelSpec) -> dict[str, Any]:
     return {"pool": spec.airflow.pool} if spec.airflow.pool else {}
-
-
-def _deadline(spec: ModelSpec) -> DeadlineAlert | None:
-    if spec.airflow.deadline_s is None:
-        return None
-    from airflow.sdk.definitions.callback import AsyncCallback
-    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-
-    return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(seconds=spec.airflow.deadline_s),
-        callback=AsyncCallback("tendies_ops.triggers.late.report_late", {"model_name": spec.model_name}),
-        name=f"batch of {spec.model_name} is late",
-    )
 
 
 def _common(spec: ModelSpec, *, weight: int | None = None) -> dict[str, Any]:

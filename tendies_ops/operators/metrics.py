@@ -16,7 +16,6 @@ METRICS = {
     "tendies.batch.retries": "counter: requests that were sent again",
     "tendies.batch.images_per_second": "gauge: done pictures a second, over the whole run",
     "tendies.batch.request_ms": "timing: mean of the run's answered requests",
-    "tendies.batch.late": "counter: runs that had not ended at their deadline",
     "tendies.release.released": "counter: releases that went through",
     "tendies.release.rolled_back": "counter: rollbacks that went through",
     "tendies.release.failed": "counter: releases and rollbacks that did not go through; tag `error` is the class",

@@ -40,9 +40,6 @@ class AirflowSpec(SpecPart):
     deferrable: bool = Field(
         False, description="a release waits for batch runs in the triggerer, which must see the model base path"
     )
-    deadline_s: PositiveFloat | None = Field(
-        None, description="a batch run that has not ended so long after it was queued is reported as late"
-    )
 
     @field_validator("batch_cron")
     @classmethod

@@ -11,6 +11,8 @@ import jinja2
 import pytest
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import DAG, AssetOrTimeSchedule
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger as scheduled
 
@@ -176,13 +178,15 @@ def test_the_form_says_what_an_empty_folder_means() -> None:
     assert "`/photos/{{ ds }}`" in (params.get_param("input").description or "")
 
 
-def test_a_deadline_is_told_to_something_that_the_triggerer_can_import() -> None:
-    dag = batch_dag(spec(airflow={"deadline_s": 3600}))
+def test_a_dag_of_the_factory_takes_a_deadline_of_ones_own() -> None:
+    dag = batch_dag(spec())
+    dag.deadline = DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=1),
+        callback=AsyncCallback("airflow.sdk.bases.notifier.BaseNotifier"),
+    )
 
-    [alert] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
-    assert alert is not None
-    assert alert.interval == timedelta(hours=1)
-    assert alert.callback.path == "tendies_ops.triggers.late.report_late"
+    assert DagSerialization.to_dict(dag)["dag"]["deadline"]
 
 
 @pytest.mark.parametrize("dag", ALL_DAGS[:2], ids=lambda dag: dag.dag_id)
