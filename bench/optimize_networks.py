@@ -25,9 +25,8 @@ _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 VARIANTS: dict[str, tuple[RewriteName, ...]] = {
     "float32": (),
     "fold": ("fold",),
-    "fold+affine+reflect_pad": ("fold", "affine", "reflect_pad"),
-    "bfloat16": ("fold", "affine", "bfloat16", "reflect_pad"),
-    "bfloat16+int8_weights": ("fold", "affine", "bfloat16", "reflect_pad", "int8_weights"),
+    "bfloat16": ("fold", "bfloat16"),
+    "bfloat16+int8_weights": ("fold", "bfloat16", "int8_weights"),
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, mo
 
 from tendies_ops.spec.strict_model import SpecPart
 
-RewriteName = Literal["fold", "affine", "bfloat16", "float16", "reflect_pad", "int8_weights"]
+RewriteName = Literal["fold", "bfloat16", "float16", "int8_weights"]
 #: Every rewrite, in the order in which they are applied.
 REWRITE_NAMES: tuple[RewriteName, ...] = get_args(RewriteName)
 Wanted = Literal["none", "auto"] | tuple[RewriteName, ...]

@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.affine import affine
 from tendies_ops.export.optimize.fold import fold
 from tendies_ops.export.optimize.half_precision import bfloat16, float16
 from tendies_ops.export.optimize.host import Host
 from tendies_ops.export.optimize.int8_weights import int8_weights
-from tendies_ops.export.optimize.reflect_pad import reflect_pad
 from tendies_ops.export.optimize.rewrite import NotApplicableError, Rewrite
 from tendies_ops.spec.optimize import REWRITE_NAMES, RewriteName
 
 FLOAT32 = "float32"
 REWRITES: dict[RewriteName, Rewrite] = {
     "fold": Rewrite(fold, exact=True),
-    "affine": Rewrite(affine, exact=True),
     "bfloat16": Rewrite(bfloat16, exact=False, lacks=Host.lacks_for_bfloat16),
     "float16": Rewrite(float16, exact=False, lacks=Host.lacks_for_float16),
-    "reflect_pad": Rewrite(reflect_pad, exact=True),
     "int8_weights": Rewrite(int8_weights, exact=False),
 }
 
@@ -71,19 +67,19 @@ def _rewritten(variant: Variant, name: RewriteName) -> Variant:
 
 def wanted_by_auto(host: Host, *, only_exact: bool = False) -> tuple[list[tuple[RewriteName, ...]], list[str]]:
     """
-    Name what ``auto`` tries: what is exact step by step, and on top of it each precision that the host is fast with.
+    Name what ``auto`` tries: what is exact, and on top of it each precision that the host is fast with.
 
     :param only_exact: for answers that are no pictures, whose price nobody can see.
     :return: the rewrites of each variant, and why others are not among them.
     """
-    wanted: list[tuple[RewriteName, ...]] = [("fold",), ("fold", "affine", "reflect_pad")]
+    wanted: list[tuple[RewriteName, ...]] = [("fold",)]
     reasons: list[str] = []
     for name in ("bfloat16", "float16") if not only_exact else ():
         lacking = REWRITES[name].lacks(host)
         if lacking:
             reasons.append(f"{name}: {lacking}")
         else:
-            wanted.append(("fold", "affine", name, "reflect_pad"))
+            wanted.append(("fold", name))
     return wanted, reasons
 
 

@@ -16,10 +16,9 @@ from tests.support.model_server import start_model_server
 SPEC = Path(__file__).parents[3] / "examples" / "models" / "noise_to_stripes.yaml"
 VARIANTS = (
     ("fold",),
-    ("fold", "affine", "reflect_pad"),
-    ("fold", "affine", "bfloat16", "reflect_pad"),
-    ("fold", "affine", "float16", "reflect_pad"),
-    ("fold", "affine", "bfloat16", "reflect_pad", "int8_weights"),
+    ("fold", "bfloat16"),
+    ("fold", "float16"),
+    ("fold", "bfloat16", "int8_weights"),
 )
 #: Of a process that knows TensorFlow and nothing of tendies.
 LOADS = """

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.affine import affine
 from tendies_ops.export.optimize.fold import fold
 from tendies_ops.export.optimize.half_precision import bfloat16, float16
 from tendies_ops.export.optimize.host import Host
 from tendies_ops.export.optimize.int8_weights import int8_weights
-from tendies_ops.export.optimize.reflect_pad import reflect_pad
 from tendies_ops.export.optimize.rewrite import NotApplicableError
 from tendies_ops.export.optimize.variants import make_variant, variants_to_try
 from tendies_ops.spec import REWRITE_NAMES
@@ -77,45 +74,10 @@ def test_fold_puts_functions_in_the_place_of_their_calls() -> None:
     assert np.array_equal(run(network), run(folded))
 
 
-@pytest.mark.parametrize("rewrite", [fold, affine, bfloat16, reflect_pad, int8_weights])
+@pytest.mark.parametrize("rewrite", [fold, bfloat16, int8_weights])
 def test_control_flow_is_left_alone_with_a_word(rewrite: Rewrite) -> None:
     with pytest.raises(NotApplicableError, match="control flow"):
         rewrite(built(repeated))
-
-
-def test_instance_normalisation_becomes_one_product_and_one_sum_over_the_picture() -> None:
-    network = fold(built(generator))
-    shorter = affine(network)
-    users = {name.removesuffix(":0") for node in shorter.graph_def.node for name in node.input}
-
-    assert np.abs(run(network) - run(shorter)).max() < 1e-5
-    norms = 4
-    products = [n for n in shorter.graph_def.node if n.op == "Mul" and n.name.endswith("/scaled")]
-    assert len(products) == norms
-    assert all(node.name in users for node in products)
-    whole = [node.op for node in shorter.graph_def.node if "small" not in node.name and node.op in ("Sub", "Mul")]
-    assert whole.count("Sub") == 0, "no subtraction of the mean from the whole picture is left"
-
-
-def test_batch_normalisation_vanishes_in_the_filters() -> None:
-    network = built(batch_normalized)
-    shorter = affine(network)
-
-    assert np.abs(run(network) - run(shorter)).max() < 1e-5
-    assert operations(shorter).count("BiasAdd") == 1
-    assert not {"FusedBatchNormV3", "Mul", "AddV2"} & set(operations(shorter))
-
-
-@pytest.mark.parametrize(("channels", "offsets"), [(8, (1.0,)), (1, (1.0, 2.0, 3.0))])
-def test_a_chain_whose_numbers_are_broadcast_stays_the_same(channels: int, offsets: Sequence[float]) -> None:
-    import tensorflow as tf
-
-    def build(image: Any) -> Any:
-        x = tf.nn.relu(tf.nn.conv2d(image, weights(3, 3, 3, channels), 1, "SAME"))
-        return (x * tf.constant([2.0]) + tf.constant(offsets)) * tf.constant([0.5]) + tf.constant([0.25])
-
-    network = built(build)
-    assert np.abs(run(network) - run(affine(network))).max() < 1e-5
 
 
 def test_fold_leaves_noise_to_be_drawn_anew() -> None:
@@ -123,11 +85,6 @@ def test_fold_leaves_noise_to_be_drawn_anew() -> None:
 
     network = built(lambda image: image + tf.random.truncated_normal([1, 1, 1, 3], seed=1))
     assert "TruncatedNormal" in operations(fold(network))
-
-
-def test_affine_says_when_there_is_nothing_to_do() -> None:
-    with pytest.raises(NotApplicableError, match="no chains"):
-        affine(built(biased))
 
 
 @pytest.mark.parametrize(("rewrite", "number", "least_db"), [(bfloat16, BFLOAT16, 45), (float16, HALF, 60)])
@@ -158,38 +115,6 @@ def test_a_reflected_border_is_moved_in_half_the_bytes() -> None:
     halved = bfloat16(fold(built(generator)))
 
     assert set(dtypes(halved, "MirrorPad")) == {BFLOAT16}
-
-
-@pytest.mark.parametrize("borders", [((1, 1), (1, 1)), ((3, 3), (3, 3)), ((0, 2), (1, 0)), ((0, 0), (4, 1))])
-def test_a_reflected_border_of_joined_slices_has_the_same_pixels(borders: Sequence[tuple[int, int]]) -> None:
-    import tensorflow as tf
-
-    network = built(lambda image: tf.pad(image, [(0, 0), *borders, (0, 0)], "REFLECT"))
-    joined = reflect_pad(network)
-
-    assert "MirrorPad" not in operations(joined)
-    assert np.array_equal(run(network), run(joined))
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 9, 3), (1, 9, 3, 3), (1, 1, 9, 3)])
-def test_a_picture_that_is_too_small_for_its_border_is_refused_as_before(shape: tuple[int, ...]) -> None:
-    import tensorflow as tf
-
-    network = built(lambda image: tf.pad(image, [(0, 0), (3, 3), (3, 3), (0, 0)], "REFLECT"))
-    for either in (network, reflect_pad(network)):
-        with pytest.raises(tf.errors.InvalidArgumentError):
-            run(either, np.zeros(shape, np.float32))
-
-
-def test_other_borders_are_left_to_tensorflow() -> None:
-    import tensorflow as tf
-
-    for borders, mode in (
-        ([(0, 0), (1, 1), (1, 1), (0, 0)], "SYMMETRIC"),
-        ([(0, 0), (9, 9), (0, 0), (0, 0)], "REFLECT"),
-    ):
-        with pytest.raises(NotApplicableError, match="reflected borders"):
-            reflect_pad(built(partial(tf.pad, paddings=borders, mode=mode)))
 
 
 def test_a_network_of_one_convolution_has_nothing_but_a_last_one() -> None:
@@ -239,8 +164,8 @@ def test_auto_tries_half_precision_only_where_the_host_is_fast_with_it() -> None
     old, _ = variants_to_try(network, Host("Old CPU", 2, frozenset()))
     new, reasons = variants_to_try(network, Host("New CPU", 2, frozenset({"avx512_bf16"})))
 
-    assert [variant.name for variant in old] == ["fold", "fold+affine+reflect_pad"]
-    assert [variant.name for variant in new][2:] == ["fold+affine+bfloat16+reflect_pad"]
+    assert [variant.name for variant in old] == ["fold"]
+    assert [variant.name for variant in new] == ["fold", "fold+bfloat16"]
     assert reasons == ["float16: float16 is fast on GPUs only, and this machine has none"]
 
 
