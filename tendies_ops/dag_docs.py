@@ -22,7 +22,7 @@ _RELEASE = """\
 
 Exports the checkpoint, publishes it below `{base_path}`, waits up to {timeout_s:g} s until every replica serves it, and
 compares what the replicas answer with the pictures that the export promised (at most {tolerance:g} of 255 apart).
-If any of that fails, the version is taken back and the one before serves.
+If any of that fails, the version is withdrawn and the one before serves.
 {review}
 Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 

@@ -22,7 +22,7 @@ from tendies_ops.spec import ModelSpec, ReleaseSpec
 @takes(ReleaseArguments, RELEASE_SETTINGS)
 def release_command(arguments: ReleaseArguments) -> int:
     """
-    Release a model: publish, wait until every replica serves it, prove it with golden images, or take it back.
+    Release a model: publish, wait until every replica serves it, prove it with golden images, or withdraw it.
 
     What an earlier release that was killed has left is put in order first.
 

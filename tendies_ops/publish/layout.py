@@ -3,7 +3,7 @@ What lies in a model base path, and under which names.
 
     model_base_path/
       7/                             a version, whole
-      6.withdrawn-load-failed/       a version that was taken back; Model Server ignores the name
+      6.withdrawn-load-failed/       a version that was withdrawn; Model Server ignores the name
       .tendies-staging-<id>/         a version on its way in; exists only while its publisher holds the lock
       .tendies-trash-<id>/           a version on its way out
       .tendies/                      lock, journal, history, leases, reports of releases

@@ -21,7 +21,7 @@ from tendies_ops.release.checks.leased import wait_for_leases
 from tendies_ops.release.checks.memory import check_memory
 from tendies_ops.release.checks.preconditions import check_promises, look_at_fleet
 from tendies_ops.release.checks.probe import SwapProbe
-from tendies_ops.release.forward.attempt import prove_or_undo
+from tendies_ops.release.forward.attempt import prove_or_withdraw
 from tendies_ops.release.forward.commit import commit_release
 from tendies_ops.release.forward.find_candidate import (
     Candidate,
@@ -53,9 +53,9 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     verify: bool | str = True,
 ) -> ReleaseReport:
     """
-    Publish ``saved_model_dir`` and see it serve on every replica, or take it back.
+    Publish ``saved_model_dir`` and see it serve on every replica, or withdraw it.
 
-    What a killed release left is finished or undone first. The same content again is no new version: it is proved
+    What a killed release left is finished or withdrawn first. The same content again is no new version: it is proved
     again and reported as ``already_serving``.
 
     :param servers: REST base URL of every replica. Their model has the name that the manifest says.
@@ -120,7 +120,7 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
                 previous_version=found.previous,
                 made_visible=found.made_visible,
             )
-        evidence = prove_or_undo(tx, candidate, golden, live, probe)
+        evidence = prove_or_withdraw(tx, candidate, golden, live, probe)
     return commit_release(tx, candidate, evidence, elapsed_s=time.monotonic() - started_s)
 
 

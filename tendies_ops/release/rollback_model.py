@@ -20,8 +20,8 @@ from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
 from tendies_ops.publish.publish_version import is_whole
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.move_back import carry_out_rollback
 from tendies_ops.release.back.recover import recover
+from tendies_ops.release.back.roll_back import carry_out_rollback
 from tendies_ops.release.checks.preconditions import look_at_fleet
 from tendies_ops.release.list_versions import find_model_name
 from tendies_ops.release.release_report import ReleaseReport, ReplicaReport
@@ -50,7 +50,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     verify: bool | str = True,
 ) -> ReleaseReport:
     """
-    Put an earlier version back into service. If it does not prove itself, everything is put back as it was.
+    Roll back to an earlier version. If it does not prove itself, everything is restored as it was.
 
     :param to_version: absent: the highest whole version under the one that serves.
     :param reason: why; goes into the history.
@@ -78,10 +78,10 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
 def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
     started_s = time.monotonic()
     remove_leftovers(tx.base)
-    took_back = recover(tx)
+    went_back = recover(tx)
     _require_labels(tx)
     current = look_at_fleet(tx)
-    if to_version is None and current is not None and (took_back or _did_already(tx, current)):
+    if to_version is None and current is not None and (went_back or _did_already(tx, current)):
         report = _roll_back_to(tx, current, current, reason, started_s)
         return replace(report, state="rolled_back")  # what to go back from is gone: by a killed run, or by this one
     target = _choose_target(tx, current, to_version)

@@ -17,7 +17,7 @@ from tendies_ops.publish.lock import BasePathLock, lock_base_path
 from tendies_ops.release.record.before import Before
 from tendies_ops.release.record.journal import Journal, Phase, close_journal, enter_phase, write_journal
 from tendies_ops.release.replicas.fleet import Fleet
-from tendies_ops.release.swap.swap import DirectorySwap, Swap, make_swap
+from tendies_ops.release.swap.swap import Swap, make_swap
 from tendies_ops.spec.manifest import Manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -49,7 +49,7 @@ class Transaction:
     answered: list[str] = field(default_factory=list)  #: replicas that answered before anything was changed
     notes: list[str] = field(default_factory=list)
     journal: Journal | None = None
-    swap: Swap = field(default_factory=DirectorySwap)
+    swap: Swap = field(default_factory=Swap)
     gate: dict[str, Any] = field(default_factory=dict)  #: candidate against live, for the report
     request: str = ""  #: whose wish a rollback is
     approved_by: str = ""  #: who has looked at the pictures

@@ -62,7 +62,7 @@ class VersionRow:
 
     @property
     def reason(self) -> str:
-        """Why it was taken back, in the words of the release or of the person; empty for a version that is there."""
+        """Why it was withdrawn, in the words of the release or of the person; empty for a version that is there."""
         taken_back = [r for r in self.history if r.event in {"withdrawn", "rejected"} and r.reason]
         return taken_back[-1].reason if taken_back and (self.withdrawn or self.path is None) else ""
 

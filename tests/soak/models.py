@@ -1,4 +1,4 @@
-"""What is released: three good models in turn, and two that must be taken back."""
+"""What is released: three good models in turn, and two that must be withdrawn."""
 
 from __future__ import annotations
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, ReleaseError
+from tendies_ops.errors import LoadFailedError, ModelServerError, ProofFailedError, PublishError, ReleaseError
 from tendies_ops.publish.history import append_history, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.move_back import carry_out_rollback, put_back, rename_all
-from tendies_ops.release.back.undo import put_labels_back, undo_release
-from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.back.roll_back import carry_out_rollback, rename_all, restore_versions
+from tendies_ops.release.back.withdraw_candidate import restore_labels, withdraw_candidate
+from tendies_ops.release.checks.patience import golden_of, prove_patiently, wait_until_available
 from tendies_ops.release.record.history_record import record_of_journal, record_of_version
 from tendies_ops.release.record.journal import Journal, made_visible, read_journal
 from tendies_ops.release.release_report import ReleaseReport, ReplicaReport, keep_report, write_report
-from tendies_ops.release.replicas.golden_images import read_golden
 from tendies_ops.release.replicas.prove import Proof
 from tendies_ops.release.swap.swap import make_swap
 from tendies_ops.release.transaction import Transaction
-from tendies_ops.spec.manifest import read_manifest
 
 _KILLED = "the release was killed before the version had proved itself"
 
@@ -31,7 +29,7 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     has the content that the caller is about to release: then its release simply goes on.
 
     :param wanted_digest: the model digest that the caller wants to see in service.
-    :return: whether a version was taken back just now.
+    :return: whether a version was withdrawn, or rolled back from, just now.
     :raises ReleaseError: the journal cannot be read.
     """
     journal = read_journal(tx.base)
@@ -43,16 +41,16 @@ def recover(tx: Transaction, *, wanted_digest: str | None = None) -> bool:
     tx.answered = [server for server, told in tx.fleet.statuses().items() if not isinstance(told, ModelServerError)]
     asked, tx.swap = tx.swap, make_swap(journal.model_config_file, journal.model_name)
     if journal.phase in {"rolling_back", "undoing_rollback"}:
-        took_back = _settle_rollback(tx, journal)
+        went_back = _settle_rollback(tx, journal)
     elif _goes_on(tx, journal, wanted_digest):
         tx.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
         tx.swap, tx.answered = asked, []
         return False  # the journal stays until the release begins its own: it may be killed before that
     else:
-        took_back = _settle_release(tx, journal)
+        went_back = _settle_release(tx, journal)
     tx.journal, tx.swap, tx.before, tx.answered = None, asked, None, []
     tx.close()
-    return took_back
+    return went_back
 
 
 def _restore_unloaded(tx: Transaction, journal: Journal) -> None:
@@ -68,7 +66,7 @@ def _restore_unloaded(tx: Transaction, journal: Journal) -> None:
 
 def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
     if journal.phase == "undoing_rollback":
-        tx.note(put_back(tx))
+        tx.note(restore_versions(tx))
         return False
     try:
         carry_out_rollback(tx)
@@ -103,23 +101,23 @@ def _settle_release(tx: Transaction, journal: Journal) -> bool:
         tx.swap.restore(tx)
         tx.note(f"Version {journal.version} had not become visible; nothing of it is left.")
     elif _was_released(tx, journal):
-        tx.note(f"Version {journal.version} had been released before; it is left as it is. {put_labels_back(tx)}")
+        tx.note(f"Version {journal.version} had been released before; it is left as it is. {restore_labels(tx)}")
     elif journal.phase == "proved":
         _finish_release(tx, journal, [], "had proved itself before its release was killed")
     elif (proofs := _proves_itself(tx, journal)) is not None:
         tx.enter("proved")  # before the label moves: whoever reads the journal must not take it for unproved
         _finish_release(tx, journal, proofs, "serves everywhere and proved itself just now")
-    elif not _may_take_back(tx, journal):
+    elif not _may_withdraw(tx, journal):
         words = "was there before the release that was killed, and did not prove itself now; it is left as it is."
-        tx.note(f"Version {journal.version} {words} {put_labels_back(tx)}")
+        tx.note(f"Version {journal.version} {words} {restore_labels(tx)}")
     else:
-        undone = undo_release(tx, journal.version, journal.previous_version, slug="killed", reason=_KILLED)
-        _keep_withdrawal(tx, journal, _KILLED, undone.words)
-        return undone.withdrawn
+        withdrawal = withdraw_candidate(tx, journal.version, journal.previous_version, slug="killed", reason=_KILLED)
+        _keep_withdrawal(tx, journal, _KILLED, withdrawal.words)
+        return withdrawal.withdrawn
     return False
 
 
-def _may_take_back(tx: Transaction, journal: Journal) -> bool:
+def _may_withdraw(tx: Transaction, journal: Journal) -> bool:
     """Return True if the killed release made the version visible, or if that served nowhere before."""
     if made_visible(tx.base, journal):
         return True
@@ -159,8 +157,8 @@ def _finish_release(tx: Transaction, journal: Journal, proofs: Sequence[Proof], 
 def _finish_withdrawal(tx: Transaction, journal: Journal, *, there: bool) -> None:
     reason = journal.reason or _KILLED
     if there:
-        undone = undo_release(tx, journal.version, journal.previous_version, slug="killed", reason=reason)
-        _keep_withdrawal(tx, journal, reason, undone.words)
+        withdrawal = withdraw_candidate(tx, journal.version, journal.previous_version, slug="killed", reason=reason)
+        _keep_withdrawal(tx, journal, reason, withdrawal.words)
         return
     withdrawn = list_withdrawn(tx.base).get(journal.version, tx.base / str(journal.version))
     if not any(r.event == "withdrawn" and r.version == journal.version for r in read_history(tx.base)):
@@ -193,21 +191,9 @@ def _proves_itself(tx: Transaction, journal: Journal) -> list[Proof] | None:
     """
     if any(isinstance(answer, ModelServerError) for answer in tx.fleet.statuses().values()):
         return None
-    outcomes = tx.fleet.wait_until_serving(
-        journal.version,
-        timeout_s=tx.options.available_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.fleet.servers,
-        cancelled=tx.cancelled,
-        settle_on_failure=False,
-        highest=False,
-    )
-    tx.stop_if_cancelled()
-    if any(outcome.kind != "serving" for outcome in outcomes.values()):
-        return None
-    version_dir = tx.base / str(journal.version)
+    version, timeout_s = journal.version, tx.options.available_timeout_s
     try:
-        golden = read_golden(version_dir, read_manifest(version_dir))
-        return prove_patiently(tx, journal.version, golden)
-    except (PublishError, ModelServerError, ProofFailedError):
+        wait_until_available(tx, version, timeout_s=timeout_s, highest=False, settle_on_failure=False)
+        return prove_patiently(tx, version, golden_of(tx, version))
+    except (LoadFailedError, PublishError, ModelServerError, ProofFailedError):
         return None

@@ -1,4 +1,8 @@
-"""A replica may restart in the middle of its proof, which says nothing about the version: it is asked once more."""
+"""
+Wait until a version serves and have it prove itself: for a release, a rollback and a recovery alike.
+
+A replica may restart in the middle of its proof, which says nothing about the version: it is asked once more.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,64 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tendies_ops.errors import ProofInterruptedError
-from tendies_ops.release.replicas.golden_images import GoldenImage
+from tendies_ops.errors import (
+    LoadFailedError,
+    NotProvedError,
+    ProofFailedError,
+    ProofInterruptedError,
+    ReleaseError,
+    StoppedError,
+    TendiesError,
+)
+from tendies_ops.release.replicas.fleet import describe_outcomes
+from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.release.replicas.prove import Proof, prove_version
+from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.transaction import Transaction
+from tendies_ops.spec.manifest import read_manifest
 
 _GONE_AFTER_S = 0.5  # a server that is being stopped may still answer that it serves
+
+
+def wait_until_available(
+    tx: Transaction, version: int, *, timeout_s: float, highest: bool = True, settle_on_failure: bool = True
+) -> dict[str, WaitOutcome]:
+    """
+    Wait until a version is AVAILABLE on every replica.
+
+    :param highest: it must be the highest there as well; the rest as in :meth:`Fleet.wait_until_serving`.
+    :raises LoadFailedError: a replica did not load it in time.
+    :raises StoppedError: the release was asked to stop.
+    """
+    outcomes = tx.fleet.wait_until_serving(
+        version,
+        timeout_s=timeout_s,
+        unreachable_grace_s=tx.options.unreachable_grace_s,
+        answered_before=tx.answered,
+        cancelled=tx.cancelled,
+        highest=highest,
+        settle_on_failure=settle_on_failure,
+    )
+    tx.stop_if_cancelled()
+    if any(outcome.kind != "serving" for outcome in outcomes.values()):
+        raise LoadFailedError(describe_outcomes(outcomes))
+    return outcomes
+
+
+def golden_of(tx: Transaction, version: int) -> tuple[GoldenImage, ...]:
+    """
+    Read the golden images of a version that is in the base path.
+
+    :raises PublishError: it has no manifest, or an image is missing.
+    """
+    version_dir = tx.base / str(version)
+    return read_golden(version_dir, read_manifest(version_dir))
+
+
+def class_of_failure(error: BaseException) -> type[TendiesError]:
+    """Return the class for an error that tells of ``error`` and of what was done about it."""
+    known = (LoadFailedError, NotProvedError, ProofFailedError, StoppedError)
+    return next((kind for kind in known if isinstance(error, kind)), ReleaseError)
 
 
 def prove_patiently(
@@ -28,7 +84,7 @@ def prove_patiently(
     Only once: a version that takes its server down whenever it is asked fails the second time as well.
 
     :param servers: only these; absent: all.
-    :param stoppable: whether to stop waiting when the release is asked to; not while it is undone.
+    :param stoppable: whether to stop waiting when the release is asked to; not while it is withdrawn.
     :raises ProofFailedError: as :func:`prove_version`, or they did not come back.
     """
     cancelled = tx.cancelled if stoppable else None

@@ -11,16 +11,14 @@ from tendies_ops.errors import (
     NotProvedError,
     ProofFailedError,
     ReleaseError,
-    StoppedError,
-    TendiesError,
 )
-from tendies_ops.release.back.undo import put_labels_back, undo_release
+from tendies_ops.release.back.withdraw_candidate import restore_labels, withdraw_candidate
 from tendies_ops.release.checks.gate import LiveAnswers, check_gate
-from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.checks.patience import class_of_failure, prove_patiently, wait_until_available
 from tendies_ops.release.checks.probe import SwapProbe
 from tendies_ops.release.forward.find_candidate import Candidate
 from tendies_ops.release.release_report import write_report
-from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
+from tendies_ops.release.replicas.fleet import as_sentence
 from tendies_ops.release.replicas.golden_images import GoldenImage
 from tendies_ops.release.replicas.prove import Proof
 from tendies_ops.release.replicas.wait import WaitOutcome
@@ -37,7 +35,7 @@ class Evidence:
     swap: dict[str, Any]  #: the probe's figures
 
 
-def prove_or_undo(
+def prove_or_withdraw(
     tx: Transaction,
     candidate: Candidate,
     golden: tuple[GoldenImage, ...],
@@ -45,9 +43,9 @@ def prove_or_undo(
     probe: SwapProbe,
 ) -> Evidence:
     """
-    See the candidate serve and prove itself on every replica, or take it back.
+    See the candidate serve and prove itself on every replica, or withdraw it.
 
-    :raises ReleaseError: it was taken back; the text says why, and what serves now.
+    :raises ReleaseError: it was withdrawn; the text says why, and what serves now.
     :raises StoppedError: the same, because it was asked to stop.
     :raises LockHeldError: this process was paused for so long that another one took over.
     """
@@ -55,28 +53,25 @@ def prove_or_undo(
         return _wait_and_prove(tx, candidate, golden, live, probe)
     except BaseException as error:
         tx.lock.check()  # else whoever has the lock now decides about the version
-        if candidate.withdrawable:
-            words = _take_back(tx, candidate, probe, error)
-        else:
-            words = _leave_alone(tx, candidate, error)
+        words = _withdraw(tx, candidate, probe, error) if candidate.withdrawable else _leave_alone(tx, candidate, error)
         tx.close()
         if not isinstance(error, Exception):
             raise
-        raise _error_class(error)(words) from error
+        raise class_of_failure(error)(words) from error
 
 
-def _take_back(tx: Transaction, candidate: Candidate, probe: SwapProbe, error: BaseException) -> str:
+def _withdraw(tx: Transaction, candidate: Candidate, probe: SwapProbe, error: BaseException) -> str:
     """Withdraw what this release has made visible; return what became of it."""
     version, reason = candidate.published.version, _reason(error)
-    undone = undo_release(tx, version, candidate.previous, slug=_slug(error), reason=reason)
+    withdrawal = withdraw_candidate(tx, version, candidate.previous, slug=_slug(error), reason=reason)
     report = write_report(
         tx.base,
         version,
-        {"state": "withdrawn", "reason": reason, "now": undone.words, "notes": tx.notes, "gate": tx.gate}
+        {"state": "withdrawn", "reason": reason, "now": withdrawal.words, "notes": tx.notes, "gate": tx.gate}
         | {"swap": probe.report(), "who": tx.who},
     )
     what = as_sentence(f"Version {version} of {tx.fleet.model_name} was not released: {reason}")
-    return f"{what} {undone.words} Report: {report}"
+    return f"{what} {withdrawal.words} Report: {report}"
 
 
 def swap_breaches(limits: SwapLimits, swap: Mapping[str, Any], seconds_to_available: float) -> list[str]:
@@ -104,16 +99,7 @@ def _wait_and_prove(
     tx.enter("loading")
     if not candidate.released_before:
         tx.swap.load(tx, version, candidate.previous)
-    outcomes = tx.fleet.wait_until_serving(
-        version,
-        timeout_s=tx.options.available_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.answered,
-        cancelled=tx.cancelled,
-    )
-    tx.stop_if_cancelled()
-    if any(outcome.kind != "serving" for outcome in outcomes.values()):
-        raise LoadFailedError(describe_outcomes(outcomes))
+    outcomes = wait_until_available(tx, version, timeout_s=tx.options.available_timeout_s)
     tx.enter("available")
     tx.say(f"Version {version} is AVAILABLE on {len(outcomes)} of {len(outcomes)} replicas")
     proofs = tuple(prove_patiently(tx, version, golden))
@@ -133,21 +119,14 @@ def _wait_and_prove(
 
 
 def _leave_alone(tx: Transaction, candidate: Candidate, error: BaseException) -> str:
-    """Put back what this release has changed, which is never the version itself: it was there before."""
-    version, restored = candidate.published.version, put_labels_back(tx)
+    """Restore what this release has changed, which is never the version itself: it was there before."""
+    version, restored = candidate.published.version, restore_labels(tx)
     failed = "could not be proved" if isinstance(error, NotProvedError) else "did not prove itself"
     known = f"which was there before this release began, {failed}"
     if candidate.released_before:
         known = f"which was released before, {failed} again"
     hint = "" if candidate.previous is None else f" `tendies rollback` goes back to version {candidate.previous}."
     return f"Version {version}, {known}: {as_sentence(_reason(error))} {restored}{hint}"
-
-
-def _error_class(error: BaseException) -> type[TendiesError]:
-    for known in (LoadFailedError, NotProvedError, ProofFailedError, StoppedError):
-        if isinstance(error, known):
-            return known
-    return ReleaseError
 
 
 def _slug(error: BaseException) -> str:

@@ -149,12 +149,12 @@ def publish_candidate(
 
 
 def _forget(tx: Transaction, staging: Path) -> None:
-    """Nothing became visible: put the labels back. Where that fails, the journal stays and the next run does it."""
+    """Restore the labels, for nothing became visible. Where that fails, the journal stays and the next run does it."""
     discard(staging)
     try:
         tx.swap.restore(tx)
     except TendiesError as error:
-        tx.note(f"The model config file was not put back: {error}")
+        tx.note(f"The model config file was not restored: {error}")
     else:
         tx.close()
 

@@ -47,32 +47,38 @@ class SwapContext(Protocol):
         """Raise ``StoppedError`` if the release was asked to stop."""
 
 
-class Swap(Protocol):
-    """What a release asks of either way, in this order."""
+class Swap:
+    """
+    Let the servers swap by themselves, as they watch the directory: no step of a release has anything to do here.
 
-    label: str | None  #: what clients ask for; None: they name nothing
-    config_file: str  #: empty: the directory way
+    A way of its own overrides the steps, which are called in this order.
+    """
+
+    label: str | None = None  #: what clients ask for; None: they name nothing
+    config_file: str = ""
 
     def configured_version(self, model_base_path: Path) -> int | None:
         """Return the version that the servers' configuration puts into service; None: it names none."""
+        return None
 
     def prepare(self, tx: SwapContext, previous: int | None) -> None:
-        """Before the candidate becomes visible."""
+        """Get ready, before the candidate becomes visible."""
 
     def load(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """Have the servers load it."""
+        """Have the servers load ``version``."""
 
     def try_out(self, tx: SwapContext, version: int) -> None:
-        """It is loaded; nobody who was not told of it should get it yet."""
+        """Give the loaded version to those only who know of it."""
 
     def promote(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """It is proved: everybody gets it. ``previous`` stays ready."""
+        """Give the proved version to everybody; ``previous`` stays ready."""
 
-    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """It failed: everybody gets ``previous``, and ``version`` is about to be withdrawn."""
+    def roll_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
+        """Give everybody ``previous``, for ``version`` failed and is about to be withdrawn."""
 
     def labels(self) -> Mapping[str, int]:
-        """The labels as they are now."""
+        """Return the labels as they are now."""
+        return {}
 
     def restore(self, tx: SwapContext) -> bool:
         """
@@ -80,49 +86,16 @@ class Swap(Protocol):
 
         :return: False: nothing had been changed.
         """
-
-
-class DirectorySwap:
-    """The servers look at the directory themselves."""
-
-    label: str | None = None
-    config_file: str = ""
-
-    def configured_version(self, model_base_path: Path) -> int | None:
-        """Return None: there is no configuration."""
-        return None
-
-    def prepare(self, tx: SwapContext, previous: int | None) -> None:
-        """Nothing."""
-
-    def load(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """Nothing."""
-
-    def try_out(self, tx: SwapContext, version: int) -> None:
-        """Nothing."""
-
-    def promote(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """Nothing."""
-
-    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
-        """Nothing."""
-
-    def labels(self) -> Mapping[str, int]:
-        """There are none."""
-        return {}
-
-    def restore(self, tx: SwapContext) -> bool:
-        """Nothing was changed."""
         return False
 
 
-class LabelSwap:
-    """The servers poll a model config file."""
+class LabelSwap(Swap):
+    """Swap by a model config file that the servers poll."""
 
-    label: str | None = STABLE
+    label = STABLE
 
     def __init__(self, path: Path, model_name: str) -> None:
-        self.config_file: str = str(path)
+        self.config_file = str(path)
         self._config = ModelConfigFile(path, model_name)
 
     def configured_version(self, model_base_path: Path) -> int | None:
@@ -166,7 +139,7 @@ class LabelSwap:
         self._wait_for_label(tx, STABLE, version)
         tx.say(f"The label {STABLE} points to version {version} on every replica")
 
-    def step_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
+    def roll_back(self, tx: SwapContext, version: int, previous: int | None) -> None:
         """Point ``stable`` back, drop ``canary``, unload the candidate, and load what else was loaded before it."""
         if previous is not None:
             there = {child.version for child in list_version_dirs(tx.base)} - {version}
@@ -179,11 +152,11 @@ class LabelSwap:
             self._change(tx, versions=entry.versions, labels=labels)
 
     def labels(self) -> Mapping[str, int]:
-        """Those of the file."""
+        """Return the labels of the file."""
         return self._config.read().labels
 
     def restore(self, tx: SwapContext) -> bool:
-        """Both as they were, but for directories that are gone."""
+        """Restore both, but for directories that are gone."""
         if tx.before is None:
             return False
         there = {child.version for child in list_version_dirs(tx.base)}
@@ -234,8 +207,8 @@ class LabelSwap:
 
 
 def make_swap(config_file: Path | str | None, model_name: str) -> Swap:
-    """The way that a spec or a journal asks for."""
-    return LabelSwap(Path(config_file).absolute(), model_name) if config_file else DirectorySwap()
+    """Return the way that a spec or a journal asks for."""
+    return LabelSwap(Path(config_file).absolute(), model_name) if config_file else Swap()
 
 
 def _version_of_label(tx: SwapContext, server: str, label: str) -> str:

@@ -136,7 +136,7 @@ def test_a_rollback_that_one_replica_cannot_follow_is_undone(tmp_path: Path, bas
         unwilling.overrides = {"error": "INTERNAL: cannot load this one again", "only_below": 2}
 
         with pytest.raises(
-            ReleaseError, match=r"cannot load this one again.*Everything was put back\. Version 2 serves"
+            ReleaseError, match=r"cannot load this one again.*Everything was restored\. Version 2 serves"
         ):
             rollback_model(base, urls, options=OPTIONS)
 

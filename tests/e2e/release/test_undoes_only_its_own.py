@@ -122,7 +122,7 @@ def test_a_failed_rollback_leaves_every_version_that_served(tmp_path: Path, base
         release_model(make_candidate(tmp_path / f"{number}", by=number * 10), base, [server.url], options=OPTIONS)
     server.overrides = {"error": "INTERNAL: cannot load this one again", "only_below": 2}
 
-    with pytest.raises(ReleaseError, match=r"Everything was put back\. Version 2 serves"):
+    with pytest.raises(ReleaseError, match=r"Everything was restored\. Version 2 serves"):
         rollback_model(base, [server.url], options=OPTIONS)
 
     assert (server.serving(), names_in(base)) == ([2], ["1", "2"])

@@ -1,29 +1,26 @@
-"""Carrying out a rollback that the journal describes: also when it was killed halfway."""
+"""Carry out a rollback that the journal describes: also when it was killed halfway."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, StoppedError, TendiesError
+from tendies_ops.errors import TendiesError
 from tendies_ops.files import sync_directory
 from tendies_ops.publish.history import append_history
 from tendies_ops.publish.version_dirs import parse_version
-from tendies_ops.release.back.undo import confirm_serving
-from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.back.withdraw_candidate import confirm_serving
+from tendies_ops.release.checks.patience import class_of_failure, golden_of, prove_patiently, wait_until_available
 from tendies_ops.release.record.history_record import record_of_journal, record_of_version
 from tendies_ops.release.record.journal import Journal
-from tendies_ops.release.replicas.fleet import describe_outcomes
-from tendies_ops.release.replicas.golden_images import read_golden
 from tendies_ops.release.replicas.prove import Proof
 from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.transaction import Transaction
-from tendies_ops.spec.manifest import read_manifest
 
 
 def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Proof]]:
     """
-    Move the versions above away, wait, prove, write it down. Put them back if the older version does not serve.
+    Move the versions above away, wait, prove, write it down. Restore them if the older version does not serve.
 
     :raises ReleaseError: it does not serve; everything is as it was.
     """
@@ -40,10 +37,10 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
             tx.swap.promote(tx, journal.version, None)
             rename_all(tx.base, journal.moved)
     except BaseException as error:
-        words = put_back(tx)
+        words = restore_versions(tx)
         if not isinstance(error, TendiesError):
             raise
-        raise _same_class(error)(
+        raise class_of_failure(error)(
             f"The rollback of {journal.model_name} to version {journal.version} did not go through: "
             f"{str(error).rstrip('.')}. {words}"
         ) from error
@@ -52,7 +49,7 @@ def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Pr
     return outcomes, proofs
 
 
-def put_back(tx: Transaction) -> str:
+def restore_versions(tx: Transaction) -> str:
     """
     Undo a rollback: the versions that were moved away get their numbers back, highest first.
 
@@ -69,23 +66,13 @@ def put_back(tx: Transaction) -> str:
     tx.close()
     if journal.previous_version is None or not journal.moved:
         return "Nothing was changed."
-    return f"Everything was put back. {confirm_serving(tx, journal.previous_version).words}"
+    return f"Everything was restored. {confirm_serving(tx, journal.previous_version)}"
 
 
 def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOutcome], list[Proof]]:
-    outcomes = tx.fleet.wait_until_serving(
-        journal.version,
-        timeout_s=tx.options.restore_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.answered,
-        cancelled=tx.cancelled,
-        highest=tx.swap.label is None,
-    )
-    tx.stop_if_cancelled()
-    if any(outcome.kind != "serving" for outcome in outcomes.values()):
-        raise LoadFailedError(describe_outcomes(outcomes))
-    version_dir = tx.base / str(journal.version)
-    golden = read_golden(version_dir, read_manifest(version_dir))
+    timeout_s, highest = tx.options.restore_timeout_s, tx.swap.label is None
+    outcomes = wait_until_available(tx, journal.version, timeout_s=timeout_s, highest=highest)
+    golden = golden_of(tx, journal.version)
     proofs = prove_patiently(tx, journal.version, golden)
     tx.say(f"Version {journal.version} serves again and {len(golden)} golden images came back as promised")
     return outcomes, proofs
@@ -115,8 +102,3 @@ def _write_history(tx: Transaction, journal: Journal) -> None:
             )
     version_dir = tx.base / str(journal.version)
     append_history(tx.base, record_of_journal(journal, "rolled_back", reason=journal.reason, version_dir=version_dir))
-
-
-def _same_class(error: TendiesError) -> type[TendiesError]:
-    kinds: tuple[type[TendiesError], ...] = (LoadFailedError, ProofFailedError, StoppedError)
-    return next((kind for kind in kinds if isinstance(error, kind)), ReleaseError)

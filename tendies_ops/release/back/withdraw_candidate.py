@@ -1,4 +1,4 @@
-"""Going back: withdraw the candidate, then see with our own eyes that the previous version serves everywhere."""
+"""Withdraw the candidate, then see with our own eyes that the previous version serves everywhere."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ from dataclasses import dataclass
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.checks.patience import prove_patiently
+from tendies_ops.release.checks.patience import golden_of, prove_patiently
 from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
-from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
-from tendies_ops.spec.manifest import read_manifest
 
 _POLL_S = 0.1
 _LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING for minutes
 
 
 @dataclass(frozen=True)
-class Undone:
-    """How going back went."""
+class Withdrawal:
+    """Describe how the withdrawal went."""
 
     withdrawn: bool
-    serving_again: bool  #: on every replica that lives
     words: str
 
 
-def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: str, reason: str) -> Undone:
+def withdraw_candidate(tx: Transaction, version: int, previous: int | None, *, slug: str, reason: str) -> Withdrawal:
     """
     Withdraw ``version`` and wait for the previous one. Raises nothing that comes from a server.
 
@@ -40,10 +37,10 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     fallback = version_to_fall_back_to(tx, version, previous)
     if fallback is None and previous is not None:
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
-        return Undone(withdrawn=False, serving_again=False, words=words)
+        return Withdrawal(withdrawn=False, words=words)
     with contextlib.suppress(OSError):  # a full disk must not keep a bad version in service
         tx.enter("withdrawing", reason=reason)
-    _step_back(tx, version, fallback)
+    _roll_back_labels(tx, version, fallback)
     _let_loads_finish(tx, version)
     who = tx.journal.who if tx.journal is not None else ""
     path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers, who=who)
@@ -51,24 +48,23 @@ def undo_release(tx: Transaction, version: int, previous: int | None, *, slug: s
     moved = "" if path is None else f"It lies in {path} now. "
     if fallback is None:
         words = f"{moved}There was no previous version to go back to: {tx.fleet.model_name} is not served."
-        return Undone(withdrawn=True, serving_again=False, words=words)
-    restored = confirm_serving(tx, fallback)
-    words = moved + restored.words
+        return Withdrawal(withdrawn=True, words=words)
+    words = moved + confirm_serving(tx, fallback)
     if tx.swap.label is not None:
         words += _missing_versions(tx, but=(version, fallback))
-    return Undone(withdrawn=True, serving_again=restored.serving_again, words=words)
+    return Withdrawal(withdrawn=True, words=words)
 
 
-def put_labels_back(tx: Transaction) -> str:
+def restore_labels(tx: Transaction) -> str:
     """
-    Put the labels and the loaded versions back as they were before this release.
+    Restore the labels and the loaded versions as they were before this release.
 
     :return: what was done, for the error's text.
     """
     try:
         changed = tx.swap.restore(tx)
     except TendiesError as error:
-        return f"The model config file was not put back: {as_sentence(str(error))}"
+        return f"The model config file was not restored: {as_sentence(str(error))}"
     return "The labels are as they were." + _missing_versions(tx) if changed else "Nothing was changed."
 
 
@@ -105,11 +101,11 @@ def _wait_again(
     )
 
 
-def _step_back(tx: Transaction, version: int, fallback: int | None) -> None:
+def _roll_back_labels(tx: Transaction, version: int, fallback: int | None) -> None:
     try:
-        tx.swap.step_back(tx, version, fallback)
+        tx.swap.roll_back(tx, version, fallback)
     except TendiesError as error:  # the withdrawal itself must go on
-        tx.note(f"The model config file was not put back: {error}")
+        tx.note(f"The model config file was not restored: {error}")
 
 
 def _let_loads_finish(tx: Transaction, version: int) -> None:
@@ -141,11 +137,13 @@ def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None)
     return next(whole_versions_below(tx.base, version), None)
 
 
-def confirm_serving(tx: Transaction, version: int) -> Undone:
+def confirm_serving(tx: Transaction, version: int) -> str:
     """
     Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
 
     The waiting is that of :func:`_wait_again`.
+
+    :return: where it serves and where it does not, in words.
     """
     outcomes = _wait_again(tx, version, tx.fleet.servers)
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
@@ -157,27 +155,19 @@ def confirm_serving(tx: Transaction, version: int) -> Undone:
         words += f"But: {as_sentence(unproved)} "
     if wrong:
         words += f"It does not serve on {as_sentence(describe_outcomes(wrong))}"
-    alive = [server for server in wrong if server in tx.answered]
-    return Undone(withdrawn=True, serving_again=bool(serving) and not alive and not unproved, words=words.strip())
+    return words.strip()
 
 
 def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
     """What is wrong with the answers of ``version``; empty if nothing is."""
     if not servers:
         return ""
-    golden = _golden_of(tx, version)
-    if golden is None:
+    try:
+        golden = golden_of(tx, version)
+    except PublishError:
         return f"version {version} has no golden images, so only its state is known"
     try:
         prove_patiently(tx, version, golden, servers=servers, stoppable=False)
     except (ModelServerError, ProofFailedError) as error:
         return str(error).rstrip(".")
     return ""
-
-
-def _golden_of(tx: Transaction, version: int) -> tuple[GoldenImage, ...] | None:
-    try:
-        version_dir = tx.base / str(version)
-        return read_golden(version_dir, read_manifest(version_dir))
-    except PublishError:
-        return None
