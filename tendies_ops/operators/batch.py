@@ -21,15 +21,12 @@ from tendies_ops.spec import BatchSettings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from tendies_ops.inference import BatchOptions
+    from tendies_ops.inference import BatchOptions, BatchReport
 
 
-class BatchInferenceOperator(TendiesOperator):
+class BatchOperator(TendiesOperator):
     """
-    Run a folder of pictures through one pinned version; only what is new or changed is done.
-
-    Returns (XCom) the run's summary: counts, rate, version, digest, failures by reason, where the reports lie. The same
-    goes to the asset event of each ``tendies://batch/`` outlet.
+    Take the settings of a batch: base of the operators that run one or a part of one.
 
     :param input_path: folder or fsspec URL of the pictures. (templated)
     :param output_path: folder or fsspec URL of the results, the ledger and the reports. (templated)
@@ -81,15 +78,13 @@ class BatchInferenceOperator(TendiesOperator):
         self.allowed_inputs = allowed_inputs
         self.allowed_outputs = allowed_outputs
 
-    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Run the batch, and say what became of the pictures."""
+    def run_batch(self, context: Context, options: BatchOptions, cancelled: threading.Event) -> BatchReport:
+        """Run a batch or a shard, with its progress kept for the pages."""
         from tendies_ops.inference import run_batch
 
-        options = self.batch_options(run_name(context))
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
         with contextlib.closing(progress):
-            report = run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
-        return self.tell(context, report.summary(), ok=report.ok)
+            return run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """A run has ended: tell the asset's followers, the metrics and the lineage."""
@@ -135,6 +130,20 @@ class BatchInferenceOperator(TendiesOperator):
             }
         )
         return options.replaced(headers={**server.headers, **dict(options.headers)})
+
+
+class BatchInferenceOperator(BatchOperator):
+    """
+    Run a folder of pictures through one pinned version; only what is new or changed is done.
+
+    Returns (XCom) the run's summary: counts, rate, version, digest, failures by reason, where the reports lie. The same
+    goes to the asset event of each ``tendies://batch/`` outlet. The arguments are those of :class:`BatchOperator`.
+    """
+
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        """Run the batch, and say what became of the pictures."""
+        report = self.run_batch(context, self.batch_options(run_name(context)), cancelled)
+        return self.tell(context, report.summary(), ok=report.ok)
 
 
 def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:

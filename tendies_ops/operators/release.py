@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.candidate import CandidateOperator
+from tendies_ops.operators.service_change import change_service, rehearsal, terms_of
+from tendies_ops.operators.task_settings import takes_settings
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.operators.who import who_triggered
-from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
+from tendies_ops.spec import Manifest, ReleaseSettings, ReleaseSpec, read_manifest
 from tendies_ops.triggers.leases_end import LeasesEndTrigger
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
@@ -20,25 +22,63 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ReleaseModelVersionOperator(CandidateOperator):
+class ReleaseModelVersionOperator(TendiesOperator):
     """
     Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
 
     Returns (XCom) the release's summary: ``model_name``, ``version``, ``previous_version``, ``model_digest``,
     ``state``, ``servers``, ``seconds_to_available``. The same goes to the event of each ``tendies://model/`` outlet.
 
-    Takes the candidate as :class:`CandidateOperator` does.
-
+    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
+    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
+    :param rehearse: before anything becomes visible, serve it in a child process and let it prove itself; needs
+        TensorFlow, ten seconds or so.
+    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
+    :param allow_operations: operations that the graph may have although they do more than compute. (templated)
+    :param note: why it was made. (templated)
+    :param options: the terms of a release, such as a spec's ``release`` section.
     :param approved_by: who has looked at the pictures, where the gate asks for a review. (templated)
     :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
         triggerer must see the model base path. What comes after that wait is one transaction and stays on the worker.
+
+    Each setting of a release (``tolerance``, ``min_ssim``, ...) is a named argument as well and overrides ``options``.
     """
 
-    template_fields: Sequence[str] = (*CandidateOperator.template_fields, "approved_by")
+    template_fields: Sequence[str] = (
+        "saved_model_dir",
+        "model_base_path",
+        "python",
+        "allow_operations",
+        "note",
+        "model_server_conn_id",
+        "servers",
+        "approved_by",
+    )
     ui_color = "#e8f4ea"
 
-    def __init__(self, *, approved_by: str = "", deferrable: bool = False, **kwargs: Any) -> None:
+    @takes_settings(ReleaseSettings)
+    def __init__(  # keyword-only arguments of a task
+        self,
+        *,
+        saved_model_dir: str,
+        model_base_path: str | None = None,
+        rehearse: bool = True,
+        python: str | None = None,
+        allow_operations: Sequence[str] = (),
+        note: str = "",
+        options: ReleaseSpec | None = None,
+        approved_by: str = "",
+        deferrable: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.saved_model_dir = saved_model_dir
+        self.model_base_path = model_base_path
+        self.rehearse = rehearse
+        self.python = python
+        self.allow_operations = allow_operations
+        self.note = note
+        self.options = options
         self.approved_by = approved_by
         self.deferrable = deferrable
         self._runs_end_unix_s: float | None = None  # until when batch runs are waited for
@@ -47,21 +87,23 @@ class ReleaseModelVersionOperator(CandidateOperator):
         """Release, and say what serves now."""
         from tendies_ops.release import release_model
 
-        options = self.terms()
+        options = terms_of(self)
         manifest = read_manifest(Path(self.saved_model_dir))
         if self.deferrable:
             options = self._wait_for_runs(options, manifest)
-        return self.change_service(
-            context,
-            manifest.model_name,
-            partial(release_model, Path(self.saved_model_dir)),
-            note=self.note,
+        release = partial(
+            release_model,
+            Path(self.saved_model_dir),
             options=options,
-            check_loads=self.rehearsal(options, cancelled),
+            check_loads=rehearsal(
+                options, cancelled, wanted=self.rehearse, allowed=self.allow_operations, python=self.python
+            ),
             approved_by=self.approved_by,
             who=who_triggered(context),
             cancelled=cancelled,
         )
+        name, base = manifest.model_name, self.model_base_path
+        return change_service(self, context, release, model_name=name, model_base_path=base, note=self.note)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """The triggerer has waited: release."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from airflow.sdk import Param
 from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
-from tendies_ops.operators.candidate import CandidateOperator
-from tendies_ops.spec import read_manifest
+from tendies_ops.operators.service_change import rehearsal, terms_of
+from tendies_ops.operators.task_settings import takes_settings
+from tendies_ops.operators.tendies_operator import TendiesOperator
+from tendies_ops.spec import ReleaseSettings, ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -27,7 +29,7 @@ _REASON = Param(
 )
 
 
-class ReviewModelVersionOperator(CandidateOperator):
+class ReviewModelVersionOperator(TendiesOperator):
     """
     Try a candidate, and lay what it makes of the golden images beside what the live version answers.
 
@@ -36,19 +38,60 @@ class ReviewModelVersionOperator(CandidateOperator):
     Returns (XCom) ``model_name``, ``model_digest``, ``model_base_path``, ``live_version``, ``images``, ``breaches``,
     ``contact_sheet`` and ``markdown``: what ApproveReleaseOperator shows.
 
-    Takes the candidate as :class:`CandidateOperator` does. ``options`` hold the gate's limits.
+    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
+    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
+    :param rehearse: before anything becomes visible, serve it in a child process and let it prove itself; needs
+        TensorFlow, ten seconds or so.
+    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
+    :param allow_operations: operations that the graph may have although they do more than compute. (templated)
+    :param note: why it was made. (templated)
+    :param options: the terms of a release, such as a spec's ``release`` section, with the gate's limits.
+
+    Each setting of a release (``tolerance``, ``min_ssim``, ...) is a named argument as well and overrides ``options``.
     """
 
+    template_fields: Sequence[str] = (
+        "saved_model_dir",
+        "model_base_path",
+        "python",
+        "allow_operations",
+        "note",
+        "model_server_conn_id",
+        "servers",
+    )
     ui_color = "#fdf3dc"
+
+    @takes_settings(ReleaseSettings)
+    def __init__(  # keyword-only arguments of a task
+        self,
+        *,
+        saved_model_dir: str,
+        model_base_path: str | None = None,
+        rehearse: bool = True,
+        python: str | None = None,
+        allow_operations: Sequence[str] = (),
+        note: str = "",
+        options: ReleaseSpec | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.saved_model_dir = saved_model_dir
+        self.model_base_path = model_base_path
+        self.rehearse = rehearse
+        self.python = python
+        self.allow_operations = allow_operations
+        self.note = note
+        self.options = options
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Try it, compare, and write down what a person will want to see."""
         from tendies_ops.release import review_model
 
-        options = self.terms()
+        options = terms_of(self)
         candidate = Path(self.saved_model_dir)
         manifest = read_manifest(candidate)
-        self.rehearsal(options, cancelled)(candidate)
+        check = rehearsal(options, cancelled, wanted=self.rehearse, allowed=self.allow_operations, python=self.python)
+        check(candidate)
         server = self.model_server()
         base_path = self.base_path(self.model_base_path, manifest.model_name)
         found = review_model(

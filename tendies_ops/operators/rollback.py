@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.hooks.connection_arguments import optional
 from tendies_ops.operators.rollback_request import RollbackRequest, close_request, take_request
-from tendies_ops.operators.service_change import ServiceChangeOperator
+from tendies_ops.operators.service_change import change_service, terms_of
+from tendies_ops.operators.task_settings import takes_settings
+from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.operators.who import who_triggered
-from tendies_ops.spec import ReleaseSpec
+from tendies_ops.spec import ReleaseSettings, ReleaseSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
 
 
-class RollbackModelVersionOperator(ServiceChangeOperator):
+class RollbackModelVersionOperator(TendiesOperator):
     """
-    Put an earlier version back into service, with the same proof as a release.
+    Roll back to an earlier version, with the same proof as a release.
 
     Returns (XCom) the same summary as ReleaseModelVersionOperator, with ``state`` ``rolled_back``. The same goes to the
     event of each ``tendies://model/`` outlet.
@@ -44,7 +47,8 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
     )
     ui_color = "#fbeaea"
 
-    def __init__(
+    @takes_settings(ReleaseSettings)
+    def __init__(  # keyword-only arguments of a task
         self,
         *,
         model_name: str,
@@ -57,10 +61,12 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
     ) -> None:
         if requests is not None:  # a task reaches the state stores of its inlets
             kwargs["inlets"] = [*(kwargs.get("inlets") or ()), requests]
-        super().__init__(model_base_path=model_base_path, options=options, **kwargs)
+        super().__init__(**kwargs)
         self.model_name = model_name
         self.to_version = to_version
         self.reason = reason
+        self.model_base_path = model_base_path
+        self.options = options
         self.requests = requests
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
@@ -68,19 +74,18 @@ class RollbackModelVersionOperator(ServiceChangeOperator):
         from tendies_ops.release import rollback_model
 
         wanted = self._wanted(context)
-        summary = self.change_service(
-            context,
-            self.model_name,
+        name, base = self.model_name, self.model_base_path
+        roll_back = partial(
             rollback_model,
-            note=wanted.reason,
-            model_name=self.model_name,
+            model_name=name,
             to_version=wanted.to_version,
             reason=wanted.reason,
             request=_request_of(context),
             who=wanted.by,
-            options=self.terms(),
+            options=terms_of(self),
             cancelled=cancelled,
         )
+        summary = change_service(self, context, roll_back, model_name=name, model_base_path=base, note=wanted.reason)
         if (requests := self.requests) is not None:
             self.keep_record("The end of the request", lambda: close_request(context, requests, wanted))
         return summary

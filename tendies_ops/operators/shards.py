@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup, TriggerRule
 
 from tendies_ops.errors import BatchError, UsageError
-from tendies_ops.operators.batch import BatchInferenceOperator, run_name
+from tendies_ops.operators.batch import BatchOperator, run_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-    from tendies_ops.inference import BatchOptions
 
-
-class PlanShardsOperator(BatchInferenceOperator):
+class PlanShardsOperator(BatchOperator):
     """
     List the folder, pin the version, decide on the shards.
 
@@ -38,7 +36,7 @@ class PlanShardsOperator(BatchInferenceOperator):
         self.pictures_per_shard = pictures_per_shard
         self.bytes_per_shard = bytes_per_shard
 
-    def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:  # type: ignore[override]
+    def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:
         """Decide, without asking the model for anything."""
         from tendies_ops.inference.sharded_run import plan_shards
 
@@ -68,36 +66,32 @@ class PlanShardsOperator(BatchInferenceOperator):
         return [{"index": index, "count": plan.shards, **common} for index in range(plan.shards)]
 
 
-class BatchShardOperator(BatchInferenceOperator):
+class BatchShardOperator(BatchOperator):
     """
     Do one shard. How many failed pictures are too many is for the report to say, which sees all shards.
 
     :param shard: one entry of the plan. (templated)
     """
 
-    template_fields: Sequence[str] = (*BatchInferenceOperator.template_fields, "shard")
+    template_fields: Sequence[str] = (*BatchOperator.template_fields, "shard")
 
     def __init__(self, *, shard: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.shard = shard
 
-    def batch_options(self, run_id: str) -> BatchOptions:
-        """The options of this shard."""
+    def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
+        """Run the shard. The report tells of all shards at once."""
         shard = self.shard
-        whole = super().batch_options(run_id)
-        return whole.replaced(
+        options = self.batch_options(run_name(context)).replaced(
             shard=(int(shard["index"]), int(shard["count"])),
             shard_slots=shard["slots"],
             version=int(shard["version"]),
             allow_empty=True,
         )
-
-    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
-        """The report tells it once for all shards."""
-        return summary
+        return self.run_batch(context, options, cancelled).summary()
 
 
-class FinishShardsOperator(BatchInferenceOperator):
+class FinishShardsOperator(BatchOperator):
     """
     Make one report and one ledger of all shards, and tell the asset's followers once.
 

@@ -19,6 +19,7 @@ from tendies_ops.errors import UsageError
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
+from tendies_ops.operators.service_change import terms_of
 from tendies_ops.spec import ModelSpec, ReleaseSettings, ReleaseSpec
 from tendies_ops.spec.release import GateSpec, SwapLimits
 
@@ -52,7 +53,7 @@ def in_its_place(name: str, value: Any) -> dict[str, Any]:
 def of_spec(release: dict[str, Any]) -> ReleaseSpec:
     spec = ModelSpec.model_validate({"model_name": "m", "source": {"checkpoint": "c"}, "release": release})
     task: Any = release_dag(spec).get_task("release")
-    terms: ReleaseSpec = task.terms()
+    terms: ReleaseSpec = terms_of(task)
     return terms
 
 
@@ -82,21 +83,21 @@ def test_a_setting_means_the_same_in_the_spec_on_the_command_line_and_for_the_op
 
     assert of_spec(in_its_place(name, value)) == expected
     assert of_command_line(tmp_path, *words_for(name)) == expected
-    assert ReleaseModelVersionOperator(task_id="t", saved_model_dir="d", **given).terms() == expected
-    assert ReviewModelVersionOperator(task_id="t", saved_model_dir="d", **given).terms() == expected
-    assert RollbackModelVersionOperator(task_id="t", model_name="m", **given).terms() == expected
+    assert terms_of(ReleaseModelVersionOperator(task_id="t", saved_model_dir="d", **given)) == expected
+    assert terms_of(ReviewModelVersionOperator(task_id="t", saved_model_dir="d", **given)) == expected
+    assert terms_of(RollbackModelVersionOperator(task_id="t", model_name="m", **given)) == expected
 
 
 def test_the_default_of_a_setting_is_the_same_everywhere(tmp_path: Path) -> None:
     operator = ReleaseModelVersionOperator(task_id="t", saved_model_dir="d")
 
-    assert of_spec({}) == of_command_line(tmp_path) == operator.terms() == ReleaseSpec()
+    assert of_spec({}) == of_command_line(tmp_path) == terms_of(operator) == ReleaseSpec()
 
 
 def test_an_argument_of_its_own_comes_before_the_options_and_leaves_the_rest() -> None:
     options = ReleaseSpec(tolerance=1.0, gate=GateSpec(min_ssim=0.9, review=True))
 
-    terms = ReleaseModelVersionOperator(task_id="t", saved_model_dir="d", options=options, min_ssim=0.5).terms()
+    terms = terms_of(ReleaseModelVersionOperator(task_id="t", saved_model_dir="d", options=options, min_ssim=0.5))
 
     assert terms == ReleaseSpec(tolerance=1.0, gate=GateSpec(min_ssim=0.5, review=True))
 
