@@ -32,6 +32,23 @@ class FrozenNetwork:
     inputs: Mapping[str, str]  #: input -> tensor name; the picture is :data:`IMAGE`
     outputs: Mapping[str, str]  #: output -> tensor name
 
+    @classmethod
+    def of(
+        cls, graph_def: tf.compat.v1.GraphDef, inputs: Mapping[str, str], outputs: Mapping[str, str]
+    ) -> FrozenNetwork:
+        """
+        Take a graph of constants, in which no node waits for an input any more.
+
+        An input has no effect to wait for, and what takes its place when the graph is imported maps data only.
+        """
+        waits = {f"^{name.split(':')[0]}" for name in inputs.values()}
+        for node in graph_def.node:
+            if not waits.isdisjoint(node.input):
+                kept = [name for name in node.input if name not in waits]
+                del node.input[:]
+                node.input.extend(kept)
+        return cls(graph_def, inputs, outputs)
+
     def apply(self, feeds: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Put a copy of the network into the current graph."""
         import tensorflow as tf

@@ -18,6 +18,7 @@ from tendies_ops.spec import Contract
 from tendies_ops.spec.manifest import ParityEntry
 
 Unit = Literal["of_255", "absolute"]
+_REPEATABLE = 1e-3  #: of the largest value: threads may add in another order, noise is larger
 _PICTURES = ("image", "segmentation")
 
 
@@ -39,11 +40,12 @@ def expect(
     :param feeds: a value for each further input.
     :raises ExportError: the source fails on one, or gives NaN.
     """
-    expectations = []
+    expectations: list[Expectation] = []
     for image in golden:
         pixels = decoded(image.data, contract)
+        inputs = {IMAGE: network_input(pixels, contract.input), **feeds}
         try:
-            outputs = network.run({IMAGE: network_input(pixels, contract.input), **feeds})
+            outputs = network.run(inputs)
         except Exception as error:
             raise ExportError(
                 f"The source network fails on the golden image {image.name} ({pixels.shape[0]} x {pixels.shape[1]}): "
@@ -51,6 +53,10 @@ def expect(
                 "strides need it, contract.input.multiple_of."
             ) from error
         _require_one_a_picture(outputs)
+        if not expectations:
+            _require_repeatable(
+                outputs, network.run({IMAGE: network_input(pixels, contract.input), **feeds}), image.name
+            )
         bad = first_not_finite(outputs)
         if bad is not None:
             raise ExportError(
@@ -61,6 +67,21 @@ def expect(
             Expectation(image, (pixels.shape[0], pixels.shape[1]), {k: v[0] for k, v in outputs.items()})
         )
     return expectations
+
+
+def _require_repeatable(first: Arrays, second: Arrays, image: str) -> None:
+    for name, values in first.items():
+        before, after = values.astype(np.float64), second[name].astype(np.float64)
+        if before.shape != after.shape or not np.isfinite(before).all():
+            continue  # the next check names numbers that are not finite
+        difference = float(np.abs(before - after).max(initial=0.0))
+        if difference > _REPEATABLE * max(1.0, float(np.abs(before).max(initial=0.0))):
+            raise ExportError(
+                f"The source network answers the golden image {image} otherwise the second time: `{name}` differs by "
+                f"up to {difference:g}. It is random (active dropout, added noise) or remembers earlier pictures, so "
+                "no proof can hold. Set the dropout rate to 0 in the builder, or bind its training flag to false with "
+                "source.constants."
+            )
 
 
 def _require_one_a_picture(outputs: Arrays) -> None:

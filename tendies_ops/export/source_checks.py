@@ -9,6 +9,7 @@ from pathlib import Path
 from tendies_ops.errors import CheckpointMissingError, ExportError, SpecError
 from tendies_ops.export.golden import golden_images
 from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
+from tendies_ops.export.sources.foreign_formats import refuse_foreign
 from tendies_ops.spec import ModelSpec
 
 _WHOLE_FILES = {".keras", ".h5", ".hdf5", ".pb", ".pbtxt"}
@@ -37,6 +38,7 @@ def _check_checkpoint(path: Path) -> None:
         raise CheckpointMissingError(
             f"There is no checkpoint at {path} ({where}). Check source.checkpoint or --checkpoint."
         )
+    refuse_foreign(path)
     if path.is_file() and path.suffix.lower() in _WHOLE_FILES:
         _check_readable(path, "source.checkpoint")
     elif not (path / "saved_model.pb").is_file() and not (path / "saved_model.pbtxt").is_file():

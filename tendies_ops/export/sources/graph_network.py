@@ -92,7 +92,7 @@ class GraphNetwork:
         for node in frozen.node:
             node.device = ""
         keep_called_functions(frozen)
-        return FrozenNetwork(frozen, dict(self._input_names), dict(self._output_names))
+        return FrozenNetwork.of(frozen, dict(self._input_names), dict(self._output_names))
 
     def _add_reads(self) -> None:
         """Give each variable the read operation that TensorFlow's converter looks for; SavedModels have none."""

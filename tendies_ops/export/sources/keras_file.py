@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,12 +27,7 @@ def open_keras_file(path: Path, source: SourceSpec, contract: Contract) -> Model
     :raises TendiesError: the file is damaged, holds only weights and there is no builder, or Keras refuses it.
     """
     digest = digest_of_files([path])
-    if _holds_only_weights(path):
-        if not source.trust_code:
-            require_no_code(path, ())
-        model = _load_weights(path, source, contract)
-    else:
-        model = _load_model(path, source)
+    model = _load_weights(path, source, contract) if _holds_only_weights(path) else _load_model(path, source, contract)
     _require_finite(model, path)
     return ModelNetwork(
         model,
@@ -62,6 +58,8 @@ def _load_weights(path: Path, source: SourceSpec, contract: Contract) -> Any:
             f"{path} holds weights and no architecture (it was made by save_weights). "
             "Give source.builder: a Python function that returns the Keras model."
         )
+    if not source.trust_code:
+        require_no_code(path, ())
     model = build_model(source, contract)
     try:
         model.load_weights(str(path))
@@ -70,33 +68,27 @@ def _load_weights(path: Path, source: SourceSpec, contract: Contract) -> Any:
     return model
 
 
-def _load_model(path: Path, source: SourceSpec) -> Any:
+def _load_model(path: Path, source: SourceSpec, contract: Contract) -> Any:
     import keras
 
-    custom = _custom_objects(source)
+    custom = None
+    if source.builder is not None:
+        made = call_builder(source.builder, load_builder(source.builder), **source.builder_arguments)
+        if not isinstance(made, Mapping):  # the model itself: the file's weights go into it
+            return _load_weights(path, source, contract)
+        custom = dict(made)
     if not source.trust_code:
         require_no_code(path, _names_of_builder(custom))
     try:
         return keras.saving.load_model(path, compile=False, custom_objects=custom, safe_mode=not source.trust_code)
     except Exception as error:
-        if path.suffix == ".keras":
-            raise ExportError(
-                f"Keras {keras.__version__} cannot load {path}: {describe_error(error)}. If it has layers of your own, "
-                "give source.builder: a function that returns a dict of their names and classes."
-            ) from error
-        return _load_with_old_keras(path, custom, error, safe_mode=not source.trust_code)
-
-
-def _custom_objects(source: SourceSpec) -> dict[str, Any] | None:
-    if source.builder is None:
-        return None
-    made = call_builder(source.builder, load_builder(source.builder), **source.builder_arguments)
-    if not isinstance(made, Mapping):
+        version = _version_of_writer(path)
+        if version.startswith("2") or not zipfile.is_zipfile(path):
+            return _load_with_old_keras(path, version, custom, error, safe_mode=not source.trust_code)
         raise ExportError(
-            f"The builder {source.builder} returned {type(made).__name__}. This Keras file holds the whole model, so "
-            "its builder returns a dict of the names and classes of your own layers; leave it out if there are none."
-        )
-    return dict(made)
+            f"Keras {keras.__version__} cannot load {path}: {describe_error(error)}. If it has layers of your own, "
+            "give source.builder: a function that returns a dict of their names and classes, or the whole model."
+        ) from error
 
 
 def _names_of_builder(custom: dict[str, Any] | None) -> set[str]:
@@ -106,7 +98,24 @@ def _names_of_builder(custom: dict[str, Any] | None) -> set[str]:
     return set() if custom is None else {*custom, *keras.saving.get_custom_objects()}
 
 
-def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exception, *, safe_mode: bool) -> Any:
+def _version_of_writer(path: Path) -> str:
+    """Read which Keras saved a whole model; ``?`` if the file does not say."""
+    import h5py
+
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return str(json.loads(archive.read("metadata.json")).get("keras_version", "?"))
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("keras_version", "?")
+            return found.decode() if isinstance(found, bytes) else str(found)
+    except (OSError, KeyError, ValueError, AttributeError):
+        return "?"
+
+
+def _load_with_old_keras(
+    path: Path, version: str, custom: dict[str, Any] | None, refusal: Exception, *, safe_mode: bool
+) -> Any:
     if importlib.util.find_spec("tf_keras") is None:
         raise ExportError(
             f"Keras 3 refuses {path}: {describe_error(refusal)}. It was written by Keras 2: "
@@ -118,7 +127,10 @@ def _load_with_old_keras(path: Path, custom: dict[str, Any] | None, refusal: Exc
         return tf_keras.models.load_model(path, compile=False, custom_objects=custom, safe_mode=safe_mode)
     except Exception as error:
         raise ExportError(
-            f"Neither Keras 3 nor tf_keras loads {path}: {describe_error(refusal)}; tf_keras: {describe_error(error)}."
+            f"{path} is a file of Keras 2 (keras_version {version}), and neither Keras 3 nor tf_keras "
+            f"{tf_keras.__version__} loads it. Save it again with the Keras that wrote it, as .h5 or as a SavedModel; "
+            "or give source.builder: a function that returns the model, which then gets the file's weights. "
+            f"Keras 3: {describe_error(refusal)}; tf_keras: {describe_error(error)}."
         ) from error
 
 

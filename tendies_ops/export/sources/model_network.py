@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tendies_ops.errors import ExportError
 from tendies_ops.export.network import IMAGE, Arrays, FrozenNetwork, Input, Provenance
+from tendies_ops.export.sources.assignments import without_assignments
 from tendies_ops.export.sources.builder import describe_error
 from tendies_ops.export.sources.graph_checks import keep_called_functions, require_computing_graph
 from tendies_ops.export.sources.tf1_checkpoint import placeholder_shape
@@ -68,14 +69,14 @@ class ModelNetwork:
         from tensorflow.python.framework import convert_to_constants
 
         # Not public under tf.*, but the one converter that every TensorFlow 2 exporter (TFLite, TF-TRT) uses.
-        frozen = convert_to_constants.convert_variables_to_constants_v2(self._function)
+        frozen = convert_to_constants.convert_variables_to_constants_v2(without_assignments(self._function))
         names = [IMAGE, *self._extra]
         inputs = dict(zip(names, (t.name for t in frozen.inputs), strict=True))
         # A dict of results is flattened in the order of its sorted keys.
         outputs = dict(zip(sorted(self.outputs), (t.name for t in frozen.outputs), strict=True))
         graph_def = frozen.graph.as_graph_def()
         keep_called_functions(graph_def)
-        return FrozenNetwork(graph_def, inputs, outputs)
+        return FrozenNetwork.of(graph_def, inputs, outputs)
 
     def _trace(self) -> Any:
         import tensorflow as tf

@@ -77,13 +77,13 @@ def build_model(source: SourceSpec, contract: Contract) -> Any:
 
 
 def inference_call(model: Any) -> Callable[..., Any]:
-    """``model.__call__`` with ``training=False`` where it takes that."""
+    """``model.__call__`` with ``training=False`` where it takes that and the caller does not say otherwise."""
     call = getattr(model, "call", None) or model.__call__
     try:
         takes_training = "training" in inspect.signature(call).parameters
     except (TypeError, ValueError):
         takes_training = False
-    return (lambda *args, **kwargs: model(*args, training=False, **kwargs)) if takes_training else model
+    return (lambda *args, **kwargs: model(*args, **{"training": False, **kwargs})) if takes_training else model
 
 
 def restore_objects(model: Any, prefix: Path, variable_map: Mapping[str, str]) -> tuple[str, ...]:
