@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tendies_ops.publish.history import read_history
 from tests.browser.conftest import MODEL, Stage, in_frame, run_path
 from tests.support.browser import Browsers
 
@@ -198,6 +199,8 @@ def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, 
     frame.locator("dialog[open] button[type=submit]").click()  # 3
     frame.get_by_text(re.compile("DAG run asset_triggered__.* is success")).wait_for(timeout=90_000)
     assert stage.server.serving() == [1]
+    assert (record := read_history(stage.base_path)[-1]).event == "rolled_back"
+    assert (record.who, record.reason) == ("op", "too bright for the coast")
     frame.get_by_role("button", name="Close").last.click()
     frame.get_by_text("Serving version 1").first.wait_for()
     frame.get_by_text("too bright for the coast").first.wait_for()
