@@ -7,7 +7,7 @@ from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
 from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
-from tendies_ops.spec.load import load_spec, load_specs
+from tendies_ops.spec.load import load_spec
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.optimize import REWRITE_NAMES, OptimizeSpec
@@ -33,6 +33,5 @@ __all__ = [
     "ValueRange",
     "load_indexed_specs",
     "load_spec",
-    "load_specs",
     "read_manifest",
 ]

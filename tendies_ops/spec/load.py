@@ -78,23 +78,6 @@ def load_spec(path: Path) -> ModelSpec:
         raise SpecError(f"The model spec {path} is wrong: {describe_problems(error, ModelSpec)}") from error
 
 
-def load_specs(directory: Path) -> list[ModelSpec]:
-    """
-    Read every ``*.yaml`` in ``directory``, sorted by name.
-
-    :raises SpecError: one of them is wrong, or two have the same ``model_name``.
-    """
-    specs: dict[str, tuple[Path, ModelSpec]] = {}
-    for path in sorted(directory.glob("*.yaml")):
-        spec = load_spec(path)
-        if spec.model_name in specs:
-            raise SpecError(
-                f"{path} and {specs[spec.model_name][0]} both say `model_name: {spec.model_name}`. Rename one."
-            )
-        specs[spec.model_name] = (path, spec)
-    return [spec for _, spec in specs.values()]
-
-
 def describe_problems(error: ValidationError, model: type[BaseModel]) -> str:
     """Every problem of a pydantic error as ``a.b: what; found X``, unknown keys with the nearest right one."""
     return "; ".join(_describe(problem, model) for problem in error.errors())

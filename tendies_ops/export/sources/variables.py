@@ -126,11 +126,6 @@ def require_finite(name: str, value: NDArray[Any], path: Path) -> None:
         )
 
 
-def list_some(names: list[str]) -> str:
-    """The first few of ``names``."""
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
 def missing_with_nearest(missing: Mapping[str, str], available: list[str]) -> str:
     """``graph name (as checkpoint name; nearest: x, y)`` for each, the first few."""
     lines = []

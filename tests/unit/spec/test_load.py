@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import SpecError
-from tendies_ops.spec import Contract, load_spec, load_specs
+from tendies_ops.spec import Contract, load_spec
 
 GOOD = """
 model_name: painter
@@ -90,13 +90,6 @@ def test_a_missing_spec_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     with pytest.raises(SpecError, match=r"Did you mean .*painter\.yaml"):
         load_spec(tmp_path / "paintr.yaml")
-
-
-def test_two_specs_of_one_model_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, GOOD, "a.yaml")
-    write(tmp_path, GOOD, "b.yaml")
-    with pytest.raises(SpecError, match="Rename one"):
-        load_specs(tmp_path)
 
 
 @pytest.mark.parametrize(
