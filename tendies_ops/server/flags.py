@@ -56,6 +56,9 @@ class Flags:
     port: int = _flag(8500, "gRPC port of the real server; there is no gRPC here, nothing listens on it")
     # The embedded server's own.
     rest_api_address: str = _flag("127.0.0.1", "own flag: address to listen on; 0.0.0.0 for every network")
+    rest_api_socket: int = _flag(
+        -1, "own flag: descriptor of a socket that is bound to the port, to listen on; -1: none"
+    )
     log_level: str = _flag("info", "own flag: debug (a line for each request), info, warning, error")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,21 +34,13 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """
-        Open the port.
-
-        :return: its number (the one chosen, for 0).
-        :raises OSError: it cannot be opened.
-        """
-        loop = asyncio.get_running_loop()
+    async def start(self, listener: socket.socket) -> None:
+        """Open the port that a socket is bound to."""
         buffer = bytearray(READ_SIZE_BYTES)
-        self._server = await loop.create_server(
-            lambda: HttpProtocol(self._handle, self._connections, buffer), host, port, backlog=1024
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: HttpProtocol(self._handle, self._connections, buffer), sock=listener, backlog=1024
         )
         self._watch = asyncio.create_task(self._end_long_waits())
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
 
     async def drain(self) -> None:
         """Take no new connections, answer what has been asked, close."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -137,6 +138,25 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
     return single_model_config(flags.model_name, flags.model_base_path)
 
 
+def _listener(flags: Flags) -> socket.socket:
+    """
+    Bind the port, or take the socket over that is bound to it.
+
+    :raises StatusError: it is not to be had.
+    """
+    host, port = flags.rest_api_address, flags.rest_api_port
+    try:
+        if flags.rest_api_socket >= 0:
+            return socket.socket(fileno=flags.rest_api_socket)
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        text = f"Failed to start HTTP Server at {host}:{port}: {error.strerror}"
+        raise StatusError("UNAVAILABLE", text) from None
+    return listener
+
+
 class _Server:
     """The parts of one server process."""
 
@@ -204,16 +224,11 @@ class _Server:
         )
         # The real server's event loop occupies one of its threads.
         server = HttpServer(site.answer_now, site.answer, num_threads=max(1, flags.rest_api_num_threads - 1))
-        try:
-            port = await server.start(flags.rest_api_address, flags.rest_api_port)
-        except OSError as error:
-            raise StatusError(
-                "UNAVAILABLE",
-                f"Failed to start HTTP Server at {flags.rest_api_address}:{flags.rest_api_port}: {error.strerror}",
-            ) from None
+        listener = _listener(flags)
+        await server.start(listener)
         if flags.port != Flags.port:
             log.warning("There is no gRPC here: nothing listens on the port of --port.")
-        log.info("Exporting HTTP/REST API at:%s:%d ...", flags.rest_api_address, port)
+        log.info("Exporting HTTP/REST API at:%s:%d ...", *listener.getsockname()[:2])
         self._poll_config_file()
         await stopping.wait()
         log.info("Stopping: answering the requests in flight.")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import psutil
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import ExportError, ServerUnreachableError, VersionGoneError
 from tendies_ops.export.optimize.host import Host
+from tendies_ops.server.embedded import EmbeddedServer, embedded_server
 
 _MODEL_NAME = "variant"
 _START_TIMEOUT_S = 180.0
@@ -56,38 +55,31 @@ def trial_server(model_base_path: Path, host: Host, *, flags: Sequence[str] = ()
     """
     Start a server on 127.0.0.1 and wait until it serves.
 
-    It stays in the process group of the export, which is killed as one.
+    It ends with the export, however that ends.
 
     :param model_base_path: holds the version directory ``1``.
     :param flags: of the server, after those of :func:`server_flags`.
     :raises ExportError: it does not start or does not load the variant; with its last words.
     """
-    port = _free_port()
-    log_path = model_base_path.with_suffix(".log")
-    command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
-    command += [f"--model_name={_MODEL_NAME}", f"--model_base_path={model_base_path}", *server_flags(host), *flags]
     environment = dict(os.environ)
     if host.gpus:
         environment.pop("CUDA_VISIBLE_DEVICES", None)  # the export hides them from its own proof
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-    try:
-        with ModelServerClient(f"http://127.0.0.1:{port}", timeout_s=_REQUEST_TIMEOUT_S) as client:
-            _wait_until_it_serves(client, process, log_path)
-            yield TrialServer(client, process)
-    finally:
-        process.kill()
-        process.wait()
+    own = (f"--model_name={_MODEL_NAME}", f"--model_base_path={model_base_path}", *server_flags(host))
+    with (
+        embedded_server([*own, *flags], model_base_path.with_suffix(".log"), environment=environment) as server,
+        ModelServerClient(server.url, timeout_s=_REQUEST_TIMEOUT_S) as client,
+    ):
+        _wait_until_it_serves(client, server)
+        yield TrialServer(client, server.process)
 
 
-def _wait_until_it_serves(client: ModelServerClient, process: subprocess.Popen[bytes], log_path: Path) -> None:
+def _wait_until_it_serves(client: ModelServerClient, server: EmbeddedServer) -> None:
     deadline_s = time.monotonic() + _START_TIMEOUT_S
-    while process.poll() is None and time.monotonic() < deadline_s:
+    while server.process.poll() is None and time.monotonic() < deadline_s:
         if _serves(client):
             return
         time.sleep(_POLL_INTERVAL_S)
-    lines = log_path.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    raise ExportError(f"The embedded Model Server does not serve it: {lines[-1][:400]}")
+    raise ExportError(f"The embedded Model Server does not serve it: {server.last_words()}")
 
 
 def _serves(client: ModelServerClient) -> bool:
@@ -96,10 +88,3 @@ def _serves(client: ModelServerClient) -> bool:
     except (ServerUnreachableError, VersionGoneError):
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import threading
 import time
@@ -18,7 +17,6 @@ from tendies_ops.release.checks.rehearsal import rehearse
 from tendies_ops.spec import ReleaseSpec
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
-from tests.support.ports import free_port
 from tests.support.steady_load import SteadyLoad
 from tests.support.watching_server import WatchingServer
 
@@ -95,15 +93,3 @@ def _wait_for_children(process: psutil.Popen) -> list[psutil.Process]:
             return list(children)
         time.sleep(0.05)
     return []
-
-
-def test_a_port_that_somebody_else_took_is_no_fault_of_the_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = [taken.getsockname()[1], free_port()]
-        monkeypatch.setattr("tendies_ops.release.checks.rehearsal._free_port", lambda: ports.pop(0))
-
-        in_rehearsal(make_candidate(tmp_path / "good"), timeout_s=30.0)
-
-    assert ports == []
