@@ -16,7 +16,7 @@ from typing import Final
 from tendies_ops.server.http_message import Request, Response, html_error, response_head
 from tendies_ops.server.request_reader import RequestReader
 
-READ_SIZE_BYTES: Final = 64 << 10
+READ_SIZE_BYTES: Final = 256 << 10
 _PIECE_BYTES: Final = 16 << 10  # so few that the requests in them cost no memory to speak of
 
 Respond = Callable[[Response], None]
@@ -112,8 +112,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
         assert self._transport is not None
         was_in_head = self._reader.is_in_head
         while data and not self._waiting and not self._reader.refusal:
-            self._waiting.extend(self._reader.feed(data[:_PIECE_BYTES]))
-            data = data[_PIECE_BYTES:]
+            size = min(self._reader.body_bytes_left, len(data)) or _PIECE_BYTES
+            self._waiting.extend(self._reader.feed(data[:size]))
+            data = data[size:]
         if not (was_in_head and self._reader.is_in_head):
             self._since_s = time.monotonic()
         if self._reader.must_continue():

@@ -18,6 +18,9 @@ MAX_TARGET_BYTES: Final = 64 << 10
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 30
 
+_LONG_PIECE_BYTES: Final = (
+    4 << 10
+)  # shorter ones are gathered: as objects of their own they would cost more than they hold
 _METHODS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _READ_HEADERS: Final = frozenset({"content-encoding", "content-length", "expect", "origin", "transfer-encoding"})
 
@@ -45,8 +48,15 @@ class RequestReader:
         self._target = bytearray()
         self._headers: dict[str, str] = {}
         self._route = Target("", "")
-        self._body = bytearray()
+        self._body: list[bytes | bytearray] = []
+        self._body_bytes = 0
+        self._length = 0  # of the body, where the head names it
         self._bytes_between = 0  # since the request or the last piece of its body began
+
+    @property
+    def body_bytes_left(self) -> int:
+        """Return how much of a body of known length is still to come; of one in chunks nothing is known."""
+        return max(0, self._length - self._body_bytes)
 
     def must_continue(self) -> bool:
         """Tell, once a request, whether the client waits for ``100 Continue`` before it sends its body."""
@@ -111,12 +121,13 @@ class RequestReader:
         self._check_body()
 
     def _check_body(self) -> None:
-        length, coding = self._headers.get("content-length", "0"), self._headers.get("transfer-encoding")
+        self._length = int(self._headers.get("content-length", "0"))
+        coding = self._headers.get("transfer-encoding")
         if coding is not None and (coding.lower() != "chunked" or self._parser.get_http_version() == "1.0"):
             self._refuse(501)
-        if int(length) > MAX_BODY_BYTES:
+        if self._length > MAX_BODY_BYTES:
             self._refuse(413)
-        has_body = coding is not None or int(length) > 0
+        has_body = coding is not None or self._length > 0
         if has_body and self._parser.should_upgrade():
             self._refuse(501)  # the parser takes the body for the other protocol
         if not has_body or self._parser.get_http_version() == "1.0":
@@ -127,8 +138,14 @@ class RequestReader:
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body."""
         self._bytes_between = 0
-        self._body += piece
-        if len(self._body) > MAX_BODY_BYTES:
+        self._body_bytes += len(piece)
+        if len(piece) >= _LONG_PIECE_BYTES:
+            self._body.append(piece)
+        elif self._body and isinstance(self._body[-1], bytearray):
+            self._body[-1] += piece
+        else:
+            self._body.append(bytearray(piece))
+        if self._body_bytes > MAX_BODY_BYTES:
             self._refuse(413)
 
     def on_message_complete(self) -> None:
@@ -137,7 +154,9 @@ class RequestReader:
         method = parser.get_method().decode()
         is_1_1 = parser.get_http_version() == "1.1"
         self._found.append(
-            Request(method, self._route, self._headers, self._body, is_1_1, keep_alive=parser.should_keep_alive())
+            Request(
+                method, self._route, self._headers, b"".join(self._body), is_1_1, keep_alive=parser.should_keep_alive()
+            )
         )
         self._clear()
 

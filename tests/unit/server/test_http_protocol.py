@@ -80,6 +80,12 @@ def test_a_body_is_read_whatever_the_method_and_is_not_the_next_request(method: 
     assert answer.endswith(b"\r\n\r\n<hello>")
 
 
+def test_a_long_body_in_tiny_chunks_is_read() -> None:
+    chunks = b"1\r\na\r\n" * 20_000
+    head = b"POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert answer_to(head + chunks + b"0\r\n\r\n").endswith(b"\r\n\r\n<" + b"a" * 20_000 + b">")
+
+
 def test_the_answer_to_head_has_no_body_that_a_client_could_take_for_the_next_answer() -> None:
     answer = answer_to(b"HEAD /v1/x HTTP/1.1\r\n\r\nGET /v1/x HTTP/1.1\r\n\r\n")
     head, second, body = answer.split(b"\r\n\r\n")

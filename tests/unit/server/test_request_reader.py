@@ -79,6 +79,13 @@ def test_an_offer_of_another_protocol_is_passed_over() -> None:
     assert ([request.target.path for request in found], refusal) == (["/a", "/a", "/b"], 0)
 
 
+def test_pieces_of_every_length_make_the_body_in_their_order() -> None:
+    pieces = [bytes([65 + number]) * size for number, size in enumerate((1, 5000, 2, 3, 5000, 4096, 4095, 1))]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    found, refusal = read(post("Transfer-Encoding: chunked") + chunks)
+    assert ([request.body for request in found], refusal) == ([b"".join(pieces)], 0)
+
+
 def test_what_came_whole_before_what_is_refused_is_still_a_request() -> None:
     found, refusal = read(post("Content-Length: 2", "{}") + b"garbage\r\n")
     assert ([bytes(request.body) for request in found], refusal) == ([b"{}"], 400)
