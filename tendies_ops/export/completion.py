@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tendies_ops.errors import ExportError
+from tendies_ops.errors import ExportError, SpecError
 from tendies_ops.export.network import IMAGE, Network, Shape
 from tendies_ops.spec import Contract, InputContract
 from tendies_ops.spec.contract import Size
@@ -17,6 +17,12 @@ def complete_contract(contract: Contract, network: Network) -> Contract:
     :raises ExportError: graph and contract contradict each other.
     """
     image = network.inputs[IMAGE]
+    if image.dtype in ("string", "object"):
+        raise SpecError(
+            "The network takes encoded picture files already, and tendies puts its own decoding before a network. "
+            "Give the tensor behind the decoding as source.input_tensor, or save the model again with a signature that "
+            "takes the decoded picture."
+        )
     if image.dtype != contract.input.dtype:
         raise ExportError(
             f"The network takes {image.dtype} pictures; contract.input.dtype says {contract.input.dtype}. Correct it."

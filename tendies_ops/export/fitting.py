@@ -154,6 +154,21 @@ def _require_size(name: str, values: Sequence[tuple[tuple[int, int], NDArray[Any
         )
 
 
+def smaller_pictures(expected: Sequence[Expectation], contract: Contract) -> list[str]:
+    """Say which outputs are pictures smaller than what came in: networks without padding cut off a border."""
+    if contract.input.size is not None and contract.input.resize != "exact":
+        return []
+    found = []
+    for name, values in expected[0].outputs.items():
+        output = contract.for_output(name)
+        if output.kind not in ("image", "segmentation"):
+            continue
+        pair = _side_lengths(values, output), _wanted(expected[0].size, output)
+        if pair[0][0] < pair[1][0] or pair[0][1] < pair[1][1]:
+            found.append(f"{_sizes(name, pair, output)}: results are smaller than the pictures that came in")
+    return found
+
+
 def _sizes(name: str, pair: tuple[tuple[int, int], tuple[int, int]], output: OutputContract) -> str:
     got, wanted = (f"{height} x {width}" for height, width in pair)
     return f"The network gives `{name}` as {got} (height x width) where scale {output.scale} makes it {wanted}"

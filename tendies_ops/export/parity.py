@@ -49,8 +49,7 @@ def expect(
         except Exception as error:
             raise ExportError(
                 f"The source network fails on the golden image {image.name} ({pixels.shape[0]} x {pixels.shape[1]}): "
-                f"{' '.join(str(error).split())[:400]}. If it takes one size only, set contract.input.size; if its "
-                "strides need it, contract.input.multiple_of."
+                f"{' '.join(str(error).split())[:400]}. {_hint(str(error))}"
             ) from error
         _require_one_a_picture(outputs)
         if not expectations:
@@ -67,6 +66,15 @@ def expect(
             Expectation(image, (pixels.shape[0], pixels.shape[1]), {k: v[0] for k, v in outputs.items()})
         )
     return expectations
+
+
+def _hint(error: str) -> str:
+    if "able not initialized" in error:
+        return (
+            "It looks up words in a table, which an export does not carry. Take the output before the table with "
+            "source.output_tensors, and give the words of the model's assets as contract.output.labels."
+        )
+    return "If it takes one size only, set contract.input.size; if its strides need it, contract.input.multiple_of."
 
 
 def _require_repeatable(first: Arrays, second: Arrays, image: str) -> None:

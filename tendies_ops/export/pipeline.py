@@ -15,7 +15,7 @@ from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
 from tendies_ops.export.explain import road_of_a_picture
-from tendies_ops.export.fitting import require_fitting
+from tendies_ops.export.fitting import require_fitting, smaller_pictures
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
 from tendies_ops.export.optimize import Draft, optimize
@@ -49,6 +49,8 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     expected = expect(network, golden, spec.contract, feeds)
     require_fitting(expected, spec.contract)
     say(f"Ran the source on {len(golden)} golden images")
+    for line in smaller_pictures(expected, spec.contract):
+        say(line)
     plausibility = _judge(expected, spec.contract, say, strict=strict)
     frozen = network.freeze()
     del network

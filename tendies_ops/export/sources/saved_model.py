@@ -71,11 +71,17 @@ def _read_meta_graph(directory: Path, tags: tuple[str, ...]) -> Any:
 def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contract) -> tuple[str, dict[str, str]]:
     signatures = {name: s for name, s in meta_graph.signature_def.items() if not name.startswith("__")}
     signature = signatures.get(source.signature)
+    if signature is None and len(signatures) == 1 and source.signature == SourceSpec.model_fields["signature"].default:
+        signature = next(iter(signatures.values()))  # nobody named another one
     if signature is None:
-        raise SpecError(
-            f"{directory} has no signature `{source.signature}`; it has {', '.join(signatures) or 'none'}. "
+        todo = (
             "Set source.signature."
+            if signatures
+            else "Save it again with signatures: `tf.saved_model.save(model, path, signatures=function)`, where "
+            "function is a tf.function with one tf.TensorSpec for the picture."
         )
+        names = ", ".join(signatures) or "none"
+        raise SpecError(f"{directory} has no signature `{source.signature}`; it has {names}. {todo}")
     taken = {extra.tensor for extra in contract.extra_inputs.values()} | set(source.constants)
     free = {k: t.name for k, t in signature.inputs.items() if k not in taken and t.name.split(":")[0] not in taken}
     if source.input_tensor is not None:

@@ -132,3 +132,10 @@ def test_a_strict_export_fails_on_a_doubt_and_passes_without(small_sources: Path
         export_to(tmp_path, wrong, lambda _: None, strict=True)
     assert not list(tmp_path.iterdir())
     require_plausible([])
+
+
+def test_pictures_that_come_out_smaller_are_said_to_be(small_sources: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    spec = small_spec(small_sources, {"checkpoint": "tf1", "builder": "half_as_large"})
+    export_to(tmp_path, spec, lines.append)
+    assert [line for line in lines if "results are smaller" in line and "32 x 32" in line]

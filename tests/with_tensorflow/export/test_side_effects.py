@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tendies_ops.errors import ExportError
+from tendies_ops.errors import ExportError, SpecError
 from tendies_ops.spec import ModelSpec
 from tests.support.pixels import pixels_of, png, random_pixels
 from tests.with_tensorflow.export.exported import ExportHere
@@ -109,3 +109,37 @@ def test_active_dropout_is_refused_and_named(tmp_path: Path, export_here: Export
     model.save(tmp_path / "net.keras")
     with pytest.raises(ExportError, match=r"second time.*dropout"):
         export_here(spec(tmp_path, checkpoint=tmp_path / "net.keras", constants={"training": True}))
+
+
+def test_the_only_signature_is_taken_under_whatever_name(tmp_path: Path, export_here: ExportHere) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.half = tf.function(lambda picture: picture * 0.5)
+    signature = module.half.get_concrete_function(tf.TensorSpec([None, None, None, 3], tf.float32, name="picture"))
+    tf.saved_model.save(module, str(tmp_path / "named"), signatures={"darken": signature})
+    exported = export_here(
+        ModelSpec.model_validate({"model_name": "net", "source": {"checkpoint": tmp_path / "named"}})
+    )
+    pixels = random_pixels(9, 12)
+    assert np.abs(pixels_of(exported.send(png(pixels))["output_bytes"][0]) - pixels / 2).max() <= 1
+
+
+def test_a_saved_model_without_signatures_is_told_how_to_save_it(tmp_path: Path, export_here: ExportHere) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))
+    with pytest.raises(SpecError, match="Save it again with signatures"):
+        export_here(ModelSpec.model_validate({"model_name": "net", "source": {"checkpoint": tmp_path / "bare"}}))
+
+
+def test_a_saved_model_of_encoded_files_is_named_as_one(tmp_path: Path, export_here: ExportHere) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    decode = tf.function(lambda files: tf.map_fn(tf.io.decode_png, files, fn_output_signature=tf.uint8))
+    module.decode = decode
+    signature = decode.get_concrete_function(tf.TensorSpec([None], tf.string, name="files"))
+    tf.saved_model.save(module, str(tmp_path / "bytes"), signatures=signature)
+    with pytest.raises(SpecError, match="takes encoded picture files already"):
+        export_here(ModelSpec.model_validate({"model_name": "net", "source": {"checkpoint": tmp_path / "bytes"}}))
