@@ -48,12 +48,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tendies_ops.addresses import mask_logins
+
 
 class TendiesError(Exception):
-    """Base of all. Its text is one paragraph for a person, never a traceback."""
+    """Base of all. Its text is one paragraph for a person, never a traceback, and shows no login of an address."""
 
     exit_status: ClassVar[int] = 1
     retryable: ClassVar[bool] = False  # whether doing the same again later can succeed
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(mask_logins(word) if isinstance(word, str) else word for word in words))
 
 
 class UsageError(TendiesError):

@@ -23,7 +23,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "token": {
         "label": "Bearer token",
-        "description": "Sent as Authorization header, for a proxy before the server. Or use login and password.",
+        "description": "Sent as Authorization header to the replicas above, over https or to this machine only. Or use "
+        "login and password.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "tls": {
@@ -38,7 +39,17 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "ca_file": {
         "label": "CA bundle",
-        "description": "File of the certificates to trust, as Airflow's workers see it.",
+        "description": "File of the certificates to trust, as Airflow's workers see it; empty: the system's.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "client_certificate": {
+        "label": "Client certificate",
+        "description": "PEM file to show to replicas that ask for one, as Airflow's workers see it.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "client_key": {
+        "label": "Client key",
+        "description": "PEM file of its private key, without a passphrase; empty: it is in the certificate's file.",
         "schema": {"type": ["string", "null"]},
     },
     "model_name": {

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from tendies_ops.cli.setting_options import hidden_parameter, option_named, option_parameters
+from tendies_ops.client.credentials import credentials_of_environment
 from tendies_ops.errors import UsageError
 from tendies_ops.inference import BatchOptions, new_run_id
 from tendies_ops.spec import BatchSettings
@@ -70,4 +71,5 @@ class BatchArguments:
             model_base_path=self.model_base_path,
             dry_run=self.dry_run,
             run_id=self.run_id or new_run_id(),
+            credentials=credentials_of_environment(),
         )

@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import console, print_json
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import REWRITE_NAMES, Manifest, ModelSpec, OptimizeSpec, load_spec
 
 _OPTIMIZE_HELP = f"faster forms of the network: auto, or some of {', '.join(REWRITE_NAMES)}; default: the spec's"
 
 
+@takes_login
 def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
     spec: Annotated[Path, typer.Argument(help="model spec (YAML)", metavar="SPEC")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
@@ -28,6 +31,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="fail where the numbers speak against the contract")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
     from tendies_ops.export import export_model
@@ -39,6 +43,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         python=python,
         timeout_s=timeout_s,
         server_url=server,
+        credentials=credentials,
         explain=explain,
         strict=strict,
         on_line=None if as_json else lambda line: console.print(line, markup=False),

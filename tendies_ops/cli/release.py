@@ -11,6 +11,7 @@ from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
 from tendies_ops.cli.release_arguments import RELEASE_SETTINGS, ReleaseArguments
+from tendies_ops.client.credentials import credentials_of_environment
 from tendies_ops.errors import UsageError
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import ensure_base_path
@@ -33,7 +34,8 @@ def release_command(arguments: ReleaseArguments) -> int:
     options = arguments.options(ReleaseSpec() if spec is None else spec.release)
     if options.model_base_path is None:
         raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
-    check_servers(options.servers)  # an export takes minutes
+    credentials = credentials_of_environment()
+    check_servers(options.servers, credentials.with_files(options))  # an export takes minutes
     ensure_base_path(options.model_base_path)
     with stop_on_signals() as cancelled, contextlib.ExitStack() as stack:
         allowed = (*(spec.source.allow_operations if spec else ()), *(arguments.allow_operation or ()))
@@ -48,6 +50,7 @@ def release_command(arguments: ReleaseArguments) -> int:
             approved_by=arguments.approved_by,
             cancelled=cancelled,
             on_step=_say,
+            credentials=credentials,
         )
     print_json(report.summary()) if arguments.as_json else print_report(report)
     return EXIT_DONE

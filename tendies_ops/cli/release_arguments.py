@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from tendies_ops.cli.setting_options import hidden_parameter, option_named, option_parameters
 from tendies_ops.errors import UsageError
-from tendies_ops.spec import ModelSpec, ReleaseSettings, ReleaseSpec, load_spec
+from tendies_ops.spec import LoginSettings, ModelSpec, ReleaseSettings, ReleaseSpec, load_spec
 
 RELEASE_SETTINGS = (
     *option_parameters(ReleaseSettings),
@@ -19,7 +19,14 @@ RELEASE_SETTINGS = (
 )
 ROLLBACK_SETTINGS = (
     *option_parameters(
-        ReleaseSettings, only=("restore_timeout_s", "unreachable_grace_s", "tolerance", "model_config_file")
+        ReleaseSettings,
+        only=(
+            *LoginSettings.model_fields,
+            "restore_timeout_s",
+            "unreachable_grace_s",
+            "tolerance",
+            "model_config_file",
+        ),
     ),
     hidden_parameter("timeout_s", ReleaseSettings, "restore_timeout_s"),
 )

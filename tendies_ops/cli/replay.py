@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, console, print_json
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.inference.replay_picture import replay
 
 
+@takes_login
 def replay_command(
     result: Annotated[Path, typer.Argument(metavar="FILE", help="A result of a batch run, with its provenance.")],
     *,
@@ -21,13 +24,14 @@ def replay_command(
     server: Annotated[str, typer.Option(help="REST address that serves the version that made it.")],
     tolerance: Annotated[float, typer.Option(help="Largest difference that counts as the same, of 255.")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """
     Make a result again from what is written in it, and say whether it is the same.
 
     Exit status: 0 exact or within the tolerance, 1 different, 2 wrong usage.
     """
-    with ModelServerClient(server) as client:
+    with ModelServerClient(server, credentials=credentials) as client:
         outcome = replay(result, source, client, tolerance=tolerance)
     made_by = f"{outcome.facts['model_name']} version {outcome.facts['version']}"
     if as_json:

@@ -14,6 +14,7 @@ from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, error_console, print_json
 from tendies_ops.cli.release import print_report
 from tendies_ops.cli.release_arguments import ROLLBACK_SETTINGS, with_said
+from tendies_ops.client.credentials import credentials_of_environment
 from tendies_ops.release import rollback_model
 from tendies_ops.spec import ReleaseSpec
 
@@ -52,6 +53,7 @@ def rollback_command(arguments: RollbackArguments) -> int:
             options=with_said(ReleaseSpec(), arguments.given),
             cancelled=cancelled,
             on_step=lambda words: error_console.print(words, markup=False),
+            credentials=credentials_of_environment(),
         )
     print_json(report.summary()) if arguments.as_json else print_report(report)
     return EXIT_DONE

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from typer import Option
 
 from tendies_ops.errors import UsageError
+from tendies_ops.spec.login_settings import is_secret
 
 _OLD = "__was__"  # in the name of a parameter, before an earlier spelling
 
@@ -75,7 +76,8 @@ def option_named() -> Iterator[None]:
         found = error.errors()[0]
         name = next(part for part in reversed(found["loc"]) if isinstance(part, str) and "-" not in part)
         message = found["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{flag(name)} {found['input']}: {message[0].lower()}{message[1:]}.") from None
+        value = "" if is_secret(found) else f" {found['input']}"
+        raise UsageError(f"{flag(name)}{value}: {message[0].lower()}{message[1:]}.") from None
 
 
 def _words(name: str) -> str:

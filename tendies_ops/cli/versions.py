@@ -9,22 +9,26 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.release import ModelVersions, list_versions
 
 
+@takes_login
 def versions_command(
     model_base_path: Annotated[Path, typer.Option(help="The directory that Model Server watches.")],
     server: Annotated[list[str] | None, typer.Option(help="REST base URL of a replica; once for each.")] = None,
     model: Annotated[str | None, typer.Option(help="Model name; absent: what the manifests say.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """
     List what is there, what serves where, from which checkpoint, and what was withdrawn and why.
 
     Example: tendies versions --model-base-path /models/brush_strokes --server http://localhost:8501
     """
-    found = list_versions(model_base_path, server or (), model_name=model)
+    found = list_versions(model_base_path, server or (), model_name=model, credentials=credentials)
     print_json(found.summary()) if as_json else _print(found)
     return EXIT_DONE
 

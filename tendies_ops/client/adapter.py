@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import requests
@@ -21,18 +22,27 @@ class OneServerAdapter(HTTPAdapter):
     may share an adapter.
 
     :param connections: kept open at most.
+    :param tls: what the server's certificate is held against, and the client's own; None: the server has no TLS.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         super().__init__(pool_connections=1, pool_maxsize=connections)
         self._pool: ConnectionPool | None = None
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> ConnectionPool:
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Called by ``requests``, which would trust the certificates of a package and not those of the system."""
+        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> ConnectionPool:
         """The server's connections; whoever is second to look for them finds the same."""
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+            self._pool = self.poolmanager.connection_from_url(request.url)
             make_punctual(self._pool)
         return self._pool
+
+    def cert_verify(self, *_: Any) -> None:
+        """Change nothing about the connections: the TLS context says it all."""
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         """What the first line of the request asks for."""

@@ -15,8 +15,10 @@ import urllib3
 from requests.cookies import extract_cookies_to_jar
 from urllib3.util import Timeout
 
+from tendies_ops.addresses import login_refusal, with_scheme
 from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, RequestRefusedError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import (
@@ -51,9 +53,8 @@ class ModelServerClient:
     :param timeout_s: the longest that predictions may take: connecting, sending, waiting, and reading the whole answer.
     :param question_timeout_s: the same for status and metadata, where that is shorter: a server that lives tells them
         at once.
-    :param headers: sent with every request (a proxy's token).
-    :param verify: check the certificate (True), do not, or check it with this CA bundle.
-    :raises UsageError: that is not a URL.
+    :param credentials: the login for it, and how its certificate is checked.
+    :raises UsageError: that is not a URL, holds a login, or would get the login of ``credentials`` unencrypted.
 
     Every method raises ``ServerUnreachableError``, ``ServerSickError``, ``VersionGoneError``, ``RequestRefusedError``
     or ``BadAnswerError`` with the server's own words, made harmless. Nothing is retried here: whether a retry is safe
@@ -67,17 +68,16 @@ class ModelServerClient:
         *,
         timeout_s: float = 60.0,
         question_timeout_s: float = QUESTION_TIMEOUT_S,
-        headers: Mapping[str, str] | None = None,
-        verify: bool | str = True,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self.base_url = _checked_url(base_url)
         self.timeout_s = timeout_s
         self.question_timeout_s = min(timeout_s, question_timeout_s)
-        self._verify = verify
         self._session = requests.Session()
         self._session.trust_env = False  # reading proxies and .netrc from the environment costs more than the request
-        self._session.headers.update({"Accept-Encoding": "identity", **(headers or {})})
-        self._adapter = OneServerAdapter(_CONNECTIONS)
+        self._session.headers.update({"Accept-Encoding": "identity", **credentials.headers_for(self.base_url)})
+        tls = credentials.tls_context() if self.base_url.lower().startswith("https:") else None
+        self._adapter = OneServerAdapter(_CONNECTIONS, tls)
         self._of_thread = threading.local()
 
     def __enter__(self) -> ModelServerClient:
@@ -226,7 +226,6 @@ class ModelServerClient:
                 request,
                 stream=True,
                 timeout=timeout,  # type: ignore[arg-type]  # the stubs do not know that it may be one of urllib3's
-                verify=self._verify,
             )
             self._keep_cookies(request, response.raw)
             allowed_bytes = max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
@@ -299,6 +298,8 @@ def _checked_url(base_url: str) -> str:
         whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         whole = False
+    if words := login_refusal(with_scheme(base_url)):
+        raise UsageError(f"No request was sent: {words}.")
     if not whole:
         raise UsageError(f"{base_url!r} is not the address of a Model Server; it looks like http://localhost:8501.")
     return base_url.rstrip("/").removesuffix("/v1")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, UsageError
 from tendies_ops.export.parity import Unit, measure, require_parity
 from tendies_ops.files import write_text_atomically
@@ -19,7 +20,7 @@ from tendies_ops.spec import MANIFEST_PATH, ModelSpec, read_manifest
 from tendies_ops.spec.manifest import GoldenEntry, Manifest, ParityEntry
 
 
-def require_server(spec: ModelSpec, server_url: str) -> None:
+def require_server(spec: ModelSpec, server_url: str, credentials: Credentials = NO_CREDENTIALS) -> None:
     """
     Look, before anything is exported, whether there will be something to compare with.
 
@@ -28,11 +29,13 @@ def require_server(spec: ModelSpec, server_url: str) -> None:
     """
     if spec.contract.extra_inputs:
         raise UsageError(f"{spec.model_name} has inputs besides the picture; compare it with a server by hand.")
-    with ModelServerClient(server_url) as client:
+    with ModelServerClient(server_url, credentials=credentials) as client:
         client.serving_version(spec.model_name)
 
 
-def compare_with_server(directory: Path, server_url: str) -> list[ParityEntry]:
+def compare_with_server(
+    directory: Path, server_url: str, credentials: Credentials = NO_CREDENTIALS
+) -> list[ParityEntry]:
     """
     Send every golden image to the model of that name, and add what was measured to the manifest.
 
@@ -44,7 +47,7 @@ def compare_with_server(directory: Path, server_url: str) -> list[ParityEntry]:
     """
     manifest = read_manifest(directory)
     entries: list[ParityEntry] = []
-    with ModelServerClient(server_url) as client:
+    with ModelServerClient(server_url, credentials=credentials) as client:
         for golden in manifest.golden:
             row = client.predict_rows(manifest.model_name, [(directory / golden.input).read_bytes()])[0]
             entries += _compare_row(directory, golden, row)

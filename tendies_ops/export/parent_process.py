@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import tendies_ops
 from tendies_ops import errors
 from tendies_ops.child_environment import environment_of_child
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
 from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs
@@ -66,6 +67,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     python: str | None = None,
     timeout_s: float = 1800.0,
     server_url: str | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
     explain: bool = False,
     strict: bool = False,
     cancelled: threading.Event | None = None,
@@ -77,6 +79,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     :param checkpoint: takes the place of ``source.checkpoint``.
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param server_url: a Model Server that serves this very model: what it answers is compared as well.
+    :param credentials: login and TLS for that server.
     :param explain: also say, line by line, what becomes of one picture on its way.
     :param strict: fail where the network's numbers speak against the contract, instead of warning.
     :param cancelled: when it is set, the child is killed and :class:`StoppedError` raised.
@@ -90,7 +93,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     output_dir = output_dir.absolute()
     _require_replaceable(output_dir)
     if server_url is not None:
-        require_server(spec, server_url)
+        require_server(spec, server_url, credentials)
     with staging_beside(output_dir) as staging:
         job = {
             "action": "export",
@@ -101,7 +104,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
         }
         _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:
-            compare_with_server(staging, server_url)
+            compare_with_server(staging, server_url, credentials)
         put_in_place(staging, output_dir)
     return ExportResult(output_dir, read_manifest(output_dir))
 

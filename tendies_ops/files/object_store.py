@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from tendies_ops.addresses import login_refusal
 from tendies_ops.errors import UsageError
 
 Given = TypeVar("Given")
@@ -192,6 +193,8 @@ def _ask(request: Callable[[], Any]) -> Any:
 def _open(url: str) -> tuple[Any, str]:
     import fsspec
 
+    if words := login_refusal(url):
+        raise UsageError(f"This cannot be opened: {words}.")
     try:
         return fsspec.core.url_to_fs(url, **_options_for(url))  # type: ignore[no-any-return]  # fsspec ships no types
     except ImportError as error:

@@ -32,13 +32,13 @@ class Locator:
         release = spec.release
         connection = self._connection(spec.airflow.server_conn_id)
         if connection is None:
-            return Location(release.model_base_path, release.servers)
+            return Location(release.model_base_path, release.servers, login=release)
         base_path = connection.base_path_of(spec.model_name)
         return Location(
             release.model_base_path or (Path(base_path) if base_path else None),
             release.servers or connection.servers,
-            connection.headers,
-            connection.verify,
+            connection.credentials,
+            login=release,
         )
 
     def _connection(self, conn_id: str) -> ModelServerConnection | None:

@@ -9,14 +9,19 @@ import json
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from pydantic import ValidationError
 
+from tendies_ops.addresses import login_refusal, with_scheme
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials, bearer
 from tendies_ops.errors import ModelServerError, TendiesError, UsageError, VersionGoneError
+from tendies_ops.spec import LoginSettings
+from tendies_ops.spec.load import describe_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -29,7 +34,18 @@ DEFAULT_CONN_ID = "tf_serving_default"
 DEFAULT_POLL_INTERVAL_S = 5.0
 #: The keys of a connection's extra; what they mean is in the form and in the reference.
 EXTRA_KEYS = frozenset(
-    {"model_base_path", "timeout_s", "poll_interval_s", "token", "tls", "verify_tls", "ca_file", "model_name"}
+    {
+        "model_base_path",
+        "timeout_s",
+        "poll_interval_s",
+        "token",
+        "tls",
+        "verify_tls",
+        "ca_file",
+        "client_certificate",
+        "client_key",
+        "model_name",
+    }
 )
 DEFAULT_PORT = 8501  # tensorflow_model_server's own --rest_api_port in every example of its documentation
 
@@ -42,8 +58,7 @@ class ModelServerConnection:
     model_base_path: str | None = None  #: may hold ``{model_name}``
     timeout_s: float = 60.0
     poll_interval_s: float = DEFAULT_POLL_INTERVAL_S
-    headers: dict[str, str] = field(default_factory=dict, repr=False)  # holds the token
-    verify: bool | str = True  #: check TLS certificates; or the path of a CA bundle
+    credentials: Credentials = NO_CREDENTIALS  #: the login is for the connection's own hosts alone
 
     def base_path_of(self, model_name: str) -> str | None:
         """The directory that Model Server watches for this model."""
@@ -57,10 +72,7 @@ class ModelServerConnection:
         """One client a replica. Each must be closed."""
         from tendies_ops.client import ModelServerClient
 
-        return [
-            ModelServerClient(url, timeout_s=self.timeout_s, headers=self.headers, verify=self.verify)
-            for url in self.servers
-        ]
+        return [ModelServerClient(url, timeout_s=self.timeout_s, credentials=self.credentials) for url in self.servers]
 
     def served_versions(self, model_name: str) -> dict[str, ServedVersions | ModelServerError]:
         """Ask every replica at once what it serves and what ``stable`` names: REST base URL -> that, or why not."""
@@ -138,14 +150,23 @@ def read_connection(connection: Connection) -> ModelServerConnection:
     """
     where = f"Connection {connection.conn_id!r}"
     extra = _read_extra(connection, where)
+    servers = _read_servers(connection, where, tls=_flag(extra, "tls", False, where))
+    login = Credentials(_authorization(connection, extra.get("token")))
     return ModelServerConnection(
-        servers=_read_servers(connection, where, tls=_flag(extra, "tls", False, where)),
+        servers=servers,
         model_base_path=extra.get("model_base_path") or None,
         timeout_s=_positive(extra, "timeout_s", 60.0, where),
         poll_interval_s=_positive(extra, "poll_interval_s", DEFAULT_POLL_INTERVAL_S, where),
-        headers=_authorization(connection, extra.get("token")),
-        verify=(extra.get("ca_file") or True) if _flag(extra, "verify_tls", True, where) else False,
+        credentials=login.with_files(_tls_files(extra, where)).bound_to(servers),
     )
+
+
+def _tls_files(extra: dict[str, Any], where: str) -> LoginSettings:
+    files = {name: extra.get(name) or None for name in ("ca_file", "client_certificate", "client_key")}
+    try:
+        return LoginSettings.model_validate({**files, "verify_tls": _flag(extra, "verify_tls", True, where)})
+    except ValidationError as error:
+        raise UsageError(f"{where}: {describe_problems(error, LoginSettings)} in its extra.") from None
 
 
 def _read_extra(connection: Connection, where: str) -> dict[str, Any]:
@@ -178,6 +199,8 @@ def _read_servers(connection: Connection, where: str, *, tls: bool) -> tuple[str
     :raises UsageError: there is no host.
     """
     hosts = [part.strip() for part in (connection.host or "").split(",") if part.strip()]
+    if words := next(filter(None, map(login_refusal, map(with_scheme, hosts))), ""):
+        raise UsageError(f"{where}: {words}.")
     if not hosts:
         raise UsageError(f"{where} names no host. Give the replicas as `host` or `host:port`, with commas between.")
     schema = (connection.schema or "").strip("/")
@@ -241,7 +264,7 @@ def _positive(extra: dict[str, Any], name: str, default: float, where: str) -> f
 
 def _authorization(connection: Connection, token: str | None) -> dict[str, str]:
     if token:
-        return {"Authorization": f"Bearer {token}"}
+        return bearer(token)
     if connection.login:
         pair = f"{connection.login}:{connection.password or ''}"
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

@@ -8,12 +8,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import orjson
-from pydantic import Field, PositiveInt, ValidationError, field_validator
+from pydantic import Field, InstanceOf, PositiveInt, ValidationError, field_validator
 
+from tendies_ops.client.credentials import Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.load import describe_problems
+from tendies_ops.spec.login_settings import without_login
 
 #: Settings that change what an output holds. A picture done under other values of these is done again.
 DIGESTED = frozenset(
@@ -56,11 +58,25 @@ class BatchOptions(BatchSettings):
     )
     run_id: str = Field(default_factory=new_run_id, description="name of the run's folder below the output")
 
+    credentials: InstanceOf[Credentials] = Field(
+        default_factory=Credentials, repr=False, exclude=True, description="login and TLS where no setting names a file"
+    )
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise UsageError(f"This batch run cannot start: {describe_problems(error, type(self))}.") from None
+
+    @field_validator("input", "output", "model_base_path")
+    @classmethod
+    def _has_no_login(cls, place: str | None) -> str | None:
+        return without_login(place)
+
+    @field_validator("servers")
+    @classmethod
+    def _have_no_login(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        return without_login(servers, servers=True)
 
     @field_validator("shard")
     @classmethod

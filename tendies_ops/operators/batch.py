@@ -38,8 +38,8 @@ class BatchOperator(TendiesOperator):
         keeps the version from being pruned; else the connection's. (templated)
     :param options: fields of ``tendies_ops.inference.BatchOptions`` by name; named arguments override them. (templated)
 
-    Each setting of :class:`BatchSettings` is a named argument as well; all but ``headers`` are templated. What is not
-    given is the connection's (``timeout_s``, ``headers``, ``verify``) or the default.
+    Each setting of :class:`BatchSettings` is a named argument as well, and templated. What is not given is the
+    connection's (``timeout_s``, login and TLS) or the default.
     """
 
     template_fields: Sequence[str] = (
@@ -52,7 +52,7 @@ class BatchOperator(TendiesOperator):
         "options",
         "model_server_conn_id",
         "servers",
-        *(name for name in BatchSettings.model_fields if name != "headers"),  # they may hold a token
+        *BatchSettings.model_fields,
     )
     ui_color = "#eaf0fb"
 
@@ -115,10 +115,9 @@ class BatchOperator(TendiesOperator):
         if not (self.input_path and self.output_path):
             raise UsageError(f"Task {self.task_id} needs an input and an output folder. Give both when triggering.")
         server = self.model_server()
-        options = BatchOptions(
+        return BatchOptions(
             **{
                 "timeout_s": server.timeout_s,
-                "verify": server.verify,
                 "model_base_path": self.model_base_path or server.base_path_of(self.model_name),
                 **(self.options or {}),
                 **given_settings(self, BatchSettings),
@@ -127,9 +126,9 @@ class BatchOperator(TendiesOperator):
                 "model_name": self.model_name,
                 "servers": server.servers,
                 "run_id": run_id,
+                "credentials": server.credentials,
             }
         )
-        return options.replaced(headers={**server.headers, **dict(options.headers)})
 
 
 class BatchInferenceOperator(BatchOperator):

@@ -99,8 +99,7 @@ class ReviewModelVersionOperator(TendiesOperator):
             Path(base_path),
             server.servers,
             options=options,
-            headers=server.headers,
-            verify=server.verify,
+            credentials=server.credentials,
         )
         if found["breaches"]:
             raise ReleaseError(

@@ -72,8 +72,7 @@ def change_service(
             Path(operator.base_path(model_base_path, model_name)),
             server.servers,
             on_step=operator.log.info,
-            headers=server.headers,
-            verify=server.verify,
+            credentials=server.credentials,
         )
     except TendiesError as error:
         failure = error

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ModelServerError, PublishError, UsageError
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.changed import describe_change, first_record
@@ -55,20 +56,25 @@ class ModelVersions:
 
 
 def list_versions(
-    model_base_path: Path, servers: Sequence[str] = (), *, model_name: str | None = None
+    model_base_path: Path,
+    servers: Sequence[str] = (),
+    *,
+    model_name: str | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> ModelVersions:
     """
     Look, and change nothing.
 
     :param servers: REST base URL of replicas to ask.
     :param model_name: absent: what the newest manifest says.
+    :param credentials: login and TLS for the replicas.
     :raises UsageError: there is no such base path, or servers were named and nothing tells the model's name.
     """
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
     children = list_version_dirs(model_base_path)
     name = model_name or find_model_name(model_base_path)
-    served = _ask(servers, name, model_base_path)
+    served = _ask(servers, name, model_base_path, credentials)
     statuses, base = statuses_of(served), look_at_base_path(model_base_path)
     history = read_history(model_base_path)
     names = {record.version: record.who for record in history}
@@ -98,13 +104,13 @@ def find_model_name(model_base_path: Path) -> str | None:
 
 
 def _ask(
-    servers: Sequence[str], name: str | None, model_base_path: Path
+    servers: Sequence[str], name: str | None, model_base_path: Path, credentials: Credentials
 ) -> dict[str, ServedVersions | ModelServerError]:
     if not servers:
         return {}
     if name is None:
         raise UsageError(f"Nothing in {model_base_path} says what the model is called. Give its name with --model.")
-    with Fleet(servers, name) as fleet:
+    with Fleet(servers, name, credentials=credentials) as fleet:
         return fleet.served_versions()
 
 

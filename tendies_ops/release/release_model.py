@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
 from tendies_ops.publish.leases import remove_dead_leases
 from tendies_ops.release.back.recover import recover
@@ -49,8 +50,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
-    headers: Mapping[str, str] | None = None,
-    verify: bool | str = True,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> ReleaseReport:
     """
     Publish ``saved_model_dir`` and see it serve on every replica, or withdraw it.
@@ -65,19 +65,18 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :param cancelled: when set, what is not committed is withdrawn and StoppedError raised.
     :param on_step: gets a sentence at each step.
     :param lock_timeout_s: how long to wait for another release or publisher.
-    :param headers: sent with every request (a proxy's token).
-    :param verify: check certificates (True), do not, or check them with this CA bundle.
+    :param credentials: login and TLS for the replicas where ``options`` name no file of it.
     :raises ReleaseError: it did not go through. The text has the server's words and says what serves now.
     :raises PublishError: it could not be published; nothing was changed.
     """
-    check_servers(servers)
+    options = options or ReleaseSpec()
+    check_servers(servers, credentials.with_files(options))
     manifest = read_manifest(saved_model_dir)
     check_promises(saved_model_dir, manifest)
-    options = options or ReleaseSpec()
     base = ensure_base_path(model_base_path)
     if options.model_config_file is None:  # before the lock is taken: a rollback must not wait for a run
         _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
-    terms = Terms(options, cancelled, on_step, lock_timeout_s, headers, verify)
+    terms = Terms(options, cancelled, on_step, lock_timeout_s, credentials)
     with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
         tx.approved_by, tx.who = approved_by, who or tx.who
         return _run(tx, saved_model_dir, check_loads)

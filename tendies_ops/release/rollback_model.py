@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.publish.changed import describe_change
 from tendies_ops.publish.history import HistoryRecord, read_history
@@ -46,8 +47,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
-    headers: Mapping[str, str] | None = None,
-    verify: bool | str = True,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> ReleaseReport:
     """
     Roll back to an earlier version. If it does not prove itself, everything is restored as it was.
@@ -57,8 +57,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     :param request: names whoever wants it, such as a task's run. Where no release or rollback has come since this
         request's own, and no version is named, asking again goes no further back and only proves what serves.
     :param who: whoever asked for the rollback, for history and report; empty: user and host of this process.
-    :param headers: sent with every request (a proxy's token).
-    :param verify: check certificates (True), do not, or check them with this CA bundle.
+    :param credentials: login and TLS for the replicas where ``options`` name no file of it.
     :raises UsageError: that version is not there, is not below the one that serves, or was released by labels that
         ``options`` do not name.
     :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
@@ -69,7 +68,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     name = model_name or find_model_name(base)
     if name is None:
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
-    terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, headers, verify)
+    terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, credentials)
     with open_transaction(base, servers, name, terms, purpose=f"rollback of {name}") as tx:
         tx.request, tx.who = request, who or tx.who
         return _run(tx, to_version, reason)

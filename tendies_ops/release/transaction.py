@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import LockHeldError, NotNowError, ReleaseError, StoppedError, UsageError
 from tendies_ops.publish.history import who_am_i
 from tendies_ops.publish.layout import remove_leftovers
@@ -154,8 +155,7 @@ class Terms:
     cancelled: threading.Event | None
     on_step: Say | None
     lock_timeout_s: float  #: how long to wait for another release or publisher
-    headers: Mapping[str, str] | None
-    verify: bool | str
+    credentials: Credentials = NO_CREDENTIALS  #: where ``options`` name no file
 
 
 @contextlib.contextmanager
@@ -173,7 +173,7 @@ def open_transaction(
     options, cancelled, say = terms.options, terms.cancelled, terms.on_step or (lambda _: None)
     with (
         disk_errors_in_words(model_base_path),
-        Fleet(servers, model_name, headers=terms.headers, verify=terms.verify) as fleet,
+        Fleet(servers, model_name, credentials=terms.credentials.with_files(options)) as fleet,
         lock_base_path(model_base_path, purpose=purpose, timeout_s=terms.lock_timeout_s, cancelled=cancelled) as lock,
     ):
         swap = make_swap(options.model_config_file, model_name)

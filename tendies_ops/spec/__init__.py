@@ -8,6 +8,7 @@ from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
 from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
 from tendies_ops.spec.load import load_spec
+from tendies_ops.spec.login_settings import NO_LOGIN, LoginSettings
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.optimize import REWRITE_NAMES, OptimizeSpec
@@ -17,12 +18,14 @@ from tendies_ops.spec.source import SourceSpec
 __all__ = [
     "INDEX_NAME",
     "MANIFEST_PATH",
+    "NO_LOGIN",
     "REWRITE_NAMES",
     "AirflowSpec",
     "BatchSettings",
     "BatchSpec",
     "Contract",
     "InputContract",
+    "LoginSettings",
     "Manifest",
     "ModelSpec",
     "OptimizeSpec",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, field_validator
 
 from tendies_ops.spec.batch_settings import BatchSettings
+from tendies_ops.spec.login_settings import without_login
 from tendies_ops.spec.templates import require_template
 
 
@@ -25,3 +28,8 @@ class BatchSpec(BatchSettings):
     def _is_a_template(cls, text: str | None) -> str | None:
         require_template(text or "")
         return text
+
+    @field_validator("input", "output", "allowed_inputs", "allowed_outputs")
+    @classmethod
+    def _has_no_login(cls, value: Any) -> Any:
+        return without_login(value)

@@ -21,7 +21,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from tendies_ops.spec.strict_model import SpecPart
+from tendies_ops.spec.login_settings import LoginSettings
 
 SizePolicy = Literal["fit", "pad", "crop", "tile"]
 OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]
@@ -49,18 +49,6 @@ def _to_size(value: Any) -> Any:
     return int(match[1]), int(match[2])
 
 
-def _to_headers(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return tuple(value.items())
-    lines = (value,) if isinstance(value, str) else value
-    if not _are_texts(lines):
-        return value
-    pairs = [line.partition(":") for line in lines]
-    if not all(name.strip() and colon for name, colon, _ in pairs):
-        raise ValueError("must be `Name: value`")
-    return tuple((name.strip(), content.strip()) for name, _, content in pairs)
-
-
 def _to_version(value: Any) -> Any:
     if isinstance(value, str) and _LABEL.fullmatch(value) and not value.lstrip("+-").isdigit():
         return value
@@ -80,10 +68,9 @@ def _are_texts(value: Any) -> bool:
 VersionChoice = Annotated[int | str, BeforeValidator(_to_version)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
 PixelSize = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_to_size)]
-Headers = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_to_headers)]
 
 
-class BatchSettings(SpecPart):
+class BatchSettings(LoginSettings):
     """How a folder of pictures goes through a model."""
 
     version: VersionChoice | None = Field(
@@ -187,8 +174,6 @@ class BatchSettings(SpecPart):
         "below it",
     )
     sick_deadline_s: PositiveFloat = Field(300.0, description="give up if no server has answered for this many seconds")
-    headers: Headers = Field((), description="HTTP headers for the servers, each `Name: value`")
-    verify: bool | str = Field(True, description="check the servers' TLS certificates; or the path of a CA bundle")
 
     def given(self) -> dict[str, Any]:
         """Return the settings that were given a value, which may be the default."""

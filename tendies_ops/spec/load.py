@@ -11,7 +11,9 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tendies_ops.addresses import mask_logins
 from tendies_ops.errors import SpecError
+from tendies_ops.spec.login_settings import LOGIN_FILES, is_secret
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.templates import is_template
 
@@ -22,6 +24,7 @@ _PATHS_IN_SPEC = (
     ("airflow", "watch_dir"),
     ("batch", "input"),
     ("batch", "output"),
+    *((section, name) for section in ("release", "batch") for name in LOGIN_FILES),
 )
 _LISTS_OF_PATHS_IN_SPEC = (
     ("source", "allowed_checkpoints"),
@@ -93,8 +96,10 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         return f"unknown key `{where}`; {hint}"
     if problem["type"] == "missing":
         return f"`{where}` is missing"
+    if is_secret(problem):
+        return f"`{where}`: {problem['msg'].removeprefix('Value error, ')}"
     what = _PLAIN_WORDS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
-    found = "nothing" if problem["input"] is None else repr(str(problem["input"])[:80])
+    found = "nothing" if problem["input"] is None else repr(mask_logins(str(problem["input"]))[:80])
     return f"`{where}`: {what}; found {found}"
 
 

@@ -14,8 +14,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     create_model,
+    field_validator,
 )
 
+from tendies_ops.spec.login_settings import LoginSettings, without_login
 from tendies_ops.spec.strict_model import SpecPart
 
 
@@ -43,7 +45,7 @@ class SwapLimits(SpecPart):
     )
 
 
-class ReleaseSpec(SpecPart):
+class ReleaseSpec(LoginSettings):
     """Where it goes, and what it must prove."""
 
     model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
@@ -75,6 +77,16 @@ class ReleaseSpec(SpecPart):
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
     keep_versions: PositiveInt = Field(5, description="versions that stay; older ones are removed")
+
+    @field_validator("model_base_path")
+    @classmethod
+    def _has_no_login(cls, path: Path | None) -> Path | None:
+        return without_login(path)
+
+    @field_validator("servers")
+    @classmethod
+    def _have_no_login(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        return without_login(servers, servers=True)
 
     def changed(self, settings: Mapping[str, Any]) -> ReleaseSpec:
         """

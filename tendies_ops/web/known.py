@@ -7,14 +7,15 @@ Every file that a page shows is found from here, by a model's name that is looke
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
-from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.spec import NO_LOGIN, LoginSettings, ModelSpec, load_spec
 from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.mirrors import Mirror
 
@@ -28,8 +29,8 @@ class Location:
 
     model_base_path: Path | None
     servers: tuple[str, ...]
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  #: hold the servers' token
-    verify: bool | str = True  #: of TLS certificates; or the path of a CA bundle
+    credentials: Credentials = NO_CREDENTIALS  #: of the connection
+    login: LoginSettings = NO_LOGIN  #: of the spec; its files take the place of the connection's
 
 
 Locate = Callable[[ModelSpec], Location]
@@ -37,7 +38,7 @@ Locate = Callable[[ModelSpec], Location]
 
 def locate_by_spec(spec: ModelSpec) -> Location:
     """What the spec alone says."""
-    return Location(spec.release.model_base_path, spec.release.servers)
+    return Location(spec.release.model_base_path, spec.release.servers, login=spec.release)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class ServerStates:
 def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: float) -> ReplicaState:
     """One question to one replica. A replica that does not answer is an answer."""
     try:
-        with ModelServerClient(server, timeout_s=timeout_s, headers=location.headers, verify=location.verify) as client:
+        credentials = location.credentials.with_files(location.login)
+        with ModelServerClient(server, timeout_s=timeout_s, credentials=credentials) as client:
             served = client.served_versions(model_name)
     except TendiesError as error:
         return ReplicaState(server, problem=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -50,13 +51,16 @@ class CannedServer:
 
     :param answer: gets each request, in the thread of its connection.
     :param port: 0 takes a free one.
+    :param tls: settings of a server that speaks HTTPS.
     """
 
-    def __init__(self, answer: Callable[[Request], Answer], *, port: int = 0) -> None:
-        self._answer = answer
+    def __init__(
+        self, answer: Callable[[Request], Answer], *, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._answer, self._tls = answer, tls
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.accepted = 0  #: connections so far
@@ -90,6 +94,8 @@ class CannedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._tls is not None:
+                connection = self._encrypted(connection, self._tls)
             with connection, connection.makefile("rb") as stream:
                 while (request := read_request(stream)) is not None:
                     answer = self._answer(request)
@@ -106,6 +112,13 @@ class CannedServer:
         finally:
             with self._lock:
                 self._connections.discard(connection)
+
+    def _encrypted(self, plain: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+        connection = tls.wrap_socket(plain, server_side=True)
+        with self._lock:
+            self._connections.discard(plain)
+            self._connections.add(connection)
+        return connection
 
 
 def read_request(stream: object) -> Request | None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
@@ -36,20 +38,51 @@ def test_an_ipv6_host_keeps_its_brackets() -> None:
 
 def test_the_extra_says_base_path_timeouts_and_tls() -> None:
     extra = {"model_base_path": "/models/{model_name}", "timeout_s": "5", "tls": True, "ca_file": "/ca.pem"}
+    extra |= {"client_certificate": "/c.pem", "client_key": "/c.key"}
     server = read_connection(Connection(conn_id="c", conn_type="tf_serving", host="a", extra=json.dumps(extra)))
 
     assert server.servers == ("https://a:8501",)
     assert server.base_path_of("style") == "/models/style"
-    assert (server.timeout_s, server.verify) == (5.0, "/ca.pem")
+    assert (server.timeout_s, server.credentials.verify) == (5.0, "/ca.pem")
+    assert (server.credentials.client_certificate, server.credentials.client_key) == ("/c.pem", "/c.key")
 
 
 def test_a_token_and_a_login_become_headers_that_repr_does_not_show() -> None:
     token = read_connection(Connection(conn_id="c", conn_type="tf_serving", host="a", extra='{"token": "s3cret"}'))
     login = read_connection(Connection(conn_id="c", conn_type="tf_serving", host="a", login="u", password="p"))
 
-    assert token.headers == {"Authorization": "Bearer s3cret"}
-    assert login.headers == {"Authorization": "Basic dTpw"}
+    assert token.credentials.headers == {"Authorization": "Bearer s3cret"}
+    assert login.credentials.headers == {"Authorization": "Basic dTpw"}
     assert "s3cret" not in repr(token)
+
+
+def test_the_token_of_a_connection_goes_to_its_own_hosts_alone() -> None:
+    connection = Connection(
+        conn_id="c", conn_type="tf_serving", host="localhost:1", extra=json.dumps({"token": "s3cret"})
+    )
+    own, other = "http://localhost:1", "http://localhost:2"
+    server = read_connection(connection).with_servers((other, own))
+
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(client) for client in server.clients()]
+        assert [client.base_url for client in clients] == [other, own]
+    assert [server.credentials.headers_for(url) for url in (other, own)] == [{}, {"Authorization": "Bearer s3cret"}]
+
+
+@pytest.mark.parametrize("secret", [{"extra": '{"token": "s3cret"}'}, {"login": "u", "password": "s3cret"}])
+def test_a_login_that_would_go_unencrypted_to_another_machine_is_kept_back(secret: dict[str, Any]) -> None:
+    server = read_connection(Connection(conn_id="c", conn_type="tf_serving", host="far.example", **secret))
+
+    with pytest.raises(UsageError, match=r"would be sent unencrypted.*in a connection: `tls`") as refused:
+        server.clients()
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["u:s3cret@a", "http://u:s3cret@a:8501", "b,https://s3cret@a"])
+def test_a_login_in_a_host_is_refused_without_showing_it(host: str) -> None:
+    with pytest.raises(UsageError, match=r"'c': the address https?://\*\*\*@a.* holds a login") as refused:
+        read_connection(Connection(conn_id="c", conn_type="tf_serving", host=host))
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("value", ["soon", 0, -1, [1], "nan", "inf"])
@@ -93,14 +126,14 @@ def test_a_yes_or_no_of_a_uri_is_read_as_what_it_says(text: str, tls: bool, monk
     found = ModelServerHook("as_uri").get_conn()
 
     assert found.servers == (f"http{'s' if tls else ''}://a:1",)
-    assert found.verify is (tls or text == "")
+    assert found.credentials.verify is (tls or text == "")
 
 
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
         ('{"tokn": "s"}', "'c': unknown key `tokn` in its extra; did you mean `token`"),
-        ('{"zz": 1}', "unknown key `zz` in its extra; known keys: ca_file, model_base_path"),
+        ('{"zz": 1}', "unknown key `zz` in its extra; known keys: ca_file, client_certificate"),
         ('{"tls": "perhaps"}', "'c': `tls` in its extra must be true or false; found 'perhaps'"),
         ("timeout_s=5", "'c': its extra is not a JSON object"),
         ("[1]", "'c': its extra is not a JSON object"),

@@ -20,11 +20,17 @@ from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.service_change import terms_of
-from tendies_ops.spec import ModelSpec, ReleaseSettings, ReleaseSpec
+from tendies_ops.spec import LoginSettings, ModelSpec, ReleaseSettings, ReleaseSpec
 from tendies_ops.spec.release import GateSpec, SwapLimits
 
 #: Another value than the default of each setting, as it is written in a spec.
 VALUES: dict[str, Any] = {
+    "token_file": "/etc/token",
+    "header_file": "/etc/headers",
+    "ca_file": "/etc/bundle.pem",
+    "client_certificate": "/etc/client.pem",
+    "client_key": "/etc/client.key",
+    "verify_tls": False,
     "available_timeout_s": 1.5,
     "restore_timeout_s": 2.5,
     "unreachable_grace_s": 3.5,
@@ -65,7 +71,10 @@ def of_command_line(tmp_path: Path, *words: str) -> ReleaseSpec:
 
 
 def words_for(name: str) -> list[str]:
-    return [flag(name)] if VALUES[name] is True else [flag(name), str(VALUES[name])]
+    value = VALUES[name]
+    if isinstance(value, bool):
+        return [flag(name) if value else f"--no-{flag(name)[2:]}"]
+    return [flag(name), str(value)]
 
 
 def test_every_setting_has_a_value_to_try() -> None:
@@ -109,7 +118,7 @@ def test_a_rollback_takes_those_settings_that_matter_to_it_and_the_earlier_name_
 
     assert with_said(ReleaseSpec(), arguments.given) == ReleaseSpec(restore_timeout_s=9, tolerance=3)
     assert arguments.to_version == 4
-    assert len(ROLLBACK_SETTINGS) == 5
+    assert len(ROLLBACK_SETTINGS) == 5 + len(LoginSettings.model_fields)
 
 
 def test_the_earlier_names_of_options_of_a_release_mean_the_same(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,8 +56,12 @@ VALUES: dict[str, Any] = {
     "timeout_s": 1.5,
     "server_timeout_s": 2.5,
     "sick_deadline_s": 3.5,
-    "headers": {"X-Team": "night shift"},
-    "verify": "/etc/bundle.pem",
+    "token_file": "/etc/token",
+    "header_file": "/etc/headers",
+    "ca_file": "/etc/bundle.pem",
+    "client_certificate": "/etc/client.pem",
+    "client_key": "/etc/client.key",
+    "verify_tls": False,
 }
 FIELDS = sorted(BatchSettings.model_fields)
 
@@ -74,8 +79,7 @@ def words_for(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, bool):
         yield flag(name) if value else f"--no-{flag(name)[2:]}"
         return
-    lines = [f"{key}: {content}" for key, content in value.items()] if isinstance(value, dict) else value
-    for one in lines if isinstance(lines, list) else [lines]:
+    for one in value if isinstance(value, list) else [value]:
         yield from (flag(name), str(one))
 
 
@@ -132,7 +136,7 @@ def test_the_default_of_a_setting_is_the_same_everywhere() -> None:
         assert settings_of(options) == defaults
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if name != "headers"])
+@pytest.mark.parametrize("name", FIELDS)
 def test_a_setting_of_the_operator_may_be_a_template(name: str) -> None:
     template: dict[str, Any] = {name: "{{ params.value }}"}
     task = BatchInferenceOperator(task_id="t", input_path="/in", output_path="/out", model_name="m", **template)
@@ -193,12 +197,29 @@ def test_a_value_out_of_range_names_the_option() -> None:
         of_command_line("--output-quality", "101")
 
 
-def test_headers_of_the_operator_are_added_to_those_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", connection_json(URL, token="token"))
+def test_a_token_file_of_the_operator_takes_the_place_of_the_connection_s_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", connection_json(URL, token="connection"))
+    (tmp_path / "token").write_text("file\n")
 
-    headers = dict(of_operator(headers={"X-Team": "night shift"}).headers)
+    def sent_by(options: BatchOptions, url: str) -> dict[str, str]:
+        return options.credentials.with_files(options).headers_for(url)
 
-    assert headers == {"X-Team": "night shift", "Authorization": "Bearer token"}
+    assert sent_by(of_operator(), URL) == {"Authorization": "Bearer connection"}
+    assert sent_by(of_operator(token_file=str(tmp_path / "token")), URL) == {"Authorization": "Bearer file"}
+
+
+def test_the_connection_s_token_is_for_its_own_hosts_also_where_the_operator_names_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TF_SERVING_DEFAULT", connection_json(URL, token="connection"))
+    other = "http://127.0.0.1:2"
+
+    credentials = of_operator(servers=[other, URL]).credentials
+
+    assert credentials.headers_for(other) == {}
+    assert credentials.headers_for(URL) == {"Authorization": "Bearer connection"}
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,11 @@ def no_note(_: str) -> None:
 @contextlib.contextmanager
 def open_replicas(options: BatchOptions) -> Iterator[list[Replica]]:
     """A client for each server, closed at the end."""
+    credentials = options.credentials.with_files(options)
     with contextlib.ExitStack() as stack:
         yield [
             Replica(
-                stack.enter_context(
-                    ModelServerClient(
-                        url, timeout_s=options.timeout_s, headers=dict(options.headers), verify=options.verify
-                    )
-                ),
+                stack.enter_context(ModelServerClient(url, timeout_s=options.timeout_s, credentials=credentials)),
                 Pacer(options.max_concurrency),
             )
             for url in options.servers

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.files import write_bytes_atomically, write_text_atomically
 from tendies_ops.publish.history import HistoryRecord, append_history
@@ -30,16 +31,14 @@ def review_model(
     servers: Sequence[str],
     *,
     options: ReleaseSpec | None = None,
-    headers: Mapping[str, str] | None = None,
-    verify: bool | str = True,
+    credentials: Credentials = NO_CREDENTIALS,
 ) -> dict[str, Any]:
     """
     Hold a candidate's promised pictures against what the live version answers, and change nothing that serves.
 
     The result, and the live version's pictures, are kept with the reports of releases, for the pages.
 
-    :param headers: sent with every request (a proxy's token).
-    :param verify: check certificates (True), do not, or check them with this CA bundle.
+    :param credentials: login and TLS for the replicas where ``options`` name no file of it.
     :return: small JSON: ``model_name``, ``model_digest``, ``live_version`` (None: a first release, nothing to compare),
         ``images``, ``breaches`` and the path of the ``contact_sheet``.
     """
@@ -49,7 +48,7 @@ def review_model(
     check_limits(golden, options.gate)
     base = ensure_base_path(model_base_path)
     found: dict[str, Any] = {"model_name": manifest.model_name, "model_digest": manifest.model_digest}
-    with Fleet(servers, manifest.model_name, headers=headers, verify=verify) as fleet:
+    with Fleet(servers, manifest.model_name, credentials=credentials.with_files(options)) as fleet:
         swap = make_swap(options.model_config_file, manifest.model_name)
         version = live_version(fleet.served_versions(), base, swap)
         live = ask_live_version(fleet, golden, version)

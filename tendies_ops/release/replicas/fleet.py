@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from tendies_ops.client import ModelServerClient
+from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ModelServerError, UsageError
 from tendies_ops.release.replicas.wait import VersionWait, WaitOutcome
 from tendies_ops.rest_api.status import ServedVersions, VersionStatus
@@ -25,8 +26,7 @@ class Fleet:
 
     :param servers: REST base URL of each.
     :param predict_timeout_s: for one golden image.
-    :param headers: sent with every request (a proxy's token).
-    :param verify: check certificates (True), do not, or check them with this CA bundle.
+    :param credentials: login and TLS for the replicas.
     :raises UsageError: there is none, one is no URL, or one is named twice.
     """
 
@@ -36,17 +36,16 @@ class Fleet:
         model_name: str,
         *,
         predict_timeout_s: float = 60.0,
-        headers: Mapping[str, str] | None = None,
-        verify: bool | str = True,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
-        check_servers(servers)
+        check_servers(servers, credentials)
         self.model_name = model_name
         self.servers = tuple(servers)
 
         def clients(timeout_s: float) -> dict[str, ModelServerClient]:
             return {
                 server: ModelServerClient(
-                    server, timeout_s=timeout_s, question_timeout_s=timeout_s, headers=headers, verify=verify
+                    server, timeout_s=timeout_s, question_timeout_s=timeout_s, credentials=credentials
                 )
                 for server in servers
             }
@@ -168,18 +167,18 @@ class Fleet:
             return error
 
 
-def check_servers(servers: Sequence[str]) -> None:
+def check_servers(servers: Sequence[str], credentials: Credentials = NO_CREDENTIALS) -> None:
     """
     Look at the addresses alone; nobody is asked.
 
-    :raises UsageError: there is none, one is no URL, or one is named twice.
+    :raises UsageError: there is none, one is no URL or must not get the login, or one is named twice.
     """
     if not servers:
         raise UsageError("Name at least one Model Server: --server http://localhost:8501")
     if len(set(servers)) != len(servers):
         raise UsageError(f"A server is named twice: {', '.join(servers)}.")
     for server in servers:
-        ModelServerClient(server).close()
+        ModelServerClient(server, credentials=credentials).close()
 
 
 def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tendies_ops.client.credentials import Credentials
 from tendies_ops.errors import InputFolderError
 from tendies_ops.inference import BatchProgress, run_batch
 from tendies_ops.inference.results.provenance import read_provenance
@@ -233,7 +234,7 @@ def test_two_replicas_share_the_work(make_bench: Callable[..., Bench]) -> None:
     assert min(len(bench.model.predicted), len(other.model.predicted)) >= 10
 
 
-def test_requests_pass_headers_on(bench: Bench) -> None:
+def test_every_request_brings_the_login(bench: Bench) -> None:
     seen: list[str] = []
 
     def look(request: Request) -> None:
@@ -241,7 +242,7 @@ def test_requests_pass_headers_on(bench: Bench) -> None:
 
     bench.model.fault = look
     bench.add("a.png", png(1))
-    bench.run(headers=(("Authorization", "Bearer x"),))
+    bench.run(credentials=Credentials({"Authorization": "Bearer x"}))
     assert seen == ["Bearer x"]
 
 

@@ -17,7 +17,7 @@ from tests.support.candidates import make_candidate
 def told_to_stop(tmp_path: Path) -> Iterator[Transaction]:
     """A transaction that somebody stops; of its servers nobody is asked anything."""
     (tmp_path / "base").mkdir()
-    terms = Terms(ReleaseSpec(), threading.Event(), None, 1.0, None, verify=True)
+    terms = Terms(ReleaseSpec(), threading.Event(), None, 1.0)
     with open_transaction(tmp_path / "base", ["http://127.0.0.1:9"], "stripes", terms, purpose="test") as tx:
         assert terms.cancelled is not None
         terms.cancelled.set()
