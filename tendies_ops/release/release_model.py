@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
-from tendies_ops.publish.leases import remove_dead_leases
+from tendies_ops.publish.leases import leases_in_the_way, remove_dead_leases
 from tendies_ops.release.back.recover import recover
 from tendies_ops.release.checks.gate import LiveAnswers, ask_live_version, check_limits, open_gate
 from tendies_ops.release.checks.leased import wait_for_leases
@@ -33,7 +33,7 @@ from tendies_ops.release.forward.find_candidate import (
 from tendies_ops.release.release_report import ReleaseReport
 from tendies_ops.release.replicas.fleet import check_servers
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
-from tendies_ops.release.transaction import Say, Terms, Transaction, open_transaction
+from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.spec.manifest import Manifest, read_manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -74,23 +74,26 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     manifest = read_manifest(saved_model_dir)
     check_promises(saved_model_dir, manifest)
     base = ensure_base_path(model_base_path)
-    if options.model_config_file is None:  # before the lock is taken: a rollback must not wait for a run
-        _wait_for_runs(base, manifest, options, on_step or (lambda _: None), cancelled)
     terms = Terms(options, cancelled, on_step, lock_timeout_s, credentials)
-    with open_transaction(base, servers, manifest.model_name, terms, purpose=f"release of {manifest.model_name}") as tx:
-        tx.approved_by, tx.who = approved_by, who or tx.who
-        return _run(tx, saved_model_dir, check_loads)
+    purpose, runs_end_s = f"release of {manifest.model_name}", time.monotonic() + options.lease_wait_s
+    report = None
+    while report is None:
+        if options.model_config_file is None:  # never while the lock is held: a rollback must not wait for a run
+            _wait_for_runs(base, manifest, runs_end_s, terms)
+        with open_transaction(base, servers, manifest.model_name, terms, purpose=purpose) as tx:
+            tx.approved_by, tx.who = approved_by, who or tx.who
+            report = _run(tx, saved_model_dir, check_loads)
+    return report
 
 
-def _wait_for_runs(
-    base: Path, manifest: Manifest, options: ReleaseSpec, note: Say, cancelled: threading.Event | None
-) -> None:
-    wait_for_leases(
-        base, new_digest=manifest.model_digest, timeout_s=options.lease_wait_s, note=note, cancelled=cancelled
-    )
+def _wait_for_runs(base: Path, manifest: Manifest, until_s: float, terms: Terms) -> None:
+    left_s = round(max(0.0, until_s - time.monotonic()), 1)
+    note, cancelled = terms.on_step or (lambda _: None), terms.cancelled
+    wait_for_leases(base, new_digest=manifest.model_digest, timeout_s=left_s, note=note, cancelled=cancelled)
 
 
-def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], None] | None) -> ReleaseReport:
+def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], None] | None) -> ReleaseReport | None:
+    """Release under the lock; None if a batch run uses the version that serves, and nothing was changed."""
     started_s = time.monotonic()
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
@@ -102,8 +105,8 @@ def _run(tx: Transaction, saved_model_dir: Path, check_loads: Callable[[Path], N
     found = find_candidate(tx, manifest, previous)
     if found is not None and serves_something_else(tx, found, golden):
         found = None
-    if tx.swap.label is None:
-        _wait_for_runs(tx.base, manifest, tx.options, tx.note, tx.cancelled)  # before anything is copied or asked
+    if tx.swap.label is None and leases_in_the_way(tx.base, manifest.model_digest):
+        return None  # before anything is copied or asked
     live = _pass_gate(tx, manifest, golden, found, found.previous if found else previous)
     if found is None and previous is not None:
         check_memory(tx, saved_model_dir)

@@ -1,4 +1,4 @@
-"""What the cluster does: a release, and 2,000 pictures in shards as soon as it has gone through. On Airflow."""
+"""What the cluster does: a release, 2,000 pictures as soon as it has gone through, a rollback, smaller batches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
+from tendies_ops.dag_factory import rollback_dag
 from tendies_ops.operators.assets import model_asset
+from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
-from tendies_ops.spec import ReleaseSpec
+from tendies_ops.spec import ModelSpec, ReleaseSpec
 
 PLACE = Path(os.environ["AIRFLOW_HOME"]).parent
 
@@ -36,4 +38,39 @@ with DAG("cluster_batch", schedule=[model_asset("stripes")]):
         pool="tf_serving",
         retries=4,
         retry_delay=timedelta(seconds=2),
+    )
+
+SPEC = ModelSpec.model_validate(
+    {
+        "model_name": "stripes",
+        "source": {"checkpoint": "unused.keras"},
+        "release": {"model_config_file": str(PLACE / "models" / "config" / "models.config")},
+        "airflow": {"pool": "tf_serving"},
+    }
+)
+
+rollback = rollback_dag(SPEC)
+
+with DAG("cluster_night", schedule=None):
+    batch_inference_group(
+        input_path=str(PLACE / "pictures"),
+        output_path=str(PLACE / "night"),
+        include=["0[0-4]*.png"],
+        model_name="stripes",
+        shards=48,
+        pictures_per_shard=10,
+        max_batch_size=2,
+        options={"max_concurrency": 1, "provenance": False},
+        pool=SPEC.airflow.pool,
+        retries=SPEC.airflow.retries,
+        retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
+    )
+
+with DAG("cluster_few", schedule=None, params={"output": ""}):
+    BatchInferenceOperator(
+        task_id="infer",
+        input_path=str(PLACE / "pictures"),
+        output_path="{{ params.output }}",
+        model_name="stripes",
+        sample=5,
     )

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from typing import Any
 import pytest
 
 from tests.cluster.installation import MODEL_NAME, REPOSITORY, Installation, wait_for
+from tests.cluster.processes import Process
 from tests.support.airflow import LiveAirflow
 from tests.support.candidates import make_candidate, picture, shift
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(540)]
 
 PICTURES = 2000
+NIGHT = 500  # pictures in 50 shards
+AWAY_S = 30.0
 SHIFT = 10
 _KINDS_OF_PICTURE = 40  # there are so many different ones, so that their answers are quickly computed
 _REQUEST_S = 1.5  # of 8 pictures: long enough for everything to break while the batch runs
@@ -89,11 +93,7 @@ def finished_run(airflow: LiveAirflow, dag_id: str, *, timeout_s: float) -> dict
 def test_every_service_of_the_compose_file_is_healthy(cluster: Installation) -> None:
     for name in cluster.airflow:
         explain: Callable[[], str] = cluster.airflow[name].log
-        wait_for(f"{name} to be healthy", partial(_is_healthy, cluster, name), explain, timeout_s=90)
-
-
-def _is_healthy(cluster: Installation, name: str) -> bool:
-    return cluster.health(name).returncode == 0
+        wait_for(f"{name} to be healthy", partial(cluster.is_healthy, name), explain, timeout_s=90)
 
 
 def test_a_release_and_a_batch_go_through_while_everything_breaks(cluster: Installation) -> None:
@@ -121,3 +121,100 @@ def test_a_release_and_a_batch_go_through_while_everything_breaks(cluster: Insta
     summary = airflow.xcom("cluster_batch", run["dag_run_id"], "batch.report")
     assert (summary["total"], summary["done"] + summary["skipped"], summary["failed"]) == (PICTURES, PICTURES, 0)
     assert summary["model_name"] == MODEL_NAME
+
+
+def test_a_database_and_an_api_server_that_are_away_cost_no_shard_a_try(cluster: Installation) -> None:
+    """With the retries and timeouts that compose.yaml and a model's spec have by default."""
+    airflow = cluster.live()
+    results = cluster.place / "night"
+    cluster.restart_as_shipped()
+    airflow.call("PATCH", "/dags/cluster_batch", {"is_paused": True}, update_mask="is_paused")
+    airflow.wait_for_dag("cluster_night")
+    airflow.wait_for_dag(f"tendies_rollback_{MODEL_NAME}")
+    run_id = airflow.trigger("cluster_night")
+    airflow.wait("the first pictures", lambda: done_in(results) > 0, 120)
+
+    waited_s = seconds_until_a_rollback_runs(airflow, run_id)
+    assert cluster.postgres is not None
+    said = [f"a rollback was running {waited_s:.1f} s after its event"]
+    for name, process in (("PostgreSQL", cluster.postgres.process), ("the API server", cluster.airflow["api-server"])):
+        before = done_in(results)
+        airflow.wait("pictures to go on", partial(has_grown, cluster, results, before), 120)
+        done = take_away(cluster, process, lambda: done_in(results))
+        said.append(f"{done} pictures were done while {name} was away")
+        assert done > 0, said
+    state = keep_alive_until_ended(cluster, airflow, run_id)
+    tasks = airflow.call("GET", f"/dags/cluster_night/dagRuns/{run_id}/taskInstances", limit=200)["task_instances"]
+    print("\n".join(said))
+
+    assert waited_s <= 10.0
+    assert state == "success"
+    assert {(task["state"], task["try_number"]) for task in tasks} == {("success", 1)}
+    assert done_in(results) == NIGHT
+
+
+def has_grown(cluster: Installation, results: Path, before: int) -> bool:
+    cluster.restart_what_ended()
+    return done_in(results) > before
+
+
+def done_in(results: Path) -> int:
+    return len(list(results.glob("*.png")))
+
+
+def seconds_until_a_rollback_runs(airflow: LiveAirflow, night: str) -> float:
+    """
+    Return the seconds from an event that asks for a rollback to the start of its task, while shards fill the pool.
+
+    The event names no request, so the task ends by saying that: only its place before the shards counts here.
+    """
+    found = airflow.call("GET", f"/dags/cluster_night/dagRuns/{night}/taskInstances", limit=200)["task_instances"]
+    waiting = [one for one in found if one["task_id"] == "batch.infer" and one["state"] not in {"running", "success"}]
+    assert len(waiting) >= 40, f"{len(waiting)} shards wait: {Counter(one['state'] for one in found)}"
+    dag_id, asset_id = f"tendies_rollback_{MODEL_NAME}", airflow.asset_id(f"tendies://rollback/{MODEL_NAME}")
+    event = airflow.call("POST", "/assets/events", {"asset_id": asset_id})
+    run = airflow.wait("the rollback's run", lambda: airflow.runs(dag_id), 60)[0]
+    started: str = airflow.wait(
+        "the rollback", lambda: airflow.task(dag_id, run["dag_run_id"], "roll_back")["start_date"], 120
+    )
+    assert airflow.wait_for_run(dag_id, run["dag_run_id"]) == "failed"
+    return (datetime.fromisoformat(started) - datetime.fromisoformat(event["timestamp"])).total_seconds()
+
+
+def take_away(cluster: Installation, process: Process, count: Callable[[], int]) -> int:
+    """Kill a service and start it again half a minute later; what was counted meanwhile."""
+    process.kill()
+    before, gone_s = count(), time.monotonic()
+    while time.monotonic() - gone_s < AWAY_S:
+        time.sleep(1)
+        if process is not cluster.airflow["api-server"]:
+            cluster.restart_what_ended()
+    done = count() - before
+    process.start()
+    return done
+
+
+def keep_alive_until_ended(cluster: Installation, airflow: LiveAirflow, run_id: str) -> str:
+    def ended() -> str | None:
+        cluster.restart_what_ended()
+        state = airflow.call("GET", f"/dags/cluster_night/dagRuns/{run_id}")["state"]
+        return state if state in {"success", "failed"} else None
+
+    return str(airflow.wait("the night's batch", ended, 400))
+
+
+def test_a_replica_that_hangs_costs_a_small_batch_some_seconds_at_most(cluster: Installation) -> None:
+    airflow = cluster.live()
+    airflow.wait_for_dag("cluster_few")
+    usual_s = seconds_of_five_pictures(airflow, cluster.place / "few-as-usual")
+    with cluster.model_servers[1].hung():
+        hung_s = seconds_of_five_pictures(airflow, cluster.place / "few-while-hung")
+
+    assert hung_s <= usual_s + 10.0
+
+
+def seconds_of_five_pictures(airflow: LiveAirflow, output: Path) -> float:
+    run_id = airflow.trigger("cluster_few", {"output": str(output)})
+    assert airflow.wait_for_run("cluster_few", run_id) == "success"
+    assert done_in(output) == 5
+    return float(airflow.task("cluster_few", run_id, "infer")["duration"])
