@@ -1,0 +1,54 @@
+"""Fields of protocol buffers, read without their descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+
+def text(value: memoryview) -> str:
+    """Return a field of text."""
+    return bytes(value).decode("utf-8", "replace")
+
+
+def messages(data: memoryview, number: int, *inner: int) -> Iterator[memoryview]:
+    """Yield every occurrence of a field along a path of field numbers: none is left out because a later one wins."""
+    for value in _values(data, number):
+        if inner:
+            yield from messages(value, *inner)
+        else:
+            yield value
+
+
+def _values(data: memoryview, wanted: int) -> Iterator[memoryview]:
+    offset = 0
+    while offset < len(data):
+        key, offset = _varint(data, offset)
+        kind = key & 7
+        if kind == _VARINT:
+            _, offset = _varint(data, offset)
+            continue
+        if kind == _LENGTH:
+            size, offset = _varint(data, offset)
+        elif kind in (_FIXED64, _FIXED32):
+            size = 8 if kind == _FIXED64 else 4
+        else:
+            raise ValueError(f"it has a field of the unknown wire type {kind}")
+        if offset + size > len(data):
+            raise ValueError("it is cut short")
+        if key >> 3 == wanted and kind == _LENGTH:
+            yield data[offset : offset + size]
+        offset += size
+
+
+def _varint(data: memoryview, offset: int) -> tuple[int, int]:
+    value = shift = 0
+    while offset < len(data) and shift <= 63:
+        byte = data[offset]
+        offset += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, offset
+        shift += 7
+    raise ValueError("it is cut short")
