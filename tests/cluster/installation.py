@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,6 @@ _QUICKER = {
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-}
-#: The same for killed workers. With these, an API server that is away costs tasks; see ``restart_as_shipped``.
-_SHORT_TIMEOUTS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
@@ -106,27 +102,6 @@ class Installation:
         return LiveAirflow(
             self.place / "home", url, api_server, dict(self.environment), {"admin": self.secrets["ADMIN_PASSWORD"]}
         )
-
-    def restart_as_shipped(self) -> None:
-        """Restart scheduler and workers with the timeouts and retries of compose.yaml itself."""
-        for name in ("scheduler", *_worker_names()):
-            self.airflow[name].kill()
-            self.airflow[name].environment = self._environment_of(name, short_timeouts=False)
-            self.airflow[name].start()
-        for name in _worker_names():
-            explain: Callable[[], str] = self.airflow[name].log
-            wait_for(f"{name} to be healthy", partial(self.is_healthy, name), explain, timeout_s=120)
-
-    def restart_what_ended(self) -> list[str]:
-        """Do what compose.yaml's ``restart: unless-stopped`` does; return the names of what had ended."""
-        ended = [
-            name
-            for name, process in self.airflow.items()
-            if process.running is not None and process.running.poll() is not None
-        ]
-        for name in ended:
-            self.airflow[name].start()
-        return ended
 
     def is_healthy(self, name: str) -> bool:
         """Return True if a service's own healthcheck says so."""
@@ -204,7 +179,7 @@ class Installation:
             text = text.replace(written, here)
         return text
 
-    def _environment_of(self, service: str, *, short_timeouts: bool = True) -> dict[str, str]:
+    def _environment_of(self, service: str) -> dict[str, str]:
         """Return the settings and the secrets that compose.yaml gives to a service of Airflow."""
         told = containers.services()[service]["environment"]
         files = [self.place / name for name in containers.services()[service]["env_file"]]
@@ -217,7 +192,6 @@ class Installation:
             **from_compose,
             **from_secrets,
             **_QUICKER,
-            **(_SHORT_TIMEOUTS if short_timeouts else {}),
             "PATH": programs,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONUNBUFFERED": "1",
@@ -283,10 +257,6 @@ def wait_for(what: str, check: Callable[[], Any], explain: Callable[[], str], *,
 
 def _airflow_names() -> list[str]:
     return [name for name in containers.airflow_services() if name != "init"]
-
-
-def _worker_names() -> list[str]:
-    return [name for name in _airflow_names() if name.startswith("worker")]
 
 
 def _all_healthy(url: str) -> bool:

@@ -19,15 +19,12 @@ from typing import Any
 import pytest
 
 from tests.cluster.installation import MODEL_NAME, REPOSITORY, Installation, wait_for
-from tests.cluster.processes import Process
 from tests.support.airflow import LiveAirflow
 from tests.support.candidates import make_candidate, picture, shift
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(540)]
 
 PICTURES = 2000
-NIGHT = 500  # pictures in 50 shards
-AWAY_S = 30.0
 SHIFT = 10
 _KINDS_OF_PICTURE = 40  # there are so many different ones, so that their answers are quickly computed
 _REQUEST_S = 1.5  # of 8 pictures: long enough for everything to break while the batch runs
@@ -123,39 +120,18 @@ def test_a_release_and_a_batch_go_through_while_everything_breaks(cluster: Insta
     assert summary["model_name"] == MODEL_NAME
 
 
-def test_a_database_and_an_api_server_that_are_away_cost_no_shard_a_try(cluster: Installation) -> None:
-    """With the retries and timeouts that compose.yaml and a model's spec have by default."""
+def test_a_rollback_starts_within_seconds_while_the_shards_of_a_night_fill_the_pool(cluster: Installation) -> None:
     airflow = cluster.live()
-    results = cluster.place / "night"
-    cluster.restart_as_shipped()
     airflow.call("PATCH", "/dags/cluster_batch", {"is_paused": True}, update_mask="is_paused")
     airflow.wait_for_dag("cluster_night")
     airflow.wait_for_dag(f"tendies_rollback_{MODEL_NAME}")
     run_id = airflow.trigger("cluster_night")
-    airflow.wait("the first pictures", lambda: done_in(results) > 0, 120)
+    airflow.wait("the first pictures", lambda: done_in(cluster.place / "night") > 0, 120)
 
     waited_s = seconds_until_a_rollback_runs(airflow, run_id)
-    assert cluster.postgres is not None
-    said = [f"a rollback was running {waited_s:.1f} s after its event"]
-    for name, process in (("PostgreSQL", cluster.postgres.process), ("the API server", cluster.airflow["api-server"])):
-        before = done_in(results)
-        airflow.wait("pictures to go on", partial(has_grown, cluster, results, before), 120)
-        done = take_away(cluster, process, lambda: done_in(results))
-        said.append(f"{done} pictures were done while {name} was away")
-        assert done > 0, said
-    state = keep_alive_until_ended(cluster, airflow, run_id)
-    tasks = airflow.call("GET", f"/dags/cluster_night/dagRuns/{run_id}/taskInstances", limit=200)["task_instances"]
-    print("\n".join(said))
+    airflow.call("PATCH", f"/dags/cluster_night/dagRuns/{run_id}", {"state": "failed"}, update_mask="state")
 
     assert waited_s <= 10.0
-    assert state == "success"
-    assert {(task["state"], task["try_number"]) for task in tasks} == {("success", 1)}
-    assert done_in(results) == NIGHT
-
-
-def has_grown(cluster: Installation, results: Path, before: int) -> bool:
-    cluster.restart_what_ended()
-    return done_in(results) > before
 
 
 def done_in(results: Path) -> int:
@@ -179,28 +155,6 @@ def seconds_until_a_rollback_runs(airflow: LiveAirflow, night: str) -> float:
     )
     assert airflow.wait_for_run(dag_id, run["dag_run_id"]) == "failed"
     return (datetime.fromisoformat(started) - datetime.fromisoformat(event["timestamp"])).total_seconds()
-
-
-def take_away(cluster: Installation, process: Process, count: Callable[[], int]) -> int:
-    """Kill a service and start it again half a minute later; what was counted meanwhile."""
-    process.kill()
-    before, gone_s = count(), time.monotonic()
-    while time.monotonic() - gone_s < AWAY_S:
-        time.sleep(1)
-        if process is not cluster.airflow["api-server"]:
-            cluster.restart_what_ended()
-    done = count() - before
-    process.start()
-    return done
-
-
-def keep_alive_until_ended(cluster: Installation, airflow: LiveAirflow, run_id: str) -> str:
-    def ended() -> str | None:
-        cluster.restart_what_ended()
-        state = airflow.call("GET", f"/dags/cluster_night/dagRuns/{run_id}")["state"]
-        return state if state in {"success", "failed"} else None
-
-    return str(airflow.wait("the night's batch", ended, 400))
 
 
 def test_a_replica_that_hangs_costs_a_small_batch_some_seconds_at_most(cluster: Installation) -> None:
