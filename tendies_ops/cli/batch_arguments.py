@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from tendies_ops.cli.setting_options import hidden_parameter, option_named, option_parameters
-from tendies_ops.client.credentials import credentials_of_environment
+from tendies_ops.credentials import credentials_of_environment
 from tendies_ops.errors import UsageError
 from tendies_ops.inference import BatchOptions, new_run_id
 from tendies_ops.spec import BatchSettings

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import console, print_json
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import REWRITE_NAMES, Manifest, ModelSpec, OptimizeSpec, load_spec
 

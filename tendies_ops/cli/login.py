@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tendies_ops.cli.setting_options import given_settings, option_parameters
-from tendies_ops.client.credentials import credentials_of_environment
+from tendies_ops.credentials import credentials_of_environment
 from tendies_ops.spec import LoginSettings
 
 

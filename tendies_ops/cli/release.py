@@ -11,7 +11,7 @@ from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, console, error_console, print_json
 from tendies_ops.cli.release_arguments import RELEASE_SETTINGS, ReleaseArguments
-from tendies_ops.client.credentials import credentials_of_environment
+from tendies_ops.credentials import credentials_of_environment
 from tendies_ops.errors import UsageError
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish.layout import ensure_base_path

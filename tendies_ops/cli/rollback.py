@@ -14,7 +14,7 @@ from tendies_ops.cli.interrupts import stop_on_signals
 from tendies_ops.cli.output import EXIT_DONE, error_console, print_json
 from tendies_ops.cli.release import print_report
 from tendies_ops.cli.release_arguments import ROLLBACK_SETTINGS, with_said
-from tendies_ops.client.credentials import credentials_of_environment
+from tendies_ops.credentials import credentials_of_environment
 from tendies_ops.release import rollback_model
 from tendies_ops.spec import ReleaseSpec
 

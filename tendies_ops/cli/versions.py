@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.release import ModelVersions, list_versions
 
 
@@ -37,7 +37,7 @@ def _print(found: ModelVersions) -> None:
     title = Text(f"{found.model_name or 'no model yet'} in {found.model_base_path}")
     table = Table(title=title, title_justify="left")
     for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "by", "why withdrawn"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"version", "state"})
     for entry in found.versions:
         cells = (
             str(entry.version),

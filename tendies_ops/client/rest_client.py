@@ -18,7 +18,7 @@ from urllib3.util import Timeout
 from tendies_ops.addresses import login_refusal, with_scheme
 from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, RequestRefusedError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, UsageError
 from tendies_ops.export.parity import Unit, measure, require_parity
 from tendies_ops.files import write_text_atomically

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import tendies_ops
 from tendies_ops import errors
 from tendies_ops.child_environment import environment_of_child
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
 from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs

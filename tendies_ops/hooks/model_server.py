@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from pydantic import ValidationError
 
 from tendies_ops.addresses import login_refusal, with_scheme
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials, bearer
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials, bearer
 from tendies_ops.errors import ModelServerError, TendiesError, UsageError, VersionGoneError
 from tendies_ops.spec import LoginSettings
 from tendies_ops.spec.load import describe_problems

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import Field, InstanceOf, PositiveInt, ValidationError, field_validator
 
-from tendies_ops.client.credentials import Credentials
+from tendies_ops.credentials import Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.spec.batch_settings import BatchSettings

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ModelServerError, PublishError, UsageError
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.changed import describe_change, first_record

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.publish.layout import ensure_base_path, remove_leftovers
 from tendies_ops.publish.leases import leases_in_the_way, remove_dead_leases
 from tendies_ops.release.back.recover import recover

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.publish.changed import describe_change
 from tendies_ops.publish.history import HistoryRecord, read_history

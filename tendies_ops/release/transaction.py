@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import LockHeldError, NotNowError, ReleaseError, StoppedError, UsageError
 from tendies_ops.publish.history import who_am_i
 from tendies_ops.publish.layout import remove_leftovers

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.spec import NO_LOGIN, LoginSettings, ModelSpec, load_spec

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.files import write_bytes_atomically, write_text_atomically
 from tendies_ops.publish.history import HistoryRecord, append_history

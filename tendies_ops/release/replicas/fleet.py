@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.client.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ModelServerError, UsageError
 from tendies_ops.release.replicas.wait import VersionWait, WaitOutcome
 from tendies_ops.rest_api.status import ServedVersions, VersionStatus

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.client import ModelServerClient
-from tendies_ops.client.credentials import Credentials
+from tendies_ops.credentials import Credentials
 from tendies_ops.errors import ModelServerError, ServerUnreachableError, UsageError
 from tendies_ops.spec import LoginSettings
 from tests.support.canned_server import Answer, CannedServer, Request

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tendies_ops.client.credentials import Credentials
+from tendies_ops.credentials import Credentials
 from tendies_ops.errors import InputFolderError
 from tendies_ops.inference import BatchProgress, run_batch
 from tendies_ops.inference.results.provenance import read_provenance

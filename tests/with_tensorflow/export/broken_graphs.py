@@ -16,11 +16,6 @@ def keras_file_damaged(small: Path, tmp: Path) -> Broken:
 
 
 @case
-def keras_file_of_a_whole_model_with_a_builder_of_one(small: Path, tmp: Path) -> Broken:
-    return tf1(small / "model.keras", "keras_model"), "returned Functional. This Keras file holds the whole model"
-
-
-@case
 def keras_file_with_a_builder_that_raises(small: Path, tmp: Path) -> Broken:
     return tf1(small / "model.keras", "raises"), "raised TypeError: raises() missing 1 required"
 

@@ -16,7 +16,14 @@ import psutil
 import pytest
 import yaml
 
-from tendies_ops.errors import ExportError, OutOfMemoryError, ServerUnreachableError, StoppedError, UsageError
+from tendies_ops.errors import (
+    ExportError,
+    OutOfMemoryError,
+    ServerUnreachableError,
+    StoppedError,
+    UntrustedModelError,
+    UsageError,
+)
 from tendies_ops.export import check_loads, export_model
 from tendies_ops.spec import MANIFEST_PATH, ModelSpec, read_manifest
 from tendies_ops.spec.manifest import verify_files
@@ -189,5 +196,5 @@ def test_what_does_not_load_is_said_to_not_load(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"no saved_model\.pb"):
         check_loads(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"\xff" * 100)
-    with pytest.raises(ExportError, match="does not load"):
+    with pytest.raises(UntrustedModelError, match="cannot be checked: it is cut short"):
         check_loads(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tendies_ops.compare import decode_pixels
-from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError
+from tendies_ops.errors import LoadFailedError, ProofFailedError, ReleaseError, UntrustedModelError
 from tendies_ops.release import list_versions, rehearse, release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
 from tests.support.candidates import picture, shift, to_png, write_manifest
@@ -148,9 +148,16 @@ def test_a_rehearsal_tells_the_servers_words_about_what_does_not_load(tmp_path: 
     unknown_op(candidate)
 
     with pytest.raises(ProofFailedError, match="EncodePnk"):  # it sits in a function, which is not built at load time
-        rehearse(promise_again(candidate))
+        rehearse(promise_again(candidate), allowed=["EncodePnk"])
+    truncated_variables(candidate)
+    with pytest.raises(LoadFailedError, match="Read less bytes than requested"):
+        rehearse(promise_again(candidate), allowed=["EncodePnk"])
+
+
+def test_a_rehearsal_refuses_a_directory_without_a_graph_before_a_server_loads_it(tmp_path: Path, export: Path) -> None:
+    candidate = copy_of(export, tmp_path / "candidate")
     missing_saved_model_pb(candidate)
-    with pytest.raises(LoadFailedError, match=r"should have a file called `saved_model\.pb`"):
+    with pytest.raises(UntrustedModelError, match=r"saved_model\.pb cannot be checked"):
         rehearse(promise_again(candidate))
 
 

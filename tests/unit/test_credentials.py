@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.client.credentials import Credentials, credentials_of_environment, origin_of
+from tendies_ops.credentials import Credentials, credentials_of_environment, origin_of
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import LoginSettings
 
