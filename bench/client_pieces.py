@@ -14,12 +14,13 @@ import argparse
 import contextlib
 import socket
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from bench.canned_answers import FORKING, plain_answer
+from bench.canned_answers import plain_answer
 from bench.results import Row, as_table, write_result
 from tendies_ops.client import ModelServerClient
 
@@ -36,13 +37,12 @@ def server(body: bytes, *, no_delay: bool) -> Iterator[str]:
     :param no_delay: set TCP_NODELAY, so that each piece is sent at once.
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=8)
-    process = FORKING.Process(target=serve, args=(listener, body, no_delay), daemon=True)
-    process.start()
+    thread = threading.Thread(target=serve, args=(listener, body, no_delay), daemon=True)
+    thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        process.terminate()
-        process.join()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
         listener.close()
 
 
@@ -50,7 +50,10 @@ def serve(listener: socket.socket, body: bytes, no_delay: bool) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     pieces = [answer[at : at + PIECE_BYTES] for at in range(0, len(answer), PIECE_BYTES)]
     while True:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(no_delay))
         with connection, contextlib.suppress(OSError):
             while wait_for_request(connection):
@@ -68,7 +71,10 @@ def wait_for_request(connection: socket.socket) -> bool:
         have += got
     length = int(have[:end].lower().split(b"content-length:")[1].split(b"\r\n")[0])
     while len(have) < end + 4 + length:
-        have += connection.recv(1 << 16)
+        got = connection.recv(1 << 16)
+        if not got:
+            return False
+        have += got
     return True
 
 
