@@ -8,10 +8,13 @@ import socket
 import time
 from typing import Any
 
+from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 _TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
+_PIECE_BYTES = 1 << 18  # of an answer: what is read at once stays in the cache until it is put together
+MAX_ERROR_BYTES = 1 << 20  #: read of an error; Model Server repeats the whole request in some of them
 
 
 class _PunctualReader(io.RawIOBase):
@@ -93,3 +96,20 @@ def make_punctual(pool: Any) -> None:
         pool.ConnectionCls = PunctualTLSConnection
     elif isinstance(pool, HTTPConnectionPool):
         pool.ConnectionCls = PunctualConnection
+
+
+def read_body(raw: HTTPResponse, max_bytes: int) -> tuple[bytes, bool]:
+    """
+    Read all of it, in large pieces: requests' own `content` walks it in pieces of 10 kB.
+
+    :return: the body, and True; or, of one that is larger than ``max_bytes``, its beginning, and False.
+    """
+    pieces, size_bytes = [], 0
+    encoded = "content-encoding" in raw.headers  # we ask for none, but a proxy may do as it likes
+    while piece := raw.read1(_PIECE_BYTES, decode_content=encoded):
+        pieces.append(piece)
+        size_bytes += len(piece)
+        if size_bytes > max_bytes:
+            raw.close()
+            return b"".join(pieces[: -(-MAX_ERROR_BYTES // _PIECE_BYTES)]), False
+    return b"".join(pieces), True

@@ -18,6 +18,7 @@ from urllib3.util import Timeout
 from tendies_ops.addresses import login_refusal, with_scheme
 from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
+from tendies_ops.client.connection import MAX_ERROR_BYTES, read_body
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, RequestRefusedError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
@@ -32,7 +33,6 @@ from tendies_ops.rest_api.urls import metadata_path, predict_path, status_path
 
 _CONNECT_TIMEOUT_S = 10.0
 QUESTION_TIMEOUT_S = 5.0  #: for status and metadata, which cost a server that lives no time
-_PIECE_BYTES = 1 << 18  # of an answer: what is read at once stays in the cache until it is put together
 _CONNECTIONS = 64  # kept open at most; a thread takes one
 _NO_SUCH_LABEL = frozenset({400, 404, 405, 501})  # "Unrecognized servable version label"; or there is no such route
 # "Servable not found for request: Specific(m, 2)" for a label: it names version 2, which the server does not serve.
@@ -41,7 +41,6 @@ _MOST_COOKIES = 20
 _MAX_COOKIE_BYTES = 1 << 13
 MAX_STATUS_BYTES = 1 << 20  #: of the answer to a status question
 MAX_METADATA_BYTES = 1 << 24  #: of the answer to a metadata question
-MAX_ERROR_BYTES = 1 << 20  #: read of an error; Model Server repeats the whole request in some of them
 MAX_ANSWER_BYTES = 1 << 28  #: of predictions, where the caller does not say how much they can be
 
 
@@ -229,7 +228,7 @@ class ModelServerClient:
             )
             self._keep_cookies(request, response.raw)
             allowed_bytes = max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
-            answer, whole = _read_body(response.raw, allowed_bytes)
+            answer, whole = read_body(response.raw, allowed_bytes)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise error_for_failure(error, where, timeout_s) from error
         if response.status_code != 200:
@@ -269,23 +268,6 @@ def _version_of_metadata(document: Mapping[str, Any]) -> int | None:
         return None
     except (ValueError, OverflowError) as error:
         raise BadAnswerError("The metadata of a label names no version that is a number.") from error
-
-
-def _read_body(raw: urllib3.HTTPResponse, max_bytes: int) -> tuple[bytes, bool]:
-    """
-    Read all of it, in large pieces: requests' own `content` walks it in pieces of 10 kB.
-
-    :return: the body, and True; or, of one that is larger than ``max_bytes``, its beginning, and False.
-    """
-    pieces, size_bytes = [], 0
-    encoded = "content-encoding" in raw.headers  # we ask for none, but a proxy may do as it likes
-    while piece := raw.read1(_PIECE_BYTES, decode_content=encoded):
-        pieces.append(piece)
-        size_bytes += len(piece)
-        if size_bytes > max_bytes:
-            raw.close()
-            return b"".join(pieces[: -(-MAX_ERROR_BYTES // _PIECE_BYTES)]), False
-    return b"".join(pieces), True
 
 
 def _placed(error: BadAnswerError, where: str) -> BadAnswerError:
