@@ -221,7 +221,7 @@ def _checkpoint_asset(spec: ModelSpec) -> Asset:
 
 
 def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
-    """What review and release are told alike."""
+    """Return what review and release are told alike."""
     return {
         "saved_model_dir": _SAVED_MODEL_DIR,
         "model_base_path": _base_path(spec),

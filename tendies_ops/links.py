@@ -36,7 +36,7 @@ class PageLink(BaseOperatorLink):
 
     @property
     def name(self) -> str:
-        """What the button says."""
+        """Return what the button says."""
         return "tendies"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:

@@ -21,7 +21,7 @@ class StopFlag(threading.Event):
         self._told = False
 
     def is_set(self) -> bool:
-        """Whether somebody said stop."""
+        """Return whether somebody said stop."""
         return self._told
 
     def set(self) -> None:

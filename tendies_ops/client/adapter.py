@@ -45,7 +45,7 @@ class OneServerAdapter(HTTPAdapter):
         """Change nothing about the connections: the TLS context says it all."""
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """What the first line of the request asks for."""
+        """Return what the first line of the request asks for."""
         return request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:

@@ -105,7 +105,7 @@ def _root_cause(error: BaseException) -> str:
 
 
 def _server_words(body: bytes) -> tuple[bool, str]:
-    """Whether Model Server itself wrote this error body, and its message on one line, made harmless."""
+    """Return whether Model Server itself wrote this error body, and its message on one line, made harmless."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

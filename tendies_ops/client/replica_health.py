@@ -48,7 +48,7 @@ class ReplicaHealth:
             self.why = str(error)
 
     def start_look(self, now_s: float) -> bool:
-        """Whether it is time to look at it again; then :meth:`on_look` must follow."""
+        """Return whether it is time to look at it again; then :meth:`on_look` must follow."""
         if self.in_rotation or self._looking or now_s < self._look_at_s:
             return False
         self._looking = True

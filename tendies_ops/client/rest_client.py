@@ -93,7 +93,7 @@ class ModelServerClient:
 
     def version_statuses(self, model_name: str) -> dict[int, VersionStatus]:
         """
-        Which versions the server knows, highest first.
+        Return which versions the server knows, highest first.
 
         :raises VersionGoneError: it does not know the model.
         """

@@ -82,15 +82,15 @@ class Network(Protocol):
 
     @property
     def inputs(self) -> Mapping[str, Input]:
-        """What it takes; the picture is :data:`IMAGE`."""
+        """Return what it takes; the picture is :data:`IMAGE`."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What it gives."""
+        """Return what it gives."""
 
     @property
     def provenance(self) -> Provenance:
-        """Where it came from."""
+        """Return where it came from."""
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Arrays:
         """Compute the outputs the way the source does, before anything is frozen or saved."""
@@ -105,7 +105,7 @@ def first_not_finite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
 
 
 def count_not_finite(array: NDArray[Any]) -> int:
-    """How many numbers are NaN or infinite. NumPy takes bfloat16 for no floating-point number."""
+    """Return how many numbers are NaN or infinite. NumPy takes bfloat16 for no floating-point number."""
     if not np.issubdtype(array.dtype, np.floating) and array.dtype.name != "bfloat16":
         return 0
     return int((~np.isfinite(array)).sum())

@@ -106,7 +106,7 @@ def _say_what_was_opened(network: Network, say: Say) -> None:
 
 
 def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[Any]:
-    """What the network is fed for a further input on the golden images: class 0, or zeros."""
+    """Return what the network is fed for a further input on the golden images: class 0, or zeros."""
     depth = contract.extra_inputs[name].one_hot
     shape = network.inputs[name].shape
     dtype = np.dtype(network.inputs[name].dtype)

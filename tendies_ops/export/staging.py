@@ -123,7 +123,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _is_alive(part: Path) -> bool:
-    """Whether somebody is writing there. Where a file system has no locks, nobody can tell."""
+    """Return whether somebody is writing there. Where a file system has no locks, nobody can tell."""
     try:
         descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

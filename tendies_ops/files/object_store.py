@@ -35,7 +35,7 @@ _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectory
 
 
 def is_remote(url: str) -> bool:
-    """Whether this is a URL that is not a file on this machine."""
+    """Return whether this is a URL that is not a file on this machine."""
     return "://" in url and not url.startswith(("file://", "local://"))
 
 
@@ -81,7 +81,7 @@ class ObjectStore:
 
     def is_empty(self) -> bool:
         """
-        Whether nothing lies below the URL.
+        Return whether nothing lies below the URL.
 
         :raises FileNotFoundError: there is not even the bucket, which is likely a mistyped one.
         """
@@ -180,7 +180,7 @@ def _retry(request: Callable[[], Any]) -> Any:
 
 
 def _ask(request: Callable[[], Any]) -> Any:
-    """What the store's own library raises (no network, no credentials) as what a file would raise."""
+    """Return what the store's own library raises (no network, no credentials) as what a file would raise."""
     try:
         return request()
     except Exception as error:
@@ -204,7 +204,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _options_for(url: str) -> dict[str, Any]:
-    """What is set here for this kind of store, unless fsspec's own configuration says otherwise."""
+    """Return what is set here for this kind of store, unless fsspec's own configuration says otherwise."""
     import fsspec
 
     protocol = url.partition("://")[0]

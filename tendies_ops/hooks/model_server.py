@@ -131,7 +131,7 @@ class ModelServerHook(BaseHook):
             raise
 
     def test_connection(self) -> tuple[bool, str]:
-        """What the Test button shows: whether every replica answers, one sentence a replica."""
+        """Return what the Test button shows: whether every replica answers, one sentence a replica."""
         try:
             clients = self.get_conn().clients()
         except TendiesError as error:

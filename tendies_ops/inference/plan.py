@@ -49,7 +49,7 @@ class Plan:
         self._retry_failed = retry_failed
 
     def decide(self, found: Found) -> Todo:
-        """What is to be done with one file."""
+        """Return what is to be done with one file."""
         record = self._ledger.newest(found.path)
         if record is None:
             return Todo(found, "do")

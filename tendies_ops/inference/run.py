@@ -201,7 +201,7 @@ class _Run:
         return Ledger(self._target.state / LEDGER_NAME)
 
     def _todos(self, plan: Plan, listing: Listing) -> Iterator[Todo | None]:
-        """What the workers must look at; everything else is settled here."""
+        """Return what the workers must look at; everything else is settled here."""
         for found in listing:
             if found is None:
                 yield None

@@ -154,7 +154,7 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
 
 
 def review_markdown(candidate: Path, manifest: Manifest, found: Mapping[str, Any], *, note: str) -> str:
-    """What Airflow's approval shows: where the candidate comes from, its pictures, the way to the large ones."""
+    """Return what Airflow's approval shows: where the candidate comes from, its pictures, the way to the large ones."""
     page = f"models/{manifest.model_name}/candidates/{candidate.name}"
     source = manifest.source
     version = found["live_version"]

@@ -175,7 +175,7 @@ def _infer(plan: PlanShardsOperator, *, at_a_time: int, **of_all: Any) -> Mapped
 
 
 def _report(plan: PlanShardsOperator, infer: MappedOperator, **of_report: Any) -> FinishShardsOperator:
-    """What sums up, whatever became of the shards."""
+    """Return what sums up, whatever became of the shards."""
     return FinishShardsOperator(
         task_id="report",
         trigger_rule=TriggerRule.ALL_DONE,

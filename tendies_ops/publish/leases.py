@@ -83,7 +83,7 @@ def hold_lease(
 
 def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> list[Lease]:
     """
-    Who uses which version now.
+    Return who uses which version now.
 
     :param now_unix_s: absent: this host's clock.
     :raises OSError: they cannot be listed. That is never taken for "nobody".

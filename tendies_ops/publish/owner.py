@@ -59,11 +59,11 @@ class Owner:
         return asdict(self)
 
     def is_known_dead(self) -> bool:
-        """Whether it ran where this process can look, and does not run any more. False where nobody can tell."""
+        """Return whether it ran where this process can look, and does not run any more. False where nobody can tell."""
         return self.is_known_alive() is False
 
     def is_known_alive(self) -> bool | None:
-        """Whether it runs where this process can look. None where nobody can tell."""
+        """Return whether it runs where this process can look. None where nobody can tell."""
         mine = (socket.gethostname(), _boot_id(), _pid_namespace())
         if (self.host, self.boot_id, self.pid_namespace) != mine:
             return None
@@ -111,7 +111,7 @@ class Heartbeat:
 
 
 def user_name() -> str:
-    """Who runs this. A container's user may have no name."""
+    """Return who runs this. A container's user may have no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

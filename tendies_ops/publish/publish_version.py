@@ -89,7 +89,7 @@ def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVer
 
 def is_whole(version_dir: Path, *, model_digest: str | None = None) -> bool:
     """
-    Whether a version has every byte that its manifest promises.
+    Return whether a version has every byte that its manifest promises.
 
     :param model_digest: the content that it must have; absent: any.
     """

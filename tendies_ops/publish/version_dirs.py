@@ -26,7 +26,7 @@ class VersionDir:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a directory named as tendies names them: ``7``, not ``007``, ``+7`` or ``0``."""
+        """Return whether it is a directory named as tendies names them: ``7``, not ``007``, ``+7`` or ``0``."""
         return self.is_directory and self.version > 0 and self.path.name == str(self.version)
 
 
@@ -45,7 +45,7 @@ def parse_version(name: str) -> int | None:
 
 def list_version_dirs(model_base_path: Path) -> list[VersionDir]:
     """
-    What Model Server sees in ``model_base_path``, lowest version first. A missing directory holds none.
+    Return what Model Server sees in ``model_base_path``, lowest version first. A missing directory holds none.
 
     Of two names for one number (``1`` and ``001``) the one that sorts last counts, as in Model Server.
     """

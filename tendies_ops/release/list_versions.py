@@ -95,7 +95,7 @@ def _in_service(served: Mapping[str, ServedVersions | ModelServerError], base: B
 
 
 def find_model_name(model_base_path: Path) -> str | None:
-    """What the manifests, newest first, or the history say."""
+    """Return what the manifests, newest first, or the history say."""
     children = reversed(list_version_dirs(model_base_path))
     paths = [*(child.path for child in children), *reversed(list(list_withdrawn(model_base_path).values()))]
     manifests = (_manifest(path) for path in paths)

@@ -166,7 +166,7 @@ def _decode_b64(value: Any, depth: int) -> Any:
 
 
 def _holds_more(values: list[Any]) -> bool:
-    """Whether any of them is a list or an object: rows of numbers need no copy."""
+    """Return whether any of them is a list or an object: rows of numbers need no copy."""
     return any(isinstance(item, list | dict) for item in values)
 
 

@@ -43,7 +43,7 @@ class VersionStatus:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended because it could not be loaded, not because it was unloaded."""
+        """Return whether it ended because it could not be loaded, not because it was unloaded."""
         return self.state == "END" and self.error_code != "OK"
 
 

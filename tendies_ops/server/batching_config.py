@@ -37,7 +37,7 @@ class BatchingParameters:
     split_large_requests: bool = False
 
     def padded_size(self, rows: int) -> int:
-        """How many rows are run for this many."""
+        """Return how many rows are run for this many."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
 

@@ -121,7 +121,7 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
 
 
 def hint_for(unknown: str) -> str:
-    """What a person may have meant by a flag that is unknown."""
+    """Return what a person may have meant by a flag that is unknown."""
     name = unknown.removeprefix("--")
     return f" (write --{name}=VALUE)" if name in {item.name for item in fields(Flags)} else ""
 

@@ -47,7 +47,7 @@ class PrettyWriter:
 
     @property
     def level(self) -> int:
-        """How many arrays and objects are open."""
+        """Return how many arrays and objects are open."""
         return len(self._counts)
 
     def value(self, text: bytes) -> None:

@@ -36,7 +36,7 @@ _BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
 
 
 def is_base64_object(value: Any) -> bool:
-    """Whether it is ``{"b64": "..."}`` and nothing else."""
+    """Return whether it is ``{"b64": "..."}`` and nothing else."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
@@ -51,7 +51,7 @@ def converted(leaves: list[Any], dtype: DType) -> list[Any]:
 
 
 def _all_plain(leaves: list[Any], dtype: DType) -> bool:
-    """Whether every value is fine as it is, without asking each one."""
+    """Return whether every value is fine as it is, without asking each one."""
     kinds = set(map(type, leaves))
     if dtype.name in _FLOATS:
         return kinds <= {int, float}

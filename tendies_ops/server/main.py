@@ -89,7 +89,7 @@ def _batching(flags: Flags) -> BatchingParameters | None:
 
 def session_settings(flags: Flags) -> SessionSettings:
     """
-    How TensorFlow runs.
+    Return how TensorFlow runs.
 
     :raises StatusError: the flags contradict each other.
     """

@@ -56,7 +56,7 @@ def read_model_config(path: str) -> dict[str, ModelConfig] | None:
 
 def single_model_config(model_name: str, base_path: str) -> dict[str, ModelConfig]:
     """
-    What ``--model_name`` and ``--model_base_path`` say.
+    Return what ``--model_name`` and ``--model_base_path`` say.
 
     :raises StatusError: the base path is relative.
     """

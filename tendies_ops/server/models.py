@@ -69,7 +69,7 @@ class Models:
         return model.labels[label]
 
     def ready(self) -> bool:
-        """Whether every configured model can be used."""
+        """Return whether every configured model can be used."""
         return all(self._manager.serving.available(name) for name in self._models)
 
     def _refuse_to_lose_the_list(self) -> None:

@@ -157,7 +157,7 @@ def _find_signature(servable: Servable, name: str) -> Signature:
 
 
 def _takes_files(signature: Signature, input_name: str | None) -> bool:
-    """Whether the quick way reads the request as the ordinary way would."""
+    """Return whether the quick way reads the request as the ordinary way would."""
     if len(signature.inputs) != 1:
         return False
     ((name, info),) = signature.inputs.items()

@@ -87,7 +87,7 @@ _LONG_CALLS: Final = frozenset(
 
 def package_dir() -> Path:
     """
-    Where the tensorflow package lies; it is not imported.
+    Return where the tensorflow package lies; it is not imported.
 
     :raises UsageError: it is not installed.
     """

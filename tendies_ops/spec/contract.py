@@ -159,5 +159,5 @@ class Contract(SpecPart):
         return self
 
     def for_output(self, name: str) -> OutputContract:
-        """What holds for the network's output ``name``."""
+        """Return what holds for the network's output ``name``."""
         return self.outputs.get(name, self.output)

@@ -47,7 +47,7 @@ class CheckpointTrigger(BaseEventTrigger):
         self.replay_backlog = replay_backlog
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """How the triggerer makes it again."""
+        """Return how the triggerer makes it again."""
         return (
             "tendies_ops.triggers.checkpoint.CheckpointTrigger",
             {

@@ -40,7 +40,7 @@ class LeasesEndTrigger(BaseTrigger):
         self.poll_interval_s = poll_interval_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """How another triggerer makes it again."""
+        """Return how another triggerer makes it again."""
         return (
             "tendies_ops.triggers.leases_end.LeasesEndTrigger",
             {

@@ -59,7 +59,7 @@ class ModelVersionTrigger(BaseTrigger):
         self.deadline_unix_s = deadline_unix_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """How another triggerer makes it again."""
+        """Return how another triggerer makes it again."""
         return (
             "tendies_ops.triggers.version_serves.ModelVersionTrigger",
             {

@@ -85,7 +85,7 @@ class WantedVersion:
 
 
 def _together(outcomes: Mapping[str, VersionOutcome]) -> VersionOutcome:
-    """Where one replica could not load the version or is waited for, that decides."""
+    """Return where one replica could not load the version or is waited for, that decides."""
     states: tuple[State, ...] = ("load_failed", "waiting")
     for state in states:
         words = "; ".join(f"{server}: {found.words}" for server, found in outcomes.items() if found.state == state)

@@ -34,7 +34,7 @@ class Candidate:
 
     @property
     def rejected(self) -> bool:
-        """Whether a person has said no to it."""
+        """Return whether a person has said no to it."""
         return self.name.endswith(REJECTED_SUFFIX)
 
 
@@ -53,16 +53,16 @@ class Review:
 
     @property
     def rows(self) -> tuple[GateRow, ...]:
-        """What was measured, image by image."""
+        """Return what was measured, image by image."""
         return ReleaseFacts({"gate": self.facts}).gate_rows
 
     def has_live(self, index: int) -> bool:
-        """Whether the live version's answer to a golden picture was kept."""
+        """Return whether the live version's answer to a golden picture was kept."""
         return (self.directory / f"live-{index}.png").is_file()
 
     def live_picture(self, index: int) -> Path:
         """
-        What the live version answered.
+        Return what the live version answered.
 
         :raises OutsideError: it was not kept.
         """
@@ -87,7 +87,7 @@ def find_candidate(model: KnownModel, name: str) -> Candidate | None:
 
 
 def read_review(model: KnownModel, manifest: Manifest | None) -> Review | None:
-    """What the review of a candidate found; None: it was not reviewed."""
+    """Return what the review of a candidate found; None: it was not reviewed."""
     base_path = model.location.model_base_path
     if base_path is None or manifest is None:
         return None

@@ -40,7 +40,7 @@ class VersionDifference:
 
     @property
     def same_content(self) -> bool:
-        """Whether they compute the same, file by file."""
+        """Return whether they compute the same, file by file."""
         return bool(
             self.a.manifest and self.b.manifest and self.a.manifest.model_digest == self.b.manifest.model_digest
         )

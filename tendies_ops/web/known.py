@@ -37,7 +37,7 @@ Locate = Callable[[ModelSpec], Location]
 
 
 def locate_by_spec(spec: ModelSpec) -> Location:
-    """What the spec alone says."""
+    """Return what the spec alone says."""
     return Location(spec.release.model_base_path, spec.release.servers, login=spec.release)
 
 

@@ -58,7 +58,7 @@ class LedgerLine:
 
     @property
     def has_picture(self) -> bool:
-        """Whether its result is a picture: neither nothing nor numbers alone."""
+        """Return whether its result is a picture: neither nothing nor numbers alone."""
         output = self.record["output"]
         return isinstance(output, str) and not output.endswith(numbers_view.SUFFIX)
 
@@ -194,7 +194,7 @@ class LedgerIndex:
                 yield place.row, line
 
     def _look(self) -> tuple[int, int, int]:
-        """What tells one state of the ledger from another: its size first."""
+        """Return what tells one state of the ledger from another: its size first."""
         try:
             status = self._ledger.stat()
         except OSError:

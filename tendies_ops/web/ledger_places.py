@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 def slice_of(connection: sqlite3.Connection, query: Query, offset: int, limit: int) -> tuple[int, list[Place]]:
-    """How many lines match, and some of them: only the chunks that these lie in are looked into."""
+    """Return how many lines match, and some of them: only the chunks that these lie in are looked into."""
     where, values = query.where()
     sql = f"SELECT chunk, sum(number) FROM parts WHERE {where} GROUP BY chunk ORDER BY chunk"  # noqa: S608 - constants
     total, places = 0, []
@@ -50,7 +50,7 @@ def slice_of(connection: sqlite3.Connection, query: Query, offset: int, limit: i
 
 
 def place_of(connection: sqlite3.Connection, row: int) -> Place | None:
-    """Where the line of that number lies. Its chunk has thousands of others, none of which is unpacked."""
+    """Return where the line of that number lies. Its chunk has thousands of others, none of which is unpacked."""
     sql = "SELECT numbers, starts, lengths FROM parts WHERE chunk = ?"
     for blobs in connection.execute(sql, (chunk_of(connection, row),)):
         numbers, starts, lengths = (memoryview(blob).cast("q") for blob in blobs)
@@ -89,7 +89,7 @@ def _places(connection: sqlite3.Connection, chunk: int, query: Query) -> list[Pl
 
 
 def _holding(names: bytes, text: str) -> Iterator[int]:
-    """Which of the names, one a line, hold the text."""
+    """Return which of the names, one a line, hold the text."""
     needle = text.lower().replace("\n", " ").encode("utf-8", "replace")
     line, counted_to, at = 0, 0, names.find(needle)
     while at >= 0:

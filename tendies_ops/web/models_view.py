@@ -41,7 +41,7 @@ class VersionRow:
 
     @property
     def serving_on(self) -> int:
-        """How many replicas have it AVAILABLE."""
+        """Return how many replicas have it AVAILABLE."""
         return sum(1 for r in self.replicas if r.status is not None and r.status.serves)
 
     @property
@@ -125,7 +125,7 @@ class ModelPicture:
 
     @property
     def rollback_choices(self) -> tuple[VersionRow, ...]:
-        """What a rollback can go back to: whole versions below the one that serves, highest first."""
+        """Return what a rollback can go back to: whole versions below the one that serves, highest first."""
         serving = self.serving
         if serving is None:
             return ()

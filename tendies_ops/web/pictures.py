@@ -113,7 +113,7 @@ class PictureCache:
 
 def cache_name(path: Path, side: int) -> str:
     """
-    What tells this picture in this size from every other, and from itself before it was written anew.
+    Return what tells this picture in this size from every other, and from itself before it was written anew.
 
     :raises OSError: there is no such file.
     """

@@ -46,7 +46,7 @@ class ReleaseFacts:
 
     @property
     def chart(self) -> Markup:
-        """How long the probe's requests took around the swap, with the two moments that matter."""
+        """Return how long the probe's requests took around the swap, with the two moments that matter."""
         points = self._points()
         marks = [Mark(0.0, "visible")]
         if self.seconds_to_available:
@@ -58,7 +58,7 @@ class ReleaseFacts:
 
     @property
     def gate_rows(self) -> tuple[GateRow, ...]:
-        """What the gate measured."""
+        """Return what the gate measured."""
         images = _mapping(_mapping(self.facts.get("gate")).get("images"))
         return tuple(
             GateRow(str(name), tuple((str(key), _short(value)) for key, value in _mapping(measures).items()))

@@ -31,7 +31,7 @@ def kind_words(kind: str | None) -> str:
 
 
 def run_values(run: Run) -> dict[str, Any]:
-    """What every page of a run needs."""
+    """Return what every page of a run needs."""
     return {"run": run, "rate_chart": rate_chart, "chart_words": "", "kind_words": kind_words}
 
 

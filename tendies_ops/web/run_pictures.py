@@ -41,7 +41,7 @@ def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], r
 
 
 def numbers_of(run: Run, line: LedgerLine, remote: RemoteFiles) -> str:
-    """What the model answered in numbers, beside or instead of a picture; empty when it did not."""
+    """Return what the model answered in numbers, beside or instead of a picture; empty when it did not."""
     relative = exact_path(line.record, "output")
     if not relative:
         return ""
@@ -62,7 +62,7 @@ def _file_at(root: Path | None, url: str | None, relative: str, digest: str, rem
 
 
 def was_written_anew(run: Run, line: LedgerLine) -> bool:
-    """Whether a later run has replaced the result, so that the file is not what this line tells of."""
+    """Return whether a later run has replaced the result, so that the file is not what this line tells of."""
     written_ns = line.record.get("output_modified_ns")
     relative = exact_path(line.record, "output")
     if not relative or not isinstance(written_ns, int) or run.output_url:

@@ -53,7 +53,7 @@ class Run:
 
     @property
     def input_url(self) -> str | None:
-        """Where its pictures lie, if that is an object store and the one that the spec names."""
+        """Return where its pictures lie, if that is an object store and the one that the spec names."""
         usual = self.usual_input
         return usual if usual and is_remote(usual) and self.facts.get("input", usual) == usual else None
 
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def failures_allowed(self) -> int | None:
-        """How many of its pictures may fail; None where the run was not judged or does not tell."""
+        """Return how many of its pictures may fail; None where the run was not judged or does not tell."""
         value = self.facts.get("failures_allowed")
         return value if isinstance(value, int) else None
 
@@ -97,7 +97,7 @@ class Run:
 
     @property
     def elapsed_s(self) -> float:
-        """How long it has taken."""
+        """Return how long it has taken."""
         return float(self.number("elapsed_s"))
 
     @property
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def eta_s(self) -> float | None:
-        """How long it will still take at this speed."""
+        """Return how long it will still take at this speed."""
         value = self.facts.get("eta_s")
         return float(value) if self.state == "running" and isinstance(value, int | float) else None
 
@@ -160,13 +160,13 @@ class Run:
 
     @property
     def state_folder(self) -> Path:
-        """What all runs into this folder keep beside their results."""
+        """Return what all runs into this folder keep beside their results."""
         return self.directory.parents[1]
 
     @property
     def ledger(self) -> Path:
         """
-        What became of each picture, of all runs into this folder; a shard's own until the report has merged it.
+        Return what became of each picture, of all runs into this folder; a shard's own until the report has merged it.
 
         :raises OutsideError: it is a link to a file elsewhere.
         """

@@ -36,7 +36,7 @@ class Shards:
 
 def shards_of(runs: Sequence[Run]) -> Shards | None:
     """
-    What the batch runs of one DAG run are together.
+    Return what the batch runs of one DAG run are together.
 
     :param runs: newest first.
     :return: None when they are no shards.
@@ -78,7 +78,7 @@ def _state_of(parts: Iterable[Run], newest: Run) -> RunState:
 
 
 def _planned(part: Run) -> int:
-    """How many shards there are, as the names of their ledgers tell until the report has merged them."""
+    """Return how many shards there are, as the names of their ledgers tell until the report has merged them."""
     found = (_PLANNED.fullmatch(path.name) for path in part.state_folder.glob("ledger.shard-*.jsonl"))
     return max((int(match[1]) for match in found if match), default=0)
 

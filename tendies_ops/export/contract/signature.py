@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the network takes one picture at a time."""
+        """Return whether the network takes one picture at a time."""
         return self.contract.input.batch_size == 1
 
 
@@ -81,7 +81,7 @@ def build_serving_graph(plan: Plan) -> ServingGraph:
 
 def _file_placeholder(plan: Plan, examples: tf.Tensor) -> tf.Tensor:
     """
-    Where the files come in.
+    Return where the files come in.
 
     For classify and regress they come out of tf.Examples. The default of the placeholder parses those, so that one
     copy of the network serves all signatures.
@@ -126,7 +126,7 @@ def _extra_placeholder(plan: Plan, name: str) -> tf.Tensor:
 
 
 def _is_batched(plan: Plan, name: str) -> bool:
-    """Whether the network's own tensor has a batch dimension."""
+    """Return whether the network's own tensor has a batch dimension."""
     shape = plan.inputs[name].shape
     if plan.contract.extra_inputs[name].one_hot is not None:
         return shape is None or len(shape) == 2

@@ -41,7 +41,7 @@ class NetworkGraph:
         return self.nodes[node_of(tensor)]
 
     def data_inputs(self, node: Any) -> list[str]:
-        """What a node computes with."""
+        """Return what a node computes with."""
         return [short(name) for name in node.input if not name.startswith("^")]
 
     def users(self) -> dict[str, list[tuple[Any, int]]]:
@@ -55,7 +55,7 @@ class NetworkGraph:
         return found
 
     def is_output(self, tensor: str) -> bool:
-        """Whether the network answers this tensor."""
+        """Return whether the network answers this tensor."""
         return short(tensor) in self.outputs.values()
 
     def constant(self, tensor: str) -> NDArray[Any] | None:
@@ -120,7 +120,7 @@ class NetworkGraph:
         return count
 
     def finish(self) -> FrozenNetwork:
-        """What the outputs depend on, and the inputs."""
+        """Return what the outputs depend on, and the inputs."""
         import tensorflow as tf
 
         needed = set(self._needed())

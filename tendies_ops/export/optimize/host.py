@@ -34,7 +34,7 @@ class Host:
         return ", ".join(names) + (f" ({', '.join(extras)})" if extras else "")
 
     def lacks_for_bfloat16(self) -> str:
-        """What stands in the way of fast bfloat16; empty: nothing."""
+        """Return what stands in the way of fast bfloat16; empty: nothing."""
         if self.gpus:
             return ""
         if not self.onednn:
@@ -44,7 +44,7 @@ class Host:
         return ""
 
     def lacks_for_float16(self) -> str:
-        """What stands in the way of fast float16; empty: nothing."""
+        """Return what stands in the way of fast float16; empty: nothing."""
         return "" if self.gpus else "float16 is fast on GPUs only, and this machine has none"
 
 

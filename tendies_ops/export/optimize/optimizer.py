@@ -49,7 +49,7 @@ class Draft:
 
     @property
     def makes_pictures(self) -> bool:
-        """Whether every answer is an image file, which the pixel gate can judge."""
+        """Return whether every answer is an image file, which the pixel gate can judge."""
         return all(isinstance(value, bytes) for answer in self.answers for value in answer.values())
 
 

@@ -37,7 +37,7 @@ class TrialServer:
 
     @property
     def memory_bytes(self) -> int:
-        """What the process holds in memory now."""
+        """Return what the process holds in memory now."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
 

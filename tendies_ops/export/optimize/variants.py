@@ -41,7 +41,7 @@ class Variant:
 
     @property
     def exact(self) -> bool:
-        """Whether it computes the same but for float32's last bits."""
+        """Return whether it computes the same but for float32's last bits."""
         return all(REWRITES[name].exact for name in self.rewrites)
 
 

@@ -160,7 +160,7 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 
 def how_to_mend(path: Path) -> str:
-    """What to do about files that TensorFlow cannot read."""
+    """Return what to do about files that TensorFlow cannot read."""
     if any(sign in str(path) for sign in "[]\\"):
         return "TensorFlow takes `[`, `]` and `\\` in a path for a pattern: rename its folder or file, or link to it."
     return "It is damaged or was cut short; copy it again."

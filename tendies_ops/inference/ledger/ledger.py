@@ -108,7 +108,7 @@ def read_record(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_record(record: dict[str, Any]) -> bool:
-    """Whether a line that names an input is one of ours: all that a later run asks it for is there."""
+    """Return whether a line that names an input is one of ours: all that a later run asks it for is there."""
     exact_outputs(record)
     names = ("input_digest", "output_digest", "kind", "reason", "model_digest", "options_digest")
     texts = (record[name] or "" for name in names)
@@ -200,7 +200,7 @@ class Ledger:
 
     def _read_index(self) -> dict[int, int]:
         """
-        Where the last line of each input begins.
+        Return where the last line of each input begins.
 
         Keeps two numbers a picture, not its record: a ledger of a million pictures is half a gigabyte.
         """

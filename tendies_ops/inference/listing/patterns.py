@@ -33,11 +33,11 @@ class PathFilter:
         return (name.startswith(".") or is_litter(name)) and (not self._include_hidden or name == ".tendies")
 
     def leaves_out(self, path: str) -> bool:
-        """Whether a file or a whole folder is excluded."""
+        """Return whether a file or a whole folder is excluded."""
         return self._exclude is not None and self._exclude.fullmatch(path) is not None
 
     def takes(self, path: str) -> bool:
-        """Whether a file is wanted."""
+        """Return whether a file is wanted."""
         if self._include is not None and self._include.fullmatch(path) is None:
             return False
         return not self.leaves_out(path)

@@ -17,7 +17,7 @@ _HASHES = 1 << 32
 
 def belongs_to_shard(path: str, index: int, count: int, slots: int | None = None) -> bool:
     """
-    Whether a picture is one of shard ``index`` of ``count``.
+    Return whether a picture is one of shard ``index`` of ``count``.
 
     :param slots: how many shards run at a time; absent: all.
     """
@@ -33,7 +33,7 @@ def shard_shares(count: int, slots: int) -> list[float]:
 
 @functools.cache
 def _bounds(count: int, slots: int) -> list[int]:
-    """Where each shard begins among all hash values, and the end."""
+    """Return where each shard begins among all hash values, and the end."""
     begins, so_far = [], 0.0
     for share in shard_shares(count, slots):
         begins.append(round(so_far * _HASHES))

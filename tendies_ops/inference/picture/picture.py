@@ -29,7 +29,7 @@ class Picture:
 
     @property
     def complete(self) -> bool:
-        """Whether every part is answered."""
+        """Return whether every part is answered."""
         return all(answer is not None for answer in self.answers)
 
     def take(self, index: int, answer: Any, milliseconds: float, batch_size: int) -> None:

@@ -157,7 +157,7 @@ def _sized(frame: Image.Image, options: BatchOptions) -> Sized:
 
 
 def _restores(frames: Sequence[Sized]) -> list[tuple[int, Callable[[Sequence[Image.Image]], Image.Image]]]:
-    """How many answers each frame takes, and what becomes of them. Holds none of the frames' own pixels."""
+    """Return how many answers each frame takes, and what becomes of them. Holds none of the frames' own pixels."""
     return [(len(sized.parts), sized.restore) for sized in frames]
 
 
@@ -190,7 +190,7 @@ def _finish_pictures(
 
 
 def _of_one_kind(answers: list[Image.Image]) -> list[Image.Image]:
-    """What the model made of the pieces of one picture, if it can be put together."""
+    """Return what the model made of the pieces of one picture, if it can be put together."""
     kinds = sorted({f"{image.width} x {image.height} {image.mode}" for image in answers})
     if len(kinds) > 1:
         raise PictureError("bad_output", f"the model answered pieces that do not fit together: {', '.join(kinds)}")

@@ -159,7 +159,7 @@ def _contained_inside(own: tuple[int, int], proportion: float) -> tuple[int, int
 
 def _window(own: tuple[int, int], at: tuple[float, float], seen: tuple[int, int]) -> Window:
     """
-    Where what the model sees lies within the picture.
+    Return where what the model sees lies within the picture.
 
     :param own: width and height of the picture in the model's pixels.
     :param at: where its left upper corner lies in what is seen, in the same pixels; negative outside.

@@ -99,7 +99,7 @@ def _step(length: int) -> Pixels:
 
 def _scaled(position: int, answer: int, tile: int) -> int:
     """
-    Where an input pixel lies in the answer, rounded half up in whole numbers.
+    Return where an input pixel lies in the answer, rounded half up in whole numbers.
 
     So a tile's end is its beginning plus the answer's length, whatever the ratio; ``round`` would miss it by one.
     """

@@ -35,7 +35,7 @@ class LearnedFile:
         self._key = f"{model_name}/{version}"
 
     def read(self) -> Learned:
-        """What is known; the slowest start when nothing is."""
+        """Return what is known; the slowest start when nothing is."""
         values = self._read_all().get(self._key, {})
         try:
             return Learned(

@@ -74,7 +74,7 @@ class RequestHistory:
 
     @property
     def was_refused(self) -> bool:
-        """Whether the server refused it as a single file."""
+        """Return whether the server refused it as a single file."""
         return self.tries > 0
 
     @property
@@ -109,7 +109,7 @@ class Step:
 
 def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
     """
-    Whether the server read the request and refused it.
+    Return whether the server read the request and refused it.
 
     A 404 in other words than Model Server's is a wrong address, but not one that has answered before: then it is
     something in the server's place, such as a proxy while the server starts anew.

@@ -45,12 +45,12 @@ class Intake:
 
     @property
     def under_way(self) -> bool:
-        """Whether chunks are being prepared."""
+        """Return whether chunks are being prepared."""
         return self._handed_over < self._started
 
     @property
     def has_room(self) -> bool:
-        """Whether another chunk may be started."""
+        """Return whether another chunk may be started."""
         if self.exhausted or self._started - self._handed_over >= _CHUNKS_AHEAD:
             return False
         return self.held_bytes < self._options.max_bytes_in_flight

@@ -45,7 +45,7 @@ class Pacer:
         self.limit = min(self.upper, max(_FIRST_LIMIT, limit))
 
     def may_send(self, now_s: float) -> bool:
-        """Whether another request may go to this server now."""
+        """Return whether another request may go to this server now."""
         return self.in_flight < self.limit and now_s >= self.not_before_s
 
     def on_answer(self, images: int, now_s: float) -> None:

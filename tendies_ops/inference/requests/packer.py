@@ -29,7 +29,7 @@ class Request:
 
     @property
     def of_one_size(self) -> bool:
-        """Whether all parts have the same height and width."""
+        """Return whether all parts have the same height and width."""
         return all(part.size == self.parts[0].size for part in self.parts)
 
     @property
@@ -38,7 +38,7 @@ class Request:
         return self.parts[0].data if len(self.parts) == 1 else None
 
     def files(self) -> list[bytes]:
-        """What is sent."""
+        """Return what is sent."""
         padding = bytes(self.history.padding)
         return [part.data + padding if padding else part.data for part in self.parts]
 
@@ -128,7 +128,7 @@ class Packer:
 
     @property
     def has_parts(self) -> bool:
-        """Whether a request is begun."""
+        """Return whether a request is begun."""
         return bool(self._buckets)
 
     def add(self, parts: Sequence[Part]) -> list[Request]:
@@ -151,7 +151,7 @@ class Packer:
 
     def flush(self, pieces: int = 1) -> list[Request]:
         """
-        What is left, as requests; empty when nothing is.
+        Return what is left, as requests; empty when nothing is.
 
         :param pieces: servers can begin with so many at once; where fewer are left, they are cut, so that none is idle.
         """
@@ -160,7 +160,7 @@ class Packer:
         return [piece for request in left for piece in request.cut_evenly(shares)]
 
     def fits(self, request: Request) -> bool:
-        """Whether a request that was packed before is still one that the server takes."""
+        """Return whether a request that was packed before is still one that the server takes."""
         return len(request.parts) <= self.max_count and (not self.by_size or request.of_one_size)
 
     def repack(self, request: Request) -> list[Request]:

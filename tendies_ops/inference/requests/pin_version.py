@@ -166,7 +166,7 @@ def _leave_out_others(served: dict[Replica, ServedVersions], version: int, optio
 
 def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict[Replica, ServedVersions]:
     """
-    What each server serves that answers, within a moment after the first one did. The others are left out.
+    Return what each server serves that answers, within a moment after the first one did. The others are left out.
 
     :raises ModelServerError: none answers; this is what the first one met with.
     """

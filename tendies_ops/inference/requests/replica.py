@@ -39,12 +39,12 @@ class Replica:
 
     @property
     def in_rotation(self) -> bool:
-        """Whether it is given requests at all."""
+        """Return whether it is given requests at all."""
         return self._health.in_rotation
 
     @property
     def lacks_version(self) -> bool:
-        """Whether it answers, and does not serve the version that is wanted."""
+        """Return whether it answers, and does not serve the version that is wanted."""
         return self._health.lacks_version
 
     def start_with(self, limit: int) -> None:
@@ -94,7 +94,7 @@ class Replica:
         self._note_change(lambda: self._health.on_look(error, now_s))
 
     def describe(self) -> dict[str, Any]:
-        """What it did, for the report."""
+        """Return what it did, for the report."""
         return {
             "server": self.client.base_url,
             "answered": self.images_answered,

@@ -137,5 +137,5 @@ class Rotation:
 
 
 def describe_replicas(replicas: Sequence[Replica]) -> tuple[dict[str, Any], ...]:
-    """What each server did, for the report."""
+    """Return what each server did, for the report."""
     return tuple(replica.describe() for replica in replicas)

@@ -49,7 +49,7 @@ class Answers:
         return tuple(name for name in self.outputs if name.endswith("_bytes"))
 
     def facts(self) -> dict[str, Any]:
-        """What must be written into a result so that it can be made again; nothing where it is one picture."""
+        """Return what must be written into a result so that it can be made again; nothing where it is one picture."""
         if self.kind == "picture":
             return {}
         return {"outputs": self.outputs, **({"labels": self.labels} if self.kind == "detection" else {})}

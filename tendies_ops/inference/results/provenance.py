@@ -36,7 +36,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
 
 def read_provenance(picture: bytes) -> dict[str, Any] | None:
-    """What :func:`add_provenance` wrote, or what a JSON result says; None when there is nothing of the kind."""
+    """Return what :func:`add_provenance` wrote, or what a JSON result says; None when there is nothing of the kind."""
     try:
         if picture.startswith(b"{"):
             facts = orjson.loads(picture).get(KEYWORD)

@@ -158,7 +158,7 @@ class RemoteOutput:
             self._send_segment()
 
     def place(self, path: Path) -> str:
-        """Where a file of the state lies for everybody; the ledger is a folder of segments there."""
+        """Return where a file of the state lies for everybody; the ledger is a folder of segments there."""
         if path.name == LEDGER_NAME:
             return posixpath.join(self.url, STATE_FOLDER, "ledger")
         return posixpath.join(self.url, STATE_FOLDER, path.relative_to(self.state).as_posix())
@@ -174,7 +174,7 @@ class RemoteOutput:
 
     def holds(self, path: str, *, size_bytes: int | None, modified_ns: int | None, digest: str | None) -> bool:
         """
-        Whether a result is there, of the size that was written.
+        Return whether a result is there, of the size that was written.
 
         Stores tell times of their own and their listings no digest; to read every result would cost too much.
         """

@@ -133,7 +133,7 @@ class RemoteLease:
                 self._store.write(self._path, self._encoded())
 
     def _read(self, path: str) -> dict[str, Any] | None:
-        """What a lease says; None when there is none."""
+        """Return what a lease says; None when there is none."""
         try:
             content = orjson.loads(self._store.read(path))
         except FileNotFoundError:

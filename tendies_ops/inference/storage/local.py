@@ -183,7 +183,7 @@ class LocalOutput:
         return map(function, items)
 
     def place(self, path: Path) -> str:
-        """Where a file of the state lies for everybody."""
+        """Return where a file of the state lies for everybody."""
         return str(path)
 
     def keep_up(self) -> None:

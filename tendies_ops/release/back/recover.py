@@ -78,7 +78,7 @@ def _settle_rollback(tx: Transaction, journal: Journal) -> bool:
 
 
 def _goes_on(tx: Transaction, journal: Journal, wanted_digest: str | None) -> bool:
-    """Whether the version is there, unproved, and what the caller is about to release."""
+    """Return whether the version is there, unproved, and what the caller is about to release."""
     wanted = journal.model_digest == wanted_digest and journal.phase != "withdrawing"
     return wanted and _is_there(tx, journal) and not _was_released(tx, journal)
 

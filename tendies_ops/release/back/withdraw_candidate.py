@@ -159,7 +159,7 @@ def confirm_serving(tx: Transaction, version: int) -> str:
 
 
 def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
-    """What is wrong with the answers of ``version``; empty if nothing is."""
+    """Return what is wrong with the answers of ``version``; empty if nothing is."""
     if not servers:
         return ""
     try:

@@ -66,7 +66,7 @@ def check_memory(tx: Transaction, saved_model_dir: Path) -> None:
 
 
 def free_bytes(pid: int) -> float:
-    """What the process may still take: of the machine, and of its own control group where that has a limit."""
+    """Return what the process may still take: of the machine, and of its own control group where that has a limit."""
     return min(_free_by_room(pid).values())
 
 

@@ -75,7 +75,7 @@ def _withdraw(tx: Transaction, candidate: Candidate, probe: SwapProbe, error: Ba
 
 
 def swap_breaches(limits: SwapLimits, swap: Mapping[str, Any], seconds_to_available: float) -> list[str]:
-    """Which limits of the spec the swap broke, in words."""
+    """Return which limits of the spec the swap broke, in words."""
     found = []
     if limits.max_failed_requests is not None and swap["failed_by_swap"] > limits.max_failed_requests:
         found.append(f"{swap['failed_by_swap']} of {swap['requests']} requests failed ({'; '.join(swap['failures'])})")

@@ -64,7 +64,7 @@ def enter_phase(model_base_path: Path, journal: Journal, phase: Phase, *, reason
 
 def read_journal(model_base_path: Path) -> Journal | None:
     """
-    What a killed release left, or None.
+    Return what a killed release left, or None.
 
     :raises ReleaseError: it is there and cannot be read. That is never taken for "nothing there".
     """

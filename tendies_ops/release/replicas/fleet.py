@@ -72,7 +72,7 @@ class Fleet:
         return {server: future.result() for server, future in futures.items()}
 
     def statuses(self) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
-        """What each tells of its versions, or why it does not."""
+        """Return what each tells of its versions, or why it does not."""
         return self.each(self._statuses_or_error)
 
     def served_versions(self) -> dict[str, ServedVersions | ModelServerError]:

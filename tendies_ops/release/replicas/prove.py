@@ -131,7 +131,7 @@ class _Examination:
 
 def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFailedError:
     """
-    What was wrong, after what was asked.
+    Return what was wrong, after what was asked.
 
     A server that has just started knows no version yet, so that is a sign of a restart like a lost connection.
     """
@@ -144,7 +144,7 @@ def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFail
 
 
 def _is_picture(image: GoldenImage) -> bool:
-    """Whether one picture is promised for it, and nothing else."""
+    """Return whether one picture is promised for it, and nothing else."""
     return len(image.promised) == 1 and not any(image.is_tensor.values())
 
 

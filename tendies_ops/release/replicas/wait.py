@@ -30,7 +30,7 @@ class WaitOutcome:
 
     @property
     def final(self) -> bool:
-        """Whether asking again is of no use."""
+        """Return whether asking again is of no use."""
         return self.kind != "waiting"
 
 

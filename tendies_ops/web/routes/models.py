@@ -116,7 +116,7 @@ async def variant_sheet(services: ServicesDep, path: Annotated[Path, Depends(_sh
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:
-    """Which buttons this person gets. Airflow decides again when one is pressed."""
+    """Return which buttons this person gets. Airflow decides again when one is pressed."""
     return {
         "batch": person.may_trigger_dag(model.batch_dag_id),
         "release": person.may_trigger_dag(model.release_dag_id),

@@ -26,7 +26,7 @@ class ModelConfigFile:
 
     def read(self) -> ModelEntry:
         """
-        What it says now.
+        Return what it says now.
 
         :raises UsageError: there is no such file, or no such entry in it.
         """
