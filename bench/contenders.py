@@ -242,7 +242,7 @@ def left_out(peers: Sequence[str], rows: Sequence[Row], titles: Mapping[str, str
 
 
 def _tendies_command(workload: Workload, port: int) -> list[str]:
-    command = [sys.executable, "-m", "tendies_ops.server.main", f"--rest_api_port={port}"]
+    command = [sys.executable, "-m", "tendies_ops.server.run_server", f"--rest_api_port={port}"]
     command += [f"--model_name={MODEL_NAME}", f"--model_base_path={workload.model_base_path}"]
     return [*command, *FASTEST_FLAGS]
 

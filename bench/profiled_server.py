@@ -13,20 +13,20 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from bench.stages import Meter, measuring
-from tendies_ops.server.main import run
-from tendies_ops.server.rest_handler import Answer, Body, RestHandler
+from tendies_ops.server.rest.rest_handler import Answer, Body, RestHandler
+from tendies_ops.server.run_server import run
 
 HTTP = "HTTP of the server: receive, hand over, send"
 TENSORFLOW = "TensorFlow"
 STAGES = {
-    HTTP: ("tendies_ops.server.http_protocol:HttpProtocol.buffer_updated",),
-    "cut and decode the request": ("tendies_ops.server.rest_handler:read_plain_bytes",),
+    HTTP: ("tendies_ops.server.http.http_protocol:HttpProtocol.buffer_updated",),
+    "cut and decode the request": ("tendies_ops.server.rest.rest_handler:read_plain_bytes",),
     "copy into and out of tensors": (
-        "tendies_ops.server.servable:_new_tensor",
-        "tendies_ops.server.servable:_read_tensor",
+        "tendies_ops.server.graph.servable:_new_tensor",
+        "tendies_ops.server.graph.servable:_read_tensor",
     ),
-    TENSORFLOW: ("tendies_ops.server.servable:SavedModelServable._session_run",),
-    "encode the answer": ("tendies_ops.server.rest_handler:answer_rows",),
+    TENSORFLOW: ("tendies_ops.server.graph.servable:SavedModelServable._session_run",),
+    "encode the answer": ("tendies_ops.server.rest.rest_handler:answer_rows",),
 }
 
 

@@ -78,7 +78,7 @@ def server(base_path: Path) -> Iterator[tuple[int, float]]:
     flags = [f"--rest_api_port={port}", "--model_name=m", f"--model_base_path={base_path}"]
     started_s = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tendies_ops.server.main", *flags, "--file_system_poll_wait_seconds=0.2"],
+        [sys.executable, "-m", "tendies_ops.server.run_server", *flags, "--file_system_poll_wait_seconds=0.2"],
         stderr=subprocess.DEVNULL,
     )
     try:

@@ -26,7 +26,7 @@ def server_of(model_base_path: str) -> Iterator[str]:
     """The address of a server, until the end of the block."""
     port = free_port()
     flags = [f"--rest_api_port={port}", f"--model_name={MODEL_NAME}", f"--model_base_path={model_base_path}"]
-    process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.main", *flags, *FASTEST_FLAGS])
+    process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.run_server", *flags, *FASTEST_FLAGS])
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

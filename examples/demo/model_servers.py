@@ -31,7 +31,7 @@ def start_model_server(place: DemoPlace, model_name: str, port: int) -> ModelSer
     program = start(
         f"the Model Server of {model_name}",
         [
-            *(sys.executable, "-m", "tendies_ops.server.main"),
+            *(sys.executable, "-m", "tendies_ops.server.run_server"),
             f"--rest_api_port={port}",
             f"--rest_api_host={HOST}",
             f"--model_name={model_name}",

@@ -12,7 +12,7 @@ CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 def serve_command(ctx: typer.Context) -> int:
     """Serve models with the embedded Model Server; takes tensorflow_model_server's flags."""
     try:
-        from tendies_ops.server.main import run  # TensorFlow's import is behind it
+        from tendies_ops.server.run_server import run  # TensorFlow's import is behind it
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The embedded Model Server needs the package {error.name}, which is not installed in this Python. "

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.server.messages import PredictionLog
+from tendies_ops.server.protobuf.messages import PredictionLog
 
 WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"
 #: Model Server runs them all before a version is AVAILABLE, so few are kept: a swap must stay quick.

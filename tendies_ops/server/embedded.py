@@ -28,7 +28,7 @@ spec = importlib.util.spec_from_file_location(
 sys.modules["tendies_ops"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["tendies_ops"])
 try:
-    from tendies_ops.server.main import run
+    from tendies_ops.server.run_server import run
 except ModuleNotFoundError as error:
     sys.exit(f"{sys.executable} has no module {error.name}; the embedded Model Server needs "
              "tensorflow, httptools, numpy, protobuf, pybase64, python-rapidjson there")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from tendies_ops.errors import UsageError
-from tendies_ops.server.status import invalid_argument
+from tendies_ops.server.status_codes import invalid_argument
 
 
 def _flag(default: Any, help_text: str) -> Any:

@@ -21,7 +21,7 @@ import sys
 from typing import Any
 
 from tendies_ops.cli.main import main as tendies
-from tendies_ops.server.main import run as serve
+from tendies_ops.server.run_server import run as serve
 from tests.faults import inside
 from tests.support.shift_servable import ShiftLoader
 

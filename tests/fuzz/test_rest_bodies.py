@@ -15,13 +15,13 @@ from tendies_ops.client.answers import MAX_SERVER_WORDS, error_for_status
 from tendies_ops.errors import BadAnswerError, ModelServerError, WrongContractError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import parse_version_statuses
-from tendies_ops.server.json_pretty import debug_string, error_body
-from tendies_ops.server.json_text import parse_json
-from tendies_ops.server.request_reader import RequestReader
-from tendies_ops.server.signatures import Dimension, TensorInfo
-from tendies_ops.server.status import StatusError
-from tendies_ops.server.tensors import STRING, StringTensor
-from tendies_ops.server.tensors_from_json import predict_inputs, signature_name_of
+from tendies_ops.server.graph.signatures import Dimension, TensorInfo
+from tendies_ops.server.graph.tensors import STRING, StringTensor
+from tendies_ops.server.http.request_reader import RequestReader
+from tendies_ops.server.json.parse_json import parse_json
+from tendies_ops.server.json.pretty_json import debug_string, error_body
+from tendies_ops.server.rest.predict_inputs import predict_inputs, signature_name_of
+from tendies_ops.server.status_codes import StatusError
 from tests.fuzz.garbage import json_values, mutated
 
 FILES = st.lists(st.binary(max_size=40), min_size=1, max_size=5)

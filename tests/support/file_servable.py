@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
-from tendies_ops.server.tensors import STRING, StringTensor, Tensor
+from tendies_ops.server.graph.signatures import Dimension, Signature, TensorInfo
+from tendies_ops.server.graph.tensors import STRING, StringTensor, Tensor
 
 _ANY_NUMBER = (Dimension(-1),)
 

@@ -102,7 +102,7 @@ def start(base: Path, *flags: str, wait: bool = True) -> RunningServer:
 def ran(*flags: str) -> subprocess.CompletedProcess[str]:
     """A server that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "tendies_ops.server.main", *flags],
+        [sys.executable, "-m", "tendies_ops.server.run_server", *flags],
         capture_output=True,
         text=True,
         timeout=60,

@@ -121,7 +121,7 @@ def start_model_server(
         with nothing to load never opens its port).
     """
     port = free_port() if port is None else port
-    module = "tests.support.stub_servable" if stub else "tendies_ops.server.main"
+    module = "tests.support.stub_servable" if stub else "tendies_ops.server.run_server"
     log_path = Path(tempfile.mkdtemp(prefix="model-server-")) / "server.log"
     with log_path.open("wb") as log_file:
         process = subprocess.Popen(

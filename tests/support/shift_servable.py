@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tendies_ops.server.batching import BatchingServable
-from tendies_ops.server.batching_config import BatchingParameters, read_batching_parameters
 from tendies_ops.server.flags import Flags
-from tendies_ops.server.main import run
-from tendies_ops.server.metrics import Metrics
-from tendies_ops.server.saved_model_loader import require_saved_model
-from tendies_ops.server.servable import Servable
-from tendies_ops.server.status import StatusError
+from tendies_ops.server.graph.servable import Servable
+from tendies_ops.server.loading.batching import BatchingServable
+from tendies_ops.server.loading.batching_config import BatchingParameters, read_batching_parameters
+from tendies_ops.server.loading.saved_model_loader import require_saved_model
+from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.run_server import run
+from tendies_ops.server.status_codes import StatusError
 from tests.support.candidates import answer_to
 from tests.support.file_servable import FileServable
 

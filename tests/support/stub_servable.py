@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.server.flags import Flags
-from tendies_ops.server.main import run
-from tendies_ops.server.metrics import Metrics
-from tendies_ops.server.saved_model_loader import require_saved_model
-from tendies_ops.server.servable import Servable
-from tendies_ops.server.status import StatusError
+from tendies_ops.server.graph.servable import Servable
+from tendies_ops.server.loading.saved_model_loader import require_saved_model
+from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.run_server import run
+from tendies_ops.server.status_codes import StatusError
 from tests.support.file_servable import FileServable
 
 

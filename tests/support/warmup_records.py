@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tendies_ops.server.messages import PredictionLog
+from tendies_ops.server.protobuf.messages import PredictionLog
 
 
 def predict_log(model_name: str, signature_name: str, inputs: Mapping[str, Sequence[float]]) -> bytes:

@@ -16,7 +16,7 @@ from tendies_ops.publish.leases import hold_lease
 from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.swap.model_config import file, read_entry
-from tendies_ops.server.model_config import read_model_config
+from tendies_ops.server.versions.model_config import read_model_config
 from tendies_ops.spec import ReleaseSpec
 from tendies_ops.spec.release import GateSpec, SwapLimits
 from tests.support.broken import KINDS

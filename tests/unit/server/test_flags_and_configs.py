@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import UsageError
-from tendies_ops.server.batching_config import check_allowed_sizes, read_batching_parameters
 from tendies_ops.server.flags import parse_flags
-from tendies_ops.server.main import session_settings
-from tendies_ops.server.model_config import read_model_config, read_prometheus_path, single_model_config
-from tendies_ops.server.status import StatusError
-from tendies_ops.server.version_policy import VersionPolicy
+from tendies_ops.server.loading.batching_config import check_allowed_sizes, read_batching_parameters
+from tendies_ops.server.run_server import session_settings
+from tendies_ops.server.status_codes import StatusError
+from tendies_ops.server.versions.model_config import read_model_config, read_prometheus_path, single_model_config
+from tendies_ops.server.versions.version_policy import VersionPolicy
 
 _TF = 'model_platform: "tensorflow"'
 _A = f'config {{ name: "a" base_path: "/a" {_TF} }}'

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tendies_ops.server.batching import BatchingServable
-from tendies_ops.server.batching_config import BatchingParameters
-from tendies_ops.server.json_values import decode_base64
-from tendies_ops.server.metrics import Metrics
-from tendies_ops.server.plain_bytes import read_plain_bytes
-from tendies_ops.server.proto_json import metadata_answer
-from tendies_ops.server.signatures import Dimension, Signature, TensorInfo
-from tendies_ops.server.status import StatusError
-from tendies_ops.server.tensor_rows import merge_rows, split_rows
-from tendies_ops.server.tensors import DTYPES, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
-from tendies_ops.server.tensors_from_json import predict_inputs
-from tendies_ops.server.tensors_to_json import answer_columns, answer_rows
-from tendies_ops.server.tfrecord import frame_record, read_records
+from tendies_ops.server.graph.signatures import Dimension, Signature, TensorInfo
+from tendies_ops.server.graph.tensors import DTYPES, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
+from tendies_ops.server.loading.batching import BatchingServable
+from tendies_ops.server.loading.batching_config import BatchingParameters
+from tendies_ops.server.loading.tensor_rows import merge_rows, split_rows
+from tendies_ops.server.loading.tfrecord import frame_record, read_records
+from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.rest.json_values import decode_base64
+from tendies_ops.server.rest.plain_bytes import read_plain_bytes
+from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
+from tendies_ops.server.rest.predict_inputs import predict_inputs
+from tendies_ops.server.rest.proto_json import metadata_answer
+from tendies_ops.server.status_codes import StatusError
 
 FLOAT = TensorInfo("x:0", DTYPES[1], (Dimension(-1),))
 DOUBLE_IT = Signature("double", {"x": FLOAT}, {"y": FLOAT}, "tensorflow/serving/predict")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tendies_ops.server.tfrecord import frame_record
+from tendies_ops.server.loading.tfrecord import frame_record
 from tests.support.life_cycle import (
     AVAILABLE,
     END,

@@ -8,7 +8,7 @@ import pytest
 
 from tendies_ops.errors import UsageError
 from tendies_ops.release.swap.model_config import ModelConfigFile, change_entry, read_entry
-from tendies_ops.server.model_config import read_model_config
+from tendies_ops.server.versions.model_config import read_model_config
 
 TEXT = """\
 # Both models of the printing shop. Ask Ada before you change the second one.

@@ -1,0 +1,1 @@
+"""Run one loaded SavedModel through TensorFlow's C library."""

@@ -1,0 +1,73 @@
+"""
+Which signatures the classify and regress methods take, and their one input.
+
+Source: tensorflow/serving servables/tensorflow/classifier.cc, regressor.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from tendies_ops.server.graph.signature_text import signature_text
+from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature
+from tendies_ops.server.graph.tensors import StringTensor, Tensor
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+
+Method = Literal["classify", "regress"]
+
+CLASSES: Final = "classes"
+SCORES: Final = "scores"
+REGRESSION: Final = "outputs"
+_INPUT: Final = "inputs"
+_NOUN: Final[dict[Method, str]] = {"classify": "classification", "regress": "regression"}
+
+
+def find_signature(
+    signatures: Mapping[str, Signature], name: str, method: Method, *, check_method_name: bool
+) -> Signature:
+    """
+    The signature, if it is one for this method.
+
+    :param check_method_name: ``--enable_signature_method_name_check``.
+    :raises StatusError: there is none of that name, or it does not fit.
+    """
+    wanted = name or DEFAULT_SIGNATURE
+    signature = signatures.get(wanted)
+    if signature is None:
+        raise invalid_argument(f"No signature was found with the name: {wanted}")
+    expected = f"tensorflow/serving/{method}"
+    if check_method_name and signature.method_name != expected:
+        raise invalid_argument(
+            f"Expected {_NOUN[method]} signature method_name to be {expected}. Was: {signature.method_name}"
+        )
+    _check_shape_of(signature, method)
+    return signature
+
+
+def _check_shape_of(signature: Signature, method: Method) -> None:
+    if len(signature.inputs) != 1:
+        raise invalid_argument("Expected one input Tensor.")
+    outputs = len(signature.outputs)
+    if method == "regress" and outputs != 1:
+        raise invalid_argument("Expected one output Tensor.")
+    if method == "classify" and outputs not in (1, 2):
+        raise invalid_argument(f"Expected one or two output Tensors, found {outputs}")
+    if _INPUT not in signature.inputs:
+        raise _no("inputs", signature, method)
+    if method == "regress" and REGRESSION not in signature.outputs:
+        raise _no("outputs", signature, method)
+    if method == "classify" and not {CLASSES, SCORES} & signature.outputs.keys():
+        raise invalid_argument(
+            f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}". '
+            f"Signature was: {signature_text(signature)}"
+        )
+
+
+def _no(what: str, signature: Signature, method: Method) -> StatusError:
+    return invalid_argument(f"No {_NOUN[method]} {what} found in SignatureDef: {signature_text(signature)}")
+
+
+def examples_tensor(examples: Sequence[bytes]) -> dict[str, Tensor]:
+    """The one input of such a signature."""
+    return {_INPUT: StringTensor((len(examples),), examples)}

@@ -1,0 +1,245 @@
+"""One loaded SavedModel."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tendies_ops.server.graph.signatures import Signature, TensorInfo, read_signatures
+from tendies_ops.server.graph.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
+from tendies_ops.server.graph.tensors import (
+    BFLOAT16,
+    NUMBER_OF,
+    STRING,
+    NumberTensor,
+    OpaqueTensor,
+    StringTensor,
+    Tensor,
+    dtype_of,
+)
+from tendies_ops.server.protobuf.messages import ConfigProto, RunOptions
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+
+MAX_RANK = 254  # tensorflow/core/framework/tensor_shape.h, MaxDimensions
+
+
+class Servable(Protocol):
+    """What the server needs of a loaded version; the tests bring one without TensorFlow."""
+
+    signatures: Mapping[str, Signature]
+
+    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
+        """Run one signature; ``timeout_ms`` 0 waits for ever."""
+
+    def close(self) -> None:
+        """Give the memory back; nothing runs any more."""
+
+
+class Loader(Protocol):
+    """Loads a version directory; raises StatusError when it cannot."""
+
+    def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
+        """Load it, warm-up included."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """How TensorFlow runs; 0 lets TensorFlow choose."""
+
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    gpu_memory_fraction: float = 0.0
+    tags: tuple[str, ...] = ("serve",)
+
+    def config_proto(self) -> bytes:
+        """A serialised ConfigProto (tensorflow/core/protobuf/config.proto)."""
+        config = ConfigProto(
+            intra_op_parallelism_threads=self.intra_op_threads,
+            inter_op_parallelism_threads=self.inter_op_threads,
+            gpu_options={"per_process_gpu_memory_fraction": self.gpu_memory_fraction},
+            # The real server places operations without a kernel on the device that was asked for on one that has it.
+            allow_soft_placement=True,
+        )
+        return bytes(config.SerializeToString())
+
+
+class SavedModelServable:
+    """
+    A SavedModel in a TensorFlow session.
+
+    :raises StatusError: it does not load; the text is TensorFlow's own.
+    """
+
+    def __init__(self, version_dir: Path, settings: SessionSettings) -> None:
+        self._tf = library()
+        self._graph = self._tf.TF_NewGraph()
+        self._session: int | None = None
+        try:
+            self._session, meta_graph = self._load(version_dir, settings)
+        except BaseException:
+            self.close()
+            raise
+        self.signatures: Mapping[str, Signature] = read_signatures(meta_graph)
+        self._outputs: dict[str, Output] = {}
+
+    def _load(self, version_dir: Path, settings: SessionSettings) -> tuple[int, bytes]:
+        config = settings.config_proto()
+        options = self._tf.TF_NewSessionOptions()
+        meta_graph = self._tf.TF_NewBuffer()
+        tags = (ctypes.c_char_p * len(settings.tags))(*(tag.encode() for tag in settings.tags))
+        try:
+            with Status() as status:
+                self._tf.TF_SetConfig(options, config, len(config), status.handle)
+            with Status() as status:
+                session = self._tf.TF_LoadSessionFromSavedModel(
+                    options, None, str(version_dir).encode(), tags, len(tags), self._graph, meta_graph, status.handle
+                )
+            return session, ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
+        finally:
+            self._tf.TF_DeleteBuffer(meta_graph)
+            self._tf.TF_DeleteSessionOptions(options)
+
+    def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
+        """
+        Run a signature's graph. The interpreter lock is free meanwhile; any number of threads may call it.
+
+        :param inputs: name in the signature -> tensor.
+        :raises StatusError: with the session's own text.
+        """
+        feeds = [(self._output(signature.inputs[name]), name, tensor) for name, tensor in inputs.items()]
+        fetches = [self._output(info) for info in signature.outputs.values()]
+        handles: list[int] = []
+        try:
+            handles.extend(_new_tensor(self._tf, name, tensor) for _, name, tensor in feeds)
+            results = self._session_run([output for output, _, _ in feeds], handles, fetches, timeout_ms)
+        finally:
+            for handle in handles:
+                self._tf.TF_DeleteTensor(handle)
+        try:
+            values = [_read_tensor(self._tf, handle) for handle in results]
+        finally:
+            for handle in results:
+                self._tf.TF_DeleteTensor(handle)
+        return dict(zip(signature.outputs, values, strict=True))
+
+    def _session_run(
+        self, feeds: list[Output], tensors: list[int], fetches: list[Output], timeout_ms: int
+    ) -> list[int]:
+        results = (ctypes.c_void_p * len(fetches))()
+        run_options = _run_options(self._tf, timeout_ms)
+        try:
+            with Status() as status:
+                self._tf.TF_SessionRun(
+                    self._session,
+                    run_options,
+                    (Output * len(feeds))(*feeds),
+                    (ctypes.c_void_p * len(tensors))(*tensors),
+                    len(feeds),
+                    (Output * len(fetches))(*fetches),
+                    results,
+                    len(fetches),
+                    None,
+                    0,
+                    None,
+                    status.handle,
+                )
+        finally:
+            if run_options is not None:
+                self._tf.TF_DeleteBuffer(run_options)
+        return [int(result or 0) for result in results]
+
+    def _output(self, info: TensorInfo) -> Output:
+        found = self._outputs.get(info.tensor_name)
+        if found is None:
+            operation, _, index = info.tensor_name.partition(":")
+            handle = self._tf.TF_GraphOperationByName(self._graph, operation.encode())
+            if not handle:
+                raise StatusError(
+                    "INVALID_ARGUMENT", f"Tensor {info.tensor_name}, specified in either feed_devices or "
+                    "fetch_devices was not found in the Graph"
+                )  # fmt: skip
+            found = self._outputs[info.tensor_name] = Output(handle, int(index or 0))
+        return found
+
+    def close(self) -> None:
+        """Delete the session and the graph."""
+        session, self._session = self._session, None
+        graph, self._graph = self._graph, None
+        if session:
+            with Status() as status:
+                self._tf.TF_CloseSession(session, status.handle)
+            with Status() as status:
+                self._tf.TF_DeleteSession(session, status.handle)
+        if graph:
+            self._tf.TF_DeleteGraph(graph)
+
+
+def _run_options(tf: Any, timeout_ms: int) -> Any:
+    if timeout_ms <= 0:
+        return None
+    options = RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
+    return tf.TF_NewBufferFromString(options, len(options))
+
+
+def _dims(shape: tuple[int, ...]) -> Any:
+    return (ctypes.c_int64 * len(shape))(*shape)
+
+
+def _new_tensor(tf: Any, name: str, tensor: Tensor) -> int:
+    if len(tensor.shape) > MAX_RANK:
+        raise invalid_argument(f"tensor parsing error: {name}")  # predict_util.cc: the proto does not become a tensor
+    if isinstance(tensor, StringTensor):
+        return _new_string_tensor(tf, tensor)
+    if isinstance(tensor, OpaqueTensor):
+        return _new_empty_tensor(tf, name, tensor)
+    array = np.ascontiguousarray(tensor.values)
+    handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(tensor.shape), len(tensor.shape), array.nbytes)
+    ctypes.memmove(tf.TF_TensorData(handle), array.ctypes.data, array.nbytes)
+    return handle
+
+
+def _new_empty_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
+    if math.prod(tensor.shape) or tensor.dtype is not BFLOAT16:
+        raise StatusError("UNIMPLEMENTED", f"tensor parsing error: {name}: type {tensor.dtype.name} is not read here")
+    handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims(tensor.shape), len(tensor.shape), 0)
+    return handle
+
+
+def _new_string_tensor(tf: Any, tensor: StringTensor) -> int:
+    size_bytes = len(tensor.values) * TSTRING_SIZE_BYTES
+    handle: int = tf.TF_AllocateTensor(STRING.number, _dims(tensor.shape), len(tensor.shape), size_bytes)
+    address = tf.TF_TensorData(handle)
+    if size_bytes:
+        ctypes.memset(address, 0, size_bytes)  # an empty small string, what TF_StringInit writes
+    for value in tensor.values:
+        tf.TF_StringCopy(address, value, len(value))
+        address += TSTRING_SIZE_BYTES
+    return handle
+
+
+def _read_tensor(tf: Any, handle: int) -> Tensor:
+    shape = tuple(tf.TF_Dim(handle, axis) for axis in range(tf.TF_NumDims(handle)))
+    dtype = dtype_of(tf.TF_TensorType(handle))
+    if dtype is STRING:
+        return _read_string_tensor(tf, handle, shape)
+    if dtype.numpy is None:
+        return OpaqueTensor(shape, dtype)
+    size_bytes = tf.TF_TensorByteSize(handle)
+    content = ctypes.string_at(tf.TF_TensorData(handle), size_bytes) if size_bytes else b""
+    return NumberTensor(shape, np.frombuffer(content, dtype.numpy))
+
+
+def _read_string_tensor(tf: Any, handle: int, shape: tuple[int, ...]) -> StringTensor:
+    address = tf.TF_TensorData(handle)
+    values = []
+    for _ in range(math.prod(shape)):
+        size_bytes = tf.TF_StringGetSize(address)
+        values.append(ctypes.string_at(tf.TF_StringGetDataPointer(address), size_bytes) if size_bytes else b"")
+        address += TSTRING_SIZE_BYTES
+    return StringTensor(shape, values)

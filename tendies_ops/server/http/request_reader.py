@@ -1,0 +1,165 @@
+"""
+Cuts a connection's bytes into requests with llhttp, the parser of Node.js, and keeps every part within a limit.
+
+llhttp refuses what two readers may take for two things: Content-Length beside Transfer-Encoding, a second
+Content-Length, blanks before a colon, folded headers, lines that end without a carriage return.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httptools
+
+from tendies_ops.server.http.http_message import Request, Target, parse_target
+
+MAX_TARGET_BYTES: Final = 64 << 10
+#: Of a head; and of anything else that a client sends between two pieces of a body.
+MAX_HEAD_BYTES: Final = 1 << 20
+MAX_BODY_BYTES: Final = 1 << 30
+
+_LONG_PIECE_BYTES: Final = (
+    4 << 10
+)  # shorter ones are gathered: as objects of their own they would cost more than they hold
+_METHODS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_READ_HEADERS: Final = frozenset({"content-encoding", "content-length", "expect", "origin", "transfer-encoding"})
+
+
+class _RefusedError(Exception):
+    """Ends the parser; the status is in the reader."""
+
+
+class RequestReader:
+    """
+    Reads the requests of one connection.
+
+    ``refusal`` is the status that answers what cannot be read, 0 while all can: nothing behind it is looked at.
+    """
+
+    def __init__(self) -> None:
+        self.refusal = 0
+        self._found: list[Request] = []
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.is_in_head = False
+        self.is_in_body = False
+        self._target = bytearray()
+        self._headers: dict[str, str] = {}
+        self._route = Target("", "")
+        self._body: list[bytes | bytearray] = []
+        self._body_bytes = 0
+        self._length = 0  # of the body, where the head names it
+        self._bytes_between = 0  # since the request or the last piece of its body began
+
+    @property
+    def body_bytes_left(self) -> int:
+        """Return how much of a body of known length is still to come; of one in chunks nothing is known."""
+        return max(0, self._length - self._body_bytes)
+
+    def must_continue(self) -> bool:
+        """Tell, once a request, whether the client waits for ``100 Continue`` before it sends its body."""
+        return self.is_in_body and self._headers.pop("expect", None) is not None and not self._body
+
+    def feed(self, data: memoryview) -> list[Request]:
+        """
+        Read the next bytes; the time it takes grows with their number alone.
+
+        :return: the requests that are whole now. ``refusal`` tells how it went on behind them.
+        """
+        self._found = []
+        if self.is_in_head or self.is_in_body:
+            self._bytes_between += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.refusal = self.refusal or 400
+        if self._bytes_between > MAX_HEAD_BYTES and not self.refusal:
+            self.refusal = 431 if self.is_in_head else 413
+        return self._found
+
+    def _ignore_upgrade(self, rest: memoryview) -> None:
+        """Go on as if no other protocol had been offered: the offer needs no answer."""
+        found = self._found
+        self._parser = httptools.HttpRequestParser(self)
+        self._found = found + (self.feed(rest) if rest else [])
+
+    # What follows is called by the parser.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._clear()
+        self.is_in_head = True
+
+    def on_url(self, piece: bytes) -> None:
+        """Take a piece of the target."""
+        self._target += piece
+        if len(self._target) > MAX_TARGET_BYTES:
+            self._refuse(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header that matters; a trailer is no header."""
+        key = name.decode("latin-1").lower()
+        if self.is_in_head and key in _READ_HEADERS:
+            self._headers.setdefault(key, value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """Refuse what is not served before its body comes."""
+        self.is_in_head, self.is_in_body = False, True
+        self._bytes_between = 0
+        if self._parser.get_http_version() not in ("1.0", "1.1"):
+            self._refuse(505)
+        if self._parser.get_method().decode() not in _METHODS:
+            self._refuse(501)
+        target = parse_target(self._target.decode("latin-1"))
+        if target is None:
+            self._refuse(400)
+        self._route = target or self._route
+        self._check_body()
+
+    def _check_body(self) -> None:
+        self._length = int(self._headers.get("content-length", "0"))
+        coding = self._headers.get("transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or self._parser.get_http_version() == "1.0"):
+            self._refuse(501)
+        if self._length > MAX_BODY_BYTES:
+            self._refuse(413)
+        has_body = coding is not None or self._length > 0
+        if has_body and self._parser.should_upgrade():
+            self._refuse(501)  # the parser takes the body for the other protocol
+        if not has_body or self._parser.get_http_version() == "1.0":
+            self._headers.pop("expect", None)
+        if self._headers.get("expect", "100-continue").lower() != "100-continue":
+            self._refuse(417)
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        self._bytes_between = 0
+        self._body_bytes += len(piece)
+        if len(piece) >= _LONG_PIECE_BYTES:
+            self._body.append(piece)
+        elif self._body and isinstance(self._body[-1], bytearray):
+            self._body[-1] += piece
+        else:
+            self._body.append(bytearray(piece))
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refuse(413)
+
+    def on_message_complete(self) -> None:
+        """Hand the request over."""
+        parser = self._parser
+        method = parser.get_method().decode()
+        is_1_1 = parser.get_http_version() == "1.1"
+        self._found.append(
+            Request(
+                method, self._route, self._headers, b"".join(self._body), is_1_1, keep_alive=parser.should_keep_alive()
+            )
+        )
+        self._clear()
+
+    def _refuse(self, status: int) -> None:
+        self.refusal = status
+        raise _RefusedError

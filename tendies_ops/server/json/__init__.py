@@ -1,0 +1,1 @@
+"""Decide how JSON is read and laid out, as the real server does with RapidJSON."""

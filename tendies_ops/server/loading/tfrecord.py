@@ -1,0 +1,78 @@
+"""
+Reads TFRecord files.
+
+Source: tensorflow/core/lib/io/record_reader.cc: length (8 bytes), its checksum (4), data, its checksum (4).
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tendies_ops.server.status_codes import StatusError
+
+_HEADER_BYTES: Final = 12
+_FOOTER_BYTES: Final = 4
+_MASK_DELTA: Final = 0xA282EAD8
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """
+    The records of a file.
+
+    :raises StatusError: DATA_LOSS, it is none or damaged.
+    """
+    data = path.read_bytes()
+    offset = 0
+    while offset < len(data):
+        header = data[offset : offset + _HEADER_BYTES]
+        if len(header) < _HEADER_BYTES:
+            raise _truncated(offset)
+        if _masked_crc(header[:8]) != int.from_bytes(header[8:], "little"):
+            raise _corrupted(offset)
+        (size,) = struct.unpack("<Q", header[:8])
+        start = offset + _HEADER_BYTES
+        record, footer = data[start : start + size], data[start + size : start + size + _FOOTER_BYTES]
+        if len(footer) < _FOOTER_BYTES:
+            raise _truncated(offset)
+        if _masked_crc(record) != int.from_bytes(footer, "little"):
+            raise _corrupted(offset)
+        yield record
+        offset = start + size + _FOOTER_BYTES
+
+
+def frame_record(record: bytes) -> bytes:
+    """One record as it lies in a file."""
+    length = struct.pack("<Q", len(record))
+    return length + struct.pack("<I", _masked_crc(length)) + record + struct.pack("<I", _masked_crc(record))
+
+
+def _corrupted(offset: int) -> StatusError:
+    return StatusError("DATA_LOSS", f"corrupted record at {offset} (Is this even a TFRecord file?)")
+
+
+def _truncated(offset: int) -> StatusError:
+    return StatusError("DATA_LOSS", f"truncated record at {offset} failed with Read less bytes than requested")
+
+
+@functools.cache
+def _table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)  # CRC-32C (Castagnoli), reflected
+        table.append(value)
+    return tuple(table)
+
+
+def _masked_crc(data: bytes) -> int:
+    table = _table()
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
+    value ^= 0xFFFFFFFF
+    return ((value >> 15 | value << 17) + _MASK_DELTA) & 0xFFFFFFFF

@@ -1,0 +1,1 @@
+"""Decide which protocol buffers are read and written, and read them from text files."""

@@ -1,0 +1,110 @@
+"""
+The answers of the classify and regress methods.
+
+Source: tensorflow/serving servables/tensorflow/classifier.cc, regressor.cc; answers from util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tendies_ops.server.graph.example_methods import CLASSES, REGRESSION, SCORES
+from tendies_ops.server.graph.tensors import DTYPES, NUMBER_OF, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.json.pretty_json import PrettyWriter, quoted
+from tendies_ops.server.rest.predict_answer import decimals
+from tendies_ops.server.status_codes import invalid_argument
+
+
+def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> bytes:
+    """
+    ``{"results": [value, ...]}``.
+
+    :raises StatusError: the output is not one float for each example.
+    """
+    values = outputs[REGRESSION]
+    shape = values.shape
+    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
+        raise invalid_argument(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got " + _shape_text(shape)
+        )
+    if shape[0] != num_examples:
+        raise invalid_argument(f"Input batch size did not match output batch size: {num_examples} vs. {shape[0]}")
+    if not isinstance(values, NumberTensor) or values.values.dtype != np.float32:
+        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {_type_name(values)}")
+    writer = _results()
+    writer.single_line_arrays = True
+    writer.values(decimals(values.values))
+    return _finished(writer)
+
+
+def answer_classifications(outputs: Mapping[str, Tensor], num_examples: int) -> bytes:
+    """
+    ``{"results": [[[label, score], ...], ...]}``.
+
+    :raises StatusError: classes or scores are not one row for each example.
+    """
+    classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
+    _check_rows(classes, "classes", "STRING", num_examples)
+    _check_rows(scores, "scores", "FLOAT", num_examples)
+    if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
+        raise invalid_argument(
+            f"Tensors class and score should match in dim_size(1). Got {classes.shape[1]} vs. {scores.shape[1]}"
+        )
+    return _classifications(classes, scores, num_examples)
+
+
+def _check_rows(tensor: Tensor | None, what: str, dtype: str, num_examples: int) -> None:
+    if tensor is None:
+        return
+    if len(tensor.shape) != 2:
+        raise invalid_argument(f"Expected Tensor shape: [batch_size num_classes] but got {_shape_text(tensor.shape)}")
+    if _type_name(tensor) != f"DT_{dtype}":
+        raise invalid_argument(f"Expected {what} Tensor of DT_{dtype}. Got: {_type_name(tensor)}")
+    if tensor.shape[0] != num_examples:
+        raise invalid_argument(f"Expected {what} output batch size of {num_examples}. Got: {tensor.shape[0]}")
+
+
+def _classifications(classes: Tensor | None, scores: Tensor | None, num_examples: int) -> bytes:
+    width = next(tensor.shape[1] for tensor in (classes, scores) if tensor is not None)
+    total = num_examples * width
+    labels = [quoted(value) for value in classes.values] if isinstance(classes, StringTensor) else [b'""'] * total
+    numbers = decimals(scores.values) if isinstance(scores, NumberTensor) else [b"0.0"] * total
+    writer = _results()
+    for row in range(num_examples):
+        writer.single_line_arrays = True
+        writer.start(b"[")
+        for index in range(row * width, (row + 1) * width):
+            writer.start(b"[")
+            writer.values([labels[index], numbers[index]])
+            writer.end()
+        writer.end()
+        writer.single_line_arrays = False
+    return _finished(writer)
+
+
+def _results() -> PrettyWriter:
+    writer = PrettyWriter()
+    writer.start(b"{")
+    writer.value(b'"results"')
+    writer.start(b"[")
+    return writer
+
+
+def _finished(writer: PrettyWriter) -> bytes:
+    writer.end()
+    writer.end()
+    return b"".join(writer.parts)
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def _type_name(tensor: Tensor) -> str:
+    if isinstance(tensor, StringTensor):
+        return "DT_STRING"
+    if isinstance(tensor, NumberTensor):
+        return DTYPES[NUMBER_OF[tensor.values.dtype]].proto_name
+    return tensor.dtype.proto_name

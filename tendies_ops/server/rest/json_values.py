@@ -1,0 +1,159 @@
+"""
+JSON values to a tensor's values: what each type takes, and what the error says.
+
+Source: tensorflow/serving util/json_tensor.cc, AddValueToTensor and JsonDecodeBase64Object.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pybase64
+from numpy.typing import NDArray
+
+from tendies_ops.server.graph.tensors import STRING, DType, NumberTensor, OpaqueTensor, StringTensor, Tensor
+from tendies_ops.server.json.parse_json import JsonObject
+from tendies_ops.server.json.pretty_json import debug_string
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+
+_INT32: Final = (-(1 << 31), (1 << 31) - 1)
+_INT_RANGES: Final[dict[str, tuple[int, int]]] = {
+    "int32": _INT32,
+    "int16": _INT32,  # the narrow types wrap around, they are not checked
+    "int8": _INT32,
+    "uint8": _INT32,
+    "int64": (-(1 << 63), (1 << 63) - 1),
+    "uint32": (0, (1 << 32) - 1),
+    "uint64": (0, (1 << 64) - 1),
+}
+_FLOATS: Final = ("float", "double")
+# What absl::Base64Unescape takes: blanks anywhere, "=" or "." as padding, or none.
+_BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
+
+
+def is_base64_object(value: Any) -> bool:
+    """Return whether it is ``{"b64": "..."}`` and nothing else."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+
+
+def converted(leaves: list[Any], dtype: DType) -> list[Any]:
+    """
+    The values as the type has them.
+
+    :raises StatusError: for the first one that does not fit.
+    """
+    convert = _converter(dtype)
+    return leaves if _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
+
+
+def _all_plain(leaves: list[Any], dtype: DType) -> bool:
+    """Return whether every value is fine as it is, without asking each one."""
+    kinds = set(map(type, leaves))
+    if dtype.name in _FLOATS:
+        return kinds <= {int, float}
+    if dtype.name == "bool":
+        return kinds <= {bool}
+    if dtype.name in _INT_RANGES and kinds == {int}:
+        low, high = _INT_RANGES[dtype.name]
+        return bool(low <= min(leaves) and max(leaves) <= high)
+    return False
+
+
+def _converter(dtype: DType) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if isinstance(value, dict):
+            if dtype is STRING:
+                return decode_base64_object(value)
+            raise _type_error(value, dtype)
+        if dtype is STRING and isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        if not _known(dtype):
+            raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
+        if not _all_plain([value], dtype):
+            raise _type_error(value, dtype)
+        return value
+
+    return convert
+
+
+def _known(dtype: DType) -> bool:
+    return dtype is STRING or dtype.name in _FLOATS or dtype.name == "bool" or dtype.name in _INT_RANGES
+
+
+def json_type(value: Any) -> str:
+    """RapidJSON's name of a value's type."""
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    kinds = {type(None): "Null", str: "String", list: "Array", int: "Number", float: "Number"}
+    return kinds.get(type(value), "Object")
+
+
+def _type_error(value: Any, dtype: DType) -> StatusError:
+    return invalid_argument(
+        f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
+    )
+
+
+def decode_base64_object(value: JsonObject) -> bytes:
+    """
+    The bytes of a ``{"b64": ...}`` object.
+
+    :raises StatusError: it is none, or not base64.
+    """
+    if not is_base64_object(value):
+        raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
+    decoded = decode_base64(value["b64"].encode("utf-8", "surrogateescape"))
+    if decoded is None:
+        raise invalid_argument("Unable to base64 decode")
+    return decoded
+
+
+def decode_base64(text: bytes | memoryview) -> bytes | None:
+    """
+    Decode as absl::Base64Unescape does.
+
+    :return: None where that refuses.
+    """
+    try:
+        return bytes(pybase64.b64decode(text, validate=True))
+    except ValueError:
+        pass
+    squeezed = _BASE64_BLANKS.sub(b"", bytes(text))
+    bare = squeezed.rstrip(b"=.")
+    padding = len(squeezed) - len(bare)
+    if len(bare) % 4 == 1 or padding not in (0, -len(bare) % 4):
+        return None
+    try:
+        return bytes(pybase64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True))
+    except ValueError:
+        return None
+
+
+def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """A tensor of checked values."""
+    if dtype is STRING:
+        return StringTensor(shape, values)
+    if dtype.name in _FLOATS:
+        return NumberTensor(shape, _float_array(values, dtype))
+    if dtype.numpy is None:
+        return OpaqueTensor(shape, dtype)  # no value: each one has been refused
+    wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
+    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy))
+
+
+def _float_array(values: list[Any], dtype: DType) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        array = np.array(values, np.float64)
+        if dtype.name == "float":
+            array = array.astype(np.float32)
+    # The real server works on threads that flush denormal numbers to zero.
+    smallest = np.finfo(array.dtype).tiny
+    array[np.abs(array) < smallest] *= 0
+    return array
+
+
+assert sys.byteorder == "little"  # tensors are copied as they lie in memory

@@ -1,0 +1,250 @@
+"""
+From a predict request's JSON to the input tensors, with the real server's checks in its order.
+
+Source: tensorflow/serving util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from tendies_ops.server.graph.signatures import TensorInfo
+from tendies_ops.server.graph.tensors import DType, Tensor
+from tendies_ops.server.json.parse_json import JsonObject
+from tendies_ops.server.json.pretty_json import debug_string
+from tendies_ops.server.rest.json_values import converted, is_base64_object, make_tensor
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+
+Inputs = Mapping[str, TensorInfo]
+
+
+@dataclass(frozen=True)
+class PredictInputs:
+    """What a predict request holds."""
+
+    tensors: Mapping[str, Tensor]
+    row_format: bool  #: ``instances`` (answered with ``predictions``), not ``inputs`` (``outputs``)
+
+
+def signature_name_of(document: Any) -> str:
+    """
+    The signature that a request names; empty for the default one.
+
+    :raises StatusError: the document is no object, or the name no string.
+    """
+    if not isinstance(document, dict):
+        raise invalid_argument(f"JSON Value: {debug_string(document)} Is not object")
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid_argument(
+            f"JSON Value: {debug_string(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    return name
+
+
+def predict_inputs(document: JsonObject, inputs: Inputs, signature_name: str) -> PredictInputs:
+    """
+    The tensors of a predict request.
+
+    :param inputs: the signature's.
+    :raises StatusError: with the real server's text.
+    """
+    if not inputs:
+        raise invalid_argument(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
+    if "instances" in document:
+        return PredictInputs(_from_instances(_instances(document), inputs), row_format=True)
+    if "inputs" in document:
+        return PredictInputs(_from_columns(document["inputs"], inputs), row_format=False)
+    raise invalid_argument("Missing 'inputs' or 'instances' key")
+
+
+def _instances(document: JsonObject) -> list[Any]:
+    def refuse(what: str) -> StatusError:
+        return invalid_argument(f"JSON Value: {debug_string(document)} {what}")
+
+    if "inputs" in document:
+        raise refuse("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
+    instances = document["instances"]
+    if not isinstance(instances, list):
+        raise refuse("Expecting 'instances' to be an list/array")
+    if not instances:
+        raise refuse("No values in 'instances' array")
+    return instances
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and not is_base64_object(value)
+
+
+def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
+    if not isinstance(instances[0], dict) and len(inputs) > 1:
+        raise invalid_argument(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
+    if _is_named(instances[0]):
+        return _from_objects(instances, inputs)
+    name, info = next(iter(inputs.items()))
+    whole = _whole_tensor(instances, info.dtype)
+    if whole is not None:
+        return {name: whole}
+    columns = _Columns(inputs)
+    for index, element in enumerate(instances):
+        if _is_named(element):
+            raise invalid_argument(f"Expecting value/list but got object at item {index} of input list")
+        _add(columns, name, element, str(index))
+    return columns.tensors(len(instances))
+
+
+def _from_objects(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
+    columns = _Columns(inputs)
+    for index, element in enumerate(instances):
+        if not _is_named(element):
+            raise invalid_argument(f"Expecting object but got list at item {index} of input list")
+        for name, value in element.items():
+            _add(columns, name, value, f"{index} key: {name}")
+        if element.keys() != inputs.keys():
+            raise invalid_argument(
+                f"Failed to process element: {index} of 'instances' list. JSON object: {debug_string(element)} "
+                f"keys must be equal to: {','.join(sorted(inputs))}"
+            )
+    return columns.tensors(len(instances))
+
+
+class _Columns:
+    """Gathers the elements of ``instances`` into one tensor for each input."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.leaves: dict[str, list[Any]] = {name: [] for name in inputs}
+
+    def add(self, name: str, item: Any) -> None:
+        """Add one element."""
+        if name not in self.inputs:
+            raise invalid_argument(f"JSON object: does not have named input: {name}")
+        shape = dense_shape(item)
+        leaves = flatten(item, shape, self.inputs[name].dtype)
+        if name not in self.shapes:
+            self.shapes[name] = shape
+        elif math.prod(self.shapes[name]) != len(leaves):
+            size = math.prod(self.shapes[name])
+            raise invalid_argument(f"Expecting tensor size: {size} but got: {len(leaves)}")
+        elif self.shapes[name] != shape:
+            raise invalid_argument(f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}")
+        self.leaves[name].append(leaves)
+
+    def tensors(self, batch_size: int) -> dict[str, Tensor]:
+        """The tensors, with the batch as first dimension; what repeated names brought in excess is cut off."""
+        tensors = {}
+        for name, shape in self.shapes.items():
+            whole = (batch_size, *shape)
+            leaves = list(chain.from_iterable(self.leaves[name]))[: math.prod(whole)]
+            tensors[name] = make_tensor(leaves, whole, self.inputs[name].dtype)
+        return tensors
+
+
+def _add(columns: _Columns, name: str, item: Any, where: str) -> None:
+    try:
+        columns.add(name, item)
+    except StatusError as error:
+        raise invalid_argument(f"Failed to process element: {where} of 'instances' list. Error: {error}") from None
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def _from_columns(value: Any, inputs: Inputs) -> dict[str, Tensor]:
+    if not _is_named(value):
+        if len(inputs) > 1:
+            raise invalid_argument(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
+                "tensorinfo_map"
+            )
+        name, info = next(iter(inputs.items()))
+        return {name: _column(value, info.dtype)}
+    tensors = {}
+    for name, info in inputs.items():
+        if name not in value:
+            raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
+        tensors[name] = _column(value[name], info.dtype)
+    return tensors
+
+
+def _column(value: Any, dtype: DType) -> Tensor:
+    shape = dense_shape(value)
+    return make_tensor(flatten(value, shape, dtype), shape, dtype)
+
+
+def _whole_tensor(instances: list[Any], dtype: DType) -> Tensor | None:
+    """The usual case at once: equal shapes and good values. None where something must be looked at singly."""
+    shape = dense_shape(instances)
+    leaves = _flatten_regular(instances, shape)
+    if leaves is None:
+        return None
+    try:
+        return make_tensor(converted(leaves, dtype), shape, dtype)
+    except StatusError:
+        return None
+
+
+def dense_shape(value: Any) -> tuple[int, ...]:
+    """The shape that the first elements suggest (GetDenseTensorShape)."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+def flatten(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
+    """
+    The values of a nested list in row-major order, checked and converted for the type.
+
+    :raises StatusError: for the first misfit in reading order.
+    """
+    leaves = _flatten_regular(value, shape)
+    if leaves is None:
+        return _flatten_checked(value, shape, dtype)
+    return converted(leaves, dtype)
+
+
+def _flatten_regular(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
+    level = [value]
+    for size in shape:
+        if not all(type(item) is list and len(item) == size for item in level):
+            return None
+        level = list(chain.from_iterable(level))
+    return None if any(type(item) is list for item in level) else level
+
+
+def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
+    """FillTensorProto step by step, depth first."""
+    leaves: list[Any] = []
+    pending = [(value, 0)]
+    while pending:
+        item, level = pending.pop()
+        if not isinstance(item, list):
+            if level != len(shape):
+                raise invalid_argument(
+                    f"JSON Value: {debug_string(item)} found at incorrect level: {level + 1} in the JSON DOM. "
+                    f"Expected at level: {len(shape)}"
+                )
+            leaves += converted([item], dtype)
+            continue
+        if level >= len(shape):
+            raise invalid_argument(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+        if len(item) != shape[level]:
+            raise invalid_argument(
+                f"Encountered list at unexpected size: {len(item)} at level: {level} expected size: {shape[level]}"
+            )
+        pending.extend((element, level + 1) for element in reversed(item))
+    return leaves

@@ -1,0 +1,159 @@
+"""
+What each REST path answers.
+
+Source: tensorflow/serving model_servers/http_rest_api_handler.cc and http_server.cc.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tendies_ops.server.graph.example_methods import Method, examples_tensor, find_signature
+from tendies_ops.server.graph.servable import Servable
+from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature, check_inputs
+from tendies_ops.server.graph.tensors import STRING, StringTensor, Tensor
+from tendies_ops.server.json.parse_json import parse_json
+from tendies_ops.server.json.pretty_json import error_body
+from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.rest.classify_regress import answer_classifications, answer_regressions
+from tendies_ops.server.rest.examples_from_json import read_examples
+from tendies_ops.server.rest.plain_bytes import read_plain_bytes
+from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
+from tendies_ops.server.rest.predict_inputs import PredictInputs, predict_inputs, signature_name_of
+from tendies_ops.server.rest.proto_json import metadata_answer, status_answer
+from tendies_ops.server.rest.routes import Route, VersionTooBigError, parse_route
+from tendies_ops.server.status_codes import Code, StatusError, http_status, invalid_argument
+from tendies_ops.server.versions.manager import Manager
+
+log = logging.getLogger(__name__)
+
+Body = bytes | bytearray
+Labels = Callable[[str, str], int]  # model name, label -> version; raises StatusError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back, and what the counters need to know."""
+
+    http_status: int
+    body: bytes
+    code: Code
+    model_name: str = ""
+    method: str = ""  #: predict, classify, regress; empty for GET
+
+
+class RestHandler:
+    """
+    Answers one request at a time, on whatever thread it is called.
+
+    :param timeout_ms: how long TensorFlow may run for one request.
+    :param check_method_name: classify and regress want signatures made for them.
+    """
+
+    def __init__(
+        self, manager: Manager, labels: Labels, metrics: Metrics, *, timeout_ms: int, check_method_name: bool = False
+    ) -> None:
+        self._manager = manager
+        self._labels = labels
+        self._metrics = metrics
+        self._timeout_ms = timeout_ms
+        self._check_method_name = check_method_name
+
+    def answer(self, method: str, target: str, body: Body) -> Answer:
+        """Answer a request below ``/v1/``; never raises."""
+        route = None
+        try:
+            route = parse_route(method, target)
+            content = self._dispatch(route, body)
+            return Answer(200, content, "OK", route.model_name, route.action if method == "POST" else "")
+        except VersionTooBigError as error:
+            return Answer(400, b"", error.code)
+        except StatusError as error:
+            status = http_status(error.code)
+            return Answer(status, error_body(error.message), error.code, route.model_name if route else "")
+        except Exception as error:
+            log.exception("%s %s ended unexpectedly.", method, target[:200])
+            text = f"{type(error).__name__} while answering; see the server's log."
+            return Answer(500, error_body(text), "INTERNAL", route.model_name if route else "")
+
+    def _dispatch(self, route: Route, body: Body) -> bytes:
+        if route.action == "predict":
+            return self._predict(route, body)
+        if route.action in ("classify", "regress"):
+            return self._classify_or_regress(route, body)
+        if not route.model_name:
+            raise invalid_argument("Missing model name in request.")
+        return self._metadata(route) if route.action == "metadata" else self._status(route)
+
+    def _status(self, route: Route) -> bytes:
+        statuses = self._manager.states.of_model(route.model_name)
+        if route.version is not None:
+            statuses = {version: status for version, status in statuses.items() if version == route.version}
+        if not statuses:
+            what = "any versions" if route.version is None else f"version {route.version}"
+            raise StatusError("NOT_FOUND", f"Could not find {what} of model {route.model_name}")
+        return status_answer(statuses.values())
+
+    def _version(self, route: Route) -> int | None:
+        return route.version if route.label is None else self._labels(route.model_name, route.label)
+
+    def _metadata(self, route: Route) -> bytes:
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (version, servable):
+            return metadata_answer(route.model_name, version, servable.signatures)
+
+    def _predict(self, route: Route, body: Body) -> bytes:
+        plain = read_plain_bytes(body)
+        document = None if plain else parse_json(body)
+        name = plain.signature_name if plain else signature_name_of(document)
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
+            signature = _find_signature(servable, name)
+            if plain and _takes_files(signature, plain.input_name):
+                (input_name,) = signature.inputs
+                inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
+            else:
+                inputs = predict_inputs(document or parse_json(body), signature.inputs, name)
+            check_inputs(signature, inputs.tensors)
+            outputs = self._run(route, servable, signature, inputs.tensors)
+            return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
+
+    def _classify_or_regress(self, route: Route, body: Body) -> bytes:
+        document = parse_json(body)
+        name = signature_name_of(document)
+        examples = read_examples(document)
+        method: Method = "classify" if route.action == "classify" else "regress"
+        with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
+            signature = find_signature(servable.signatures, name, method, check_method_name=self._check_method_name)
+            self._metrics.observe("request_example_counts", len(examples), model=route.model_name)
+            self._metrics.count("request_example_count_total", len(examples), model=route.model_name)
+            outputs = self._run(route, servable, signature, examples_tensor(examples))
+            answer = answer_classifications if method == "classify" else answer_regressions
+            return answer(outputs, len(examples))
+
+    def _run(
+        self, route: Route, servable: Servable, signature: Signature, inputs: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        begin = time.perf_counter()
+        outputs = servable.run(signature, inputs, timeout_ms=self._timeout_ms)
+        elapsed_us = (time.perf_counter() - begin) * 1e6
+        api = route.action.capitalize()
+        self._metrics.observe("runtime_latency", elapsed_us, model_name=route.model_name, API=api, runtime="TF1")
+        return outputs
+
+
+def _find_signature(servable: Servable, name: str) -> Signature:
+    wanted = name or DEFAULT_SIGNATURE
+    signature = servable.signatures.get(wanted)
+    if signature is None:
+        raise invalid_argument(f'Serving signature name: "{wanted}" not found in signature def')
+    return signature
+
+
+def _takes_files(signature: Signature, input_name: str | None) -> bool:
+    """Return whether the quick way reads the request as the ordinary way would."""
+    if len(signature.inputs) != 1:
+        return False
+    ((name, info),) = signature.inputs.items()
+    return info.dtype is STRING and input_name in (None, name)

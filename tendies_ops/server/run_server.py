@@ -1,0 +1,259 @@
+"""``tendies-model-server`` and ``tendies serve``: wires the parts together and runs them until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+from tendies_ops.errors import TendiesError, UsageError
+from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
+from tendies_ops.server.graph.servable import Loader, SessionSettings
+from tendies_ops.server.heap import keep_freed_memory
+from tendies_ops.server.http.http_server import HttpServer
+from tendies_ops.server.loading.batching_config import BatchingParameters, read_batching_parameters
+from tendies_ops.server.loading.saved_model_loader import LoaderSettings, SavedModelLoader
+from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.rest.rest_handler import RestHandler
+from tendies_ops.server.rest.site import Site
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+from tendies_ops.server.versions.configured_models import ConfigFilePoll, Models
+from tendies_ops.server.versions.load_retries import LoadSettings
+from tendies_ops.server.versions.manager import Manager
+from tendies_ops.server.versions.model_config import read_model_config, read_prometheus_path, single_model_config
+from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
+
+log = logging.getLogger("tendies_ops.server")
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+EXIT_NOT_STARTED = 255  # the real server's -1
+
+MakeLoader = Callable[[Flags, Metrics], Loader]
+
+
+def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
+    """
+    Serve until SIGTERM.
+
+    :param arguments: tensorflow_model_server's flags.
+    :param make_loader: what loads version directories; tests bring one without TensorFlow.
+    :return: the exit status: 0 after SIGTERM, 255 where it could not start.
+    :raises UsageError: a flag is known and not implemented here.
+    """
+    try:
+        command_line = parse_flags(arguments)
+        if command_line.asks_help:
+            sys.stdout.write(usage())
+            return 0
+        for unknown in command_line.unknown:
+            sys.stderr.write(f"unknown argument: {unknown}{hint_for(unknown)}\n")
+        flags = command_line.flags
+        _set_up_logging(flags.log_level)
+        keep_freed_memory()
+        return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
+    except StatusError as error:
+        sys.stderr.write(f"Failed to start server. Error: {error}\n")
+        return EXIT_NOT_STARTED
+
+
+def _set_up_logging(level: str) -> None:
+    if level not in _LOG_LEVELS:
+        raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {level!r}.")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+
+
+def _saved_model_loader(flags: Flags, metrics: Metrics) -> Loader:
+    return SavedModelLoader(
+        LoaderSettings(
+            session=session_settings(flags),
+            warmup_iterations=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
+            check_method_name=flags.enable_signature_method_name_check,
+            batching=_batching(flags),
+            per_model_batching=flags.enable_per_model_batching_parameters,
+            flush_caches=flags.flush_filesystem_caches,
+        ),
+        metrics,
+    )
+
+
+def _batching(flags: Flags) -> BatchingParameters | None:
+    if not flags.enable_batching:
+        return None
+    path = flags.batching_parameters_file
+    return read_batching_parameters(path) if path else BatchingParameters()
+
+
+def session_settings(flags: Flags) -> SessionSettings:
+    """
+    Return how TensorFlow runs.
+
+    :raises StatusError: the flags contradict each other.
+    """
+    both = flags.tensorflow_session_parallelism
+    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
+    if both > 0 and intra > 0 and inter > 0:
+        raise invalid_argument(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+            "separately. You cannot configure all."
+        )
+    separate = intra > 0 or inter > 0
+    return SessionSettings(
+        intra_op_threads=intra if separate else both,
+        inter_op_threads=inter if separate else both,
+        gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
+        tags=tuple(flags.saved_model_tags.split(",")),
+    )
+
+
+def _load_settings(flags: Flags) -> LoadSettings:
+    return LoadSettings(
+        max_num_load_retries=flags.max_num_load_retries,
+        load_retry_interval_s=max(0, flags.load_retry_interval_micros) / 1e6,
+        num_load_threads=flags.num_load_threads,
+        num_unload_threads=flags.num_unload_threads,
+    )
+
+
+def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
+    if flags.port == 0:
+        raise invalid_argument(
+            "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set."
+        )
+    if not flags.model_base_path and not flags.model_config_file:
+        raise invalid_argument("Both server_options.model_base_path and server_options.model_config_file are empty!")
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise invalid_argument(
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
+        )
+    if flags.rest_api_port == 0:
+        # The real server would go on for gRPC's sake.
+        raise invalid_argument("--rest_api_port=PORT is needed: the embedded Model Server has no API but REST.")
+    if flags.model_config_file:
+        return read_model_config(flags.model_config_file)
+    return single_model_config(flags.model_name, flags.model_base_path)
+
+
+def _listener(flags: Flags) -> socket.socket:
+    """
+    Bind the port, or take the socket over that is bound to it.
+
+    :raises StatusError: it is not to be had.
+    """
+    host, port = flags.rest_api_address, flags.rest_api_port
+    try:
+        if flags.rest_api_socket >= 0:
+            return socket.socket(fileno=flags.rest_api_socket)
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        text = f"Failed to start HTTP Server at {host}:{port}: {error.strerror}"
+        raise StatusError("UNAVAILABLE", text) from None
+    return listener
+
+
+class _Server:
+    """The parts of one server process."""
+
+    def __init__(self, flags: Flags, make_loader: MakeLoader) -> None:
+        self._flags = flags
+        self._configured = _configured_models(flags)
+        self._prometheus_path = (
+            read_prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else None
+        )
+        self._metrics = Metrics()
+        self._manager = Manager(make_loader(flags, self._metrics), _load_settings(flags))
+        self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
+        self._models = Models(
+            self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models
+        )
+        self._config_poll: ConfigFilePoll | None = None
+        self._stop_waiting = threading.Event()
+
+    async def serve(self) -> int:
+        """Load, open the port, and serve until a signal says to stop."""
+        stopping = self._stop_on_signals()
+        self._models.apply(self._configured)
+        self._manager.start()
+        self._source.start()
+        try:
+            await asyncio.to_thread(self._manager.wait_until_serving, self._models.names(), self._stop_waiting)
+            self._manager.end_of_start()
+            if not stopping.is_set():
+                await self._serve_rest(stopping)
+        finally:
+            if self._config_poll is not None:
+                self._config_poll.stop()
+            self._source.stop()
+            self._manager.stop()
+        return 0
+
+    def _stop_on_signals(self) -> asyncio.Event:
+        stopping = asyncio.Event()
+
+        def stop() -> None:
+            stopping.set()
+            self._stop_waiting.set()
+            self._manager.states.wake()
+
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, stop)
+        return stopping
+
+    async def _serve_rest(self, stopping: asyncio.Event) -> None:
+        flags = self._flags
+        rest = RestHandler(
+            self._manager,
+            self._models.version_of_label,
+            self._metrics,
+            timeout_ms=flags.rest_api_timeout_in_ms,
+            check_method_name=flags.enable_signature_method_name_check,
+        )
+        site = Site(
+            rest,
+            self._metrics,
+            ready=lambda: self._models.ready() and not stopping.is_set(),
+            prometheus_path=self._prometheus_path,
+            cors=flags.rest_api_enable_cors_support,
+        )
+        # The real server's event loop occupies one of its threads.
+        server = HttpServer(site.answer_now, site.answer, num_threads=max(1, flags.rest_api_num_threads - 1))
+        listener = _listener(flags)
+        await server.start(listener)
+        if flags.port != Flags.port:
+            log.warning("There is no gRPC here: nothing listens on the port of --port.")
+        log.info("Exporting HTTP/REST API at:%s:%d ...", *listener.getsockname()[:2])
+        self._poll_config_file()
+        await stopping.wait()
+        log.info("Stopping: answering the requests in flight.")
+        await server.drain()
+
+    def _poll_config_file(self) -> None:
+        flags = self._flags
+        if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
+            self._config_poll = ConfigFilePoll(
+                self._models,
+                self._source,
+                flags.model_config_file,
+                poll_wait_s=flags.model_config_file_poll_wait_seconds,
+            )
+            self._config_poll.start()
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except TendiesError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""
+Which models are configured, under which labels, and how that changes while the server runs.
+
+Source: tensorflow/serving model_servers/server_core.cc, ReloadConfig and UpdateModelVersionLabelMap.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+from tendies_ops.server.versions.manager import Manager
+from tendies_ops.server.versions.model_config import read_model_config, refuse_platform_changes
+from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
+
+log = logging.getLogger(__name__)
+
+
+class Models:
+    """
+    The configured models.
+
+    :param allow_unavailable: labels that are new or stay where they are may name versions that are not available.
+    """
+
+    def __init__(self, manager: Manager, source: VersionSource, *, allow_unavailable: bool) -> None:
+        self._manager = manager
+        self._source = source
+        self._allow_unavailable = allow_unavailable
+        self._models: dict[str, ModelConfig] = {}
+        self._is_configured = False
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """The models that should serve."""
+        return list(self._models)
+
+    def apply(self, models: Mapping[str, ModelConfig] | None) -> None:
+        """
+        Replace the whole configuration, or leave all as it is.
+
+        :param models: None: a config file without a list of models, like one that is just being written. It changes
+            nothing, while an empty list unloads everything.
+        :raises StatusError: a label names a version that is not available, or a platform would change, or there was
+            a list and now is none.
+        """
+        with self._lock:
+            if models is None:
+                self._refuse_to_lose_the_list()
+                return
+            refuse_platform_changes(self._models, models)
+            for model in models.values():
+                self._check_labels(model)
+            self._models = dict(models)
+            self._is_configured = True
+            self._source.set_models(models)
+
+    def version_of_label(self, model_name: str, label: str) -> int:
+        """
+        The version that a label names.
+
+        :raises StatusError: INVALID_ARGUMENT, there is no such label.
+        """
+        model = self._models.get(model_name)
+        if model is None or label not in model.labels:
+            raise invalid_argument(f"Unrecognized servable version label: {label}")
+        return model.labels[label]
+
+    def ready(self) -> bool:
+        """Return whether every configured model can be used."""
+        return all(self._manager.serving.available(name) for name in self._models)
+
+    def _refuse_to_lose_the_list(self) -> None:
+        if self._is_configured:
+            raise StatusError(
+                "FAILED_PRECONDITION",
+                "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to "
+                "another.",
+            )
+
+    def _check_labels(self, model: ModelConfig) -> None:
+        old = self._models.get(model.name)
+        in_use = old.labels if old is not None else {}
+        available = self._manager.serving.available(model.name)
+        for label, version in model.labels.items():
+            if version in available or (self._allow_unavailable and in_use.get(label, version) == version):
+                continue
+            raise StatusError(
+                "FAILED_PRECONDITION",
+                f"Request to assign label to version {version} of model {model.name}, which is not currently "
+                "available for inference",
+            )
+
+
+class ConfigFilePoll:
+    """Reads the model config file again and again, in a thread of its own; what is wrong in it is only logged."""
+
+    def __init__(self, models: Models, source: VersionSource, path: str, *, poll_wait_s: float) -> None:
+        self._models = models
+        self._source = source
+        self._path = path
+        self._poll_wait_s = poll_wait_s
+        self._last: dict[str, ModelConfig] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="config-poll", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._poll_wait_s):
+            self._reload()
+
+    def _reload(self) -> None:
+        try:
+            models = read_model_config(self._path)
+        except StatusError as error:
+            log.error("Failed to read ModelServerConfig file: %s", error.message)  # noqa: TRY400  # says it all
+            return
+        try:
+            self._models.apply(models)
+        except StatusError as error:
+            log.error(  # noqa: TRY400  # says it all
+                "PollFilesystemAndReloadConfig failed to ReloadConfig: %s", error.message
+            )
+            return
+        if models != self._last:
+            self._last = models
+            self._source.poll_now()

@@ -1,0 +1,85 @@
+"""
+Loading one version: what is checked first, and how often it is tried.
+
+Source: tensorflow/serving core/basic_manager.cc, util/retrier.cc, servables/tensorflow/saved_model_bundle_factory.cc.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tendies_ops.server.status_codes import StatusError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_S = 0.1  # how soon a cancelled retry ends
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """The flags that say how versions are loaded."""
+
+    max_num_load_retries: int = 5
+    load_retry_interval_s: float = 60.0
+    num_load_threads: int = 0
+    num_unload_threads: int = 0
+    num_initial_load_threads: int = 4
+
+
+def load_with_retries(attempt: Callable[[], T], what: str, settings: LoadSettings, cancelled: threading.Event) -> T:
+    """
+    Try until it succeeds, the retries are used up, or it is cancelled.
+
+    :raises StatusError: of the last attempt.
+    """
+    for retry in range(settings.max_num_load_retries + 1):
+        try:
+            return attempt()
+        except StatusError as error:  # noqa: PERF203  # each try takes seconds
+            log.warning("%s failed: %s", what, error)
+            if retry == settings.max_num_load_retries or _wait(settings.load_retry_interval_s, cancelled):
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _wait(seconds: float, cancelled: threading.Event) -> bool:
+    """Wait in short looks; whether it was cancelled meanwhile."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not cancelled.is_set():
+        time.sleep(min(left, _LOOK_S))
+    return cancelled.is_set()
+
+
+def reserve_resources(
+    model_name: str, version: int, version_dir: Path, settings: LoadSettings, cancelled: threading.Event
+) -> None:
+    """
+    Look at the directory as the real server's memory estimate does.
+
+    :raises StatusError: it is missing, or no directory.
+    """
+    servable = f"{{name: {model_name} version: {version}}}"
+    try:
+        load_with_retries(
+            lambda: _look_at(version_dir), f"Reserving resources for servable: {servable}", settings, cancelled
+        )
+    except StatusError as error:
+        raise StatusError(
+            error.code,
+            f"Error while attempting to reserve resources to load servable {servable}: {error.message}",
+        ) from None
+
+
+def _look_at(version_dir: Path) -> None:
+    if not version_dir.exists():
+        raise StatusError("NOT_FOUND", f"{version_dir} not found")
+    if not version_dir.is_dir():
+        raise StatusError("FAILED_PRECONDITION", f"{version_dir}; Not a directory")

@@ -1,0 +1,119 @@
+"""
+The files that tell the server what to serve.
+
+Source: tensorflow/serving config/model_server_config.proto, monitoring_config.proto and the checks of
+model_servers/server_core.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tendies_ops.server.protobuf.messages import ModelServerConfig, MonitoringConfig
+from tendies_ops.server.protobuf.text_file import read_text_proto
+from tendies_ops.server.status_codes import invalid_argument
+from tendies_ops.server.versions.version_policy import VersionPolicy
+from tendies_ops.server.versions.version_source import ModelConfig
+
+DEFAULT_PROMETHEUS_PATH: Final = "/monitoring/prometheus/metrics"
+_TENSORFLOW_TYPE: Final = 1  # of ModelType, the deprecated way to name a platform
+
+
+def read_model_config(path: str) -> dict[str, ModelConfig] | None:
+    """
+    Read ``--model_config_file``.
+
+    :return: model name -> its config; None where the file has no ``model_config_list``.
+    :raises StatusError: the file or what it says is wrong.
+    """
+    message = read_text_proto(path, ModelServerConfig())
+    if not message.HasField("model_config_list"):
+        return None
+    return checked([_model(config) for config in message.model_config_list.config])
+
+
+def single_model_config(model_name: str, base_path: str) -> dict[str, ModelConfig]:
+    """
+    Return what ``--model_name`` and ``--model_base_path`` say.
+
+    :raises StatusError: the base path is relative.
+    """
+    return checked([ModelConfig(model_name, base_path)])
+
+
+def checked(models: list[ModelConfig]) -> dict[str, ModelConfig]:
+    """
+    The models by name.
+
+    :raises StatusError: a name is there twice, or a base path relative.
+    """
+    named: dict[str, ModelConfig] = {}
+    for model in models:
+        if model.name in named:
+            raise invalid_argument(f"Illegal to list model {model.name} multiple times in config list")
+        if not model.base_path.startswith("/") and "://" not in model.base_path:
+            raise invalid_argument(
+                f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
+            )
+        named[model.name] = model
+    return named
+
+
+def refuse_platform_changes(old: Mapping[str, ModelConfig], new: Mapping[str, ModelConfig]) -> None:
+    """
+    A model keeps its platform for the life of the process.
+
+    :raises StatusError: it is to change.
+    """
+    for name in old.keys() & new.keys():
+        if old[name].platform != new[name].platform:
+            raise invalid_argument(
+                f"Illegal to change a model's platform. For model {name} platform was {old[name].platform} and new "
+                f"platform requested is {new[name].platform}"
+            )
+
+
+def read_prometheus_path(path: str) -> str | None:
+    """
+    Read ``--monitoring_config_file``.
+
+    :return: where the metrics are served, None where they are not.
+    """
+    prometheus = read_text_proto(path, MonitoringConfig()).prometheus_config
+    return (prometheus.path or DEFAULT_PROMETHEUS_PATH) if prometheus.enable else None
+
+
+def _model(config: Any) -> ModelConfig:
+    return ModelConfig(
+        name=config.name,
+        base_path=config.base_path,
+        policy=_policy(config.model_version_policy),
+        labels=dict(config.version_labels),
+        platform=_platform(config),
+    )
+
+
+def _platform(config: Any) -> str:
+    if config.model_platform and config.model_type:
+        raise invalid_argument(
+            "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform, "
+            f"model name is {config.name}"
+        )
+    if not config.model_platform and config.model_type != _TENSORFLOW_TYPE:
+        raise invalid_argument(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+            f"ModelServerConfig::model_platform, model name is {config.name}"
+        )
+    if config.model_platform not in ("", "tensorflow"):
+        raise invalid_argument(
+            f"Model {config.name} configured to use unknown platform: {config.model_platform}; only tensorflow is known"
+        )
+    return "tensorflow"
+
+
+def _policy(message: Any) -> VersionPolicy:
+    choice = message.WhichOneof("policy_choice")
+    if choice == "specific":
+        return VersionPolicy(specific=frozenset(message.specific.versions))
+    return VersionPolicy(all=True) if choice == "all" else VersionPolicy(latest=max(1, message.latest.num_versions))
