@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from tendies_ops.errors import UsageError
 from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
 from tendies_ops.spec import ModelSpec
-from tendies_ops.web.known import Location
+from tendies_ops.web.sources.known import Location
 
 log = logging.getLogger(__name__)
 _REMEMBERED_S = 30.0  # a connection that was edited counts half a minute later

@@ -6,13 +6,13 @@ from fastapi import FastAPI
 
 from tendies_ops.web import routes
 from tendies_ops.web.auth import WhoAsks
-from tendies_ops.web.known import Locate, locate_by_spec
-from tendies_ops.web.own_loop import OwnLoop
-from tendies_ops.web.pace import Pace
-from tendies_ops.web.pages import answer_errors_with_pages
+from tendies_ops.web.limits.own_loop import OwnLoop
+from tendies_ops.web.limits.pace import Pace
+from tendies_ops.web.pages.render import answer_errors_with_pages
 from tendies_ops.web.safety import ReadOnly
 from tendies_ops.web.services import Services
 from tendies_ops.web.settings import WebSettings, read_settings
+from tendies_ops.web.sources.known import Locate, locate_by_spec
 
 
 def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_spec) -> FastAPI:

@@ -6,18 +6,31 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, HTTPException, Request
 
 from tendies_ops.web.auth import Person, PersonDep
-from tendies_ops.web.known import Catalogue, Catalogues, KnownModel, Locate
-from tendies_ops.web.ledger_index import LedgerIndexes
-from tendies_ops.web.lines import Lines
-from tendies_ops.web.mirrors import Mirrors
-from tendies_ops.web.models_view import ModelPicture, read_model
-from tendies_ops.web.pictures import PictureCache
-from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
-from tendies_ops.web.server_states import ServerStates
+from tendies_ops.web.ledger.ledger_index import LedgerIndexes
+from tendies_ops.web.limits.lines import Line
+from tendies_ops.web.pictures.drawers import DRAWERS
+from tendies_ops.web.pictures.picture_cache import PictureCache
 from tendies_ops.web.settings import WebSettings
+from tendies_ops.web.sources.known import Catalogue, Catalogues, KnownModel, Locate
+from tendies_ops.web.sources.mirrors import Mirrors
+from tendies_ops.web.sources.remote_files import ObjectStores, RemoteFiles
+from tendies_ops.web.sources.server_states import ServerStates
+from tendies_ops.web.views.models_view import ModelPicture, read_model
+
+
+class Lines:
+    """The lines of the pages."""
+
+    def __init__(self) -> None:
+        self.pages = Line(8, waiting=128, patience_s=15.0)
+        self.pictures = Line(64, waiting=256, patience_s=20.0)  # most are known, or wait for the next line
+        self.drawing = Line(DRAWERS, waiting=32, patience_s=20.0)
+        self.drawing_threads = CapacityLimiter(DRAWERS)
+        self.downloads = Line(3, waiting=3, patience_s=5.0)
 
 
 class Services:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.web.pace import PICTURES_PER_SECOND
+from tendies_ops.web.limits.pace import PICTURES_PER_SECOND
 
 MAX_CACHE_BYTES = 512 << 20
 

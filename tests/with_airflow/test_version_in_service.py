@@ -16,9 +16,9 @@ from tendies_ops.inference.sharded_run import finish_shards, plan_shards
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ModelSpec
-from tendies_ops.web.known import KnownModel, Location
-from tendies_ops.web.models_view import read_model
-from tendies_ops.web.server_states import ServerStates
+from tendies_ops.web.sources.known import KnownModel, Location
+from tendies_ops.web.sources.server_states import ServerStates
+from tendies_ops.web.views.models_view import read_model
 from tests.support.airflow_runs import run_task
 from tests.support.candidates import MODEL_NAME, shift
 from tests.support.service_worlds import IN_SERVICE_BY, SITUATIONS, ServiceWorld, open_world

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from tendies_ops.web.routes import airflow_tabs as airflow
-from tendies_ops.web.routes import candidates, models, runs, static
+from tendies_ops.web.routes import candidate_pages as candidates
+from tendies_ops.web.routes import model_pages as models
+from tendies_ops.web.routes import run_pages as runs
+from tendies_ops.web.routes import static
 
 ALL = (
     static.router,

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from tendies_ops.web import runs_view
 from tendies_ops.web.auth import LOGGED_IN
-from tendies_ops.web.known import Catalogue, KnownModel
-from tendies_ops.web.pages import quote_part, render
-from tendies_ops.web.runs_view import Run
+from tendies_ops.web.pages.render import quote_part, render
+from tendies_ops.web.run import find_runs
+from tendies_ops.web.run.batch_run import Run
+from tendies_ops.web.run.shard_progress import Shards, shards_of
 from tendies_ops.web.services import PAGE, VisibleDep
-from tendies_ops.web.shard_progress import Shards, shards_of
+from tendies_ops.web.sources.known import Catalogue, KnownModel
 
 router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 
@@ -27,7 +27,7 @@ def dag_run_tab(
 ) -> Response:
     """A DAG run, or one of its tasks: its batch run, its shards, or its model."""
     root = request.scope.get("root_path", "")
-    runs = runs_view.runs_of_task(visible.models, dag_id, run_id, task_id)
+    runs = find_runs.runs_of_task(visible.models, dag_id, run_id, task_id)
     shards = _shards(visible, dag_id, run_id)
     if len(runs) == 1 and shards is None:
         return RedirectResponse(f"{root}/runs/{quote_part(runs[0].model_name)}/{quote_part(runs[0].run_id)}")
@@ -63,7 +63,7 @@ def dag_run_live(
         answer = HTMLResponse(
             "<strong>No pictures yet</strong><span>They appear here as soon as the task begins.</span>"
         )
-        goes_on = not runs_view.runs_of_task(visible.models, dag_id, run_id)
+        goes_on = not find_runs.runs_of_task(visible.models, dag_id, run_id)
     answer.headers["X-Tendies-Live"] = "running" if goes_on else "ended"
     return answer
 
@@ -74,7 +74,7 @@ def _model_of(visible: Catalogue, dag_id: str) -> KnownModel | None:
 
 
 def _shards(visible: Catalogue, dag_id: str, run_id: str) -> Shards | None:
-    return shards_of(runs_view.runs_of_task(visible.models, dag_id, run_id))
+    return shards_of(find_runs.runs_of_task(visible.models, dag_id, run_id))
 
 
 def _shard_values(shards: Shards | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Path
 from fastapi.responses import Response
 
 from tendies_ops.web.auth import LOGGED_IN
-from tendies_ops.web.pages import asset
+from tendies_ops.web.pages.render import asset
 
 router = APIRouter(dependencies=[LOGGED_IN])
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tendies_ops.web.downloads import begun, ledger_lines, safe_name, zip_of_results
-from tendies_ops.web.known import Catalogues
-from tendies_ops.web.ledger_index import LedgerChangedError, LedgerIndex
-from tendies_ops.web.ledger_places import Query
-from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
-from tendies_ops.web.runs_view import Run, find_run
+from tendies_ops.web.ledger.ledger_index import LedgerChangedError, LedgerIndex
+from tendies_ops.web.ledger.ledger_places import Query
+from tendies_ops.web.run.batch_run import Run
+from tendies_ops.web.run.downloads import begun, ledger_lines, safe_name, zip_of_results
+from tendies_ops.web.run.find_runs import find_run
+from tendies_ops.web.sources.known import Catalogues
+from tendies_ops.web.sources.remote_files import ObjectStores, RemoteFiles
 from tests.support.web_world import WebWorld, add_run, make_world
 
 RUN = "20261122T030000Z-aaaaaa"

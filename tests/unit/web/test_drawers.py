@@ -13,9 +13,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from tendies_ops.web.drawers import Drawers
-from tendies_ops.web.drawing import MAX_SCANS, NotAPictureError, count_scans, encode_safely
-from tendies_ops.web.pictures import PictureCache
+from tendies_ops.web.pictures.drawers import Drawers
+from tendies_ops.web.pictures.drawing import MAX_SCANS, NotAPictureError, count_scans, encode_safely
+from tendies_ops.web.pictures.picture_cache import PictureCache
 from tendies_ops.web.safety import BusyError
 from tests.support.scan_bombs import scan_bomb
 
@@ -84,7 +84,7 @@ def held_up(drawers: Drawers, path: Path) -> Iterator[threading.Thread]:
 
 def drawing_processes() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [child for child in children if "tendies_ops.web.drawing" in child.cmdline()]
+    return [child for child in children if "tendies_ops.web.pictures.drawing" in child.cmdline()]
 
 
 def test_a_process_that_does_not_answer_is_killed_and_the_next_picture_is_drawn(good: Path, tmp_path: Path) -> None:

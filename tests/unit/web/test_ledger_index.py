@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tendies_ops.web import ledger_intake, ledger_places
-from tendies_ops.web.ledger_index import LedgerIndex, LedgerIndexes
-from tendies_ops.web.ledger_places import Query
+from tendies_ops.web.ledger import ledger_intake, ledger_places
+from tendies_ops.web.ledger.ledger_index import LedgerIndex, LedgerIndexes
+from tendies_ops.web.ledger.ledger_places import Query
 
 
 def line(name: str, run: str = "r1", outcome: str = "done", kind: str | None = None) -> bytes:

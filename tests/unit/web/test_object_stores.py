@@ -15,15 +15,16 @@ import pytest
 
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.ledger.segments import LedgerSegments
-from tendies_ops.web.downloads import zip_of_results
-from tendies_ops.web.known import Catalogues, KnownModel
-from tendies_ops.web.ledger_index import LedgerIndexes
-from tendies_ops.web.ledger_places import Query
-from tendies_ops.web.mirrors import Mirrors
-from tendies_ops.web.remote_files import ObjectStores, RemoteFiles
-from tendies_ops.web.run_pictures import find_pictures, picture_path
-from tendies_ops.web.runs_view import Run, find_run, list_runs
+from tendies_ops.web.ledger.ledger_index import LedgerIndexes
+from tendies_ops.web.ledger.ledger_places import Query
+from tendies_ops.web.run.batch_run import Run
+from tendies_ops.web.run.downloads import zip_of_results
+from tendies_ops.web.run.find_runs import find_run, list_runs
+from tendies_ops.web.run.run_pictures import find_pictures, picture_path
 from tendies_ops.web.safety import BusyError, OutsideError
+from tendies_ops.web.sources.known import Catalogues, KnownModel
+from tendies_ops.web.sources.mirrors import Mirrors
+from tendies_ops.web.sources.remote_files import ObjectStores, RemoteFiles
 from tests.support.specs import write_specs
 from tests.support.web_world import WebWorld, add_run, make_world
 
@@ -184,7 +185,7 @@ def test_copies_that_hang_keep_their_places_and_no_caller(
 ) -> None:
     goes_on = threading.Event()
     monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "info", lambda *_, **__: goes_on.wait(60) and {})
-    monkeypatch.setattr("tendies_ops.web.remote_files._PATIENCE_S", 0.1)
+    monkeypatch.setattr("tendies_ops.web.sources.remote_files._PATIENCE_S", 0.1)
     remote = RemoteFiles(tmp_path / "copies", ObjectStores(), limit_s=0.1)
     began = threading.active_count()
     try:

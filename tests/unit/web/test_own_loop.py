@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from starlette.testclient import TestClient
 
-from tendies_ops.web.lines import Line
-from tendies_ops.web.own_loop import THREADS, OwnLoop
+from tendies_ops.web.limits.lines import Line
+from tendies_ops.web.limits.own_loop import THREADS, OwnLoop
 from tendies_ops.web.safety import BusyError
 
 

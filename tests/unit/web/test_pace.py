@@ -7,7 +7,7 @@ from typing import Any
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from tendies_ops.web.pace import Pace, Turns
+from tendies_ops.web.limits.pace import Pace, Turns
 
 
 def test_turns_come_at_once_until_a_burst_is_used_up_and_then_at_the_pace() -> None:

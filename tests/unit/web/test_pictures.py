@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tendies_ops.web.drawing import NotAPictureError, encode_safely
-from tendies_ops.web.pictures import PictureCache
+from tendies_ops.web.pictures.drawing import NotAPictureError, encode_safely
+from tendies_ops.web.pictures.picture_cache import PictureCache
 from tendies_ops.web.safety import OutsideError, confine
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.web.known import Catalogues, KnownModel
-from tendies_ops.web.ledger_index import LedgerIndexes
-from tendies_ops.web.ledger_places import Query
-from tendies_ops.web.runs_view import Run, find_run, runs_of_task
-from tendies_ops.web.shard_progress import Shards, shards_of
+from tendies_ops.web.ledger.ledger_index import LedgerIndexes
+from tendies_ops.web.ledger.ledger_places import Query
+from tendies_ops.web.run.batch_run import Run
+from tendies_ops.web.run.find_runs import find_run, runs_of_task
+from tendies_ops.web.run.shard_progress import Shards, shards_of
+from tendies_ops.web.sources.known import Catalogues, KnownModel
 from tests.support.web_world import WebWorld, add_run, make_world, write_progress
 
 DAG, DAG_RUN = "tendies_batch_brush", "manual__2026-11-22T03:00:00.5+00:00"

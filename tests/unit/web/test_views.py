@@ -9,17 +9,17 @@ import pytest
 
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import read_manifest
-from tendies_ops.web.candidates_view import find_candidate, list_candidates, read_review
-from tendies_ops.web.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
-from tendies_ops.web.compare_view import compare_versions
-from tendies_ops.web.golden_pictures import golden_path
-from tendies_ops.web.known import Catalogues, KnownModel, Location
-from tendies_ops.web.ledger_index import LedgerLine
-from tendies_ops.web.models_view import ModelPicture, read_model
-from tendies_ops.web.release_view import read_release
-from tendies_ops.web.run_pictures import was_written_anew
-from tendies_ops.web.runs_view import find_run, list_runs, runs_of_task
-from tendies_ops.web.server_states import ReplicaState, ServerStates
+from tendies_ops.web.ledger.ledger_index import LedgerLine
+from tendies_ops.web.run.find_runs import find_run, list_runs, runs_of_task
+from tendies_ops.web.run.run_pictures import was_written_anew
+from tendies_ops.web.sources.known import Catalogues, KnownModel, Location
+from tendies_ops.web.sources.server_states import ReplicaState, ServerStates
+from tendies_ops.web.views.candidates_view import find_candidate, list_candidates, read_review
+from tendies_ops.web.views.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
+from tendies_ops.web.views.compare_view import compare_versions
+from tendies_ops.web.views.golden_pictures import golden_path
+from tendies_ops.web.views.models_view import ModelPicture, read_model
+from tendies_ops.web.views.release_view import read_release
 from tests.support.web_world import (
     WebWorld,
     add_candidate,

@@ -1,0 +1,1 @@
+"""Find lines of a ledger of any length without reading it."""

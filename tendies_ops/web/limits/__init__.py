@@ -1,0 +1,1 @@
+"""Keep the pages from taking the time of the API server that serves them."""

@@ -1,0 +1,1 @@
+"""Turn what the views found into HTML."""

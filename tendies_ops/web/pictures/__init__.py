@@ -1,0 +1,1 @@
+"""Draw pictures again, in processes of their own, and keep what was drawn."""

@@ -1,0 +1,85 @@
+"""Candidates: exports that a person may have to decide on, beside what serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+
+from tendies_ops.web.auth import LOGGED_IN, PersonDep
+from tendies_ops.web.pages.render import render
+from tendies_ops.web.routes.picture_answer import PictureDep, Side
+from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep
+from tendies_ops.web.views import models_view
+from tendies_ops.web.views.candidates_view import Candidate, find_candidate, read_review
+from tendies_ops.web.views.compare_view import compare_rows
+from tendies_ops.web.views.golden_pictures import golden_path
+
+router = APIRouter(dependencies=[LOGGED_IN, PAGE])
+pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
+
+
+def candidate_of(model: ModelDep, name: str) -> Candidate:
+    """
+    FastAPI dependency: the candidate that the address names.
+
+    :raises HTTPException: 404, it is not there.
+    """
+    candidate = find_candidate(model, name)
+    if candidate is None:
+        raise HTTPException(404, "There is no such candidate. It may have been tidied away after its release.")
+    return candidate
+
+
+CandidateDep = Annotated[Candidate, Depends(candidate_of)]
+
+
+@router.get("/models/{model_name}/candidates/{name}")
+def candidate_page(
+    request: Request,
+    services: ServicesDep,
+    model: ModelDep,
+    candidate: CandidateDep,
+    person: PersonDep,
+    part: Literal["page", "pictures"] = "page",
+) -> HTMLResponse:
+    """A candidate: its pictures beside the live version's, what was measured, what differs."""
+    view = services.look_at(model)
+    row = models_view.look_at_candidate(candidate.directory)
+    return render(
+        request,
+        "candidate.html" if part == "page" else "candidate_pictures.html",
+        view=view,
+        candidate=candidate,
+        row=row,
+        review=read_review(model, row.manifest),
+        difference=compare_rows(view.shown, row) if view.shown else None,
+        may_answer=person.may_answer_dag(model.release_dag_id),
+    )
+
+
+def _golden(candidate: CandidateDep, index: int, side: Side) -> Path:
+    return golden_path(candidate.directory, index, side)
+
+
+@pictures.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
+async def candidate_picture(
+    services: ServicesDep, path: Annotated[Path, Depends(_golden)], asked: PictureDep
+) -> Response:
+    """One golden picture of a candidate, drawn again."""
+    return await asked.answer(services, path)
+
+
+def _live(model: ModelDep, candidate: CandidateDep, index: int) -> Path:
+    review = read_review(model, models_view.look_at_candidate(candidate.directory).manifest)
+    if review is None:
+        raise HTTPException(404, "This candidate was not reviewed.")
+    return review.live_picture(index)
+
+
+@pictures.get("/models/{model_name}/candidates/{name}/live/{index}")
+async def live_picture(services: ServicesDep, path: Annotated[Path, Depends(_live)], asked: PictureDep) -> Response:
+    """Answer of the live version to the same golden picture, when the candidate was reviewed."""
+    return await asked.answer(services, path)

@@ -1,0 +1,1 @@
+"""One batch run or many: what they wrote, read for the pages."""

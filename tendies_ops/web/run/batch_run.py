@@ -1,0 +1,206 @@
+"""One batch run as its pages show it, read from what the run writes beside its output."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from tendies_ops.files.allowed_roots import is_below
+from tendies_ops.files.object_store import is_remote
+from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
+from tendies_ops.web.safety import OutsideError, confine, is_inside
+from tendies_ops.web.sources.known import local_path
+from tendies_ops.web.sources.typed import points, read_facts
+
+RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
+#: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
+#: sums up. Ids of DAG runs hold dots themselves.
+_TASK_RUN = re.compile(
+    r"(?P<run>.+?)[.](?:infer|batch[.]infer|batch[.]report)(?:[.](?P<shard>[0-9]+))?[.](?P<try>[0-9]+)"
+)
+
+
+@dataclass(frozen=True)
+class TaskOfRun:
+    """Which DAG run, shard and try a batch run belongs to."""
+
+    dag_id: str
+    dag_run_id: str
+    shard: str | None
+    attempt: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one model."""
+
+    model_name: str
+    run_id: str
+    directory: Path
+    usual_input: str | None  #: the spec's input folder, for runs that do not tell theirs yet
+    facts: dict[str, Any]  #: of report.json, or of progress.json while there is none
+    state: RunState
+    changed_at: datetime  #: when it last wrote a word
+    output_url: str | None = None  #: where its results lie, if that is an object store
+    input_roots: tuple[str, ...] = ()  #: folders and URLs that its pictures may be in
+
+    @property
+    def input_url(self) -> str | None:
+        """Return where its pictures lie, if that is an object store and the one that the spec names."""
+        usual = self.usual_input
+        return usual if usual and is_remote(usual) and self.facts.get("input", usual) == usual else None
+
+    def number(self, name: str) -> float:
+        """A number among the facts; 0 where it is not told."""
+        value = self.facts.get(name)
+        return value if isinstance(value, int | float) else 0
+
+    @property
+    def failures_allowed(self) -> int | None:
+        """Return how many of its pictures may fail; None where the run was not judged or does not tell."""
+        value = self.facts.get("failures_allowed")
+        return value if isinstance(value, int) else None
+
+    @property
+    def done(self) -> int:
+        """Pictures that were made in this run."""
+        return int(self.number("done"))
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that an earlier run made and that have not changed."""
+        return int(self.number("skipped"))
+
+    @property
+    def failed(self) -> int:
+        """Pictures that could not be done."""
+        return int(self.number("failed"))
+
+    @property
+    def total(self) -> int:
+        """Pictures that were found; while the run still looks for them, so far."""
+        found = self.number("total") or self.number("found")
+        return max(int(found), self.done + self.skipped + self.failed)
+
+    @property
+    def version(self) -> int | None:
+        """The one version that the run asked."""
+        value = self.facts.get("version")
+        return value if isinstance(value, int) else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return how long it has taken."""
+        return float(self.number("elapsed_s"))
+
+    @property
+    def images_per_second(self) -> float:
+        """Over the whole run."""
+        return float(self.number("images_per_second"))
+
+    @property
+    def eta_s(self) -> float | None:
+        """Return how long it will still take at this speed."""
+        value = self.facts.get("eta_s")
+        return float(value) if self.state == "running" and isinstance(value, int | float) else None
+
+    @property
+    def waits_because(self) -> str:
+        """Why a running run makes no progress, in its own words."""
+        return str(self.facts.get("message") or "") if self.state == "running" else ""
+
+    @property
+    def task(self) -> TaskOfRun | None:
+        """The Airflow task that made it, when a DAG of the factory did."""
+        dag_id = f"tendies_batch_{self.model_name}"
+        found = _TASK_RUN.fullmatch(self.run_id.removeprefix(f"{dag_id}."))
+        if found is None or not self.run_id.startswith(f"{dag_id}."):
+            return None
+        return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
+
+    @property
+    def label(self) -> str:
+        """Its id, short enough to read."""
+        task = self.task
+        if task is None:
+            return self.run_id
+        shard = f", shard {int(task.shard) + 1}" if task.shard else ""
+        return f"{re.sub(r'[.][0-9]+(?=[+])', '', task.dag_run_id)}{shard}" + (
+            f", try {task.attempt}" if task.attempt != "1" else ""
+        )
+
+    @property
+    def started_at(self) -> str:
+        """ISO 8601; from its id where the run does not tell."""
+        return str(self.facts.get("started_at") or self.changed_at.isoformat())
+
+    @property
+    def input(self) -> Path | None:
+        """
+        The folder of its pictures, if it is on this machine and one of those that the spec allows.
+
+        A report is a file among the results: it cannot add a place from which pictures are served.
+        """
+        told = self.facts.get("input") or self.usual_input
+        if not told or (self.output_url and told != self.usual_input):
+            return None
+        return local_path(told) if is_below(told, self.input_roots) else None
+
+    @property
+    def output(self) -> Path:
+        """The folder of its results."""
+        return self.directory.parents[2]
+
+    @property
+    def state_folder(self) -> Path:
+        """Return what all runs into this folder keep beside their results."""
+        return self.directory.parents[1]
+
+    @property
+    def ledger(self) -> Path:
+        """
+        Return what became of each picture, of all runs into this folder; a shard's own until the report has merged it.
+
+        :raises OutsideError: it is a link to a file elsewhere.
+        """
+        found = self.state_folder / LEDGER_NAME
+        if self.task and self.task.shard is not None:
+            found = next(self.state_folder.glob(f"ledger.shard-{self.task.shard}-of-*.jsonl"), found)
+        if os.path.lexists(found) and not is_inside(self.output, found):
+            raise OutsideError(found.name)
+        return found
+
+    @property
+    def ledger_ids(self) -> tuple[str, ...]:
+        """Under which run ids its pictures stand in the ledger: a report of shards has those of all of them."""
+        report = re.fullmatch(r"(?P<group>.+[.]batch)[.]report[.][0-9]+", self.run_id)
+        if report is None:
+            return (self.run_id,)
+        shards = f"{report['group']}.infer."
+        return tuple(sorted(name for name in os.listdir(self.directory.parent) if name.startswith(shards)))
+
+    @property
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        """(seconds since its start, images a second), as often as the run wrote it down."""
+        try:
+            path, status = own_file(self.directory, "progress.json")
+            return points(facts_of(str(path), status.st_mtime_ns, status.st_size).get("rates"))
+        except (OSError, OutsideError):
+            return ()
+
+
+@lru_cache(maxsize=4096)  # time and size are part of the key: what changes is read again
+def facts_of(path: str, changed_ns: int, size_bytes: int) -> dict[str, Any]:
+    """Read a report or a progress file, once for each time that it was written."""
+    return read_facts(Path(path))
+
+
+def own_file(directory: Path, name: str) -> tuple[Path, os.stat_result]:
+    """Return a file of a run: after every link it is among the results, and not some other file of the machine."""
+    path = confine(directory.parents[2], f"{STATE_FOLDER}/runs/{directory.name}/{name}")
+    return path, path.stat()

@@ -1,0 +1,63 @@
+"""What the pages of a run show, ready for the templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from tendies_ops.web.ledger.ledger_index import LedgerIndex
+from tendies_ops.web.ledger.ledger_places import Query
+from tendies_ops.web.run.batch_run import Run
+from tendies_ops.web.run.find_runs import reasons
+from tendies_ops.web.views.charts import Series, line_chart
+
+PICTURES_ON_PAGE = 48
+_KIND_WORDS = {
+    "unreadable": "Cannot be read",
+    "not_an_image": "Not a picture",
+    "unsupported": "Unsupported kind",
+    "too_large": "Too large",
+    "damaged": "Damaged",
+    "refused": "Refused by the model",
+    "server_error": "Server fails on it",
+    "bad_output": "Result is no picture",
+    "unwritable": "Result cannot be written",
+}
+
+
+def kind_words(kind: str | None) -> str:
+    """A kind of failure in words."""
+    return _KIND_WORDS.get(kind or "", (kind or "failed").replace("_", " ").capitalize())
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """Return what every page of a run needs."""
+    return {"run": run, "rate_chart": rate_chart, "chart_words": "", "kind_words": kind_words}
+
+
+def rate_chart(run: Run) -> Markup:
+    """Images a second over the run's time."""
+    return line_chart([Series("images a second", run.rates)], unit="img/s", label="Images a second over the run")
+
+
+def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[str, Any]:
+    """One page of the gallery, with the filters and how many each would show."""
+    share_known = index.follow()
+    counts = index.counts(wanted.run_ids or ())
+    by_outcome: dict[str, int] = {}
+    for (outcome, _), number in counts.items():
+        by_outcome[outcome] = by_outcome.get(outcome, 0) + number
+    return {
+        "wanted": wanted,
+        "page": index.page(wanted, offset=(page_number - 1) * PICTURES_ON_PAGE, limit=PICTURES_ON_PAGE),
+        "page_number": page_number,
+        "page_size": PICTURES_ON_PAGE,
+        "share_known": share_known,
+        "kinds": reasons(counts),
+        "filters": [
+            ("", "All", sum(by_outcome.values())),
+            ("done", "Done", by_outcome.get("done", 0)),
+            ("failed", "Failed", by_outcome.get("failed", 0)),
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The places that the pages read: specs, object stores, replicas."""

@@ -1,0 +1,171 @@
+"""
+Which models the pages know: those of the model specs, and nothing else.
+
+Every file that a page shows is found from here, by a model's name that is looked up (never joined to a path).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tendies_ops.credentials import NO_CREDENTIALS, Credentials
+from tendies_ops.errors import SpecError
+from tendies_ops.files.object_store import is_remote
+from tendies_ops.spec import NO_LOGIN, LoginSettings, ModelSpec, load_spec
+from tendies_ops.spec.roots import input_roots
+from tendies_ops.web.sources.mirrors import Mirror
+
+#: Names the specs that have DAGs, one path a line (see ``dag_factory``).
+INDEX_NAME = "index.txt"
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a model is served: what the spec says, completed by Airflow's connection."""
+
+    model_base_path: Path | None
+    servers: tuple[str, ...]
+    credentials: Credentials = NO_CREDENTIALS  #: of the connection
+    login: LoginSettings = NO_LOGIN  #: of the spec; its files take the place of the connection's
+
+
+Locate = Callable[[ModelSpec], Location]
+
+
+def locate_by_spec(spec: ModelSpec) -> Location:
+    """Return what the spec alone says."""
+    return Location(spec.release.model_base_path, spec.release.servers, login=spec.release)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One model and where its things lie."""
+
+    spec: ModelSpec
+    location: Location
+    mirror: Mirror | None = None  #: of an output in an object store
+
+    @property
+    def name(self) -> str:
+        """The model's name: letters, digits, ``_``, ``.``, ``-`` (the spec sees to it)."""
+        return self.spec.model_name
+
+    @property
+    def release_dag_id(self) -> str:
+        """The DAG that releases it."""
+        return f"tendies_release_{self.name}"
+
+    @property
+    def rollback_dag_id(self) -> str:
+        """The DAG that puts an earlier version back."""
+        return f"tendies_rollback_{self.name}"
+
+    @property
+    def rollback_asset_uri(self) -> str:
+        """The asset on whose events that DAG runs."""
+        return f"tendies://rollback/{self.name}"
+
+    @property
+    def batch_dag_id(self) -> str:
+        """The DAG that runs pictures through it."""
+        return f"tendies_batch_{self.name}"
+
+    @property
+    def input_roots(self) -> tuple[str, ...]:
+        """Folders and URLs that the pictures of its runs may be in."""
+        return input_roots(self.spec)
+
+    @property
+    def output(self) -> Path | None:
+        """The folder of its results; for an object store the copy of what its runs keep there."""
+        return self.mirror.folder if self.mirror else local_path(self.spec.batch.output)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What one look at the specs gave."""
+
+    models: tuple[KnownModel, ...]
+    problems: tuple[str, ...]  #: specs that cannot be read, in words
+
+    def get(self, model_name: str) -> KnownModel | None:
+        """The model of that name."""
+        return next((model for model in self.models if model.name == model_name), None)
+
+
+class Catalogues:
+    """Reads the specs again only when one of them changed."""
+
+    def __init__(
+        self, specs_dir: Path, locate: Locate = locate_by_spec, mirror_of: Callable[[str], Mirror] | None = None
+    ) -> None:
+        self._specs_dir = specs_dir
+        self._locate = locate
+        self._mirror_of = mirror_of
+        self._lock = threading.Lock()
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._specs: tuple[list[ModelSpec], list[str]] = ([], [])
+
+    def read(self) -> Catalogue:
+        """The models as they are now."""
+        with self._lock:
+            seen = _fingerprint(self._specs_dir)
+            if seen != self._seen:
+                self._specs = _read_specs(self._specs_dir)
+                self._seen = seen
+            specs, problems = self._specs
+        models = tuple(KnownModel(spec, self._locate(spec), self._mirror(spec)) for spec in specs)
+        return Catalogue(models, tuple(problems))
+
+    def _mirror(self, spec: ModelSpec) -> Mirror | None:
+        output = spec.batch.output
+        return self._mirror_of(output) if output and is_remote(output) and self._mirror_of else None
+
+
+def local_path(folder: str | None) -> Path | None:
+    """A path or ``file:`` URL as a path; None for object stores."""
+    if not folder:
+        return None
+    parts = urlsplit(folder)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if "://" in folder else Path(folder)
+
+
+def _spec_paths(directory: Path) -> list[Path]:
+    """The specs that ``index.txt`` names, which are those that have DAGs; without an index every ``*.yaml``."""
+    try:
+        lines = (directory / INDEX_NAME).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return sorted(directory.glob("*.yaml"))
+    return [directory / line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:
+    found = []
+    for path in (directory / INDEX_NAME, *_spec_paths(directory)):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found.append((path.name, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _read_specs(directory: Path) -> tuple[list[ModelSpec], list[str]]:
+    specs: dict[str, ModelSpec] = {}
+    problems = []
+    for path in _spec_paths(directory):
+        try:
+            spec = load_spec(path)
+        except SpecError as error:
+            problems.append(str(error))
+            continue
+        if spec.model_name in specs:
+            problems.append(f"{path.name} repeats the model name {spec.model_name}; the first file counts.")
+        specs.setdefault(spec.model_name, spec)
+    return list(specs.values()), problems

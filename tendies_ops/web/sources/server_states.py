@@ -1,0 +1,97 @@
+"""What every replica says that it serves, asked at the same time, with a short patience and a shorter memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from tendies_ops.client import ModelServerClient
+from tendies_ops.errors import TendiesError
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
+from tendies_ops.web.sources.known import Location
+
+_FRESH_S = 1.0  # ten people with the page open must not ask ten times a second
+
+
+@dataclass(frozen=True)
+class ReplicaState:
+    """One replica's answer about one model."""
+
+    server: str
+    statuses: tuple[VersionStatus, ...] = ()
+    problem: str = ""  #: why there is no answer
+    labelled: int | None = None  #: the version that the label ``stable`` names; None: there is no such label
+
+    @property
+    def served(self) -> ServedVersions:
+        """The answer, as the decision about the version in service takes it."""
+        return ServedVersions({status.version: status for status in self.statuses}, self.labelled)
+
+    def status_of(self, version: int) -> VersionStatus | None:
+        """Return what it says of one version."""
+        return next((status for status in self.statuses if status.version == version), None)
+
+
+class ServerStates:
+    """Asks replicas, and remembers the answers for a second."""
+
+    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[str, str], tuple[float, ReplicaState]] = {}
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="tendies-replicas")
+        self._asked: dict[tuple[str, str], Future[ReplicaState]] = {}
+
+    def of(self, model_name: str, location: Location) -> tuple[ReplicaState, ...]:
+        """
+        Return every replica's state, in the order of its servers.
+
+        Takes at most twice the timeout. A replica is asked once at a time, so one that never ends its answer costs one
+        thread and no other replica.
+        """
+        asked = [self._ask(model_name, server, location) for server in location.servers]
+        wait(asked, timeout=2 * self._timeout_s)
+        late = f"No complete answer within {2 * self._timeout_s:g} s."
+        return tuple(
+            answer.result() if answer.done() else ReplicaState(server, problem=late)
+            for server, answer in zip(location.servers, asked, strict=True)
+        )
+
+    def _ask(self, model_name: str, server: str, location: Location) -> Future[ReplicaState]:
+        key = (model_name, server)
+        with self._lock:
+            asked_s, state = self._answers.get(key, (float("-inf"), ReplicaState(server)))
+            if self._clock() - asked_s < _FRESH_S:
+                known: Future[ReplicaState] = Future()
+                known.set_result(state)
+                return known
+            if key not in self._asked:
+                self._asked[key] = self._threads.submit(self._one, model_name, server, location)
+            return self._asked[key]
+
+    def _one(self, model_name: str, server: str, location: Location) -> ReplicaState:
+        key = (model_name, server)
+        try:
+            state = ask_replica(model_name, server, location, timeout_s=self._timeout_s)
+            with self._lock:
+                self._answers[key] = (self._clock(), state)
+            return state
+        finally:
+            with self._lock:
+                del self._asked[key]
+
+
+def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: float) -> ReplicaState:
+    """One question to one replica. A replica that does not answer is an answer."""
+    try:
+        credentials = location.credentials.with_files(location.login)
+        with ModelServerClient(server, timeout_s=timeout_s, credentials=credentials) as client:
+            served = client.served_versions(model_name)
+    except TendiesError as error:
+        return ReplicaState(server, problem=str(error))
+    statuses = sorted(served.statuses.values(), key=lambda status: -status.version)
+    return ReplicaState(server, tuple(statuses), labelled=served.labelled)

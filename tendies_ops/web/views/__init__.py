@@ -1,0 +1,1 @@
+"""Models, versions, candidates and releases as the pages show them."""

@@ -1,0 +1,62 @@
+"""Where a version's golden pictures lie, and the contact sheets of its optimised variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.spec import read_manifest
+from tendies_ops.web.safety import OutsideError, confine
+from tendies_ops.web.sources.known import KnownModel
+from tendies_ops.web.sources.number_answers import promised_picture
+
+
+def version_path(model: KnownModel, version: int) -> Path | None:
+    """The directory of a version, withdrawn ones too. The number is looked up among what lies there."""
+    base_path = model.location.model_base_path
+    if base_path is None:
+        return None
+    present = next((entry.path for entry in list_version_dirs(base_path) if entry.version == version), None)
+    return present or list_withdrawn(base_path).get(version)
+
+
+def golden_path(directory: Path | None, index: int, side: str) -> Path:
+    """
+    The file of one golden picture of a version or candidate.
+
+    :param index: its place in the manifest, from 0.
+    :param side: ``before`` (what is sent) or ``after`` (the first picture that the exporter promised).
+    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    """
+    if directory is None or index < 0:
+        raise OutsideError(str(index))
+    try:
+        golden = read_manifest(directory).golden[index]
+    except (PublishError, IndexError) as error:
+        raise OutsideError(str(index)) from error
+    name = golden.input if side == "before" else promised_picture(golden)
+    if name is None:
+        raise OutsideError("no picture among the outputs")
+    return confine(directory, name)
+
+
+def sheet_path(directory: Path | None, index: int) -> Path:
+    """
+    The contact sheet of one variant that the export of a version tried.
+
+    :param index: its place in the manifest, from 0.
+    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    """
+    if directory is None or index < 0:
+        raise OutsideError(str(index))
+    try:
+        optimization = read_manifest(directory).optimization
+    except PublishError as error:
+        raise OutsideError(str(index)) from error
+    sheets = [variant.sheet for variant in optimization.variants] if optimization else []
+    sheet = sheets[index] if index < len(sheets) else None
+    if sheet is None:
+        raise OutsideError(str(index))
+    return confine(directory, sheet)
