@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import DAG, AssetOrTimeSchedule
 from airflow.sdk.definitions.callback import AsyncCallback
@@ -16,10 +17,12 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger as scheduled
 
-from tendies_ops.dag_factory import batch_dag, release_dag, rollback_dag
+from tendies_ops.dag_factory import batch_dag, build_release, release_dag, rollback_dag
 from tendies_ops.errors import SpecError
+from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.spec import ModelSpec
 from tests.support.cron import RIGHT, WRONG
+from tests.support.specs import write_specs
 
 
 def spec(**sections: Any) -> ModelSpec:
@@ -202,3 +205,28 @@ def test_the_docs_of_a_classifier_promise_no_pictures() -> None:
     assert "| classification |" in docs
     assert "| values of the network | 0 to 255 | - |" in docs
     assert "| image, as png |" in (batch_dag(spec()).doc_md or "")
+
+
+_DAG_FILE = """
+from pathlib import Path
+from tendies_ops.dag_factory import dags_of_specs, release_dag
+globals().update(dags_of_specs(Path({specs!r}), release_dag))  # airflow
+"""
+
+
+def test_a_dag_that_cannot_be_completed_does_not_run_half_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def only_of_stripes(**arguments: Any) -> Any:
+        if not arguments["model_base_path"].endswith("stripes"):
+            raise ValueError("something that no one thought of")
+        return ReleaseModelVersionOperator(**arguments)
+
+    monkeypatch.setattr(build_release, "ReleaseModelVersionOperator", only_of_stripes)
+    models = [{"model_name": name, "release": {"model_base_path": f"/m/{name}"}} for name in ("stripes", "strokes")]
+    specs = write_specs(tmp_path / "specs", *models)
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "release.py").write_text(_DAG_FILE.format(specs=str(specs)))
+
+    assert list(DagBag(dag_folder=tmp_path / "dags").dags) == ["tendies_release_stripes"]
