@@ -1,13 +1,14 @@
 """
 Make ``requirements*.txt`` again from ``pyproject.toml``.
 
-What is pinned already stays, unless pyproject.toml no longer allows it. ``make lock LOCK_OPTIONS=--upgrade`` takes the
-newest of everything.
+A pin remains unchanged unless pyproject.toml no longer allows it; ``make lock LOCK_OPTIONS=--upgrade`` takes the newest
+of everything. Each pin has the hashes of its files, so that installers refuse any other file.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,35 +24,35 @@ OLDEST_PYTHON = "3.10"
 
 @dataclass(frozen=True)
 class PinnedSet:
-    """One file of pins, which adds to the one before it."""
+    """A requirements file, which adds pins to the one before it."""
 
     name: str
-    extras: tuple[str, ...]  #: optional dependencies of pyproject.toml that it has
+    extras: tuple[str, ...]  #: optional dependencies of pyproject.toml in it
     header: str
 
 
 SETS = (
     PinnedSet(
         "requirements.txt",
-        ("tensorflow",),
+        ("tensorflow", "examples"),
         "# The full set that tendies is tested with: Apache Airflow 3.3 and TensorFlow 2.21 side by side, "
         "Python 3.10 to 3.13.\n# Made by `make lock` from pyproject.toml; edit that and make it again.\n",
     ),
     PinnedSet(
         "requirements-cluster.txt",
-        ("tensorflow", "cluster", "s3"),
+        ("tensorflow", "examples", "cluster", "s3"),
         "# What several machines need on top of requirements.txt: the image in docker/ has it. Made by `make lock`.\n",
     ),
     PinnedSet(
         "requirements-dev.txt",
-        ("tensorflow", "cluster", "s3", "dev"),
+        ("tensorflow", "keras2", "examples", "cluster", "s3", "dev"),
         "# What checking and testing need on top of requirements-cluster.txt. Made by `make lock`.\n",
     ),
 )
 
 
 def main() -> int:
-    """Resolve every set and write what each adds to the one before it."""
+    """Resolve every set and write the pins that each adds to the one before it."""
     resolved = _resolve_all()
     smaller: set[str] = set()
     reference = ""
@@ -64,8 +65,8 @@ def main() -> int:
 
 
 def _resolve_all() -> dict[str, list[str]]:
-    """The largest set first, as ``LOCK_OPTIONS`` say; the others keep its choices, so that all fit together."""
-    known = "".join(_pins_of((ROOT / one.name).read_text(encoding="utf-8")) for one in SETS)
+    """Resolve the largest set first, with ``LOCK_OPTIONS``; the others keep its choices, so that all fit together."""
+    known = "".join(pin for one in SETS for pin in pins_of((ROOT / one.name).read_text(encoding="utf-8")))
     options = os.environ.get("LOCK_OPTIONS", "").split()
     resolved: dict[str, list[str]] = {}
     for one in reversed(SETS):
@@ -74,32 +75,34 @@ def _resolve_all() -> dict[str, list[str]]:
     return resolved
 
 
-def _pins_of(text: str) -> str:
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("#", "-")))
+def pins_of(text: str) -> list[str]:
+    """Return each pin of a requirements file: ``name==version ; marker`` and the lines of its hashes."""
+    lines = [line for line in text.splitlines(keepends=True) if line[:1] not in ("#", "-")]
+    return re.findall(r"^\S.*\n(?:[ \t].*\n)*", "".join(lines), re.MULTILINE)
 
 
 def _resolve(extras: Sequence[str], known: str, options: Sequence[str]) -> list[str]:
     """
     Let uv resolve ``pyproject.toml`` for every Python and platform at once.
 
-    :param extras: optional dependencies to take in.
-    :param known: pins to keep where they still fit.
-    :param options: further ones of ``uv pip compile``.
-    :return: one ``name==version ; marker`` a line, sorted.
+    :param extras: optional dependencies to include.
+    :param known: pins to keep if they still fit.
+    :param options: more options of ``uv pip compile``.
+    :return: the pins with their hashes, sorted by name.
     """
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "requirements.txt"
         output.write_text(known, encoding="utf-8")
         command = [
             *(str(ROOT / ".venv" / "bin" / "uv"), "pip", "compile", "pyproject.toml"),
-            *("--universal", "--python-version", OLDEST_PYTHON, "--no-annotate", "--no-header", "--quiet"),
+            *("--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"),
+            *("--no-annotate", "--no-header", "--quiet"),
             *("--output-file", str(output)),
             *(word for extra in extras for word in ("--extra", extra)),
             *options,
         ]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **settings_for_uv()}, check=True)
-        lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
-    return sorted(_pins_of("".join(lines)).splitlines(keepends=True), key=lambda line: line.partition("==")[0])
+        return sorted(pins_of(output.read_text(encoding="utf-8")), key=lambda pin: pin.partition("==")[0])
 
 
 if __name__ == "__main__":

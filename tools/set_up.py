@@ -74,13 +74,13 @@ def set_up(kind: str) -> None:
     requirements = ROOT / ("requirements-dev.txt" if kind == "dev" else "requirements.txt")
     install = _uv() or _pip()
     try:
-        _run([*install, "-r", str(requirements)])
+        _run([*install, "--require-hashes", "-r", str(requirements)])
     except subprocess.CalledProcessError as error:
         if install == _pip():
             fail(why(error))
         say("uv could not install the packages; trying pip, which takes some minutes ...")
         install = _pip()
-        _run_or_fail([*install, "-r", str(requirements)])
+        _run_or_fail([*install, "--require-hashes", "-r", str(requirements)])
     _run_or_fail([*install, "--no-deps", "--editable", str(ROOT)])
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ Pixels = NDArray[np.float64]
 #: Pictures above this are not opened: a small file can hold a gigantic picture.
 MAX_MEGAPIXELS = 256.0
 _SSIM_WINDOW = 7  # scikit-image's default; smaller pictures get the largest odd window that fits
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # of SSIM: Wang et al. 2004
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -144,21 +146,35 @@ def _pixel_difference(first: Pixels, second: Pixels) -> PixelDifference:
 
 
 def _ssim(first: Pixels, second: Pixels) -> float:
+    """Return the mean similarity over all windows and channels; tiny pictures are a single window."""
     side = min(first.shape[:2])
     if side < 3:
-        return _ssim_of_whole(first, second)
-    from skimage.metrics import structural_similarity  # half a second to import, and only gates need it
-
+        return float(_similarity(first, second, np.mean, first.size))
     window = min(_SSIM_WINDOW, side if side % 2 else side - 1)
-    return float(structural_similarity(first, second, win_size=window, data_range=255.0, channel_axis=2))
+    channels = range(first.shape[2])  # one at a time: a picture may have 256 megapixels
+    return float(np.mean([_channel_ssim(first[..., i], second[..., i], window) for i in channels]))
 
 
-def _ssim_of_whole(first: Pixels, second: Pixels) -> float:
-    """SSIM with the whole picture as its one window, for pictures too small for any other."""
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # Wang et al. 2004
-    covariance = float(((first - first.mean()) * (second - second.mean())).mean())
-    numerator = (2 * first.mean() * second.mean() + c1) * (2 * covariance + c2)
-    return float(numerator / ((first.mean() ** 2 + second.mean() ** 2 + c1) * (first.var() + second.var() + c2)))
+def _channel_ssim(first: Pixels, second: Pixels, window: int) -> float:
+    return float(_similarity(first, second, partial(_window_means, window=window), window**2).mean())
+
+
+def _similarity(first: Pixels, second: Pixels, mean: Callable[[Pixels], Any], samples: int) -> Any:
+    """Return the structural similarity (Wang et al. 2004) of each window, with sample variances."""
+    mean_a, mean_b = mean(first), mean(second)
+    bessel = samples / (samples - 1) if samples > 1 else 1.0
+    variances = bessel * (mean(first**2) - mean_a**2 + mean(second**2) - mean_b**2)
+    covariance = bessel * (mean(first * second) - mean_a * mean_b)
+    numerator = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
+    return numerator / ((mean_a**2 + mean_b**2 + _C1) * (variances + _C2))
+
+
+def _window_means(values: Pixels, window: int) -> Pixels:
+    """Return the mean of every window that lies wholly inside the picture."""
+    for _ in ("rows", "columns"):
+        sums = np.cumsum(np.pad(values, ((1, 0), (0, 0))), axis=0)
+        values = (sums[window:] - sums[:-window]).T
+    return values / window**2
 
 
 def _edges(pixels: Pixels) -> Pixels:

@@ -118,8 +118,8 @@ def _load_with_old_keras(
 ) -> Any:
     if importlib.util.find_spec("tf_keras") is None:
         raise ExportError(
-            f"Keras 3 refuses {path}: {describe_error(refusal)}. It was written by Keras 2: "
-            "`pip install tf_keras` where the export runs, and it is tried with that."
+            f"Keras 3 refuses {path}: {describe_error(refusal)}. It was written by Keras 2. "
+            "Install the extra `keras2` where the export runs: pip install 'airflow-provider-tendies[keras2]'."
         ) from refusal
     import tf_keras
 

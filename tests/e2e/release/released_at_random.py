@@ -7,8 +7,6 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-import skimage.metrics  # noqa: F401  # half a second that belongs to no single release
-
 from tendies_ops.errors import TendiesError
 from tendies_ops.release import rehearse, release_model
 from tendies_ops.spec import ReleaseSpec

@@ -10,6 +10,8 @@ import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.lock import pins_of
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = ("requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -22,19 +24,14 @@ def _asked(extra: str) -> list[Requirement]:
 
 
 def _pins(python: str) -> dict[str, Requirement]:
-    lines = [
-        line
-        for name in FILES
-        for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith(("#", "-r"))
-    ]
-    pins = [Requirement(line) for line in lines]
+    texts = [pin for name in FILES for pin in pins_of((REPOSITORY / name).read_text(encoding="utf-8"))]
+    pins = [Requirement(text.partition("\\")[0]) for text in texts]
     here = {"python_version": python, "python_full_version": f"{python}.0"}
     return {canonicalize_name(pin.name): pin for pin in pins if pin.marker is None or pin.marker.evaluate(here)}
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("extra", ["", "tensorflow", "cluster", "s3", "dev"])
+@pytest.mark.parametrize("extra", ["", "tensorflow", "keras2", "examples", "cluster", "s3", "dev"])
 def test_everything_that_is_asked_for_is_pinned_to_a_version_that_fits(python: str, extra: str) -> None:
     pins = _pins(python)
     unfit = []
@@ -48,7 +45,13 @@ def test_everything_that_is_asked_for_is_pinned_to_a_version_that_fits(python: s
 
 @pytest.mark.parametrize(("smaller", "larger"), list(itertools.pairwise(FILES)))
 def test_a_set_adds_to_the_one_before_it_and_repeats_nothing(smaller: str, larger: str) -> None:
-    of_smaller = (REPOSITORY / smaller).read_text(encoding="utf-8").splitlines()
-    of_larger = (REPOSITORY / larger).read_text(encoding="utf-8").splitlines()
-    assert f"-r {smaller}" in of_larger
-    assert set(of_smaller) & set(of_larger) == set()
+    of_smaller, of_larger = ((REPOSITORY / name).read_text(encoding="utf-8") for name in (smaller, larger))
+    assert f"-r {smaller}" in of_larger.splitlines()
+    assert set(pins_of(of_smaller)) & set(pins_of(of_larger)) == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_pin_has_the_hashes_of_its_files(name: str) -> None:
+    pins = pins_of((REPOSITORY / name).read_text(encoding="utf-8"))
+    assert pins
+    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []

@@ -47,7 +47,7 @@ def test_without_tf_keras_the_error_says_what_to_install(
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "tf_keras" else find(name, *a))
-    with pytest.raises(ExportError, match=r"TFOpLambda.*pip install tf_keras"):
+    with pytest.raises(ExportError, match=r"TFOpLambda.*\[keras2\]"):
         export_here(small_spec(small_sources, {"checkpoint": old_file}))
 
 
