@@ -23,7 +23,8 @@ _SAVED_MODEL_DIR = "{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}"
 #: Empty after a no, so that a release which somebody clears and runs all the same finds itself without an approval.
 _APPROVED_BY = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{{ answer['responded_by_user']['name'] if answer and answer['chosen_options'] == ['Approve'] else '' }}"
+    "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}"
+    "{% set words = (answer.get('params_input') or {}).get('reason') %}{{ ': ' ~ words if words else '' }}{% endif %}"
 )
 
 
@@ -118,6 +119,6 @@ def _release_params() -> dict[str, Param]:
             type="string",
             maxLength=1000,
             title="Note",
-            description="Why. It goes with the asset event and into the task's XCom.",
+            description="Why. Recorded in the model's history.",
         ),
     }

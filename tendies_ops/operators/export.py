@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
+from tendies_ops.operators.failed_release import with_failure_recorded
 from tendies_ops.operators.lineage import lineage_of_export
 from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.spec import Manifest, ModelSpec, load_spec
@@ -73,7 +74,7 @@ class ExportSavedModelOperator(TendiesOperator):
         allowed_checkpoints: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_failure_recorded(kwargs))
         if timeout_s <= 0:
             raise UsageError(f"timeout_s of task {self.task_id} must be above 0 seconds; found {timeout_s}.")
         self.spec = spec
@@ -88,7 +89,7 @@ class ExportSavedModelOperator(TendiesOperator):
         """Export, and say what was made."""
         from tendies_ops.export import export_model
 
-        spec = self.spec if isinstance(self.spec, ModelSpec) else load_spec(Path(self.spec))
+        spec = self.loaded_spec()
         arrived = None if self.checkpoint else newest_arrival(context, self.inlets)
         if arrived is not None:
             skip_if_taken(context, self.inlets, arrived)
@@ -108,6 +109,10 @@ class ExportSavedModelOperator(TendiesOperator):
         summary = self._summary(result.saved_model_dir, result.manifest)
         self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_export(summary)))
         return summary
+
+    def loaded_spec(self) -> ModelSpec:
+        """Return the spec, read from its file if only the path was given."""
+        return self.spec if isinstance(self.spec, ModelSpec) else load_spec(Path(self.spec))
 
     def _summary(self, saved_model_dir: Path, manifest: Manifest) -> dict[str, Any]:
         source = manifest.source

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tendies_ops.operators.failed_release import with_failure_recorded
 from tendies_ops.operators.service_change import change_service, rehearsal, terms_of
 from tendies_ops.operators.task_settings import takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
@@ -71,7 +72,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
         deferrable: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_failure_recorded(kwargs))
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
         self.rehearse = rehearse

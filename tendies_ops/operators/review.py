@@ -13,6 +13,7 @@ from airflow.sdk import Param
 from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
+from tendies_ops.operators.failed_release import with_failure_recorded
 from tendies_ops.operators.service_change import rehearsal, terms_of
 from tendies_ops.operators.task_settings import takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
@@ -74,7 +75,7 @@ class ReviewModelVersionOperator(TendiesOperator):
         options: ReleaseSpec | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_failure_recorded(kwargs))
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
         self.rehearse = rehearse

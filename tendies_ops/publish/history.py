@@ -14,7 +14,7 @@ from tendies_ops.errors import BasePathError
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import user_name
 
-Event = Literal["published", "released", "rolled_back", "withdrawn", "restored", "removed", "rejected"]
+Event = Literal["published", "released", "rolled_back", "withdrawn", "restored", "removed", "rejected", "failed"]
 _NAME = "history.jsonl"
 
 

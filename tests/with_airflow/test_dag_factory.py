@@ -94,10 +94,11 @@ def test_a_review_puts_a_person_between_export_and_release() -> None:
     assert "a person looks at its pictures" in (dag.doc_md or "")
 
 
-@pytest.mark.parametrize(("chosen", "approved_by"), [("Approve", "Ada"), ("Reject", ""), (None, "")])
-def test_only_a_yes_is_an_approval(chosen: str | None, approved_by: str) -> None:
+@pytest.mark.parametrize(("chosen", "approved_by"), [("Approve", "Ada: as intended"), ("Reject", ""), (None, "")])
+def test_only_a_yes_is_an_approval_and_keeps_its_words(chosen: str | None, approved_by: str) -> None:
     release: Any = release_dag(spec(release={"gate": {"review": True}})).get_task("release")
-    answer = {"chosen_options": [chosen], "responded_by_user": {"id": "7", "name": "Ada"}} if chosen else None
+    person, words = {"id": "7", "name": "Ada"}, {"reason": "as intended"}
+    answer = {"chosen_options": [chosen], "responded_by_user": person, "params_input": words} if chosen else None
 
     class Pulled:
         def xcom_pull(self, *, task_ids: str) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Protocol
 
 from tendies_ops.beside import LatestValue
@@ -74,6 +75,7 @@ class ProgressTeller:
         self._file = LatestValue(f"{files.folder}/progress.json", files.write_progress)
         self._callback = LatestValue("Progress", on_progress) if on_progress is not None else None
         self._started_s = time.monotonic()
+        self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._told_s = self._written_s = 0.0
         self._history: deque[tuple[float, int, int]] = deque()  # seconds, done, pictures with an outcome
         self._rates = RateHistory()
@@ -114,7 +116,8 @@ class ProgressTeller:
 
     def _write(self, progress: BatchProgress) -> None:
         rates = list(self._rates.points)
-        self._file.put({**progress.as_dict(), "input": self._options.input, "rates": rates})
+        facts = {"started_at": self._started_at, "input": self._options.input, "rates": rates}
+        self._file.put({**progress.as_dict(), **facts})
 
     def _progress(self, now_s: float, state: str) -> BatchProgress:
         tally = self._watched.tally

@@ -13,7 +13,7 @@ from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep
 from tendies_ops.web.views import models_view
-from tendies_ops.web.views.candidates_view import Candidate, find_candidate, read_review
+from tendies_ops.web.views.candidates_view import Candidate, fate_of, find_candidate, read_review
 from tendies_ops.web.views.compare_view import compare_rows
 from tendies_ops.web.views.golden_pictures import golden_path
 
@@ -54,6 +54,7 @@ def candidate_page(
         view=view,
         candidate=candidate,
         row=row,
+        fate=fate_of(row.manifest, view.history),
         review=read_review(model, row.manifest),
         difference=compare_rows(view.shown, row) if view.shown else None,
         may_answer=person.may_answer_dag(model.release_dag_id),

@@ -15,7 +15,7 @@ from tendies_ops.web.run import find_runs
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views import models_view
-from tendies_ops.web.views.candidates_view import list_candidates
+from tendies_ops.web.views.candidates_view import list_undecided
 from tendies_ops.web.views.compare_view import compare_versions
 from tendies_ops.web.views.golden_pictures import golden_path, sheet_path, version_path
 from tendies_ops.web.views.release_view import read_release
@@ -59,7 +59,7 @@ def model_page(
         view=view,
         choices=view.rollback_choices[:8],
         latest_runs=find_runs.list_runs([model], limit=5).runs,
-        candidates=list_candidates(model)[:4],
+        candidates=list_undecided(model, view.history)[:4],
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
         asked_by=person.name,

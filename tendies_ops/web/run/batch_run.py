@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from tendies_ops.web.safety import OutsideError, confine, is_inside
 from tendies_ops.web.sources.known import local_path
 from tendies_ops.web.sources.typed import points, read_facts
 
+_LONGEST_S = 366 * 86400.0  # of a run that can be believed
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 #: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
 #: sums up. Ids of DAG runs hold dots themselves.
@@ -136,8 +137,9 @@ class Run:
 
     @property
     def started_at(self) -> str:
-        """ISO 8601; from its id where the run does not tell."""
-        return str(self.facts.get("started_at") or self.changed_at.isoformat())
+        """ISO 8601; a run of an older tendies without a report has written only how long it had been at work."""
+        began = self.changed_at - timedelta(seconds=min(max(self.elapsed_s, 0.0), _LONGEST_S))
+        return str(self.facts.get("started_at") or began.isoformat(timespec="seconds"))
 
     @property
     def input(self) -> Path | None:

@@ -144,6 +144,8 @@ def _moment(unix_s: float) -> datetime:
 
 def _state(name: str, facts: dict[str, Any], changed_at: datetime) -> RunState:
     if name != "report.json":
+        if facts.get("state") == "stopped":
+            return "stopped"
         silent_s = (datetime.now(timezone.utc) - changed_at).total_seconds()
         return "running" if silent_s < SILENT_S else "stopped"
     if facts.get("dry_run"):

@@ -73,7 +73,8 @@ def _sum_of(parts: Sequence[Run], planned: int) -> Run:
 def _state_of(parts: Iterable[Run], newest: Run) -> RunState:
     states = {part.state for part in parts}
     silent_s = (datetime.now(timezone.utc) - newest.changed_at).total_seconds()
-    if "running" in states or silent_s < SILENT_S:  # between the last shard and the report
+    awaited = states <= {"done", "some failed"} and silent_s < SILENT_S  # shards to come, and then the report
+    if "running" in states or awaited:
         return "running"
     return next(state for state in _WORST_FIRST if state in states)
 

@@ -54,6 +54,7 @@ function confirmed(button) {
 
 async function answer(form, dagId, detail, option) {
   const task = detail.task_instance;
+  const card = form.closest("article");
   const path = `${runPath(dagId, task.dag_run_id)}/taskInstances/${encodeURIComponent(task.task_id)}/${task.map_index}/hitlDetails`;
   const reason = form.elements.reason.value;
   form.querySelectorAll("button, input").forEach((field) => { field.disabled = true; });
@@ -62,7 +63,9 @@ async function answer(form, dagId, detail, option) {
     const waitedS = (Date.now() - Date.parse(detail.created_at)) / 1000;
     await pause(Math.min(Math.max(SETTLED_AFTER_S - waitedS, 0), SETTLED_AFTER_S));
     await call("PATCH", path, { chosen_options: [option], params_input: { reason } });
-    await follow(form, dagId, task.dag_run_id);
+    card.querySelector("[data-state]").textContent = option === "Approve" ? "Approved, being released" : "Rejected";
+    const state = await follow(form, dagId, task.dag_run_id);
+    if (state === "success") window.location.reload();
   } catch (error) {
     say(form, "bad", error.message);
     form.querySelectorAll("button, input").forEach((field) => { field.disabled = false; });

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tendies_ops.errors import PublishError
+from tendies_ops.publish.history import HistoryRecord
 from tendies_ops.publish.layout import REJECTED_SUFFIX, review_directory
-from tendies_ops.spec import MANIFEST_PATH, Manifest
+from tendies_ops.spec import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.web.safety import confine
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.release_view import GateRow, ReleaseFacts
@@ -36,6 +39,22 @@ class Candidate:
     def rejected(self) -> bool:
         """Return whether a person has said no to it."""
         return self.name.endswith(REJECTED_SUFFIX)
+
+
+_FATES = {"released", "rolled_back", "withdrawn", "rejected", "failed"}
+
+
+def fate_of(manifest: Manifest | None, history: Sequence[HistoryRecord]) -> HistoryRecord | None:
+    """
+    Return what became of an export; None: that is not decided yet.
+
+    :param history: newest first. A release of this content counts whenever it was, other events only since the export.
+    """
+    if manifest is None:
+        return None
+    of_content = [r for r in history if r.model_digest == manifest.model_digest and r.event in _FATES]
+    since = [r for r in of_content if r.at[:19] >= manifest.created_at[:19]]
+    return next(iter(since), None) or next((r for r in of_content if r.event == "released"), None)
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,19 @@ def list_candidates(model: KnownModel) -> list[Candidate]:
     whole = [path for path in found if _NAME.fullmatch(path.name) and (path / MANIFEST_PATH).is_file()]
     youngest_first = sorted(whole, key=lambda path: path.stat().st_mtime, reverse=True)
     return [Candidate(path.name, path) for path in youngest_first]
+
+
+def list_undecided(model: KnownModel, history: Sequence[HistoryRecord]) -> list[tuple[Candidate, Manifest]]:
+    """Return the exports that may still be released, newest first, with what they were made from."""
+    found = [(one, manifest) for one in list_candidates(model) if (manifest := _manifest(one)) is not None]
+    return [(one, manifest) for one, manifest in found if not one.rejected and fate_of(manifest, history) is None]
+
+
+def _manifest(candidate: Candidate) -> Manifest | None:
+    try:
+        return read_manifest(candidate.directory)
+    except PublishError:
+        return None
 
 
 def find_candidate(model: KnownModel, name: str) -> Candidate | None:

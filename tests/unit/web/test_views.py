@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tendies_ops.publish.history import HistoryRecord
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import read_manifest
 from tendies_ops.web.ledger.ledger_index import LedgerLine
@@ -14,7 +15,7 @@ from tendies_ops.web.run.find_runs import find_run, list_runs, runs_of_task
 from tendies_ops.web.run.run_pictures import was_written_anew
 from tendies_ops.web.sources.known import Catalogues, KnownModel, Location
 from tendies_ops.web.sources.server_states import ReplicaState, ServerStates
-from tendies_ops.web.views.candidates_view import find_candidate, list_candidates, read_review
+from tendies_ops.web.views.candidates_view import find_candidate, list_candidates, list_undecided, read_review
 from tendies_ops.web.views.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.views.compare_view import compare_versions
 from tendies_ops.web.views.golden_pictures import golden_path
@@ -141,6 +142,41 @@ def test_runs_are_listed_newest_first_with_their_states(world: WebWorld) -> None
     ]  # fmt: skip
     assert [run.run_id for run in list_runs([model_of(world)], state="failed").runs] == ["a-failed"]
     assert list_runs([model_of(world)], offset=1, limit=1).runs[0].run_id == "d-running"
+
+
+def test_a_run_that_wrote_that_it_was_stopped_is_not_shown_as_running(world: WebWorld) -> None:
+    progress = add_run(world, "stopped", draw=False, ended=False, done=100, failed=0) / "progress.json"
+    facts = orjson.loads(progress.read_bytes())
+    progress.write_bytes(orjson.dumps({**facts, "state": "stopped", "message": "the task was killed"}))
+    (run,) = list_runs([model_of(world)], state="stopped").runs
+    assert run.state == "stopped"
+
+
+def test_a_run_without_a_report_is_dated_by_its_start_and_not_by_its_last_word(world: WebWorld) -> None:
+    directory = add_run(world, "r", draw=False, ended=False, done=100, failed=0)
+    progress = directory / "progress.json"
+    facts = orjson.loads(progress.read_bytes())
+    os.utime(progress, (1_700_000_100, 1_700_000_100))
+    assert find_run(model_of(world), "r").started_at == "2023-11-14T22:14:52+00:00"  # type: ignore[union-attr]
+    progress.write_bytes(orjson.dumps({**facts, "started_at": "2026-11-22T03:00:00+00:00"}))
+    assert find_run(model_of(world), "r").started_at == "2026-11-22T03:00:00+00:00"  # type: ignore[union-attr]
+
+
+def test_only_exports_that_are_not_decided_are_candidates(world: WebWorld) -> None:
+    name = add_candidate(world, "manual__2026-11-22T03:00:00+00:00")
+    model, digest = model_of(world), digest_of(world, name)
+    assert [one.name for one, _ in list_undecided(model, [])] == [name]
+    released = HistoryRecord("released", 2, model_digest=digest, at="2020-01-01T00:00:00.000+00:00")
+    assert list_undecided(model, [released]) == []
+    later = "2999-01-01T00:00:00.000+00:00"
+    for event in ("rejected", "withdrawn", "failed"):
+        assert list_undecided(model, [HistoryRecord(event, 0, model_digest=digest, at=later)]) == []
+    earlier = HistoryRecord("rejected", 0, model_digest=digest, at="2020-01-01T00:00:00.000+00:00")
+    assert len(list_undecided(model, [earlier])) == 1, "it was exported again since"
+
+
+def digest_of(world: WebWorld, candidate: str) -> str:
+    return read_manifest(world.base_path / ".exports" / candidate).model_digest
 
 
 def test_a_run_that_goes_on_is_read_again(world: WebWorld) -> None:
