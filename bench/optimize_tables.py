@@ -10,13 +10,14 @@ from bench.charts import measured_on
 from bench.results import PUBLISHED, Row, read_rows
 
 SERVED = "float32 served"
+FROZEN_SERVED = "as frozen, served"
 _VARIANTS = (
     "network", "variant", "images/s", "over float32 in process", "over float32 served", "ms a request", "memory MB",
     "file MB", "PSNR dB", "SSIM", "max of 255",
 )  # fmt: skip
 _SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
 _RATIOS = ("what", "over float32 served", "lowest and highest round", "variant")
-_FINELY = ("what", "over float32 served", "the true median, 95 in 100", "by CPU time", "its true median", "pairs")
+_FINELY = ("what", "over the graph as frozen", "the true median, 95 in 100", "by CPU time", "its true median", "pairs")
 _THREADS = ("variant and load", "threads", "images/s", "over the server's defaults")
 
 
@@ -32,7 +33,7 @@ def _variants(path: Path) -> str:
     rounds = json.loads(path.read_text(encoding="utf-8"))["rounds"]
     head = f"Variants, {rounds} rounds a network. {measured_on(path)}"
     prices = [_variant(row) for row in rows if "psnr_db" in (row.more or {})]
-    served = [row for row in rows if row.compared_with == SERVED]
+    served = [row for row in rows if row.compared_with in {SERVED, FROZEN_SERVED}]
     ratios = [_ratio(row) for row in served if not _is_of_pairs(row)]
     finely = [_finely(row) for row in served if _is_of_pairs(row)]
     apart = [[row.what, f"{row.value:.0f} {row.unit}"] for row in rows if row.unit == "of 255"]
@@ -55,7 +56,7 @@ def _variant(row: Row) -> list[str]:
 def _ratio(row: Row) -> list[str]:
     more = row.more or {}
     rounds = f"{more['least_ratio']:.2f} to {more['largest_ratio']:.2f}"
-    return [row.what, f"{row.ratio:.3f}", rounds, more.get("taken", "fold")]
+    return [row.what, f"{row.ratio:.3f}", rounds, more.get("taken", "")]
 
 
 def _is_of_pairs(row: Row) -> bool:

@@ -12,9 +12,9 @@ from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import console, print_json
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError
-from tendies_ops.spec import REWRITE_NAMES, Manifest, ModelSpec, OptimizeSpec, load_spec
+from tendies_ops.spec import PRECISIONS, Manifest, ModelSpec, OptimizeSpec, load_spec
 
-_OPTIMIZE_HELP = f"faster forms of the network: auto, or some of {', '.join(REWRITE_NAMES)}; default: the spec's"
+_OPTIMIZE_HELP = "precision of the network; auto: the fastest that passes on this machine; default: the spec's"
 
 
 @takes_login
@@ -27,7 +27,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         float, typer.Option("--timeout-s", "--timeout", help="seconds after which the export is stopped", min=1.0)
     ] = 1800.0,
     server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
-    optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="auto|none|NAME[,NAME]")] = None,
+    optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="|".join(PRECISIONS))] = None,
     explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="fail where the numbers speak against the contract")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
@@ -37,7 +37,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     from tendies_ops.export import export_model
 
     result = export_model(
-        with_rewrites(load_spec(spec), optimize),
+        with_precision(load_spec(spec), optimize),
         output,
         checkpoint=checkpoint,
         python=python,
@@ -57,22 +57,18 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     return 0
 
 
-def with_rewrites(spec: ModelSpec, wanted: str | None) -> ModelSpec:
+def with_precision(spec: ModelSpec, wanted: str | None) -> ModelSpec:
     """
-    Let the command line override ``optimize.rewrites``; the spec's limits stay.
+    Let the command line override ``optimize.precision``; the spec's limits stay.
 
-    :raises UsageError: there is no such rewrite.
+    :raises UsageError: there is no such precision.
     """
     if wanted is None:
         return spec
-    names = wanted if wanted in ("auto", "none") else [name.strip() for name in wanted.split(",")]
     try:
-        optimize = OptimizeSpec.model_validate({**spec.optimize.model_dump(), "rewrites": names})
+        optimize = OptimizeSpec.model_validate({**spec.optimize.model_dump(), "precision": wanted})
     except ValidationError:
-        raise UsageError(
-            f"--optimize takes `auto`, `none` or names of rewrites with commas between; found {wanted!r}. "
-            f"There are {', '.join(REWRITE_NAMES)}."
-        ) from None
+        raise UsageError(f"--optimize takes one of {', '.join(PRECISIONS)}; found {wanted!r}.") from None
     return spec.model_copy(update={"optimize": optimize})
 
 

@@ -31,6 +31,7 @@ class FrozenNetwork:
     graph_def: tf.compat.v1.GraphDef
     inputs: Mapping[str, str]  #: input -> tensor name; the picture is :data:`IMAGE`
     outputs: Mapping[str, str]  #: output -> tensor name
+    one_picture: bool = False  #: in a batch of several it would mix them, though its tensors take one
 
     @classmethod
     def of(

@@ -18,7 +18,7 @@ from tendies_ops.export.explain import road_of_a_picture
 from tendies_ops.export.fitting import require_fitting, smaller_pictures
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
-from tendies_ops.export.optimize import Draft, optimize
+from tendies_ops.export.optimize import FLOAT32, Draft, fuse_instance_norms, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.plausibility import describe, judge, require_plausible
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
@@ -52,10 +52,12 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     for line in smaller_pictures(expected, spec.contract):
         say(line)
     plausibility = _judge(expected, spec.contract, say, strict=strict)
-    frozen = network.freeze()
+    frozen, norms = fuse_instance_norms(network.freeze())
+    if norms:
+        say(f"Rewrote {norms} instance normalisations for TensorFlow's fused kernel")
     del network
     signatures = _write(Plan(frozen, inputs, spec.contract), directory, spec.source.allow_operations)
-    to_optimize = frozen if spec.optimize.rewrites != "none" else None
+    to_optimize = frozen if spec.optimize.precision != FLOAT32 else None
     del frozen
     gc.collect()  # graphs are full of cycles, and hold the weights
     say("Wrote the SavedModel")

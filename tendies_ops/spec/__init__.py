@@ -11,7 +11,7 @@ from tendies_ops.spec.load import load_spec
 from tendies_ops.spec.login_settings import NO_LOGIN, LoginSettings
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
-from tendies_ops.spec.optimize import REWRITE_NAMES, OptimizeSpec
+from tendies_ops.spec.optimize import PRECISIONS, OptimizeSpec
 from tendies_ops.spec.release import ReleaseSettings, ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
@@ -19,7 +19,7 @@ __all__ = [
     "INDEX_NAME",
     "MANIFEST_PATH",
     "NO_LOGIN",
-    "REWRITE_NAMES",
+    "PRECISIONS",
     "AirflowSpec",
     "BatchSettings",
     "BatchSpec",

@@ -105,8 +105,7 @@ class PlausibilityEntry(_Part):
 class VariantEntry(_Part):
     """One form of the network that ``optimize`` tried. What was not measured or compared is None."""
 
-    name: str  #: ``float32``, or its rewrites joined by ``+``
-    rewrites: tuple[str, ...] = ()
+    name: str  #: its precision
     passed: bool  #: loads, and holds the pixel gate
     why_not: str = ""  #: why it was not taken, in words
     size_bytes: int | None = None  #: of saved_model.pb
@@ -125,14 +124,14 @@ class VariantEntry(_Part):
 class OptimizationEntry(_Part):
     """Which form of the network was taken, and what every other one would have cost."""
 
-    wanted: str  #: ``auto``, or the rewrites that were asked for
+    wanted: str  #: ``auto``, or the precision that was asked for
     chosen: str  #: name of a variant
     why: str  #: in words
     host: str  #: what the figures were measured on
     batch_size: int | None = None  #: pictures in a request
     requests_in_flight: int | None = None
     variants: tuple[VariantEntry, ...] = ()
-    not_tried: tuple[str, ...] = ()  #: rewrites that this network or host has no use for, each with the reason
+    not_tried: tuple[str, ...] = ()  #: precisions that this network or host has no use for, each with the reason
 
 
 class Manifest(_Part):

@@ -56,8 +56,8 @@ class Plan:
 
     @property
     def one_by_one(self) -> bool:
-        """Return whether the network takes one picture at a time."""
-        return self.contract.input.batch_size == 1
+        """Return whether the network is given one picture at a time."""
+        return self.contract.input.batch_size == 1 or self.network.one_picture
 
 
 def build_serving_graph(plan: Plan) -> ServingGraph:
@@ -130,7 +130,7 @@ def _is_batched(plan: Plan, name: str) -> bool:
     shape = plan.inputs[name].shape
     if plan.contract.extra_inputs[name].one_hot is not None:
         return shape is None or len(shape) == 2
-    return not plan.one_by_one
+    return plan.contract.input.batch_size != 1
 
 
 def _answer_by_groups(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tendies_ops.export.optimize.variants import FLOAT32, REWRITES
+from tendies_ops.export.optimize.precisions import FLOAT32
 from tendies_ops.spec.manifest import VariantEntry
 
 
 def choose(entries: Sequence[VariantEntry], *, min_gain: float) -> tuple[str, str]:
     """
-    Take the fastest that passed; of those that are as fast, one that changes no pixels.
+    Take the fastest that passed.
 
     :param entries: float32 first.
     :param min_gain: differences up to this share count as none.
@@ -20,9 +20,7 @@ def choose(entries: Sequence[VariantEntry], *, min_gain: float) -> tuple[str, st
     best = max((entry.speedup or 0.0 for entry in passed), default=1.0)
     if best <= 1.0 + min_gain:
         return FLOAT32, f"Kept float32: {_why_none_is_faster(entries, min_gain)}."
-    equals = [entry for entry in passed if (entry.speedup or 0.0) >= best * (1.0 - min_gain)]
-    exact = [entry for entry in equals if all(REWRITES[name].exact for name in entry.rewrites)]  # type: ignore[index]
-    taken = max(exact or equals, key=lambda entry: entry.speedup or 0.0)
+    taken = max(passed, key=lambda entry: entry.speedup or 0.0)
     price = "the same pixels" if taken.psnr_db is None else f"PSNR {taken.psnr_db:.1f} dB, SSIM {taken.ssim:.4f}"
     return taken.name, f"Took {taken.name}: {taken.speedup:.2f} times as fast as float32, {price}."
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.graph import NetworkGraph, node_of, short
-from tendies_ops.export.optimize.rewrite import NotApplicableError
+from tendies_ops.export.optimize.graph import NetworkGraph, NotApplicableError, node_of, short
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -86,7 +85,8 @@ def _inlined(network: FrozenNetwork) -> FrozenNetwork:
     options = config.graph_options.rewrite_options
     options.min_graph_nodes = -1
     options.optimizers.append("function")
-    return FrozenNetwork(tf_optimizer.OptimizeGraph(config, meta_graph), network.inputs, network.outputs)
+    graph_def = tf_optimizer.OptimizeGraph(config, meta_graph)
+    return FrozenNetwork(graph_def, network.inputs, network.outputs, network.one_picture)
 
 
 def _without_colocation(graph_def: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:

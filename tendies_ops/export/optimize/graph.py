@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tendies_ops.errors import TendiesError
 from tendies_ops.export.network import FrozenNetwork
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+class NotApplicableError(TendiesError):
+    """The network has nothing to rewrite, or is built in a way that cannot be: it stays as it is."""
+
 
 FLOAT32 = 1  #: DT_FLOAT of tensorflow/core/framework/types.proto
 _PASSES_ON = frozenset({"Identity", "StopGradient", "Snapshot", "PreventGradient", "CheckNumerics"})
@@ -29,6 +35,7 @@ class NetworkGraph:
         self.nodes: dict[str, Any] = {node.name: _copy(node) for node in network.graph_def.node}
         self.inputs: Mapping[str, str] = network.inputs
         self.outputs: dict[str, str] = {name: short(tensor) for name, tensor in network.outputs.items()}
+        self.one_picture = network.one_picture
         self._versions = network.graph_def.versions
         self._library = network.graph_def.library
 
@@ -54,6 +61,46 @@ class NetworkGraph:
                     found.setdefault(short(name), []).append((node, position))
         return found
 
+    def in_order(self) -> Iterator[str]:
+        """Name the nodes that are needed, each after what it computes with."""
+        done: set[str] = set()
+        for root in sorted(self._needed()):
+            waiting = [root]
+            while waiting:
+                name = waiting[-1]
+                before = [node_of(tensor) for tensor in self.nodes[name].input if node_of(tensor) not in done]
+                if name in done or not before:
+                    waiting.pop()
+                    if name not in done:
+                        done.add(name)
+                        yield name
+                else:
+                    waiting.extend(before)
+
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Map each tensor whose rank is known to its shape; a dimension that is not fixed is None."""
+        import tensorflow as tf
+
+        with tf.Graph().as_default() as graph:
+            tf.graph_util.import_graph_def(self.finish().graph_def, name="")
+        tensors = (tensor for operation in graph.get_operations() for tensor in operation.outputs)
+        return {short(one.name): tuple(one.shape.as_list()) for one in tensors if one.shape.rank is not None}
+
+    def part(self, result: str, beginning: str) -> tf.compat.v1.GraphDef:
+        """Return the nodes that compute one tensor from another, which is a placeholder in it."""
+        import tensorflow as tf
+
+        part = tf.compat.v1.GraphDef(versions=self._versions)
+        waiting, seen = [result], {beginning}
+        part.node.add(name=beginning, op="Placeholder").attr["dtype"].type = FLOAT32
+        while waiting:
+            name = node_of(waiting.pop())
+            if name not in seen:
+                seen.add(name)
+                part.node.add().CopyFrom(self.nodes[name])
+                waiting.extend(self.nodes[name].input)
+        return part
+
     def is_output(self, tensor: str) -> bool:
         """Return whether the network answers this tensor."""
         return short(tensor) in self.outputs.values()
@@ -72,17 +119,14 @@ class NetworkGraph:
         Add a node.
 
         :param name: made unique.
-        :param attributes: a DType, or an ``AttrValue`` of another node.
+        :param attributes: a DType, an ``AttrValue`` of another node, or a plain value.
         :return: the name that it got, which is its first tensor as well.
         """
         import tensorflow as tf
 
         node = tf.compat.v1.NodeDef(name=self._unique(name), op=operation, input=list(inputs))
         for key, value in attributes.items():
-            if isinstance(value, tf.DType):
-                node.attr[key].type = value.as_datatype_enum
-            else:
-                node.attr[key].CopyFrom(value)
+            node.attr[key].CopyFrom(_attribute_of(value))
         self.nodes[node.name] = node
         return str(node.name)
 
@@ -129,7 +173,7 @@ class NetworkGraph:
         if any(_calls_function(node) for node in graph_def.node):
             graph_def.library.CopyFrom(self._library)
         outputs = {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in self.outputs.items()}
-        return FrozenNetwork(graph_def, self.inputs, outputs)
+        return FrozenNetwork(graph_def, self.inputs, outputs, self.one_picture)
 
     def _needed(self) -> Iterator[str]:
         waiting = [node_of(tensor) for tensor in (*self.outputs.values(), *self.inputs.values())]
@@ -148,6 +192,15 @@ class NetworkGraph:
             number += 1
             unique = f"{name}_{number}"
         return unique
+
+
+def _attribute_of(value: Any) -> Any:
+    import tensorflow as tf
+
+    if isinstance(value, tf.DType):
+        return tf.compat.v1.AttrValue(type=value.as_datatype_enum)
+    kind = {bool: "b", float: "f", bytes: "s"}.get(type(value))
+    return tf.compat.v1.AttrValue(**{kind: value}) if kind else value
 
 
 def _calls_function(node: Any) -> bool:

@@ -3,8 +3,7 @@
 
 Each convolution gets its filters as half-precision constants and its input through a Cast; its sums are kept in float32
 by the kernels. Casts then move past operations that only move numbers or add a bias, so that convolution, bias and
-activation can be fused, and pairs that undo each other vanish. Statistics of normalisation stay float32, and so do the
-last convolutions before each output: their rounding would be seen.
+activation can be fused, and pairs that undo each other vanish. Statistics of normalisation stay float32.
 """
 
 from __future__ import annotations
@@ -13,9 +12,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.fold import require_plain
-from tendies_ops.export.optimize.graph import FLOAT32, NetworkGraph, dtype_number, node_of, short, with_dtype
-from tendies_ops.export.optimize.rewrite import NotApplicableError
+from tendies_ops.export.optimize.fold import fold
+from tendies_ops.export.optimize.graph import (
+    FLOAT32,
+    NetworkGraph,
+    NotApplicableError,
+    dtype_number,
+    short,
+    with_dtype,
+)
+from tendies_ops.export.optimize.norm_forms import as_batch_norms
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,56 +29,45 @@ if TYPE_CHECKING:
 #: Convolution -> the input that holds the picture; the filters are always the second.
 _CONVOLUTIONS: Mapping[str, int] = {"Conv2D": 0, "DepthwiseConv2dNative": 0, "Conv2DBackpropInput": 2}
 #: Their result in half precision is the half-precision result: they move, drop or compare numbers.
-_MOVERS = frozenset({"Relu", "Relu6", "MirrorPad", "Pad", "Reshape", "Squeeze", "SpaceToBatchND", "BatchToSpaceND"})
+_MOVERS = frozenset(
+    {"Relu", "Relu6", "MirrorPad", "Pad", "Reshape", "Squeeze", "SpaceToBatchND", "BatchToSpaceND", "FusedBatchNormV3"}
+)
 
 
 def bfloat16(network: FrozenNetwork) -> FrozenNetwork:
-    """Convolutions in bfloat16: float32's range with 8 bits of precision."""
+    """
+    Compute convolutions in bfloat16: float32's range with 8 bits of precision.
+
+    Instance normalisation is rewritten for the kernel that takes it, so such a network is given one picture at a time.
+    """
     import tensorflow as tf
 
-    return _in_half_precision(network, tf.bfloat16)
+    graph = NetworkGraph(fold(network))
+    graph.one_picture = bool(as_batch_norms(graph)) or network.one_picture
+    return _in_half_precision(graph, tf.bfloat16)
 
 
 def float16(network: FrozenNetwork) -> FrozenNetwork:
-    """Convolutions in float16: 11 bits of precision, and nothing above 65504."""
+    """Compute convolutions in float16: 11 bits of precision, and nothing above 65504."""
     import tensorflow as tf
 
-    return _in_half_precision(network, tf.float16)
+    return _in_half_precision(NetworkGraph(fold(network)), tf.float16)
 
 
-def _in_half_precision(network: FrozenNetwork, dtype: tf.DType) -> FrozenNetwork:
-    graph = NetworkGraph(network)
-    require_plain(graph)
-    last = _last_convolutions(graph)
-    chosen = [node for node in graph.of_kind(*_CONVOLUTIONS) if node.name not in last and _is_rewritable(graph, node)]
+def _in_half_precision(graph: NetworkGraph, dtype: tf.DType) -> FrozenNetwork:
+    chosen = [node for node in graph.of_kind(*_CONVOLUTIONS) if _is_rewritable(graph, node)]
     if not chosen:
-        raise NotApplicableError("it has no float32 convolution besides its last ones")
+        raise NotApplicableError("it has no float32 convolution with constant filters")
     for node in chosen:
         _convert(graph, node, dtype)
     while _sink_one(graph, dtype) or _lift_one(graph, dtype) or _join_one(graph, dtype) or _cancel_one(graph, dtype):
         pass
+    _read_shapes_before_casts(graph)
     return graph.finish()
 
 
 def _is_rewritable(graph: NetworkGraph, node: Any) -> bool:
     return dtype_number(node) == FLOAT32 and graph.constant(node.input[1]) is not None
-
-
-def _last_convolutions(graph: NetworkGraph) -> set[str]:
-    """Convolutions from which an output can be reached without another one in between."""
-    waiting = [node_of(tensor) for tensor in graph.outputs.values()]
-    seen: set[str] = set()
-    found: set[str] = set()
-    while waiting:
-        node = graph.nodes[waiting.pop()]
-        if node.name in seen:
-            continue
-        seen.add(node.name)
-        if node.op in _CONVOLUTIONS:
-            found.add(node.name)
-        else:
-            waiting.extend(node_of(tensor) for tensor in node.input)
-    return found
 
 
 def _convert(graph: NetworkGraph, node: Any, dtype: tf.DType) -> None:
@@ -152,15 +147,25 @@ def _lift_one(graph: NetworkGraph, dtype: tf.DType) -> bool:
 
 
 def _join_one(graph: NetworkGraph, dtype: tf.DType) -> bool:
-    """Concatenate before the Cast to float32 where every part comes out of one."""
-    for node in graph.of_kind("ConcatV2"):
-        *parts, axis = graph.data_inputs(node)
+    """Concatenate or add before the Cast to float32 where every part comes out of one."""
+    for node in graph.of_kind("ConcatV2", "AddV2", "Add"):
+        inputs = graph.data_inputs(node)
+        parts = inputs[:-1] if node.op == "ConcatV2" else inputs
         producers = [graph.producer(part) for part in parts]
         if all(part.op == "Cast" and dtype_number(part, "DstT") == FLOAT32 for part in producers):
-            _in_dtype(graph, node, [*(part.input[0] for part in producers), axis], dtype)
+            _in_dtype(graph, node, [*(part.input[0] for part in producers), *inputs[len(parts) :]], dtype)
             del graph.nodes[node.name]
             return True
     return False
+
+
+def _read_shapes_before_casts(graph: NetworkGraph) -> None:
+    """A Cast changes no shape: one that is there for a Shape alone would be computed for nothing."""
+    for node in graph.of_kind("Shape"):
+        before = graph.producer(node.input[0])
+        if before.op == "Cast":
+            node.input[0] = before.input[0]
+            node.attr["T"].type = dtype_number(before, "SrcT")
 
 
 def _cancel_one(graph: NetworkGraph, dtype: tf.DType) -> bool:

@@ -16,10 +16,11 @@ from tendies_ops.export.describe import Answers
 from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.network import FrozenNetwork, Input
 from tendies_ops.export.optimize.choice import as_table, choose
+from tendies_ops.export.optimize.graph import NotApplicableError
 from tendies_ops.export.optimize.host import Host, this_host
 from tendies_ops.export.optimize.measuring import Load, compare_speed, find_load, pictures_to_send
 from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
-from tendies_ops.export.optimize.variants import FLOAT32, Variant, make_variant, variants_to_try
+from tendies_ops.export.optimize.precisions import FLOAT32, PRECISIONS, worth_trying
 from tendies_ops.export.optimize.variants_sheet import write_sheet
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.spec import ModelSpec
@@ -55,15 +56,16 @@ class Draft:
 
 def optimize(draft: Draft, answer_golden: AnswerGolden, say: Say) -> OptimizationEntry:
     """
-    Put the variant that the spec asks for in the place of the draft's ``saved_model.pb``, or leave float32 there.
+    Put the precision that the spec asks for in the place of the draft's ``saved_model.pb``, or leave float32 there.
 
     :param answer_golden: asks a variant what float32 was asked.
 
-    :raises ParityError: a rewrite was asked for by name and its pictures do not hold the gate.
+    :raises ParityError: a precision was asked for by name and its pictures do not hold the gate.
     """
     workshop = _Workshop(draft, this_host(), answer_golden, say)
     try:
-        entry = workshop.try_all() if draft.spec.optimize.rewrites == "auto" else workshop.take_named()
+        wanted = draft.spec.optimize.precision
+        entry = workshop.try_all() if wanted == "auto" else workshop.take_named(wanted)
     finally:
         shutil.rmtree(workshop.folder, ignore_errors=True)
     say(entry.why)
@@ -78,30 +80,31 @@ class _Workshop:
         self._draft, self._host, self._answer_golden, self._say = draft, host, answer_golden, say
         self._not_tried: tuple[str, ...] = ()
 
-    def take_named(self) -> OptimizationEntry:
-        """Apply the rewrites that were asked for, whatever they bring."""
-        wanted = self._draft.spec.optimize.rewrites
-        names = () if isinstance(wanted, str) else wanted
-        variant = make_variant(self._draft.network, names)
-        self._leave_out(variant.left_out)
-        entry = self._make(variant)
+    def take_named(self, name: str) -> OptimizationEntry:
+        """Take the precision that was asked for, whatever it brings."""
+        try:
+            entry = self._make(name)
+        except NotApplicableError as error:
+            self._leave_out([f"{name}: {error}"])
+            return self._finish(FLOAT32, f"Kept float32: {name} cannot be made of this network: {error}.", [])
         if entry.why_not:
             raise ParityError(
-                f"{variant.name} changes the pictures too much: {entry.why_not}. Take another rewrite, or widen the "
-                "limits below `optimize` in the spec."
+                f"{name} changes the pictures too much: {entry.why_not}. Keep float32, or widen the limits below "
+                "`optimize` in the spec."
             )
-        why = f"Took {variant.name}, as asked." if variant.rewrites else "Kept float32: nothing of it can be done here."
-        return self._finish(variant.name, why, [entry])
+        return self._finish(name, f"Took {name}, as asked.", [entry])
 
     def try_all(self) -> OptimizationEntry:
         """Make, compare and measure what may help on this host."""
         if self._draft.spec.contract.extra_inputs:
             return self._finish(FLOAT32, "Kept float32: requests of models with further inputs are not measured.", [])
-        variants, reasons = variants_to_try(self._draft.network, self._host, only_exact=not self._draft.makes_pictures)
+        if not self._draft.makes_pictures:
+            return self._finish(FLOAT32, "Kept float32: nobody can see what another precision costs numbers.", [])
+        names, reasons = worth_trying(self._host)
         self._leave_out(reasons)
-        if not variants:
-            return self._finish(FLOAT32, f"Kept float32: {'; '.join(reasons)}.", [])
-        entries = [self._try(variant) for variant in variants]
+        entries = [entry for name in names if (entry := self._try(name)) is not None]
+        if not entries:
+            return self._finish(FLOAT32, f"Kept float32: {'; '.join(self._not_tried)}.", [])
         try:
             entries, load = self._measure(entries)
         except (ExportError, ModelServerError) as error:
@@ -112,34 +115,37 @@ class _Workshop:
         return self._finish(chosen, why, entries, load)
 
     def _leave_out(self, reasons: Sequence[str]) -> None:
-        self._not_tried = tuple(reasons)
+        self._not_tried += tuple(reasons)
         for reason in reasons:
             self._say(f"Not tried: {reason}")
 
-    def _try(self, variant: Variant) -> VariantEntry:
+    def _try(self, name: str) -> VariantEntry | None:
         """Make a variant that nobody asked for by name: when it does not even run, it is not taken."""
         import tensorflow as tf
 
         try:
-            return self._make(variant)
+            return self._make(name)
+        except NotApplicableError as error:
+            self._leave_out([f"{name}: {error}"])
+            return None
         except (TendiesError, ValueError, TypeError, tf.errors.OpError) as error:
             why_not = f"it does not run: {' '.join(str(error).split())[:300]}"
-            return VariantEntry(name=variant.name, rewrites=variant.rewrites, passed=False, why_not=why_not)
+            return VariantEntry(name=name, passed=False, why_not=why_not)
 
-    def _make(self, variant: Variant) -> VariantEntry:
+    def _make(self, name: str) -> VariantEntry:
         """Write a variant, load it again, and compare its answers with those of float32."""
-        directory = self.folder / variant.name / "1"
-        plan = Plan(variant.network, self._draft.inputs, self._draft.spec.contract)
+        directory = self.folder / name / "1"
+        network = PRECISIONS[name].convert(self._draft.network)
+        plan = Plan(network, self._draft.inputs, self._draft.spec.contract)
         write_saved_model(build_serving_graph(plan), directory)
         answers = self._answer_golden(ServedSignature(directory))
         price, why_not = self._judge(answers)
         return VariantEntry(
-            name=variant.name,
-            rewrites=variant.rewrites,
+            name=name,
             passed=not why_not,
             why_not=why_not,
             size_bytes=(directory / _SAVED_MODEL).stat().st_size,
-            sheet=self._draw(variant, answers) if price else None,
+            sheet=self._draw(name, answers) if price else None,
             **(asdict(price) if price else {}),
         )
 
@@ -151,10 +157,10 @@ class _Workshop:
         price = worst_of([price_of(reference, answer) for reference, answer in pairs])
         return price, objection(price, draft.spec.optimize)
 
-    def _draw(self, variant: Variant, answers: Answers) -> str:
-        path = f"{SHEETS_DIRECTORY}/{variant.name}.png"
+    def _draw(self, name: str, answers: Answers) -> str:
+        path = f"{SHEETS_DIRECTORY}/{name}.png"
         rows = list(_pairs(self._draft.answers, answers))[:_ROWS_IN_SHEET]
-        write_sheet(rows, self._draft.directory / path, title=variant.name)
+        write_sheet(rows, self._draft.directory / path, title=name)
         return path
 
     def _measure(self, entries: list[VariantEntry]) -> tuple[list[VariantEntry], Load]:
@@ -184,9 +190,8 @@ class _Workshop:
     ) -> OptimizationEntry:
         if chosen != FLOAT32:
             (self.folder / chosen / "1" / _SAVED_MODEL).replace(self._draft.directory / _SAVED_MODEL)
-        wanted = self._draft.spec.optimize.rewrites
         return OptimizationEntry(
-            wanted=wanted if isinstance(wanted, str) else ",".join(wanted),
+            wanted=self._draft.spec.optimize.precision,
             chosen=chosen,
             why=why,
             host=self._host.describe(),

@@ -117,15 +117,18 @@ def test_a_classifier_answers_scores_and_class_names(
     assert np.allclose(answer["scores"][2], (logits / logits.sum())[best], atol=1e-5)
 
 
-def test_auto_measures_a_classifier_as_well_as_a_painter(small_sources: Path, export_here: ExportHere) -> None:
+def test_auto_keeps_a_classifier_in_float32_because_no_picture_shows_the_price(
+    small_sources: Path, export_here: ExportHere
+) -> None:
     contract = {"input": INPUT, "output": {"kind": "classification", "labels": ["cat", "dog", "fish"]}}
-    optimize = {"rewrites": "auto", "seconds_per_variant": 0.1}
+    optimize = {"precision": "auto"}
     source = {"checkpoint": "tf1", "builder": "classifier"}
     taken = export_here(small_spec(small_sources, source, contract, optimize=optimize)).manifest.optimization
 
     assert taken is not None
-    assert taken.variants
-    assert all(variant.images_per_second for variant in taken.variants)
+    assert taken.chosen == "float32"
+    assert taken.variants == ()
+    assert "nobody can see" in taken.why
 
 
 def test_a_classifier_answers_classify_requests_of_model_server(small_sources: Path, export_here: ExportHere) -> None:

@@ -17,15 +17,14 @@ from tendies_ops.compare import compare_images
 from tendies_ops.errors import ParityError, StoppedError
 from tendies_ops.export import ExportResult, check_loads, export_model
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.rewrite import Rewrite
-from tendies_ops.export.optimize.variants import REWRITES
+from tendies_ops.export.optimize import optimizer, precisions
+from tendies_ops.export.optimize.precisions import Precision
 from tendies_ops.export.pipeline import export_to
 from tendies_ops.spec import ModelSpec, OptimizeSpec, load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
 from tests.support.model_server import start_model_server
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "models"
-ALL_BY_NAME = ("fold", "bfloat16", "int8_weights")
 TENDIES = Path(sys.executable).with_name("tendies")
 
 
@@ -36,9 +35,9 @@ def stripes(**optimize: object) -> ModelSpec:
 
 @pytest.fixture(scope="module")
 def optimized(tmp_path_factory: pytest.TempPathFactory) -> ExportResult:
-    """The demo's network under every rewrite that a CPU can be asked for."""
+    """The demo's network in bfloat16."""
     directory = tmp_path_factory.mktemp("optimized") / "models" / "1"
-    return export_model(stripes(rewrites=ALL_BY_NAME), directory)
+    return export_model(stripes(precision="bfloat16"), directory)
 
 
 def test_the_manifest_says_what_was_done_and_what_it_costs(optimized: ExportResult) -> None:
@@ -46,10 +45,10 @@ def test_the_manifest_says_what_was_done_and_what_it_costs(optimized: ExportResu
     assert taken is not None
     (variant,) = taken.variants
 
-    assert taken.chosen == variant.name == "+".join(ALL_BY_NAME)
+    assert taken.chosen == variant.name == "bfloat16"
     assert (variant.psnr_db or 0) > 35
     assert (variant.ssim or 0) > 0.98
-    assert variant.size_bytes == (optimized.saved_model_dir / "saved_model.pb").stat().st_size < 800_000
+    assert variant.size_bytes == (optimized.saved_model_dir / "saved_model.pb").stat().st_size < 1_100_000
     assert variant.sheet in optimized.manifest.files
     verify_files(optimized.saved_model_dir, optimized.manifest)
     assert not (optimized.saved_model_dir / "variants").exists()
@@ -72,7 +71,7 @@ def test_tensorflow_and_the_embedded_server_load_it_and_give_what_was_promised(o
 def test_another_process_writes_the_same_digest(optimized: ExportResult, tmp_path: Path) -> None:
     command: list[str | Path] = [TENDIES, "export", EXAMPLES / "noise_to_stripes.yaml", "--output", tmp_path / "again"]
     environment = {**os.environ, "PYTHONHASHSEED": "4"}
-    command += ["--optimize", ",".join(ALL_BY_NAME)]
+    command += ["--optimize", "bfloat16"]
     subprocess.run(command, check=True, capture_output=True, env=environment)
 
     assert read_manifest(tmp_path / "again").model_digest == optimized.manifest.model_digest
@@ -80,7 +79,7 @@ def test_another_process_writes_the_same_digest(optimized: ExportResult, tmp_pat
 
 def test_auto_measures_through_the_server_and_prints_the_table(tmp_path: Path) -> None:
     lines: list[str] = []
-    result = export_model(stripes(rewrites="auto", seconds_per_variant=0.1), tmp_path / "auto", on_line=lines.append)
+    result = export_model(stripes(precision="auto", seconds_per_variant=0.1), tmp_path / "auto", on_line=lines.append)
     taken = result.manifest.optimization
     assert taken is not None
     by_name = {variant.name: variant for variant in taken.variants}
@@ -107,11 +106,13 @@ def test_a_variant_that_does_not_run_costs_itself_and_not_the_export(
             node.op = node.op.replace("Conv2D", "Conv5D")
         return replace(network, graph_def=graph_def)
 
-    monkeypatch.setitem(REWRITES, "fold", Rewrite(with_operations_that_there_are_not, exact=True))
-    export_to(tmp_path, stripes(rewrites="auto", seconds_per_variant=0.1), lambda _: None)
+    broken_precision = Precision(with_operations_that_there_are_not, lambda host: "")
+    monkeypatch.setattr(precisions, "PRECISIONS", {"bfloat16": broken_precision})
+    monkeypatch.setattr(optimizer, "PRECISIONS", {"bfloat16": broken_precision})
+    export_to(tmp_path, stripes(precision="auto", seconds_per_variant=0.1), lambda _: None)
     taken = read_manifest(tmp_path).optimization
     assert taken is not None
-    broken = next(variant for variant in taken.variants if variant.name == "fold")
+    broken = next(variant for variant in taken.variants if variant.name == "bfloat16")
 
     assert taken.chosen == "float32"
     assert not broken.passed
@@ -119,9 +120,9 @@ def test_a_variant_that_does_not_run_costs_itself_and_not_the_export(
     assert "Conv5D" in broken.why_not
 
 
-def test_a_rewrite_by_name_that_the_gate_refuses_writes_nothing(tmp_path: Path) -> None:
+def test_a_precision_by_name_that_the_gate_refuses_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match=r"PSNR .* is below 90"):
-        export_model(stripes(rewrites=("bfloat16",), min_psnr_db=90.0), tmp_path / "refused")
+        export_model(stripes(precision="bfloat16", min_psnr_db=90.0), tmp_path / "refused")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -134,7 +135,7 @@ def test_a_stop_while_servers_are_measured_leaves_no_server_and_no_file(tmp_path
             stop.set()
 
     with pytest.raises(StoppedError):
-        export_model(stripes(rewrites="auto"), tmp_path / "stopped", cancelled=stop, on_line=on_line)
+        export_model(stripes(precision="auto"), tmp_path / "stopped", cancelled=stop, on_line=on_line)
     assert list(tmp_path.iterdir()) == []
     commands = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
     assert not any(str(tmp_path) in command for command in commands)
