@@ -8,7 +8,7 @@ from typing import cast
 
 import typer
 
-from tendies_ops.cli import batch, export, init, publish, release, replay, rollback, serve, versions
+from tendies_ops.cli import batch, doctor, export, init, publish, release, replay, rollback, serve, versions
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import OutOfMemoryError, TendiesError
 
@@ -32,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("init", hidden=True)(init.init_command)
+app.command("doctor")(doctor.doctor_command)
 app.command("export")(export.export_command)
 app.command("publish")(publish.publish_command)
 app.command("release")(release.release_command)
