@@ -48,11 +48,11 @@ NETWORKS = {
     network.name: network
     for network in (
         Network("noise_to_stripes", _EXAMPLES / "noise_to_stripes.yaml"),
-        Network("brush_strokes", _EXAMPLES / "brush_strokes.yaml"),
-        Network("cyclegan_vintage", _REAL / "cyclegan_code.yaml", {"bfloat16": ">= 2.0"}),
-        Network("fast_style", _REAL / "fast_style.yaml", {"bfloat16": ">= 1.9"}),
-        Network("cartoongan_light", _REAL / "cartoongan_saved_model.yaml"),
-        Network("esrgan_slim_x2", _REAL / "esrgan.yaml"),
+        Network("brush_strokes", _EXAMPLES / "brush_strokes.yaml", {"bfloat16": ">= 1.8"}),
+        Network("cyclegan_vintage", _REAL / "cyclegan_code.yaml", {"float32": ">= 1.07", "bfloat16": ">= 2.3"}),
+        Network("fast_style", _REAL / "fast_style.yaml", {"float32": ">= 1.07", "bfloat16": ">= 2.0"}),
+        Network("cartoongan_light", _REAL / "cartoongan_saved_model.yaml", {"bfloat16": ">= 1.8"}),
+        Network("esrgan_slim_x2", _REAL / "esrgan.yaml", {"bfloat16": ">= 1.8"}),
     )
 }
 

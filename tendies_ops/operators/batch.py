@@ -12,7 +12,7 @@ from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.lineage import lineage_of_batch
-from tendies_ops.operators.metrics import count_batch
+from tendies_ops.operators.metrics import count_batch, count_red_batch
 from tendies_ops.operators.progress_store import ProgressStore
 from tendies_ops.operators.task_settings import given_settings, takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
@@ -78,6 +78,15 @@ class BatchOperator(TendiesOperator):
         self.allowed_inputs = allowed_inputs
         self.allowed_outputs = allowed_outputs
 
+    def execute(self, context: Context) -> Any:
+        """Run the work; a failure is counted, whatever it is."""
+        try:
+            return super().execute(context)
+        except Exception as error:
+            failure = error
+            self.keep_record("The metrics", lambda: count_red_batch(self.model_name, self.task_id, failure))
+            raise
+
     def run_batch(self, context: Context, options: BatchOptions, cancelled: threading.Event) -> BatchReport:
         """Run a batch or a shard, with its progress kept for the pages."""
         from tendies_ops.inference import run_batch
@@ -89,7 +98,7 @@ class BatchOperator(TendiesOperator):
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """A run has ended: tell the asset's followers, the metrics and the lineage."""
         self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
-        self.keep_record("The metrics", lambda: count_batch(summary))
+        self.keep_record("The metrics", lambda: count_batch(summary, green=ok is not False))
         self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(summary)))
         self.log.info(describe_outcome(summary))
         self.judge(summary, ok=ok)

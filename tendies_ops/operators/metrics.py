@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,21 +17,34 @@ METRICS = {
     "tendies.batch.retries": "counter: requests that were sent again",
     "tendies.batch.images_per_second": "gauge: done pictures a second, over the whole run",
     "tendies.batch.request_ms": "timing: mean of the run's answered requests",
+    "tendies.batch.version": "gauge: the version that the run used",
+    "tendies.batch.red_tasks": "counter: batch tasks that failed; tag `error` is the class, tag `task` the task",
+    "tendies.batch.last_success_timestamp": "gauge: when a batch was last green, in seconds since 1970",
     "tendies.release.released": "counter: releases that went through",
     "tendies.release.rolled_back": "counter: rollbacks that went through",
     "tendies.release.failed": "counter: releases and rollbacks that did not go through; tag `error` is the class",
     "tendies.release.swap_seconds": "gauge: from the rename to AVAILABLE on the slowest replica",
     "tendies.release.version": "gauge: the version that serves now",
+    "tendies.release.last_success_timestamp": "gauge: when a release last went through, in seconds since 1970",
+    "tendies.release.waiting_for_a_person": "gauge: 1 while a candidate waits for a person's answer, else 0",
 }
 
 
-def count_batch(summary: Mapping[str, Any]) -> None:
+def count_batch(summary: Mapping[str, Any], *, green: bool) -> None:
     """A batch run has ended."""
     tags = {"model": summary["model_name"]}
     for name in ("done", "skipped", "failed", "requests", "retries"):
         stats.incr(f"tendies.batch.{name}", int(summary[name]), tags=tags)
     stats.gauge("tendies.batch.images_per_second", summary["images_per_second"], tags=tags)
     stats.timing("tendies.batch.request_ms", summary["request_ms"], tags=tags)
+    stats.gauge("tendies.batch.version", summary["version"], tags=tags)
+    if green:
+        stats.gauge("tendies.batch.last_success_timestamp", int(time.time()), tags=tags)
+
+
+def count_red_batch(model_name: str, task_id: str, error: Exception) -> None:
+    """A task of a batch has failed."""
+    stats.incr("tendies.batch.red_tasks", tags={"model": model_name, "task": task_id, "error": type(error).__name__})
 
 
 def count_release(summary: Mapping[str, Any]) -> None:
@@ -40,8 +54,15 @@ def count_release(summary: Mapping[str, Any]) -> None:
     stats.incr(f"tendies.release.{name}", tags=tags)
     stats.gauge("tendies.release.swap_seconds", summary["seconds_to_available"], tags=tags)
     stats.gauge("tendies.release.version", summary["version"], tags=tags)
+    if name == "released":
+        stats.gauge("tendies.release.last_success_timestamp", int(time.time()), tags=tags)
 
 
 def count_failed_release(model_name: str, error: Exception) -> None:
     """A release or rollback has not gone through."""
     stats.incr("tendies.release.failed", tags={"model": model_name, "error": type(error).__name__})
+
+
+def tell_waiting(model_name: str, *, waits: bool) -> None:
+    """A candidate begins or ends to wait for a person."""
+    stats.gauge("tendies.release.waiting_for_a_person", int(waits), tags={"model": model_name})

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
+from tendies_ops.beside import run_beside
 from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
 from tendies_ops.operators.failed_release import with_failure_recorded
+from tendies_ops.operators.metrics import tell_waiting
 from tendies_ops.operators.service_change import rehearsal, terms_of
 from tendies_ops.operators.task_settings import takes_settings
-from tendies_ops.operators.tendies_operator import TendiesOperator
+from tendies_ops.operators.tendies_operator import RECORD_S, TendiesOperator
 from tendies_ops.spec import ReleaseSettings, ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
@@ -140,11 +142,23 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
 
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait deferred."""
+        self._tell_waiting(waits=True)
+        return super().execute(context)
+
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Somebody has answered."""
+        """Somebody has answered, or nobody in time."""
+        self._tell_waiting(waits=False)
         if event.get("chosen_options") == [self.REJECT]:  # first, for Airflow's part ends by an exception that skips
             self._withdraw(event.get("responded_by_user") or {}, event.get("params_input") or {})
         return super().execute_complete(context, event)
+
+    def _tell_waiting(self, *, waits: bool) -> None:
+        def tell() -> None:
+            tell_waiting(read_manifest(Path(self.saved_model_dir)).model_name, waits=waits)
+
+        run_beside("The metrics", tell, limit_s=RECORD_S, warn=self.log.warning)
 
     def _withdraw(self, person: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         from tendies_ops.release import reject_model

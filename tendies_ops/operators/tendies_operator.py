@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 #: How long a task waits, at most, for each thing that is recorded about its work.
-_RECORD_S = 20.0
+RECORD_S = 20.0
 
 
 class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
@@ -72,7 +72,7 @@ class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
         It has a thread of its own and a limit on time, for some of it asks the API server. What fails is logged and
         changes nothing about how the task ends.
         """
-        run_beside(what, record, limit_s=_RECORD_S, warn=self.log.warning)
+        run_beside(what, record, limit_s=RECORD_S, warn=self.log.warning)
 
     def on_kill(self) -> None:
         """Runs inside the signal handler: sets the flag, does no I/O."""

@@ -83,6 +83,7 @@ def test_a_batch_counts_its_pictures_and_times_its_requests(
     assert counts == {"done": 3.0, "failed": 1.0}
     assert metrics["tendies.batch.request_ms"][0] > 0
     assert metrics["tendies.batch.images_per_second"][0] > 0
+    assert metrics["tendies.batch.version"][0] == 1.0
     assert {tags["model"] for _, tags in metrics.values()} == {MODEL_NAME}
 
 
@@ -103,3 +104,28 @@ def test_a_release_that_fails_is_counted_with_its_reason(
 
     assert metrics["tendies.release.failed"] == (1.0, {"model": MODEL_NAME, "error": "LoadFailedError"})
     assert "tendies.release.released" not in metrics
+
+
+def test_a_batch_that_does_not_come_to_its_end_is_counted_with_its_reason_and_is_no_success(
+    metrics: dict[str, tuple[float, dict[str, str]]], server: WatchingServer, tmp_path: Path
+) -> None:
+    del server
+    run_task(
+        f"observed_{tmp_path.name}",
+        lambda: BatchInferenceOperator(
+            task_id="infer", input_path=str(tmp_path / "typo"), output_path=str(tmp_path / "out"), model_name=MODEL_NAME
+        ),
+    )
+
+    count, tags = metrics["tendies.batch.red_tasks"]
+    assert count == 1.0
+    assert tags == {"model": MODEL_NAME, "task": "infer", "error": "InputFolderError"}
+    assert "tendies.batch.last_success_timestamp" not in metrics
+
+
+def test_the_time_of_the_last_success_is_told_by_green_releases_alone(
+    metrics: dict[str, tuple[float, dict[str, str]]], tmp_path: Path
+) -> None:
+    release(make_candidate(tmp_path / "good"))
+
+    assert metrics["tendies.release.last_success_timestamp"][0] > 1.7e9
