@@ -76,6 +76,14 @@ def read_history(model_base_path: Path) -> list[HistoryRecord]:
     return [record for line in lines if (record := _parse(line)) is not None]
 
 
+def was_released(model_base_path: Path, version: int) -> bool:
+    """Return True if a release or rollback has put ``version`` into service."""
+    return any(
+        record.version == version and record.event in {"released", "rolled_back"}
+        for record in read_history(model_base_path)
+    )
+
+
 def versions_ever(model_base_path: Path) -> set[int]:
     """Every number that the history knows: none of them is used again."""
     return {record.version for record in read_history(model_base_path)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import BasePathError, PublishError
-from tendies_ops.publish.history import read_history
+from tendies_ops.publish.history import was_released
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
 from tendies_ops.publish.lock import STALE_AFTER_S, read_lock
 
@@ -58,7 +58,7 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
             f"{path} names the version that a release is proving, and cannot be read ({error}), so it is not known "
             f"which version of {model_base_path} is in service. Make it readable, or ask for a version by its number."
         ) from error
-    if phase not in _UNPROVED_PHASES or version in served_before or _was_released(model_base_path, version):
+    if phase not in _UNPROVED_PHASES or version in served_before or was_released(model_base_path, version):
         return None
     return Unproved(version, killed=not _is_locked(model_base_path))
 
@@ -67,11 +67,6 @@ def _served_before(journal: Mapping[str, Any]) -> set[int]:
     """Return the versions that were AVAILABLE on a replica before the release changed anything."""
     available = (journal.get("before") or {}).get("available", {})
     return {int(version) for versions in available.values() for version in versions}
-
-
-def _was_released(model_base_path: Path, version: int) -> bool:
-    history = read_history(model_base_path)
-    return any(record.version == version and record.event in {"released", "rolled_back"} for record in history)
 
 
 def _is_locked(model_base_path: Path) -> bool:

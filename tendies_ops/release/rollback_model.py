@@ -17,17 +17,18 @@ from pathlib import Path
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.publish.changed import describe_change
-from tendies_ops.publish.history import HistoryRecord, read_history
+from tendies_ops.publish.history import HistoryRecord, read_history, who_am_i
 from tendies_ops.publish.layout import ensure_base_path, list_withdrawn, remove_leftovers, withdrawn_path
 from tendies_ops.publish.publish_version import is_whole
 from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.release.back.recover import recover
 from tendies_ops.release.back.roll_back import carry_out_rollback
 from tendies_ops.release.checks.preconditions import look_at_fleet
+from tendies_ops.release.context import ReleaseContext, Terms, open_context
 from tendies_ops.release.list_versions import find_model_name
-from tendies_ops.release.release_report import ReleaseReport, ReplicaReport
+from tendies_ops.release.record.history_record import record_of_journal
+from tendies_ops.release.release_report import ReleaseReport, build_report
 from tendies_ops.release.swap.model_config import ModelConfigFile
-from tendies_ops.release.transaction import Terms, Transaction, open_transaction
 from tendies_ops.release.withdraw import whole_versions_below
 from tendies_ops.rest_api.status import STABLE
 from tendies_ops.spec.manifest import read_manifest, verify_files
@@ -68,116 +69,119 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     name = model_name or find_model_name(base)
     if name is None:
         raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
-    terms = Terms(options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, credentials)
-    with open_transaction(base, servers, name, terms, purpose=f"rollback of {name}") as tx:
-        tx.request, tx.who = request, who or tx.who
-        return _run(tx, to_version, reason)
+    terms = Terms(
+        options or ReleaseSpec(),
+        cancelled,
+        on_step,
+        lock_timeout_s,
+        credentials,
+        who or who_am_i(),
+        request=request,
+    )
+    with open_context(base, servers, name, terms, purpose=f"rollback of {name}") as ctx:
+        return _run(ctx, to_version, reason)
 
 
-def _run(tx: Transaction, to_version: int | None, reason: str) -> ReleaseReport:
+def _run(ctx: ReleaseContext, to_version: int | None, reason: str) -> ReleaseReport:
     started_s = time.monotonic()
-    remove_leftovers(tx.base)
-    went_back = recover(tx)
-    _require_labels(tx)
-    current = look_at_fleet(tx)
-    if to_version is None and current is not None and (went_back or _did_already(tx, current)):
-        report = _roll_back_to(tx, current, current, reason, started_s)
+    remove_leftovers(ctx.base)
+    went_back = recover(ctx).went_back
+    _require_labels(ctx)
+    ctx, current = look_at_fleet(ctx)
+    if to_version is None and current is not None and (went_back or _did_already(ctx, current)):
+        report = _roll_back_to(ctx, current, current, reason, started_s)
         return replace(report, state="rolled_back")  # what to go back from is gone: by a killed run, or by this one
-    target = _choose_target(tx, current, to_version)
-    return _roll_back_to(tx, target, current, reason, started_s)
+    target = _choose_target(ctx, current, to_version)
+    return _roll_back_to(ctx, target, current, reason, started_s)
 
 
-def _did_already(tx: Transaction, current: int) -> bool:
+def _did_already(ctx: ReleaseContext, current: int) -> bool:
     """Whether ``current`` serves because of this very request, whose asker has not heard of it and asks again."""
-    last = _last_change(tx)
-    return bool(tx.request) and last is not None and (last.version, last.request) == (current, tx.request)
+    last = _last_change(ctx)
+    return bool(ctx.terms.request) and last is not None and (last.version, last.request) == (current, ctx.terms.request)
 
 
-def _last_change(tx: Transaction) -> HistoryRecord | None:
-    changes = [record for record in read_history(tx.base) if record.event in {"released", "rolled_back"}]
+def _last_change(ctx: ReleaseContext) -> HistoryRecord | None:
+    changes = [record for record in read_history(ctx.base) if record.event in {"released", "rolled_back"}]
     return changes[-1] if changes else None
 
 
-def _require_labels(tx: Transaction) -> None:
+def _require_labels(ctx: ReleaseContext) -> None:
     """
     A version that the label ``stable`` points to must not be moved away under it.
 
     :raises UsageError: the servers swap by labels, and this rollback was not told so.
     """
-    last = _last_change(tx)
-    if tx.swap.label is not None or last is None or not last.model_config_file:
+    last = _last_change(ctx)
+    if ctx.swap is not None or last is None or not last.model_config_file:
         return
     try:
-        labels = ModelConfigFile(Path(last.model_config_file), tx.fleet.model_name).read().labels
+        labels = ModelConfigFile(Path(last.model_config_file), ctx.fleet.model_name).read().labels
     except UsageError:
         return  # they have gone over to the directory way
     if STABLE in labels:
         raise UsageError(
-            f"Version {last.version} of {tx.fleet.model_name} was released by the labels in {last.model_config_file}, "
+            f"Version {last.version} of {ctx.fleet.model_name} was released by the labels in {last.model_config_file}, "
             f"where {STABLE} points to version {labels[STABLE]}. Go back by them as well: --model-config-file "
             f"{last.model_config_file}, or `model_config_file` in the spec."
         )
 
 
-def _choose_target(tx: Transaction, current: int | None, to_version: int | None) -> int:
+def _choose_target(ctx: ReleaseContext, current: int | None, to_version: int | None) -> int:
     if current is None:
-        raise ReleaseError(f"There is no version in {tx.base}, so there is nothing to go back to.")
+        raise ReleaseError(f"There is no version in {ctx.base}, so there is nothing to go back to.")
     if to_version is None:
-        below = whole_versions_below(tx.base, current)
-        found = next((version for version in below if not _change_of(tx, version)), None)
+        below = whole_versions_below(ctx.base, current)
+        found = next((version for version in below if not _change_of(ctx, version)), None)
         if found is None:
             raise ReleaseError(
-                f"Version {current} is the only one in {tx.base} that can serve, so there is nothing to go back to. "
+                f"Version {current} is the only one in {ctx.base} that can serve, so there is nothing to go back to. "
                 "Nothing was changed."
             )
         return found
-    if to_version == current or (0 < to_version < current and is_whole(tx.base / str(to_version))):
+    if to_version == current or (0 < to_version < current and is_whole(ctx.base / str(to_version))):
         return to_version
-    raise UsageError(_why_not(tx, current, to_version))
+    raise UsageError(_why_not(ctx, current, to_version))
 
 
-def _change_of(tx: Transaction, version: int) -> str:
-    return describe_change(tx.base / str(version), version, read_history(tx.base))
+def _change_of(ctx: ReleaseContext, version: int) -> str:
+    return describe_change(ctx.base / str(version), version, read_history(ctx.base))
 
 
-def _why_not(tx: Transaction, current: int, to_version: int) -> str:
-    choices = f"Versions to go back to: {', '.join(map(str, whole_versions_below(tx.base, current))) or 'none'}."
-    withdrawn = list_withdrawn(tx.base).get(to_version)
+def _why_not(ctx: ReleaseContext, current: int, to_version: int) -> str:
+    choices = f"Versions to go back to: {', '.join(map(str, whole_versions_below(ctx.base, current))) or 'none'}."
+    withdrawn = list_withdrawn(ctx.base).get(to_version)
     if withdrawn is not None:
         return (
             f"Version {to_version} was withdrawn and its number is used up. Its content can be released again under "
-            f"a new number: tendies release {withdrawn} --model-base-path {tx.base}. {choices}"
+            f"a new number: tendies release {withdrawn} --model-base-path {ctx.base}. {choices}"
         )
-    if any(child.version == to_version for child in list_version_dirs(tx.base)):
+    if any(child.version == to_version for child in list_version_dirs(ctx.base)):
         where = "is above" if to_version > current else "is damaged, or has no manifest, below"
         return f"Version {to_version} {where} version {current}, which serves. {choices}"
-    return f"There is no version {to_version} in {tx.base}. {choices}"
+    return f"There is no version {to_version} in {ctx.base}. {choices}"
 
 
-def _roll_back_to(tx: Transaction, target: int, current: int | None, reason: str, started_s: float) -> ReleaseReport:
-    version_dir = tx.base / str(target)
+def _roll_back_to(
+    ctx: ReleaseContext, target: int, current: int | None, reason: str, started_s: float
+) -> ReleaseReport:
+    version_dir = ctx.base / str(target)
     manifest = read_manifest(version_dir)
     verify_files(version_dir, manifest)
-    if target != current and (change := _change_of(tx, target)):
+    if target != current and (change := _change_of(ctx, target)):
         raise ReleaseError(
-            f"Version {target} in {tx.base} was changed after it was published: {change}. What it would serve now is "
+            f"Version {target} in {ctx.base} was changed after it was published: {change}. What it would serve now is "
             "not what it served. Nothing was changed; go back to another version, or release that content again."
         )
-    above = [child for child in list_version_dirs(tx.base) if child.version > target]
-    moved = tuple((child.path.name, withdrawn_path(tx.base, child.version, "rolled back").name) for child in above)
-    tx.begin("rolling_back", manifest=manifest, version=target, previous_version=current, moved=moved, reason=reason)
-    outcomes, proofs = carry_out_rollback(tx)
-    return ReleaseReport(
-        state="rolled_back" if moved else "already_serving",
-        model_name=manifest.model_name,
-        version=target,
+    above = [child for child in list_version_dirs(ctx.base) if child.version > target]
+    moved = tuple((child.path.name, withdrawn_path(ctx.base, child.version, "rolled back").name) for child in above)
+    journal = ctx.begin("rolling_back", manifest, target, current, moved=moved, reason=reason)
+    evidence = carry_out_rollback(ctx)
+    return build_report(
+        ctx,
+        "rolled_back" if moved else "already_serving",
+        record_of_journal(journal, "rolled_back", version_dir=version_dir),
+        evidence,
         previous_version=current,
-        model_digest=manifest.model_digest,
-        checkpoint=manifest.source.checkpoint,
-        checkpoint_step=manifest.source.step,
-        model_base_path=str(tx.base),
-        replicas=tuple(ReplicaReport(p.server, outcomes[p.server].at_s, p.images, p.max_abs) for p in proofs),
-        elapsed_s=round(time.monotonic() - started_s, 3),
-        notes=tuple(tx.notes),
-        who=tx.who,
+        elapsed_s=time.monotonic() - started_s,
     )

@@ -11,71 +11,66 @@ from tendies_ops.publish.history import append_history
 from tendies_ops.publish.version_dirs import parse_version
 from tendies_ops.release.back.withdraw_candidate import confirm_serving
 from tendies_ops.release.checks.patience import class_of_failure, golden_of, prove_patiently, wait_until_available
+from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.record.history_record import record_of_journal, record_of_version
 from tendies_ops.release.record.journal import Journal
-from tendies_ops.release.replicas.prove import Proof
-from tendies_ops.release.replicas.wait import WaitOutcome
-from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.release_report import Evidence
 
 
-def carry_out_rollback(tx: Transaction) -> tuple[dict[str, WaitOutcome], list[Proof]]:
+def carry_out_rollback(ctx: ReleaseContext) -> Evidence:
     """
     Move the versions above away, wait, prove, write it down. Restore them if the older version does not serve.
 
     :raises ReleaseError: it does not serve; everything is as it was.
     """
-    journal = tx.opened()
-    by_label = tx.swap.label is not None
+    journal = ctx.journal.opened()
+    swap = ctx.swap
     try:
-        if by_label:
-            tx.swap.load(tx, journal.version, journal.previous_version)
+        if swap is not None:
+            swap.load(journal.version, journal.previous_version)
         else:
-            rename_all(tx.base, journal.moved)
-        outcomes, proofs = _wait_and_prove(tx, journal)
-        tx.lock.check()
-        if by_label:
-            tx.swap.promote(tx, journal.version, None)
-            rename_all(tx.base, journal.moved)
+            rename_all(ctx.base, journal.moved)
+        evidence = _wait_and_prove(ctx, journal)
+        ctx.lock.check()
+        if swap is not None:
+            swap.promote(journal.version, None)
+            rename_all(ctx.base, journal.moved)
     except BaseException as error:
-        words = restore_versions(tx)
+        words = restore_versions(ctx)
         if not isinstance(error, TendiesError):
             raise
         raise class_of_failure(error)(
             f"The rollback of {journal.model_name} to version {journal.version} did not go through: "
             f"{str(error).rstrip('.')}. {words}"
         ) from error
-    _write_history(tx, journal)
-    tx.close()
-    return outcomes, proofs
+    _write_history(ctx, journal)
+    ctx.journal.close()
+    return evidence
 
 
-def restore_versions(tx: Transaction) -> str:
+def restore_versions(ctx: ReleaseContext) -> str:
     """
     Undo a rollback: the versions that were moved away get their numbers back, highest first.
 
     :return: what serves now, in words.
     """
-    tx.enter("undoing_rollback")
-    journal = tx.opened()
-    rename_all(tx.base, [(away, name) for name, away in reversed(journal.moved)])
-    if journal.before is not None:
-        tx.before = journal.before
-        tx.swap.restore(tx)
-    elif journal.previous_version is not None:  # begun by an older tendies
-        tx.swap.promote(tx, journal.previous_version, journal.version)
-    tx.close()
+    journal = ctx.journal.enter("undoing_rollback")
+    rename_all(ctx.base, [(away, name) for name, away in reversed(journal.moved)])
+    if ctx.swap is not None and journal.before is not None:
+        ctx.swap.restore(journal.before)
+    ctx.journal.close()
     if journal.previous_version is None or not journal.moved:
         return "Nothing was changed."
-    return f"Everything was restored. {confirm_serving(tx, journal.previous_version)}"
+    return f"Everything was restored. {confirm_serving(ctx, journal.previous_version)}"
 
 
-def _wait_and_prove(tx: Transaction, journal: Journal) -> tuple[dict[str, WaitOutcome], list[Proof]]:
-    timeout_s, highest = tx.options.restore_timeout_s, tx.swap.label is None
-    outcomes = wait_until_available(tx, journal.version, timeout_s=timeout_s, highest=highest)
-    golden = golden_of(tx, journal.version)
-    proofs = prove_patiently(tx, journal.version, golden)
-    tx.say(f"Version {journal.version} serves again and {len(golden)} golden images came back as promised")
-    return outcomes, proofs
+def _wait_and_prove(ctx: ReleaseContext, journal: Journal) -> Evidence:
+    timeout_s, highest = ctx.options.restore_timeout_s, ctx.swap is None
+    outcomes = wait_until_available(ctx, journal.version, timeout_s=timeout_s, highest=highest)
+    golden = golden_of(ctx, journal.version)
+    proofs = prove_patiently(ctx, journal.version, golden)
+    ctx.log.say(f"Version {journal.version} serves again and {len(golden)} golden images came back as promised")
+    return Evidence(proofs, outcomes)
 
 
 def rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
@@ -87,7 +82,7 @@ def rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str],
     sync_directory(base)
 
 
-def _write_history(tx: Transaction, journal: Journal) -> None:
+def _write_history(ctx: ReleaseContext, journal: Journal) -> None:
     if not journal.moved:
         return  # it served already and was only proved again
     why = journal.reason or f"rolled back to version {journal.version}"
@@ -95,10 +90,10 @@ def _write_history(tx: Transaction, journal: Journal) -> None:
         version = parse_version(name)
         if version is not None:
             append_history(
-                tx.base,
+                ctx.base,
                 record_of_version(
-                    "withdrawn", version, tx.base / away, reason=why, servers=journal.servers, who=journal.who
+                    "withdrawn", version, ctx.base / away, reason=why, servers=journal.servers, who=journal.who
                 ),
             )
-    version_dir = tx.base / str(journal.version)
-    append_history(tx.base, record_of_journal(journal, "rolled_back", reason=journal.reason, version_dir=version_dir))
+    version_dir = ctx.base / str(journal.version)
+    append_history(ctx.base, record_of_journal(journal, "rolled_back", reason=journal.reason, version_dir=version_dir))

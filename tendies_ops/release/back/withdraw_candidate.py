@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tendies_ops.errors import ModelServerError, ProofFailedError, PublishError, TendiesError
 from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.release.checks.patience import golden_of, prove_patiently
+from tendies_ops.release.context import ReleaseContext
+from tendies_ops.release.release_report import write_report
 from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.replicas.wait import WaitOutcome
-from tendies_ops.release.transaction import Transaction
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 
 _POLL_S = 0.1
@@ -27,105 +29,125 @@ class Withdrawal:
     words: str
 
 
-def withdraw_candidate(tx: Transaction, version: int, previous: int | None, *, slug: str, reason: str) -> Withdrawal:
+def withdraw_candidate(
+    ctx: ReleaseContext, version: int, previous: int | None, *, slug: str, reason: str
+) -> Withdrawal:
     """
     Withdraw ``version`` and wait for the previous one. Raises nothing that comes from a server.
 
     :param previous: what served before; None: nothing did.
     :param reason: for the history; with the server's own words.
     """
-    fallback = version_to_fall_back_to(tx, version, previous)
+    fallback = version_to_fall_back_to(ctx, version, previous)
     if fallback is None and previous is not None:
         words = f"It was NOT withdrawn: version {previous} is gone or damaged, and nothing else could serve."
         return Withdrawal(withdrawn=False, words=words)
     with contextlib.suppress(OSError):  # a full disk must not keep a bad version in service
-        tx.enter("withdrawing", reason=reason)
-    _roll_back_labels(tx, version, fallback)
-    _let_loads_finish(tx, version)
-    who = tx.journal.who if tx.journal is not None else ""
-    path = withdraw_version(tx.base, version, slug=slug, reason=reason, servers=tx.fleet.servers, who=who)
-    tx.say(f"Withdrew version {version}: {reason}")
-    moved = "" if path is None else f"It lies in {path} now. "
+        ctx.journal.enter("withdrawing", reason=reason)
+    _withdraw_labels(ctx, version, fallback)
+    _let_loads_finish(ctx, version)
+    who = ctx.journal.opened().who
+    path = withdraw_version(ctx.base, version, slug=slug, reason=reason, servers=ctx.fleet.servers, who=who)
+    ctx.log.say(f"Withdrew version {version}: {reason}")
+    moved = "" if path is None else f"It is in {path} now. "
     if fallback is None:
-        words = f"{moved}There was no previous version to go back to: {tx.fleet.model_name} is not served."
+        words = f"{moved}There was no previous version: {ctx.fleet.model_name} is not served."
         return Withdrawal(withdrawn=True, words=words)
-    words = moved + confirm_serving(tx, fallback)
-    if tx.swap.label is not None:
-        words += _missing_versions(tx, but=(version, fallback))
+    words = moved + confirm_serving(ctx, fallback)
+    if ctx.swap is not None:
+        words += _missing_versions(ctx, but=(version, fallback))
     return Withdrawal(withdrawn=True, words=words)
 
 
-def restore_labels(tx: Transaction) -> str:
+def keep_withdrawal(
+    ctx: ReleaseContext, reason: str, now: str, *, gate: Mapping[str, Any] | None = None, swap: Any = None
+) -> str:
+    """
+    Keep the report of a withdrawn version.
+
+    :param now: what became of the version, and what serves now.
+    :param swap: the probe's figures.
+    :return: a sentence that names the report; empty: it could not be kept.
+    """
+    report = {"state": "withdrawn", "reason": reason, "now": now, "notes": ctx.log.notes, "gate": dict(gate or {})}
+    journal = ctx.journal.opened()
+    report |= {"swap": swap or {}, "who": journal.who}
+    path = write_report(ctx, journal.version, report)
+    return f"Report: {path}" if path else ""
+
+
+def restore_labels(ctx: ReleaseContext) -> str:
     """
     Restore the labels and the loaded versions as they were before this release.
 
     :return: what was done, for the error's text.
     """
     try:
-        changed = tx.swap.restore(tx)
+        changed = ctx.swap is not None and ctx.swap.restore(ctx.before)
     except TendiesError as error:
         return f"The model config file was not restored: {as_sentence(str(error))}"
-    return "The labels are as they were." + _missing_versions(tx) if changed else "Nothing was changed."
+    return "The labels are as they were." + _missing_versions(ctx) if changed else "Nothing was changed."
 
 
-def _missing_versions(tx: Transaction, *, but: tuple[int, ...] = ()) -> str:
+def _missing_versions(ctx: ReleaseContext, *, but: tuple[int, ...] = ()) -> str:
     """
     Wait until the versions that were AVAILABLE before are so again, wherever they were.
 
     :param but: versions that are not waited for here.
     :return: those that are not, as a sentence; empty: all are.
     """
-    before = tx.before.available if tx.before is not None else {}
-    there = {child.version for child in list_version_dirs(tx.base)} - set(but)
+    before = ctx.before.available
+    there = {child.version for child in list_version_dirs(ctx.base)} - set(but)
     words = ""
     for version in sorted(there & {found for versions in before.values() for found in versions}):
         servers = [server for server, versions in before.items() if version in versions]
-        outcomes = _wait_again(tx, version, servers, highest=False)
+        outcomes = _wait_again(ctx, version, servers, highest=False)
         wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
         words += f" Version {version}, which served before, does not: {describe_outcomes(wrong)}." if wrong else ""
     return words
 
 
 def _wait_again(
-    tx: Transaction, version: int, servers: Sequence[str], *, highest: bool = True
+    ctx: ReleaseContext, version: int, servers: Sequence[str], *, highest: bool = True
 ) -> dict[str, WaitOutcome]:
     """One that the candidate took down gets the whole time to be started again; one that never answered, its grace."""
-    return tx.fleet.wait_until_serving(
+    return ctx.fleet.wait_until_serving(
         version,
         servers=servers,
-        timeout_s=tx.options.restore_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        unanswered=[server for server in servers if server not in tx.answered],
+        timeout_s=ctx.options.restore_timeout_s,
+        unreachable_grace_s=ctx.options.unreachable_grace_s,
+        unanswered=[server for server in servers if server not in ctx.answered],
         settle_on_failure=False,
         highest=highest,
     )
 
 
-def _roll_back_labels(tx: Transaction, version: int, fallback: int | None) -> None:
+def _withdraw_labels(ctx: ReleaseContext, version: int, fallback: int | None) -> None:
     try:
-        tx.swap.roll_back(tx, version, fallback)
+        if ctx.swap is not None:
+            ctx.swap.withdraw(version, fallback, ctx.before)
     except TendiesError as error:  # the withdrawal itself must go on
-        tx.note(f"The model config file was not restored: {error}")
+        ctx.log.note(f"The model config file was not restored: {error}")
 
 
-def _let_loads_finish(tx: Transaction, version: int) -> None:
+def _let_loads_finish(ctx: ReleaseContext, version: int) -> None:
     """
     Wait while a replica loads ``version``; what served before answers meanwhile.
 
     Where its directory is taken away between the graph and the variables, a replica serves it without variables until
     its next poll, and every request fails (``RunRestore`` in ``loader.cc``).
     """
-    timeout_s = min(_LOAD_S, tx.options.available_timeout_s)
+    timeout_s = min(_LOAD_S, ctx.options.available_timeout_s)
     deadline_s = time.monotonic() + timeout_s
-    loading = tx.fleet.loading(version, timeout_s=timeout_s)
+    loading = ctx.fleet.loading(version, timeout_s=timeout_s)
     while loading and (left_s := deadline_s - time.monotonic()) > 0:
         time.sleep(_POLL_S)
-        loading = tx.fleet.loading(version, loading, timeout_s=left_s)
+        loading = ctx.fleet.loading(version, loading, timeout_s=left_s)
 
 
-def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None) -> int | None:
+def version_to_fall_back_to(ctx: ReleaseContext, version: int, previous: int | None) -> int | None:
     """The version that the servers will load once ``version`` is gone, if it is one that can serve."""
-    below = [child for child in list_version_dirs(tx.base) if child.version < version]
+    below = [child for child in list_version_dirs(ctx.base) if child.version < version]
     if not below or previous is None:
         return None
     if (
@@ -134,10 +156,10 @@ def version_to_fall_back_to(tx: Transaction, version: int, previous: int | None)
         and not (below[-1].path / "assets.extra/tendies.json").exists()
     ):
         return previous  # made by something else than tendies: it served, and no manifest says what it should hold
-    return next(whole_versions_below(tx.base, version), None)
+    return next(whole_versions_below(ctx.base, version), None)
 
 
-def confirm_serving(tx: Transaction, version: int) -> str:
+def confirm_serving(ctx: ReleaseContext, version: int) -> str:
     """
     Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
 
@@ -145,10 +167,10 @@ def confirm_serving(tx: Transaction, version: int) -> str:
 
     :return: where it serves and where it does not, in words.
     """
-    outcomes = _wait_again(tx, version, tx.fleet.servers)
+    outcomes = _wait_again(ctx, version, ctx.fleet.servers)
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
     serving = [server for server in outcomes if server not in wrong]
-    unproved = _disproof(tx, version, serving)
+    unproved = _disproof(ctx, version, serving)
     words = f"Version {version} serves on {', '.join(serving) or 'no replica'}"
     words += ", proved by its golden images. " if serving and unproved == "" else ". "
     if unproved:
@@ -158,16 +180,16 @@ def confirm_serving(tx: Transaction, version: int) -> str:
     return words.strip()
 
 
-def _disproof(tx: Transaction, version: int, servers: list[str]) -> str:
+def _disproof(ctx: ReleaseContext, version: int, servers: list[str]) -> str:
     """Return what is wrong with the answers of ``version``; empty if nothing is."""
     if not servers:
         return ""
     try:
-        golden = golden_of(tx, version)
+        golden = golden_of(ctx, version)
     except PublishError:
         return f"version {version} has no golden images, so only its state is known"
     try:
-        prove_patiently(tx, version, golden, servers=servers, stoppable=False)
+        prove_patiently(ctx, version, golden, servers=servers, stoppable=False)
     except (ModelServerError, ProofFailedError) as error:
         return str(error).rstrip(".")
     return ""

@@ -19,7 +19,6 @@ from tendies_ops.release.release_report import reports_directory
 from tendies_ops.release.replicas.ask import Patience
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.replicas.golden_images import GoldenImage
-from tendies_ops.release.transaction import Transaction
 from tendies_ops.reports import write_contact_sheet
 from tendies_ops.spec.release import GateSpec
 
@@ -85,36 +84,54 @@ def check_limits(golden: Sequence[GoldenImage], gate: GateSpec) -> None:
         )
 
 
-def open_gate(
-    tx: Transaction,
-    live: LiveAnswers | None,
-    golden: Sequence[GoldenImage],
-    *,
-    model_digest: str,
-    to_be_approved: bool,
-) -> None:
+class Gate:
     """
-    Before anything is changed: hold the candidate's promised pictures against the live version's.
+    The gate of one release: owns what was found about candidate and live version, for the report.
 
-    The promise is what the exporter proved; that the replicas keep it is proved after the swap.
-
-    :param to_be_approved: the spec wants a person's yes, and there is none.
-    :raises ReleaseError: a limit of the spec is broken, or a person has to look first.
+    :param live: the live version's pictures; None: there is nothing to compare the candidate with.
     """
-    sheet = ""
-    if live is not None:
-        result = compare_promises(tx.base, live, golden, tx.options.gate, model_digest=model_digest)
-        tx.gate, sheet = result.summary(), result.contact_sheet
-        if result.breaches:
-            raise ReleaseError(
-                f"The gate is closed: {'; '.join(result.breaches)}. Nothing was changed. Version {live.version} and "
-                f"the candidate side by side: {sheet}"
+
+    def __init__(self, model_base_path: Path, options: GateSpec, live: LiveAnswers | None) -> None:
+        self._base = model_base_path
+        self._options = options
+        self._live = live
+        self.summary: Mapping[str, Any] = {}  #: small JSON, for the report
+
+    def open(self, golden: Sequence[GoldenImage], *, model_digest: str, to_be_approved: bool) -> None:
+        """
+        Compare the candidate's promised pictures with the live version's, before anything is changed.
+
+        The promise is what the exporter proved; that the replicas keep it is proved after the swap.
+
+        :param to_be_approved: the spec asks for a review, and no one has approved the candidate.
+        :raises ReleaseError: a limit of the spec is broken.
+        :raises ReviewNeededError: the candidate has to be approved first.
+        """
+        sheet = ""
+        if self._live is not None:
+            result = compare_promises(self._base, self._live, golden, self._options, model_digest=model_digest)
+            sheet = result.contact_sheet
+            self._pass(result, f". Nothing was changed. Version {self._live.version} and the candidate: {sheet}")
+        if to_be_approved:
+            raise ReviewNeededError(
+                f"The candidate needs a review first: {_where_to_look(self._live, golden, sheet)}. Nothing was "
+                "changed. To release it, rerun with --approved-by NAME."
             )
-    if to_be_approved:
-        raise ReviewNeededError(
-            f"A person has to look first: {_where_to_look(live, golden, sheet)}. Nothing was changed. To release it, "
-            "run the same again with --approved-by NAME."
-        )
+
+    def check(self, answers: Mapping[str, bytes]) -> None:
+        """
+        Compare what a replica has answered after the swap with the live version's pictures.
+
+        :param answers: golden name -> picture.
+        :raises ReleaseError: a limit of the spec is broken.
+        """
+        if self._live is not None:
+            self._pass(compare_with_live(self._live, answers, self._options), "")
+
+    def _pass(self, result: GateResult, end: str) -> None:
+        self.summary = {**self.summary, **result.summary()}
+        if result.breaches:
+            raise ReleaseError(f"The gate is closed: {'; '.join(result.breaches)}{end}")
 
 
 def _where_to_look(live: LiveAnswers | None, golden: Sequence[GoldenImage], sheet: str) -> str:
@@ -136,20 +153,6 @@ def compare_promises(
     sheet = reports_directory(model_base_path) / f"gate-{model_digest.removeprefix('sha256:')[:12]}.png"
     promised = {image.name: next(iter(image.promised.values())) for image in golden}
     return compare_with_live(live, promised, gate, contact_sheet=sheet)
-
-
-def check_gate(tx: Transaction, live: LiveAnswers | None, answers: Mapping[str, bytes]) -> None:
-    """
-    After the swap: the same with what a replica really answered.
-
-    :raises ReleaseError: a limit of the spec is broken.
-    """
-    if live is None:
-        return
-    result = compare_with_live(live, answers, tx.options.gate)
-    tx.gate = {**tx.gate, **result.summary()}
-    if result.breaches:
-        raise ReleaseError(f"The gate is closed: {'; '.join(result.breaches)}")
 
 
 def compare_with_live(

@@ -15,7 +15,7 @@ from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release.checks.probe import server_pid
-from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.context import ReleaseContext
 
 _NAME = "memory.json"
 #: Weights are read into memory once, and once more while they are restored.
@@ -46,23 +46,23 @@ class MemoryNeed:
         return f"{', '.join(self.servers)} need {need} together and have {free}"
 
 
-def check_memory(tx: Transaction, saved_model_dir: Path) -> None:
+def check_memory(ctx: ReleaseContext, saved_model_dir: Path) -> None:
     """
     Check that both versions fit, before anything is changed. Replicas on other machines are not judged.
 
     :raises ReleaseError: they do not fit, and the spec says ``memory: refuse``.
     """
-    need_bytes = tree_size_bytes(saved_model_dir) * read_factor(tx.base)
-    short = [need for need in _needs(tx.fleet.servers, need_bytes) if not need.fits]
+    need_bytes = tree_size_bytes(saved_model_dir) * read_factor(ctx.base)
+    short = [need for need in _needs(ctx.fleet.servers, need_bytes) if not need.fits]
     if not short:
         return
     words = "; ".join(map(str, short))
-    if tx.options.memory == "refuse":
+    if ctx.options.memory == "refuse":
         raise ReleaseError(
             f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or release "
             "with `memory: load_anyway`."
         )
-    tx.note(f"Memory is short: {words}; going on because the spec says `memory: {tx.options.memory}`.")
+    ctx.log.note(f"Memory is short: {words}; going on because the spec says `memory: {ctx.options.memory}`.")
 
 
 def free_bytes(pid: int) -> float:

@@ -19,18 +19,18 @@ from tendies_ops.errors import (
     StoppedError,
     TendiesError,
 )
+from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.replicas.fleet import describe_outcomes
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.release.replicas.prove import Proof, prove_version
 from tendies_ops.release.replicas.wait import WaitOutcome
-from tendies_ops.release.transaction import Transaction
 from tendies_ops.spec.manifest import read_manifest
 
 _GONE_AFTER_S = 0.5  # a server that is being stopped may still answer that it serves
 
 
 def wait_until_available(
-    tx: Transaction, version: int, *, timeout_s: float, highest: bool = True, settle_on_failure: bool = True
+    ctx: ReleaseContext, version: int, *, timeout_s: float, highest: bool = True, settle_on_failure: bool = True
 ) -> dict[str, WaitOutcome]:
     """
     Wait until a version is AVAILABLE on every replica.
@@ -39,28 +39,28 @@ def wait_until_available(
     :raises LoadFailedError: a replica did not load it in time.
     :raises StoppedError: the release was asked to stop.
     """
-    outcomes = tx.fleet.wait_until_serving(
+    outcomes = ctx.fleet.wait_until_serving(
         version,
         timeout_s=timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.answered,
-        cancelled=tx.cancelled,
+        unreachable_grace_s=ctx.options.unreachable_grace_s,
+        answered_before=ctx.answered,
+        cancelled=ctx.terms.cancelled,
         highest=highest,
         settle_on_failure=settle_on_failure,
     )
-    tx.stop_if_cancelled()
+    ctx.journal.stop_if_cancelled()
     if any(outcome.kind != "serving" for outcome in outcomes.values()):
         raise LoadFailedError(describe_outcomes(outcomes))
     return outcomes
 
 
-def golden_of(tx: Transaction, version: int) -> tuple[GoldenImage, ...]:
+def golden_of(ctx: ReleaseContext, version: int) -> tuple[GoldenImage, ...]:
     """
     Read the golden images of a version that is in the base path.
 
     :raises PublishError: it has no manifest, or an image is missing.
     """
-    version_dir = tx.base / str(version)
+    version_dir = ctx.base / str(version)
     return read_golden(version_dir, read_manifest(version_dir))
 
 
@@ -71,7 +71,7 @@ def class_of_failure(error: BaseException) -> type[TendiesError]:
 
 
 def prove_patiently(
-    tx: Transaction,
+    ctx: ReleaseContext,
     version: int,
     golden: tuple[GoldenImage, ...],
     *,
@@ -87,28 +87,28 @@ def prove_patiently(
     :param stoppable: whether to stop waiting when the release is asked to; not while it is withdrawn.
     :raises ProofFailedError: as :func:`prove_version`, or they did not come back.
     """
-    cancelled = tx.cancelled if stoppable else None
-    how: dict[str, Any] = {"tolerance": tx.options.tolerance, "servers": servers, "cancelled": cancelled}
+    cancelled = ctx.terms.cancelled if stoppable else None
+    how: dict[str, Any] = {"tolerance": ctx.options.tolerance, "servers": servers, "cancelled": cancelled}
     try:
-        return prove_version(tx.fleet, version, golden, **how)
+        return prove_version(ctx.fleet, version, golden, **how)
     except ProofInterruptedError as error:
-        tx.say(f"A replica went away in its proof, which begins again when it is back ({error})")
-        if not _are_back(tx, version, servers, stoppable=stoppable):
+        ctx.log.say(f"A replica went away in its proof, which begins again when it is back ({error})")
+        if not _are_back(ctx, version, servers, stoppable=stoppable):
             raise
-    return prove_version(tx.fleet, version, golden, **how)
+    return prove_version(ctx.fleet, version, golden, **how)
 
 
-def _are_back(tx: Transaction, version: int, servers: Sequence[str] | None, *, stoppable: bool) -> bool:
+def _are_back(ctx: ReleaseContext, version: int, servers: Sequence[str] | None, *, stoppable: bool) -> bool:
     time.sleep(_GONE_AFTER_S)
-    outcomes = tx.fleet.wait_until_serving(
+    outcomes = ctx.fleet.wait_until_serving(
         version,
         servers=servers,
-        timeout_s=tx.options.restore_timeout_s,
-        unreachable_grace_s=tx.options.unreachable_grace_s,
-        answered_before=tx.fleet.servers,
-        cancelled=tx.cancelled if stoppable else None,
+        timeout_s=ctx.options.restore_timeout_s,
+        unreachable_grace_s=ctx.options.unreachable_grace_s,
+        answered_before=ctx.fleet.servers,
+        cancelled=ctx.terms.cancelled if stoppable else None,
         highest=False,
     )
     if stoppable:
-        tx.stop_if_cancelled()
+        ctx.journal.stop_if_cancelled()
     return all(outcome.kind == "serving" for outcome in outcomes.values())

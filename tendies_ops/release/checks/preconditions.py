@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tendies_ops.errors import ModelServerError, PublishError, ReleaseError, VersionGoneError
 from tendies_ops.in_service import look_at_base_path, version_in_service
 from tendies_ops.publish.version_dirs import VersionDir, list_version_dirs
+from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.record.before import observe
-from tendies_ops.release.swap.swap import Swap
-from tendies_ops.release.transaction import Transaction
+from tendies_ops.release.swap.swap import configured_version
 from tendies_ops.release.withdraw import withdraw_version
 from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 from tendies_ops.spec.manifest import Manifest
@@ -43,29 +44,29 @@ def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
             )
 
 
-def look_at_fleet(tx: Transaction) -> int | None:
+def look_at_fleet(ctx: ReleaseContext) -> tuple[ReleaseContext, int | None]:
     """
     Find out what serves, and take away what keeps anything from serving.
 
-    :return: the version in service; None: this is the first release.
+    :return: the context with what was found, and the version in service; None: this is the first release.
     :raises ReleaseError: a replica answers and does not know the model.
     """
-    served = tx.fleet.served_versions()
+    served = ctx.fleet.served_versions()
     statuses = statuses_of(served)
-    there = list_version_dirs(tx.base)
+    there = list_version_dirs(ctx.base)
     for server, answer in statuses.items():
         if isinstance(answer, VersionGoneError) and any(child.is_plain for child in there):
             raise ReleaseError(
-                f"{server} answers and does not know the model {tx.fleet.model_name}: {answer} "
-                f"Is it started with --model_name={tx.fleet.model_name} --model_base_path={tx.base}?"
+                f"{server} answers and does not know the model {ctx.fleet.model_name}: {answer} "
+                f"Is it started with --model_name={ctx.fleet.model_name} --model_base_path={ctx.base}?"
             )
         if isinstance(answer, ModelServerError):
-            tx.note(f"{server} does not answer yet ({answer}); it has until the deadline.")
-        else:
-            tx.answered.append(server)
-    tx.before = observe(statuses, tuple(child.version for child in there), tx.swap.labels())
-    _clear_bombs(tx, there, statuses)
-    return live_version(served, tx.base, tx.swap)
+            ctx.log.note(f"{server} does not answer yet ({answer}); it has until the deadline.")
+    labels = {} if ctx.swap is None else ctx.swap.labels()
+    before = observe(statuses, tuple(child.version for child in there), labels)
+    ctx = replace(ctx, before=before, answered=tuple(before.available))
+    _clear_bombs(ctx, there, statuses)
+    return ctx, live_version(served, ctx.base, ctx.fleet.model_name, ctx.options.model_config_file)
 
 
 def statuses_of(served: Mapping[str, ServedVersions | ModelServerError]) -> Statuses:
@@ -77,7 +78,10 @@ def statuses_of(served: Mapping[str, ServedVersions | ModelServerError]) -> Stat
 
 
 def live_version(
-    served: Mapping[str, ServedVersions | ModelServerError], model_base_path: Path, swap: Swap
+    served: Mapping[str, ServedVersions | ModelServerError],
+    model_base_path: Path,
+    model_name: str,
+    config_file: Path | None,
 ) -> int | None:
     """
     Return the version in service, which a release replaces.
@@ -90,14 +94,14 @@ def live_version(
     if any(answer.labelled is not None for answer in answers):
         found = [version_in_service(answers, base).version]
     else:  # a version that one replica has loaded already is what a directory goes back to on all
-        found = [swap.configured_version(model_base_path)]
+        found = [configured_version(config_file, model_name, model_base_path)]
         found = found if found[0] else [version_in_service([answer], base).version for answer in answers]
     doubtful = base.unproved.version if base.unproved else None
     plain = {child.version for child in list_version_dirs(model_base_path) if child.is_plain}
     return max((plain & set(found)) or plain - {doubtful}, default=None)
 
 
-def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -> None:
+def _clear_bombs(ctx: ReleaseContext, there: list[VersionDir], statuses: Statuses) -> None:
     """
     Withdraw what a replica has tried and could not load, unless another replica serves it or is about to.
 
@@ -105,7 +109,7 @@ def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -
     process exits although a good version lies beside it. It would also be what the server falls back to. Where a
     replica does not answer, nobody knows what it serves, so nothing is withdrawn.
     """
-    if tx.before is None or tx.before.silent:
+    if ctx.before.silent:
         return
     known = {child.version for child in there}
     told = [(server, answer) for server, answer in statuses.items() if not isinstance(answer, ModelServerError)]
@@ -117,6 +121,6 @@ def _clear_bombs(tx: Transaction, there: list[VersionDir], statuses: Statuses) -
                 continue
             words = f"{server} could not load it: {status.error_code}: {status.error_message}"
             if version in in_use:
-                tx.note(f"Version {version} stays, because another replica has it loaded, but {words}")
-            elif withdraw_version(tx.base, version, slug="load-failed", reason=words, servers=(server,)):
-                tx.note(f"Withdrew version {version}, which was lying there broken: {words}")
+                ctx.log.note(f"Version {version} stays, because another replica has it loaded, but {words}")
+            elif withdraw_version(ctx.base, version, slug="load-failed", reason=words, servers=(server,)):
+                ctx.log.note(f"Withdrew version {version}, which was lying there broken: {words}")

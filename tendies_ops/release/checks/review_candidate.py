@@ -18,7 +18,6 @@ from tendies_ops.release.checks.gate import ask_live_version, check_limits, comp
 from tendies_ops.release.checks.preconditions import live_version
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.replicas.golden_images import read_golden
-from tendies_ops.release.swap.swap import make_swap
 from tendies_ops.spec.manifest import read_manifest
 from tendies_ops.spec.release import ReleaseSpec
 
@@ -49,8 +48,7 @@ def review_model(
     base = ensure_base_path(model_base_path)
     found: dict[str, Any] = {"model_name": manifest.model_name, "model_digest": manifest.model_digest}
     with Fleet(servers, manifest.model_name, credentials=credentials.with_files(options)) as fleet:
-        swap = make_swap(options.model_config_file, manifest.model_name)
-        version = live_version(fleet.served_versions(), base, swap)
+        version = live_version(fleet.served_versions(), base, manifest.model_name, options.model_config_file)
         live = ask_live_version(fleet, golden, version)
     if live is None:
         found |= {"live_version": version, "images": {}, "breaches": []}

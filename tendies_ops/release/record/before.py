@@ -44,6 +44,9 @@ class Before:
         return cls(tuple(map(int, data["versions"])), available, tuple(map(str, data["silent"])), labels)
 
 
+NOTHING_SEEN = Before((), {})
+
+
 def observe(
     statuses: Mapping[str, Mapping[int, VersionStatus] | ModelServerError],
     versions: tuple[int, ...],

@@ -8,14 +8,16 @@ the next holder of the lock tells of a release that was killed, and how far it w
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from tendies_ops.errors import ReleaseError
+from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.files import sync_directory, write_text_atomically
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY, state_directory
+from tendies_ops.publish.lock import BasePathLock
 from tendies_ops.release.record.before import Before
 
 Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
@@ -51,15 +53,8 @@ class Journal:
 
 
 def write_journal(model_base_path: Path, journal: Journal) -> None:
-    """Make this the state of things, durably."""
+    """Write the journal to the disk, whole and synced."""
     write_text_atomically(state_directory(model_base_path) / JOURNAL_NAME, json.dumps(asdict(journal), indent=2))
-
-
-def enter_phase(model_base_path: Path, journal: Journal, phase: Phase, *, reason: str = "") -> Journal:
-    """Write down the next phase before it begins."""
-    entered = replace(journal, phase=phase, reason=reason or journal.reason)
-    write_journal(model_base_path, entered)
-    return entered
 
 
 def read_journal(model_base_path: Path) -> Journal | None:
@@ -115,7 +110,76 @@ def made_visible(model_base_path: Path, journal: Journal) -> bool:
     return journal.phase == "staged" or next(published, "") >= journal.started_at
 
 
-def close_journal(model_base_path: Path) -> None:
-    """The release is over."""
-    (model_base_path / STATE_DIRECTORY / JOURNAL_NAME).unlink(missing_ok=True)
-    sync_directory(state_directory(model_base_path))
+class JournalWriter:
+    """
+    Own the journal of a base path while its lock is held: each phase is written here before it begins.
+
+    :param cancelled: when set, the release stops between two steps.
+    """
+
+    def __init__(self, model_base_path: Path, lock: BasePathLock, cancelled: threading.Event | None = None) -> None:
+        self.lock = lock
+        self._base = model_base_path
+        self._cancelled = cancelled
+        self._journal: Journal | None = None
+
+    def adopt(self) -> Journal | None:
+        """
+        Take over the journal of a release that was killed.
+
+        :return: that journal; None: there is none.
+        :raises ReleaseError: it cannot be read.
+        """
+        self._journal = read_journal(self._base)
+        return self._journal
+
+    def begin(self, journal: Journal) -> Journal:
+        """
+        Open the journal of this release.
+
+        :raises LockHeldError: this process was paused, and another one has taken over the lock.
+        """
+        self.lock.check()
+        write_journal(self._base, journal)
+        self._journal = journal
+        return journal
+
+    def opened(self) -> Journal:
+        """
+        Return the journal.
+
+        :raises ReleaseError: no release is under way.
+        """
+        if self._journal is None:
+            raise ReleaseError(f"No release or rollback is under way in {self._base}.")
+        return self._journal
+
+    def enter(self, phase: Phase, *, reason: str = "") -> Journal:
+        """
+        Write the next phase to the journal.
+
+        :raises LockHeldError: as :meth:`begin`: another release continues this one or has withdrawn its version.
+        """
+        return self.begin(replace(self.opened(), phase=phase, reason=reason or self.opened().reason))
+
+    def close(self) -> None:
+        """
+        Remove the journal: the release is over.
+
+        :raises LockHeldError: as :meth:`begin`: the journal on the disk may be another release's.
+        """
+        self.lock.check()
+        (self._base / STATE_DIRECTORY / JOURNAL_NAME).unlink(missing_ok=True)
+        sync_directory(state_directory(self._base))
+        self._journal = None
+
+    def stop_if_cancelled(self) -> None:
+        """
+        Stop between two steps, but never while versions or labels are being restored.
+
+        :raises StoppedError: the release was asked to stop.
+        """
+        if self._journal is not None and self._journal.phase in {"withdrawing", "undoing_rollback"}:
+            return
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise StoppedError(f"The release or rollback in {self._base} was asked to stop")

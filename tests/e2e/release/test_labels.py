@@ -238,13 +238,12 @@ def test_a_release_that_was_killed_is_finished_or_undone(
     release_model(make_candidate(tmp_path / "1", by=10), base, [labelled.url], options=options)
     script = (
         "import os, sys; from pathlib import Path; from tendies_ops.spec import ReleaseSpec; "
-        "import tendies_ops.release.transaction as t; from tendies_ops.release import release_model\n"
-        "enter = t.enter_phase\n"
-        "def killed(base, journal, phase, **more):\n"
-        "    entered = enter(base, journal, phase, **more)\n"
-        "    phase == sys.argv[5] and os.kill(os.getpid(), 9)\n"
-        "    return entered\n"
-        "t.enter_phase = killed\n"
+        "import tendies_ops.release.record.journal as j; from tendies_ops.release import release_model\n"
+        "write = j.write_journal\n"
+        "def killed(base, journal):\n"
+        "    write(base, journal)\n"
+        "    journal.phase == sys.argv[5] and os.kill(os.getpid(), 9)\n"
+        "j.write_journal = killed\n"
         "release_model(Path(sys.argv[1]), Path(sys.argv[2]), [sys.argv[3]], "
         "options=ReleaseSpec(model_config_file=Path(sys.argv[4])))"
     )

@@ -25,19 +25,18 @@ OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_
 KILLED = """
 import os, sys
 from pathlib import Path
-import tendies_ops.release.transaction as transaction
+import tendies_ops.release.record.journal as journals
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
 
-write, enter = transaction.write_journal, transaction.enter_phase
+write = journals.write_journal
 
-def killed_in(journal):
+def write_and_be_killed(base, journal):
+    write(base, journal)
     if journal.phase == sys.argv[1]:
         os.kill(os.getpid(), 9)
-    return journal
 
-transaction.write_journal = lambda base, journal: (write(base, journal), killed_in(journal))
-transaction.enter_phase = lambda base, journal, phase, **more: killed_in(enter(base, journal, phase, **more))
+journals.write_journal = write_and_be_killed
 options = ReleaseSpec(available_timeout_s=5, restore_timeout_s=5)
 base, server = Path(sys.argv[2]), sys.argv[3]
 if sys.argv[4] == "rollback":
