@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
+from tendies_ops.errors import UsageError
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.publish import PublishedVersion, publish_version
-from tendies_ops.publish.publish_to_store import StoredVersion, publish_to_store
 
 
 def publish_command(  # noqa: PLR0917 - Typer calls it by keyword
     saved_model_dir: Annotated[
         Path, typer.Argument(metavar="DIR", help="SavedModel directory that `tendies export` made.")
     ],
-    model_base_path: Annotated[str, typer.Option(help="The directory that Model Server watches, or an fsspec URL.")],
+    model_base_path: Annotated[str, typer.Option(help="The directory that Model Server watches.")],
     check: Annotated[bool, typer.Option(help="Load it once in a process of its own first.")] = True,
     allow_operation: Annotated[
         list[str] | None, typer.Option(help="Operation that the graph may have although it does more than compute.")
@@ -30,26 +30,26 @@ def publish_command(  # noqa: PLR0917 - Typer calls it by keyword
     """
     Publish a SavedModel as the next version, by one rename, and print the version.
 
-    Nothing waits for a server here and nothing is proved; `tendies release` does that. In an object store, which has no
-    rename, a version becomes visible when the model config file names it.
+    It does not wait for a server and proves nothing; `tendies release` does that.
 
     Example: tendies publish build/brush_strokes --model-base-path /models/brush_strokes
     """
     from tendies_ops.export import check_loads
 
     check_once = partial(check_loads if check else require_computing_model, allowed=allow_operation or ())
-    published: PublishedVersion | StoredVersion
     if is_remote(model_base_path):
-        published = publish_to_store(saved_model_dir, model_base_path, check_loads=check_once)
-    else:
-        base = Path(model_base_path.removeprefix("file://").removeprefix("local://"))
-        published = publish_version(saved_model_dir, base, check_loads=check_once, lock_timeout_s=lock_timeout_s)
-    _tell(published, as_json=as_json)
+        raise UsageError(
+            f"{model_base_path} is in an object store, where a version cannot appear by one rename and which the "
+            "official Model Server images do not read. Publish to a directory that every server mounts."
+        )
+    base = Path(model_base_path.removeprefix("file://").removeprefix("local://"))
+    published = publish_version(saved_model_dir, base, check_loads=check_once, lock_timeout_s=lock_timeout_s)
+    _print(published, as_json=as_json)
     return EXIT_DONE
 
 
-def _tell(published: PublishedVersion | StoredVersion, *, as_json: bool) -> None:
-    where = published.url if isinstance(published, StoredVersion) else str(published.path)
+def _print(published: PublishedVersion, *, as_json: bool) -> None:
+    where = str(published.path)
     if as_json:
         facts = {"version": published.version, "path": where}
         print_json({**facts, "model_digest": published.model_digest, "created": published.created})

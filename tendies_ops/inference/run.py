@@ -34,7 +34,7 @@ from tendies_ops.inference.requests.pin_version import (
 )
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.requests.rotation import describe_replicas
-from tendies_ops.inference.requests.version_gone import explain_version_gone, start_over
+from tendies_ops.inference.requests.version_gone import explain_version_gone
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import ResultList
 from tendies_ops.inference.selection import files_to_do
@@ -75,20 +75,13 @@ def run_batch(
     cancelled = cancelled or threading.Event()
     with contextlib.closing(source), open_replicas(options) as replicas, target.locked(options.shard):
         setting = _Setting(source, target, replicas, cancelled, on_progress)
-        while True:
-            with pinned_version(replicas, options, cancelled, on_note) as pin:
-                try:
-                    return _run_version(options, pin, setting)
-                except VersionGoneError as error:
-                    gone = error
-            for replica in replicas:
-                replica.start_over()
-            options = start_over(options, pin.version, replicas, cancelled, gone)
+        with pinned_version(replicas, options, cancelled, on_note) as pin:
+            return _run_version(options, pin, setting)
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """What stays the same when another version takes over."""
+    """The ends of a run: its files, its servers, and its caller."""
 
     source: Input
     target: Output

@@ -78,11 +78,6 @@ class BatchSettings(LoginSettings):
         description="number of a version, a label that the servers know, or `newest` for the highest AVAILABLE one, "
         "proved or not; absent: the version in service",
     )
-    on_version_gone: Literal["stop", "newest"] = Field(
-        "stop",
-        description="when the version is unloaded during the run: stop, or start over with the one in service "
-        "then, for all pictures",
-    )
     include: Patterns = Field(
         (),
         description="only pictures that match one of these patterns; one without `/` is compared with the name, else "

@@ -217,6 +217,15 @@ def test_a_base_path_as_a_file_url_is_that_directory(tmp_path: Path) -> None:
     assert (tmp_path / "base" / "1").is_dir()
 
 
+def test_publishing_to_an_object_store_is_refused_with_the_place_to_use(tmp_path: Path) -> None:
+    candidate = make_candidate(tmp_path / "candidate")
+
+    ended = tendies("publish", candidate, "--no-check", "--model-base-path", "s3://models/stripes")
+
+    assert ended.returncode == 2
+    assert "Publish to a directory that every server mounts" in " ".join(ended.stderr.split())
+
+
 def test_what_looks_like_markup_in_a_reason_is_listed_as_it_is(tmp_path: Path) -> None:
     base = tmp_path / "base [red]"
     make_candidate(base / "7.withdrawn-rolled-back")

@@ -26,7 +26,6 @@ URL = "http://127.0.0.1:1"
 #: Another value than the default of each setting, as it is written in a spec.
 VALUES: dict[str, Any] = {
     "version": 7,
-    "on_version_gone": "newest",
     "include": ["*.jpg", "b/**"],
     "exclude": ["old"],
     "include_hidden": True,

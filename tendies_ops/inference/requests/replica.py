@@ -51,11 +51,6 @@ class Replica:
         """Give it so many requests at once at first, or a few more."""
         self._pacer.start_with(limit)
 
-    def start_over(self) -> None:
-        """Forget what another version's requests left: some are still on their way, and nobody waits for them."""
-        self._pacer = Pacer(self._pacer.upper)
-        self._health = ReplicaHealth(times_out=self._health.times_out)
-
     def may_send(self, now_s: float) -> bool:
         """Tell whether it may be given another request now."""
         return self.in_rotation and self._pacer.may_send(now_s)
