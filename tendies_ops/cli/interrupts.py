@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a polite request to stop: the work takes back what is not finished, then ends."""
+"""SIGTERM and Ctrl-C as a polite request to stop: the work withdraws what is not finished, then ends."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class RollbackArguments:
     model_base_path: Annotated[Path, Option(help="The directory that Model Server watches.")]
     server: Annotated[list[str], Option(help="REST base URL of a replica; once for each.")]
     to_version: Annotated[
-        int | None, Option("--to-version", "--to", help="The version to go back to; absent: the one before.")
+        int | None, Option("--to-version", "--to", help="The version to roll back to; absent: the one before.")
     ] = None
     model: Annotated[str | None, Option(help="Model name; absent: what the manifests say.")] = None
     reason: Annotated[str, Option(help="Why; it is recorded in the history.")] = ""

@@ -1,4 +1,4 @@
-"""SavedModel directory -> a version that every replica serves."""
+"""Release a SavedModel directory as a version that every replica serves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.operators.failed_release import with_failure_recorded
-from tendies_ops.operators.service_change import change_service, rehearsal, terms_of
-from tendies_ops.operators.task_settings import takes_settings
-from tendies_ops.operators.tendies_operator import TendiesOperator
+from tendies_ops.operators.candidate import CandidateOperator
+from tendies_ops.operators.service_change import change_service, terms_of
 from tendies_ops.operators.who import who_triggered
-from tendies_ops.spec import Manifest, ReleaseSettings, ReleaseSpec, read_manifest
+from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
 from tendies_ops.triggers.leases_end import LeasesEndTrigger
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
@@ -23,69 +21,31 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ReleaseModelVersionOperator(TendiesOperator):
+class ReleaseModelVersionOperator(CandidateOperator):
     """
-    Release an exported SavedModel: every replica serves it and has proved it, or the previous version serves.
+    Release an exported SavedModel: every replica serves it and is proved, or the previous version serves.
 
     Returns (XCom) the release's summary: ``model_name``, ``version``, ``previous_version``, ``model_digest``,
     ``state``, ``servers``, ``seconds_to_available``. The same goes to the event of each ``tendies://model/`` outlet.
 
-    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
-    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param rehearse: before anything becomes visible, serve it in a child process and let it prove itself; needs
-        TensorFlow, ten seconds or so.
-    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
-    :param allow_operations: operations that the graph may have although they do more than compute. (templated)
-    :param note: why it was made. (templated)
-    :param options: the terms of a release, such as a spec's ``release`` section.
-    :param approved_by: who has looked at the pictures, where the gate asks for a review. (templated)
-    :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
-        triggerer must see the model base path. What comes after that wait is one transaction and stays on the worker.
+    The other arguments are those of :class:`CandidateOperator`.
 
-    Each setting of a release (``tolerance``, ``min_ssim``, ...) is a named argument as well and overrides ``options``.
+    :param approved_by: who has reviewed the pictures, if the gate asks for a review. (templated)
+    :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
+        triggerer must see the model base path. Everything after that wait is one transaction on the worker.
     """
 
-    template_fields: Sequence[str] = (
-        "saved_model_dir",
-        "model_base_path",
-        "python",
-        "allow_operations",
-        "note",
-        "model_server_conn_id",
-        "servers",
-        "approved_by",
-    )
+    template_fields: Sequence[str] = (*CandidateOperator.template_fields, "approved_by")
     ui_color = "#e8f4ea"
 
-    @takes_settings(ReleaseSettings)
-    def __init__(  # keyword-only arguments of a task
-        self,
-        *,
-        saved_model_dir: str,
-        model_base_path: str | None = None,
-        rehearse: bool = True,
-        python: str | None = None,
-        allow_operations: Sequence[str] = (),
-        note: str = "",
-        options: ReleaseSpec | None = None,
-        approved_by: str = "",
-        deferrable: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**with_failure_recorded(kwargs))
-        self.saved_model_dir = saved_model_dir
-        self.model_base_path = model_base_path
-        self.rehearse = rehearse
-        self.python = python
-        self.allow_operations = allow_operations
-        self.note = note
-        self.options = options
+    def __init__(self, *, approved_by: str = "", deferrable: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.approved_by = approved_by
         self.deferrable = deferrable
         self._runs_end_unix_s: float | None = None  # until when batch runs are waited for
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Release, and say what serves now."""
+        """Release the candidate, and return the summary."""
         from tendies_ops.release import release_model
 
         options = terms_of(self)
@@ -96,9 +56,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
             release_model,
             Path(self.saved_model_dir),
             options=options,
-            check_loads=rehearsal(
-                options, cancelled, wanted=self.rehearse, allowed=self.allow_operations, python=self.python
-            ),
+            check_loads=self.check_of_candidate(options, cancelled),
             approved_by=self.approved_by,
             who=who_triggered(context),
             cancelled=cancelled,
@@ -107,7 +65,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
         return change_service(self, context, release, model_name=name, model_base_path=base, note=self.note)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The triggerer has waited: release."""
+        """Release the candidate after the wait in the triggerer."""
         self._runs_end_unix_s = float(event["deadline_unix_s"])
         summary: dict[str, Any] = self.execute(context)
         return summary
@@ -133,7 +91,7 @@ class ReleaseModelVersionOperator(TendiesOperator):
                     poll_interval_s=self.model_server().poll_interval_s,
                 ),
                 method_name="execute_complete",
-                # The trigger gives up by itself. This is for a triggerer that is gone.
+                # The trigger ends by itself. This is for a triggerer that has stopped.
                 timeout=timedelta(seconds=left_s + FIRST_LOOK_AFTER_S + 60),
             )
         return options.model_copy(update={"lease_wait_s": left_s})

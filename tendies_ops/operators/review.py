@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,11 @@ from tendies_ops.beside import run_beside
 from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
 from tendies_ops.links import page_address, picture_address
-from tendies_ops.operators.failed_release import with_failure_recorded
+from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.operators.metrics import tell_waiting
-from tendies_ops.operators.service_change import rehearsal, terms_of
-from tendies_ops.operators.task_settings import takes_settings
-from tendies_ops.operators.tendies_operator import RECORD_S, TendiesOperator
-from tendies_ops.spec import ReleaseSettings, ReleaseSpec, read_manifest
+from tendies_ops.operators.service_change import terms_of
+from tendies_ops.operators.tendies_operator import RECORD_S
+from tendies_ops.spec import read_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
@@ -32,7 +31,7 @@ _REASON = Param(
 )
 
 
-class ReviewModelVersionOperator(TendiesOperator):
+class ReviewModelVersionOperator(CandidateOperator):
     """
     Try a candidate, and lay what it makes of the golden images beside what the live version answers.
 
@@ -41,50 +40,10 @@ class ReviewModelVersionOperator(TendiesOperator):
     Returns (XCom) ``model_name``, ``model_digest``, ``model_base_path``, ``live_version``, ``images``, ``breaches``,
     ``contact_sheet`` and ``markdown``: what ApproveReleaseOperator shows.
 
-    :param saved_model_dir: what ExportSavedModelOperator made. (templated)
-    :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param rehearse: before anything becomes visible, serve it in a child process and let it prove itself; needs
-        TensorFlow, ten seconds or so.
-    :param python: interpreter that has TensorFlow, for the rehearsal; default this one. (templated)
-    :param allow_operations: operations that the graph may have although they do more than compute. (templated)
-    :param note: why it was made. (templated)
-    :param options: the terms of a release, such as a spec's ``release`` section, with the gate's limits.
-
-    Each setting of a release (``tolerance``, ``min_ssim``, ...) is a named argument as well and overrides ``options``.
+    The arguments are those of :class:`CandidateOperator`.
     """
 
-    template_fields: Sequence[str] = (
-        "saved_model_dir",
-        "model_base_path",
-        "python",
-        "allow_operations",
-        "note",
-        "model_server_conn_id",
-        "servers",
-    )
     ui_color = "#fdf3dc"
-
-    @takes_settings(ReleaseSettings)
-    def __init__(  # keyword-only arguments of a task
-        self,
-        *,
-        saved_model_dir: str,
-        model_base_path: str | None = None,
-        rehearse: bool = True,
-        python: str | None = None,
-        allow_operations: Sequence[str] = (),
-        note: str = "",
-        options: ReleaseSpec | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**with_failure_recorded(kwargs))
-        self.saved_model_dir = saved_model_dir
-        self.model_base_path = model_base_path
-        self.rehearse = rehearse
-        self.python = python
-        self.allow_operations = allow_operations
-        self.note = note
-        self.options = options
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Try it, compare, and write down what a person will want to see."""
@@ -93,8 +52,7 @@ class ReviewModelVersionOperator(TendiesOperator):
         options = terms_of(self)
         candidate = Path(self.saved_model_dir)
         manifest = read_manifest(candidate)
-        check = rehearsal(options, cancelled, wanted=self.rehearse, allowed=self.allow_operations, python=self.python)
-        check(candidate)
+        self.check_of_candidate(options, cancelled)(candidate)
         server = self.model_server()
         base_path = self.base_path(self.model_base_path, manifest.model_name)
         found = review_model(

@@ -30,7 +30,7 @@ class RollbackModelVersionOperator(TendiesOperator):
 
     :param model_name: model to roll back. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
-    :param to_version: version to go back to; default the highest whole one below the one that serves. (templated)
+    :param to_version: version to roll back to; default the highest whole one below the one that serves. (templated)
     :param reason: why; goes into the history of the model base path. (templated)
     :param options: timeouts and tolerance.
     :param requests: asset whose state store holds the request that the run's event names; version, reason and the

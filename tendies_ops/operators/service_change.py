@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import TendiesError
-from tendies_ops.graphs import require_computing_model
 from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.lineage import lineage_of_release
 from tendies_ops.operators.metrics import count_failed_release, count_release
@@ -27,26 +24,6 @@ def terms_of(operator: Any) -> ReleaseSpec:
     """Return the terms of the release: ``options`` with the settings that are arguments of their own."""
     options: ReleaseSpec = operator.options or ReleaseSpec()
     return options.changed(given_settings(operator, ReleaseSettings))
-
-
-def rehearsal(
-    options: ReleaseSpec, cancelled: threading.Event, *, wanted: bool, allowed: Sequence[str], python: str | None
-) -> Callable[[Path], None]:
-    """
-    Return the check of a SavedModel before anyone else loads it.
-
-    It looks at the operations of the graph, and if a rehearsal is wanted, serves it in a child process.
-
-    :param allowed: operations that the graph may have although they do more than compute.
-    :param python: interpreter that has TensorFlow; None or empty: this one.
-    """
-    from tendies_ops.release import rehearse
-
-    if not wanted:
-        return partial(require_computing_model, allowed=tuple(allowed))
-    return partial(
-        rehearse, allowed=tuple(allowed), tolerance=options.tolerance, python=python or None, cancelled=cancelled
-    )
 
 
 def change_service(

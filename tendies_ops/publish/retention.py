@@ -22,7 +22,7 @@ def versions_to_remove(
     :param serving: versions that any replica has loaded.
     :param leased: versions that batch runs are using.
     :param good: versions that were released and never withdrawn; the two highest of them stay, which are the one that
-        serves and the one to go back to.
+        serves and the one to roll back to.
     :return: lowest first.
     """
     newest = sorted(present)[-max(1, keep) :]

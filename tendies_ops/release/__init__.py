@@ -1,4 +1,4 @@
-"""Putting a version into service, as a transaction, and back."""
+"""Release a version as a transaction, and roll back."""
 
 from __future__ import annotations
 

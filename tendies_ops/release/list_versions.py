@@ -1,4 +1,4 @@
-"""What lies in a model base path, what serves where, and where it came from."""
+"""List the versions in a model base path: where each serves, and its checkpoint."""
 
 from __future__ import annotations
 
@@ -23,35 +23,34 @@ from tendies_ops.spec.manifest import Manifest, read_manifest
 
 @dataclass(frozen=True)
 class VersionEntry:
-    """One version, there or withdrawn."""
+    """One version, published or withdrawn."""
 
     version: int
     path: str
-    #: ``published``, ``being proved``, ``unproved`` (its release was killed), ``released``, ``withdrawn``, or what is
-    #: wrong with it
+    #: ``published``, ``being proved``, ``unproved`` (its release was killed), ``released``, ``withdrawn``, or a problem
     state: str
     model_digest: str = ""
     checkpoint: str = ""
     checkpoint_step: int | None = None
     created_at: str = ""
     reason: str = ""  #: of the withdrawal
-    who: str = ""  #: who asked for what the state says last, as the history has it; empty: it does not know
+    who: str = ""  #: who asked for the last change of its state, by the history; empty: not known
     serving_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ModelVersions:
-    """Everything about one base path."""
+    """The versions of one base path."""
 
     model_name: str | None
     model_base_path: str
     versions: tuple[VersionEntry, ...]
-    servers: dict[str, str] = field(default_factory=dict)  #: address -> what it serves, or why it does not say
-    in_service: int | None = None  #: what batches and clients of the label get; None: none is, or no server was asked
-    in_service_reason: str = ""  #: why that one, or why none; empty: no server was asked
+    servers: dict[str, str] = field(default_factory=dict)  #: address -> the versions that it serves, or its error
+    in_service: int | None = None  #: None: no version is, or no server was asked
+    in_service_reason: str = ""  #: empty: no server was asked
 
     def summary(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return JSON for ``--json``."""
         return asdict(self)
 
 
@@ -63,12 +62,12 @@ def list_versions(
     credentials: Credentials = NO_CREDENTIALS,
 ) -> ModelVersions:
     """
-    Look, and change nothing.
+    List the versions in a base path, and change nothing.
 
     :param servers: REST base URL of replicas to ask.
-    :param model_name: absent: what the newest manifest says.
+    :param model_name: absent: the name in the newest manifest.
     :param credentials: login and TLS for the replicas.
-    :raises UsageError: there is no such base path, or servers were named and nothing tells the model's name.
+    :raises UsageError: there is no such base path, or servers are given and the model's name is not known.
     """
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
@@ -95,7 +94,7 @@ def _in_service(served: Mapping[str, ServedVersions | ModelServerError], base: B
 
 
 def find_model_name(model_base_path: Path) -> str | None:
-    """Return what the manifests, newest first, or the history say."""
+    """Return the model's name in the newest manifest or, without one, in the history."""
     children = reversed(list_version_dirs(model_base_path))
     paths = [*(child.path for child in children), *reversed(list(list_withdrawn(model_base_path).values()))]
     manifests = (_manifest(path) for path in paths)
@@ -109,7 +108,7 @@ def _ask(
     if not servers:
         return {}
     if name is None:
-        raise UsageError(f"Nothing in {model_base_path} says what the model is called. Give its name with --model.")
+        raise UsageError(f"Nothing in {model_base_path} names the model. Pass --model.")
     with Fleet(servers, name, credentials=credentials) as fleet:
         return fleet.served_versions()
 
@@ -134,7 +133,7 @@ def _entry(
 
 
 def _as_published(entry: VersionEntry, history: Sequence[HistoryRecord]) -> VersionEntry:
-    """Say what was published under the number, which is what a server may have loaded, and not what is there now."""
+    """Fill in what was first published under the number, which servers may have loaded."""
     first = first_record(history, entry.version)
     if first is None:
         return entry

@@ -1,7 +1,7 @@
 """
-Going back to an earlier version, in one step and with the same proof as a release.
+Roll back to an earlier version, in one step and with the same proof as a release.
 
-Model Server serves the highest number, so the versions above are moved away by a rename, lowest first: the server then
+Model Server serves the highest number, so the versions above are withdrawn by a rename, lowest first: the server then
 goes to the wanted version at once and loads none in between. Number and content stay together, nothing is copied, and
 what batch runs wrote into their ledgers about the version stays true.
 """
@@ -51,24 +51,24 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     credentials: Credentials = NO_CREDENTIALS,
 ) -> ReleaseReport:
     """
-    Roll back to an earlier version. If it does not prove itself, everything is restored as it was.
+    Roll back to an earlier version. If it fails its proof, everything is restored.
 
-    :param to_version: absent: the highest whole version under the one that serves.
-    :param reason: why; goes into the history.
-    :param request: names whoever wants it, such as a task's run. Where no release or rollback has come since this
-        request's own, and no version is named, asking again goes no further back and only proves what serves.
-    :param who: whoever asked for the rollback, for history and report; empty: user and host of this process.
-    :param credentials: login and TLS for the replicas where ``options`` name no file of it.
-    :raises UsageError: that version is not there, is not below the one that serves, or was released by labels that
+    :param to_version: absent: the highest whole version below the one that serves.
+    :param reason: recorded in the history.
+    :param request: id of the request, such as a task's run. If no version is named and no release or rollback has
+        followed this request's own, the same request again only proves the version that serves.
+    :param who: who asked for the rollback, for history and report; empty: user and host of this process.
+    :param credentials: login and TLS for the replicas if ``options`` name no file of it.
+    :raises UsageError: that version does not exist, is not below the one that serves, or was released by labels that
         ``options`` do not name.
-    :raises ReleaseError: there is nothing to go back to, or it does not serve; what serves now is said.
+    :raises ReleaseError: there is no earlier version, or it does not serve; the message says what serves now.
     """
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
     base = ensure_base_path(model_base_path)
     name = model_name or find_model_name(base)
     if name is None:
-        raise UsageError(f"Nothing in {base} says what the model is called. Give its name with --model.")
+        raise UsageError(f"Nothing in {base} names the model. Pass --model.")
     terms = Terms(
         options or ReleaseSpec(),
         cancelled,
@@ -90,13 +90,15 @@ def _run(ctx: ReleaseContext, to_version: int | None, reason: str) -> ReleaseRep
     ctx, current = look_at_fleet(ctx)
     if to_version is None and current is not None and (went_back or _did_already(ctx, current)):
         report = _roll_back_to(ctx, current, current, reason, started_s)
-        return replace(report, state="rolled_back")  # what to go back from is gone: by a killed run, or by this one
+        return replace(
+            report, state="rolled_back"
+        )  # the version to roll back from was withdrawn by a killed run, or by this one
     target = _choose_target(ctx, current, to_version)
     return _roll_back_to(ctx, target, current, reason, started_s)
 
 
 def _did_already(ctx: ReleaseContext, current: int) -> bool:
-    """Whether ``current`` serves because of this very request, whose asker has not heard of it and asks again."""
+    """Return True if ``current`` serves because of this request, which was repeated."""
     last = _last_change(ctx)
     return bool(ctx.terms.request) and last is not None and (last.version, last.request) == (current, ctx.terms.request)
 
@@ -108,9 +110,9 @@ def _last_change(ctx: ReleaseContext) -> HistoryRecord | None:
 
 def _require_labels(ctx: ReleaseContext) -> None:
     """
-    A version that the label ``stable`` points to must not be moved away under it.
+    Refuse to withdraw a version that the label ``stable`` points to.
 
-    :raises UsageError: the servers swap by labels, and this rollback was not told so.
+    :raises UsageError: the servers swap by labels, and the options name no model config file.
     """
     last = _last_change(ctx)
     if ctx.swap is not None or last is None or not last.model_config_file:
@@ -118,24 +120,24 @@ def _require_labels(ctx: ReleaseContext) -> None:
     try:
         labels = ModelConfigFile(Path(last.model_config_file), ctx.fleet.model_name).read().labels
     except UsageError:
-        return  # they have gone over to the directory way
+        return  # the servers do not swap by labels any more
     if STABLE in labels:
         raise UsageError(
             f"Version {last.version} of {ctx.fleet.model_name} was released by the labels in {last.model_config_file}, "
-            f"where {STABLE} points to version {labels[STABLE]}. Go back by them as well: --model-config-file "
-            f"{last.model_config_file}, or `model_config_file` in the spec."
+            f"where {STABLE} points to version {labels[STABLE]}. Roll back by labels as well: "
+            f"--model-config-file {last.model_config_file}, or `model_config_file` in the spec."
         )
 
 
 def _choose_target(ctx: ReleaseContext, current: int | None, to_version: int | None) -> int:
     if current is None:
-        raise ReleaseError(f"There is no version in {ctx.base}, so there is nothing to go back to.")
+        raise ReleaseError(f"There is no version in {ctx.base} to roll back to.")
     if to_version is None:
         below = whole_versions_below(ctx.base, current)
         found = next((version for version in below if not _change_of(ctx, version)), None)
         if found is None:
             raise ReleaseError(
-                f"Version {current} is the only one in {ctx.base} that can serve, so there is nothing to go back to. "
+                f"Version {current} is the only one in {ctx.base} that can serve, so there is none to roll back to. "
                 "Nothing was changed."
             )
         return found
@@ -149,7 +151,7 @@ def _change_of(ctx: ReleaseContext, version: int) -> str:
 
 
 def _why_not(ctx: ReleaseContext, current: int, to_version: int) -> str:
-    choices = f"Versions to go back to: {', '.join(map(str, whole_versions_below(ctx.base, current))) or 'none'}."
+    choices = f"Versions to roll back to: {', '.join(map(str, whole_versions_below(ctx.base, current))) or 'none'}."
     withdrawn = list_withdrawn(ctx.base).get(to_version)
     if withdrawn is not None:
         return (
@@ -171,7 +173,7 @@ def _roll_back_to(
     if target != current and (change := _change_of(ctx, target)):
         raise ReleaseError(
             f"Version {target} in {ctx.base} was changed after it was published: {change}. What it would serve now is "
-            "not what it served. Nothing was changed; go back to another version, or release that content again."
+            "not what it served. Nothing was changed. Roll back to another version, or release that content again."
         )
     above = [child for child in list_version_dirs(ctx.base) if child.version > target]
     moved = tuple((child.path.name, withdrawn_path(ctx.base, child.version, "rolled back").name) for child in above)

@@ -1,4 +1,4 @@
-"""Taking a version back: one rename to a name that Model Server ignores and that says why."""
+"""Withdraw a version: one rename to a name that Model Server ignores and that says why."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def withdraw_version(
     model_base_path: Path, version: int, *, slug: str, reason: str, servers: tuple[str, ...] = (), who: str = ""
 ) -> Path | None:
     """
-    Rename ``<version>`` to ``<version>.withdrawn-<slug>`` and write it into the history.
+    Rename ``<version>`` to ``<version>.withdrawn-<slug>`` and record it in the history.
 
-    Renamed and not removed: ``rm -r`` in place lets the server see half a version, and the content is evidence.
+    It is not removed: with ``rm -r`` in place the server would see half a version, and the content is evidence.
 
-    :param who: whose release it was; empty: this process's own.
-    :return: where it lies now; None: it was not there any more (a withdrawal that was killed goes on).
+    :param who: who asked for the release; empty: user and host of this process.
+    :return: the new path; None: it was withdrawn before (by a release that was killed then).
     """
     child = next((c for c in list_version_dirs(model_base_path) if c.version == version), None)
     if child is None:
@@ -37,9 +37,9 @@ def withdraw_version(
 
 def whole_versions_below(model_base_path: Path, version: int) -> Iterator[int]:
     """
-    Versions under ``version`` that have every byte that their manifests promise, highest first.
+    Yield the versions below ``version`` that match their manifests byte for byte, highest first.
 
-    Each is read when it is asked for: reading all of them takes minutes, in which a bad version would serve.
+    Each is read only when it is needed: reading all of them takes minutes, in which a bad version would serve.
     """
     children = [c for c in list_version_dirs(model_base_path) if c.version < version and c.is_plain]
     return (c.version for c in reversed(children) if is_whole(c.path))

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from tendies_ops.triggers.arguments import serialize_arguments
 from tendies_ops.triggers.checkpoint_watch import (
     WATERMARK_KEY,
     CheckpointWatch,
@@ -47,16 +48,8 @@ class CheckpointTrigger(BaseEventTrigger):
         self.replay_backlog = replay_backlog
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how the triggerer makes it again."""
-        return (
-            "tendies_ops.triggers.checkpoint.CheckpointTrigger",
-            {
-                "directory": self.directory,
-                "model_name": self.model_name,
-                "poll_interval_s": self.poll_interval_s,
-                "replay_backlog": self.replay_backlog,
-            },
-        )
+        """Return what a triggerer needs to make it again."""
+        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, announce, remember, sleep."""

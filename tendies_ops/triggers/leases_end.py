@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from tendies_ops.triggers.arguments import serialize_arguments
 from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
@@ -40,16 +41,8 @@ class LeasesEndTrigger(BaseTrigger):
         self.poll_interval_s = poll_interval_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how another triggerer makes it again."""
-        return (
-            "tendies_ops.triggers.leases_end.LeasesEndTrigger",
-            {
-                "model_base_path": self.model_base_path,
-                "model_digest": self.model_digest,
-                "deadline_unix_s": self.deadline_unix_s,
-                "poll_interval_s": self.poll_interval_s,
-            },
-        )
+        """Return what a triggerer needs to make it again."""
+        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
+from tendies_ops.triggers.arguments import serialize_arguments
 from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
@@ -59,20 +60,8 @@ class ModelVersionTrigger(BaseTrigger):
         self.deadline_unix_s = deadline_unix_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how another triggerer makes it again."""
-        return (
-            "tendies_ops.triggers.version_serves.ModelVersionTrigger",
-            {
-                "model_server_conn_id": self.model_server_conn_id,
-                "model_name": self.model_name,
-                "servers": self.servers,
-                "version": self.version,
-                "newer_than": self.newer_than,
-                "model_base_path": self.model_base_path,
-                "poll_interval_s": self.poll_interval_s,
-                "deadline_unix_s": self.deadline_unix_s,
-            },
-        )
+        """Return what a triggerer needs to make it again."""
+        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""

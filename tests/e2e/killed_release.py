@@ -28,7 +28,7 @@ def work(number: int, arguments: list[str]) -> None:
         now = serving(url)
         words = str(error)
         assert len(now) == 1, f"{now} serve after: {words}"
-        assert now == before or f"Version {now[0]} serves" in words or "nothing to go back to" in words, (before, words)
+        assert now == before or f"Version {now[0]} serves" in words or "to roll back to" in words, (before, words)
     else:
         assert serving(url) == [report.version], f"{serving(url)} serve after {report}"
 

@@ -109,7 +109,7 @@ def _refused(case: Case) -> list[str]:
     return wrong or case.again()
 
 
-def _undone(case: Case) -> list[str]:
+def _restored(case: Case) -> list[str]:
     wrong = case.red_in_words() + case.serves_as_before() + case.world.look(settled=True)
     return wrong or case.again()
 
@@ -168,7 +168,7 @@ def _unseen(case: Case) -> list[str]:
 OUTCOMES: dict[str, Callable[[Case], list[str]]] = {
     "done": _done,
     "refused": _refused,
-    "undone": _undone,
+    "restored": _restored,
     "resumed": _resumed,
     "some failed": _some_failed,
     "kept": _kept,

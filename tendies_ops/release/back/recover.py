@@ -1,4 +1,4 @@
-"""After ``kill -9``: find out from the journal what a release was doing, and finish it or undo it."""
+"""Recover after a crash: finish the release or rollback in the journal, or restore what it had changed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tendies_ops.release.record.journal import Journal, made_visible
 from tendies_ops.release.release_report import Evidence, build_report, keep_report
 from tendies_ops.release.replicas.prove import Proof
 
-_ROLLBACK = frozenset({"rolling_back", "undoing_rollback"})
-_KILLED = "the release was killed before the version had proved itself"
+_ROLLBACK = frozenset({"rolling_back", "restoring"})
+_KILLED = "the release was killed before the version was proved"
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Recovered:
 
 def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recovered:
     """
-    Finish or undo an interrupted release so that the base path is consistent. The caller holds the lock.
+    Finish an interrupted release, or withdraw its version, so that the base path is consistent.
 
-    A version that is there and unproved is proved once it serves everywhere, and withdrawn if it does not, unless it
-    has the content that the caller is about to release: then the caller's release continues its own.
+    The caller holds the lock. A version that is visible and unproved is proved once it serves everywhere, and withdrawn
+    if it does not, unless it has the content that the caller is about to release: the caller then continues.
 
     :param wanted_digest: the model digest that the caller is about to release.
     :raises ReleaseError: the journal cannot be read.
@@ -44,7 +44,7 @@ def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recover
     journal = ctx.journal.adopt()
     if journal is None:
         return Recovered()
-    ctx.log.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); recovering from that first.")
+    ctx.log.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); recovering first.")
     _restore_unloaded(ctx, journal)
     if _goes_on(ctx, journal, wanted_digest):
         ctx.log.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
@@ -58,18 +58,14 @@ def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recover
 
 
 def _restore_unloaded(ctx: ReleaseContext, journal: Journal) -> None:
-    """
-    Give the versions their numbers back that a release of tendies 0.1 had renamed to be unloaded before the swap.
-
-    No release renames them any more: this can go with the first tendies that need not finish a release of 0.1.
-    """
+    """Restore the numbers of versions that an older tendies had renamed so that they were unloaded before the swap."""
     if journal.moved and journal.phase not in _ROLLBACK:
         ctx.lock.check()
         rename_all(ctx.base, [(aside, name) for name, aside in reversed(journal.moved)])
 
 
 def _settle_rollback(ctx: ReleaseContext, journal: Journal) -> bool:
-    if journal.phase == "undoing_rollback":
+    if journal.phase == "restoring":
         ctx.log.note(restore_versions(ctx))
         return False
     try:
@@ -82,7 +78,7 @@ def _settle_rollback(ctx: ReleaseContext, journal: Journal) -> bool:
 
 
 def _goes_on(ctx: ReleaseContext, journal: Journal, wanted_digest: str | None) -> bool:
-    """Return whether the version is there, unproved, and what the caller is about to release."""
+    """Return True if the version is visible, unproved, and has the content that the caller is about to release."""
     wanted = journal.model_digest == wanted_digest and journal.phase not in {"withdrawing", *_ROLLBACK}
     return wanted and _is_there(ctx, journal) and not was_released(ctx.base, journal.version)
 
@@ -97,16 +93,16 @@ def _settle_release(ctx: ReleaseContext, journal: Journal) -> bool:
     if not _is_there(ctx, journal):
         if ctx.swap is not None:
             ctx.swap.restore(ctx.before)
-        ctx.log.note(f"Version {journal.version} had not become visible; nothing of it is left.")
+        ctx.log.note(f"Version {journal.version} had not become visible; none of it is left.")
     elif was_released(ctx.base, journal.version):
-        ctx.log.note(f"Version {journal.version} had been released before; it is left as it is. {restore_labels(ctx)}")
+        ctx.log.note(f"Version {journal.version} had been released before and stays. {restore_labels(ctx)}")
     elif journal.phase == "proved":
-        _finish_release(ctx, journal, [], "had proved itself before its release was killed")
+        _finish_release(ctx, journal, [], "had been proved before its release was killed")
     elif (proofs := _proves_itself(ctx, journal)) is not None:
-        ctx.journal.enter("proved")  # before the label moves: whoever reads the journal must not take it for unproved
-        _finish_release(ctx, journal, proofs, "serves everywhere and proved itself just now")
+        ctx.journal.enter("proved")  # before the label moves: readers of the journal must not take it for unproved
+        _finish_release(ctx, journal, proofs, "serves everywhere and was proved just now")
     elif not _may_withdraw(ctx, journal):
-        words = "was there before the release that was killed, and did not prove itself now; it is left as it is."
+        words = "was there before the release that was killed, and failed its proof now; it stays."
         ctx.log.note(f"Version {journal.version} {words} {restore_labels(ctx)}")
     else:
         return _finish_withdrawal(ctx, journal, _KILLED)
@@ -114,7 +110,7 @@ def _settle_release(ctx: ReleaseContext, journal: Journal) -> bool:
 
 
 def _may_withdraw(ctx: ReleaseContext, journal: Journal) -> bool:
-    """Return True if the killed release made the version visible, or if that served nowhere before."""
+    """Return True if the killed release made the version visible, or if the version served nowhere before."""
     if made_visible(ctx.base, journal):
         return True
     return journal.before is not None and journal.before.may_be_withdrawn(journal.version)
@@ -122,9 +118,9 @@ def _may_withdraw(ctx: ReleaseContext, journal: Journal) -> bool:
 
 def _finish_release(ctx: ReleaseContext, journal: Journal, proofs: Sequence[Proof], known: str) -> None:
     """
-    Put the version into service, and record what any other release records.
+    Put the version into service, and record it like any other release.
 
-    :param known: what is known about the version, and since when.
+    :param known: the proof of the version, as a clause.
     """
     if ctx.swap is not None:
         ctx.swap.promote(journal.version, journal.previous_version)
@@ -160,10 +156,10 @@ def _finish_withdrawal(ctx: ReleaseContext, journal: Journal, reason: str) -> bo
 
 def _proves_itself(ctx: ReleaseContext, journal: Journal) -> list[Proof] | None:
     """
-    Prove the version now; None: it did not, or could not be asked everywhere.
+    Prove the version now; None: it failed its proof, or a replica does not answer.
 
-    Let the servers finish loading it first: where its directory is taken away between the graph and the variables, they
-    serve it without variables until their next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    Let the servers finish loading it first: if its directory is renamed between the graph and the variables, they serve
+    it without variables until their next poll, and every request fails (``RunRestore`` in ``loader.cc``).
     """
     if any(isinstance(answer, ModelServerError) for answer in ctx.fleet.statuses().values()):
         return None

@@ -1,4 +1,4 @@
-"""Carry out a rollback that the journal describes: also when it was killed halfway."""
+"""Carry out the rollback in the journal, also if it was killed halfway."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tendies_ops.release.release_report import Evidence
 
 def carry_out_rollback(ctx: ReleaseContext) -> Evidence:
     """
-    Move the versions above away, wait, prove, write it down. Restore them if the older version does not serve.
+    Withdraw the versions above, wait, prove, record it. Restore them if the older version does not serve.
 
-    :raises ReleaseError: it does not serve; everything is as it was.
+    :raises ReleaseError: it does not serve; everything is restored.
     """
     journal = ctx.journal.opened()
     swap = ctx.swap
@@ -40,7 +40,7 @@ def carry_out_rollback(ctx: ReleaseContext) -> Evidence:
         if not isinstance(error, TendiesError):
             raise
         raise class_of_failure(error)(
-            f"The rollback of {journal.model_name} to version {journal.version} did not go through: "
+            f"The rollback of {journal.model_name} to version {journal.version} failed: "
             f"{str(error).rstrip('.')}. {words}"
         ) from error
     _write_history(ctx, journal)
@@ -50,11 +50,11 @@ def carry_out_rollback(ctx: ReleaseContext) -> Evidence:
 
 def restore_versions(ctx: ReleaseContext) -> str:
     """
-    Undo a rollback: the versions that were moved away get their numbers back, highest first.
+    Restore the numbers of the versions that a rollback has withdrawn, highest first.
 
-    :return: what serves now, in words.
+    :return: a sentence that says what serves now.
     """
-    journal = ctx.journal.enter("undoing_rollback")
+    journal = ctx.journal.enter("restoring")
     rename_all(ctx.base, [(away, name) for name, away in reversed(journal.moved)])
     if ctx.swap is not None and journal.before is not None:
         ctx.swap.restore(journal.before)
@@ -74,9 +74,9 @@ def _wait_and_prove(ctx: ReleaseContext, journal: Journal) -> Evidence:
 
 
 def rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
-    """Rename each pair's first name to its second, but for those that a killed run has renamed already."""
+    """Rename each pair's first name to its second, except those that a killed run has renamed already."""
     for source, target in pairs:
-        # A link that leads nowhere is there as well: servers take it for a version.
+        # A dangling link counts as well: servers take it for a version.
         if os.path.lexists(base / source) and not os.path.lexists(base / target):
             (base / source).rename(base / target)
     sync_directory(base)
@@ -84,7 +84,7 @@ def rename_all(base: Path, pairs: list[tuple[str, str]] | tuple[tuple[str, str],
 
 def _write_history(ctx: ReleaseContext, journal: Journal) -> None:
     if not journal.moved:
-        return  # it served already and was only proved again
+        return  # it served already
     why = journal.reason or f"rolled back to version {journal.version}"
     for name, away in journal.moved:
         version = parse_version(name)

@@ -1,4 +1,4 @@
-"""Withdraw the candidate, then see with our own eyes that the previous version serves everywhere."""
+"""Withdraw the candidate, then check that the previous version serves everywhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """Describe how the withdrawal went."""
+    """The result of a withdrawal."""
 
     withdrawn: bool
     words: str
@@ -33,10 +33,10 @@ def withdraw_candidate(
     ctx: ReleaseContext, version: int, previous: int | None, *, slug: str, reason: str
 ) -> Withdrawal:
     """
-    Withdraw ``version`` and wait for the previous one. Raises nothing that comes from a server.
+    Withdraw ``version`` and wait for the previous one. Errors of servers are part of the result.
 
-    :param previous: what served before; None: nothing did.
-    :param reason: for the history; with the server's own words.
+    :param previous: the version in service before; None: there was none.
+    :param reason: for the history; with the server's error message.
     """
     fallback = version_to_fall_back_to(ctx, version, previous)
     if fallback is None and previous is not None:
@@ -80,7 +80,7 @@ def restore_labels(ctx: ReleaseContext) -> str:
     """
     Restore the labels and the loaded versions as they were before this release.
 
-    :return: what was done, for the error's text.
+    :return: a sentence for the error message.
     """
     try:
         changed = ctx.swap is not None and ctx.swap.restore(ctx.before)
@@ -91,10 +91,10 @@ def restore_labels(ctx: ReleaseContext) -> str:
 
 def _missing_versions(ctx: ReleaseContext, *, but: tuple[int, ...] = ()) -> str:
     """
-    Wait until the versions that were AVAILABLE before are so again, wherever they were.
+    Wait until the versions that were AVAILABLE before are AVAILABLE again, on the same replicas.
 
-    :param but: versions that are not waited for here.
-    :return: those that are not, as a sentence; empty: all are.
+    :param but: versions to leave out.
+    :return: a sentence for each that is not; empty: all are.
     """
     before = ctx.before.available
     there = {child.version for child in list_version_dirs(ctx.base)} - set(but)
@@ -110,7 +110,7 @@ def _missing_versions(ctx: ReleaseContext, *, but: tuple[int, ...] = ()) -> str:
 def _wait_again(
     ctx: ReleaseContext, version: int, servers: Sequence[str], *, highest: bool = True
 ) -> dict[str, WaitOutcome]:
-    """One that the candidate took down gets the whole time to be started again; one that never answered, its grace."""
+    """Wait the full timeout for a replica that the candidate crashed, and the grace for one that never answered."""
     return ctx.fleet.wait_until_serving(
         version,
         servers=servers,
@@ -132,10 +132,10 @@ def _withdraw_labels(ctx: ReleaseContext, version: int, fallback: int | None) ->
 
 def _let_loads_finish(ctx: ReleaseContext, version: int) -> None:
     """
-    Wait while a replica loads ``version``; what served before answers meanwhile.
+    Wait while a replica loads ``version``; the version before still answers.
 
-    Where its directory is taken away between the graph and the variables, a replica serves it without variables until
-    its next poll, and every request fails (``RunRestore`` in ``loader.cc``).
+    If its directory is renamed between the graph and the variables, a replica serves it without variables until its
+    next poll, and every request fails (``RunRestore`` in ``loader.cc``).
     """
     timeout_s = min(_LOAD_S, ctx.options.available_timeout_s)
     deadline_s = time.monotonic() + timeout_s
@@ -146,7 +146,7 @@ def _let_loads_finish(ctx: ReleaseContext, version: int) -> None:
 
 
 def version_to_fall_back_to(ctx: ReleaseContext, version: int, previous: int | None) -> int | None:
-    """The version that the servers will load once ``version`` is gone, if it is one that can serve."""
+    """Return the version that the servers will load once ``version`` is withdrawn, if it can serve."""
     below = [child for child in list_version_dirs(ctx.base) if child.version < version]
     if not below or previous is None:
         return None
@@ -155,17 +155,15 @@ def version_to_fall_back_to(ctx: ReleaseContext, version: int, previous: int | N
         and below[-1].is_plain
         and not (below[-1].path / "assets.extra/tendies.json").exists()
     ):
-        return previous  # made by something else than tendies: it served, and no manifest says what it should hold
+        return previous  # not made by tendies: it served, and no manifest lists its files
     return next(whole_versions_below(ctx.base, version), None)
 
 
 def confirm_serving(ctx: ReleaseContext, version: int) -> str:
     """
-    Wait until ``version`` is AVAILABLE and answers with its promised pictures on every replica that lives.
+    Wait until ``version`` is AVAILABLE and proved on every replica that is up.
 
-    The waiting is that of :func:`_wait_again`.
-
-    :return: where it serves and where it does not, in words.
+    :return: sentences that say where it serves and where it does not.
     """
     outcomes = _wait_again(ctx, version, ctx.fleet.servers)
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}
@@ -181,7 +179,7 @@ def confirm_serving(ctx: ReleaseContext, version: int) -> str:
 
 
 def _disproof(ctx: ReleaseContext, version: int, servers: list[str]) -> str:
-    """Return what is wrong with the answers of ``version``; empty if nothing is."""
+    """Return the error of the proof of ``version``; empty if it passed."""
     if not servers:
         return ""
     try:

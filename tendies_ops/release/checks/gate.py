@@ -1,4 +1,4 @@
-"""The gate: candidate and live version answer the same golden images, and the spec says how far apart they may be."""
+"""The gate: how far the candidate's golden images may differ from the live version's, as the spec says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GateImage:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What the gate saw."""
+    """The result of a comparison at the gate."""
 
     live_version: int
     images: tuple[GateImage, ...]
@@ -45,7 +45,7 @@ class GateResult:
     contact_sheet: str = ""
 
     def summary(self) -> dict[str, Any]:
-        """Small JSON."""
+        """Return small JSON."""
         images = {i.name: i.difference.summary() if i.difference else {"not_compared": i.words} for i in self.images}
         sheet = {"contact_sheet": self.contact_sheet} if self.contact_sheet else {}
         return {"live_version": self.live_version, "images": images, "breaches": list(self.breaches), **sheet}
@@ -53,17 +53,17 @@ class GateResult:
 
 @dataclass(frozen=True)
 class LiveAnswers:
-    """What the version that serves makes of the candidate's golden images."""
+    """The live version's answers to the candidate's golden images."""
 
     version: int
-    pictures: Mapping[str, bytes | str]  #: golden name -> picture, or in words why there is none
+    pictures: Mapping[str, bytes | str]  #: golden name -> picture, or a message why there is none
 
 
 def ask_live_version(fleet: Fleet, golden: Sequence[GoldenImage], live_version: int | None) -> LiveAnswers | None:
     """
-    Send the golden images to the version that serves, through REST, on every replica; the first picture counts.
+    Send the golden images to the live version on every replica, through REST; the first picture counts.
 
-    :return: None: nothing serves, or the model's answers are no pictures, so there is nothing to look at.
+    :return: None: nothing serves, or the model's answers are not pictures, so there is nothing to compare.
     """
     if live_version is None or not _are_pictures(golden):
         return None
@@ -72,15 +72,15 @@ def ask_live_version(fleet: Fleet, golden: Sequence[GoldenImage], live_version: 
 
 def check_limits(golden: Sequence[GoldenImage], gate: GateSpec) -> None:
     """
-    A limit that nothing can be held against must not count as kept.
+    Refuse limits on pictures for a model that does not return any.
 
     :raises UsageError: there is such a limit.
     """
     limits = [f"`gate.{name}`" for name in ("min_ssim", "max_change") if getattr(gate, name) is not None]
     if limits and not _are_pictures(golden):
         raise UsageError(
-            f"{' and '.join(limits)} compares pictures, and this model does not answer with one picture for each. "
-            "Take it out of the spec; `gate.review` asks a person about any model."
+            f"{' and '.join(limits)} compares pictures, and this model does not return one picture for each. "
+            "Remove it from the spec; `gate.review` asks for a review of any model."
         )
 
 
@@ -138,8 +138,8 @@ def _where_to_look(live: LiveAnswers | None, golden: Sequence[GoldenImage], shee
     if live is not None:
         return f"version {live.version} and the candidate side by side are in {sheet}"
     if not _are_pictures(golden):
-        return "there is no sheet of pictures, for the model answers with something else"
-    return "the candidate serves already, published without a release, and the version before is not loaded any more"
+        return "there is no contact sheet, because the model does not return pictures"
+    return "the candidate serves already, published without a release, and the version before is unloaded"
 
 
 def _are_pictures(golden: Sequence[GoldenImage]) -> bool:
@@ -149,7 +149,7 @@ def _are_pictures(golden: Sequence[GoldenImage]) -> bool:
 def compare_promises(
     model_base_path: Path, live: LiveAnswers, golden: Sequence[GoldenImage], gate: GateSpec, *, model_digest: str
 ) -> GateResult:
-    """What the exporter promised against what the live version answers, with a contact sheet among the reports."""
+    """Compare the exporter's promises with the live version's answers, and draw a contact sheet among the reports."""
     sheet = reports_directory(model_base_path) / f"gate-{model_digest.removeprefix('sha256:')[:12]}.png"
     promised = {image.name: next(iter(image.promised.values())) for image in golden}
     return compare_with_live(live, promised, gate, contact_sheet=sheet)
@@ -159,10 +159,10 @@ def compare_with_live(
     live: LiveAnswers, candidate: Mapping[str, bytes], gate: GateSpec, *, contact_sheet: Path | None = None
 ) -> GateResult:
     """
-    Measure every image and hold it against the limits of the spec.
+    Measure every image and compare it with the limits of the spec.
 
     :param candidate: golden name -> its picture.
-    :param contact_sheet: where to draw live and candidate side by side; None: nowhere.
+    :param contact_sheet: path of a picture of live and candidate side by side; None: none is drawn.
     """
     images = tuple(_compare(name, live.pictures[name], candidate[name]) for name in candidate)
     breaches = tuple(words for image in images for words in _breaches(image, gate))
@@ -186,9 +186,9 @@ def _ask_any(fleet: Fleet, version: int, image: GoldenImage) -> bytes | str:
 
 
 def _only_picture(row: Any) -> bytes | str:
-    """Model Server gives the bare value where there is one output, and may give an object all the same."""
+    """Return the picture of an answer; with one output, Model Server returns the bare value or an object."""
     value = next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else row
-    return value if isinstance(value, bytes) else f"it answers with {type(value).__name__} and not a picture"
+    return value if isinstance(value, bytes) else f"the answer is {type(value).__name__} and not a picture"
 
 
 def _compare(name: str, live: bytes | str, candidate: bytes) -> GateImage:

@@ -1,4 +1,4 @@
-"""Whether old and new version fit into memory together, as they must while they are swapped."""
+"""Check that old and new version fit into memory together, as they must while they are swapped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Replicas on this machine that take from the same memory."""
+    """Replicas on this machine that share the same memory."""
 
     servers: tuple[str, ...]
     need_bytes: float  #: of all of them
@@ -36,7 +36,7 @@ class MemoryNeed:
 
     @property
     def fits(self) -> bool:
-        """With a tenth to spare."""
+        """Return True if a tenth of the free memory is left."""
         return self.need_bytes <= _SPARE * self.free_bytes
 
     def __str__(self) -> str:
@@ -48,9 +48,9 @@ class MemoryNeed:
 
 def check_memory(ctx: ReleaseContext, saved_model_dir: Path) -> None:
     """
-    Check that both versions fit, before anything is changed. Replicas on other machines are not judged.
+    Check that both versions fit, before anything is changed. Replicas on other machines are not checked.
 
-    :raises ReleaseError: they do not fit, and the spec says ``memory: refuse``.
+    :raises ReleaseError: they do not fit, and ``memory`` of the spec is ``refuse``.
     """
     need_bytes = tree_size_bytes(saved_model_dir) * read_factor(ctx.base)
     short = [need for need in _needs(ctx.fleet.servers, need_bytes) if not need.fits]
@@ -66,12 +66,12 @@ def check_memory(ctx: ReleaseContext, saved_model_dir: Path) -> None:
 
 
 def free_bytes(pid: int) -> float:
-    """Return what the process may still take: of the machine, and of its own control group where that has a limit."""
+    """Return the memory free for a process: on the machine, and in its control group if that has a limit."""
     return min(_free_by_room(pid).values())
 
 
 def _needs(servers: Sequence[str], need_bytes: float) -> list[MemoryNeed]:
-    """All replicas load at the same time, so what they share must hold all of them."""
+    """Return the need of each shared memory: all replicas load at the same time."""
     inside: dict[str, list[str]] = {}
     free: dict[str, float] = {}
     for server in servers:
@@ -85,7 +85,7 @@ def _needs(servers: Sequence[str], need_bytes: float) -> list[MemoryNeed]:
 
 
 def _free_by_room(pid: int) -> dict[str, float]:
-    """The ``machine``, and the process's control group by its path, with ``/`` first, where that has a limit."""
+    """Return the free bytes of the ``machine``, and of the process's control group (by path) if that has a limit."""
     free = {"machine": float(psutil.virtual_memory().available)}
     try:
         group = Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii").strip().rpartition(":")[2].lstrip("/")
@@ -98,7 +98,7 @@ def _free_by_room(pid: int) -> dict[str, float]:
 
 
 def _used_bytes(group: Path) -> int:
-    """Without the files that the kernel remembers and forgets when somebody needs the room."""
+    """Return the used bytes without cached files, which the kernel drops when memory is short."""
     used = int((group / "memory.current").read_text(encoding="ascii"))
     try:
         facts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
@@ -108,7 +108,7 @@ def _used_bytes(group: Path) -> int:
 
 
 def read_factor(model_base_path: Path) -> float:
-    """Bytes of memory for each byte of a version on disk, as the last release measured it."""
+    """Return the bytes of memory for each byte of a version on disk, as the last release measured it."""
     try:
         path = model_base_path / STATE_DIRECTORY / _NAME
         return float(json.loads(path.read_text(encoding="utf-8"))["bytes_in_memory_per_byte_on_disk"])
@@ -117,7 +117,7 @@ def read_factor(model_base_path: Path) -> float:
 
 
 def remember_factor(model_base_path: Path, size_bytes: int, memory_mb: Mapping[str, Mapping[str, Any]]) -> None:
-    """Keep what this swap took, of the replica that grew most."""
+    """Keep the memory that this swap took on the replica that grew most."""
     growths_mb = [found["peak"] - found["before"] for found in memory_mb.values() if "peak" in found]
     if not growths_mb or size_bytes < _MEASURED_FROM_BYTES:
         return

@@ -1,7 +1,7 @@
 """
-Wait until a version serves and have it prove itself: for a release, a rollback and a recovery alike.
+Wait until a version serves, and prove it: for releases, rollbacks and recoveries.
 
-A replica may restart in the middle of its proof, which says nothing about the version: it is asked once more.
+A replica may restart during its proof, which says nothing about the version: the proof is repeated once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def wait_until_available(
     """
     Wait until a version is AVAILABLE on every replica.
 
-    :param highest: it must be the highest there as well; the rest as in :meth:`Fleet.wait_until_serving`.
+    :param highest: it must also be the highest there; the rest as in :meth:`Fleet.wait_until_serving`.
     :raises LoadFailedError: a replica did not load it in time.
     :raises StoppedError: the release was asked to stop.
     """
@@ -65,7 +65,7 @@ def golden_of(ctx: ReleaseContext, version: int) -> tuple[GoldenImage, ...]:
 
 
 def class_of_failure(error: BaseException) -> type[TendiesError]:
-    """Return the class for an error that tells of ``error`` and of what was done about it."""
+    """Return the class of the error that reports ``error`` and what was done about it."""
     known = (LoadFailedError, NotProvedError, ProofFailedError, StoppedError)
     return next((kind for kind in known if isinstance(error, kind)), ReleaseError)
 
@@ -79,20 +79,20 @@ def prove_patiently(
     stoppable: bool = True,
 ) -> list[Proof]:
     """
-    Prove a version; where replicas went away meanwhile, wait until they serve it again and prove it a second time.
+    Prove a version; if replicas restart during the proof, wait until they serve it again and repeat the proof once.
 
-    Only once: a version that takes its server down whenever it is asked fails the second time as well.
+    A version that crashes its server with each request fails the second time as well.
 
     :param servers: only these; absent: all.
-    :param stoppable: whether to stop waiting when the release is asked to; not while it is withdrawn.
-    :raises ProofFailedError: as :func:`prove_version`, or they did not come back.
+    :param stoppable: stop waiting when the release is asked to stop; False while a version is withdrawn.
+    :raises ProofFailedError: as :func:`prove_version`, or the replicas did not serve it again.
     """
     cancelled = ctx.terms.cancelled if stoppable else None
     how: dict[str, Any] = {"tolerance": ctx.options.tolerance, "servers": servers, "cancelled": cancelled}
     try:
         return prove_version(ctx.fleet, version, golden, **how)
     except ProofInterruptedError as error:
-        ctx.log.say(f"A replica went away in its proof, which begins again when it is back ({error})")
+        ctx.log.say(f"A replica restarted during the proof, which is repeated when it serves again ({error})")
         if not _are_back(ctx, version, servers, stoppable=stoppable):
             raise
     return prove_version(ctx.fleet, version, golden, **how)

@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything is changed."""
+"""Checks that can fail before anything is changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Statuses = dict[str, dict[int, VersionStatus] | ModelServerError]
 
 def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
     """
-    The version must promise something, and its own parity must have kept the promise.
+    Check that the manifest promises golden images, and that the export met its own tolerance.
 
     :raises PublishError: no golden images, none promised for one, no parity results, or parity beyond the manifest's
         tolerance.
@@ -46,10 +46,10 @@ def check_promises(saved_model_dir: Path, manifest: Manifest) -> None:
 
 def look_at_fleet(ctx: ReleaseContext) -> tuple[ReleaseContext, int | None]:
     """
-    Find out what serves, and take away what keeps anything from serving.
+    Find out what serves, and withdraw versions that keep anything from serving.
 
     :return: the context with what was found, and the version in service; None: this is the first release.
-    :raises ReleaseError: a replica answers and does not know the model.
+    :raises ReleaseError: a replica answers that it does not know the model.
     """
     served = ctx.fleet.served_versions()
     statuses = statuses_of(served)
@@ -86,14 +86,14 @@ def live_version(
     """
     Return the version in service, which a release replaces.
 
-    Where the replicas do not know, because they are down or have not read their model config file, it is the one that
+    If the replicas do not know, because they are down or have not read their model config file, it is the version that
     this file names, else the highest directory that is not in doubt.
     """
     base = look_at_base_path(model_base_path)
     answers = [answer for answer in served.values() if isinstance(answer, ServedVersions)]
     if any(answer.labelled is not None for answer in answers):
         found = [version_in_service(answers, base).version]
-    else:  # a version that one replica has loaded already is what a directory goes back to on all
+    else:  # by directory all replicas fall back to a version that one of them has loaded
         found = [configured_version(config_file, model_name, model_base_path)]
         found = found if found[0] else [version_in_service([answer], base).version for answer in answers]
     doubtful = base.unproved.version if base.unproved else None
@@ -103,11 +103,11 @@ def live_version(
 
 def _clear_bombs(ctx: ReleaseContext, there: list[VersionDir], statuses: Statuses) -> None:
     """
-    Withdraw what a replica has tried and could not load, unless another replica serves it or is about to.
+    Withdraw versions that a replica has failed to load, unless another replica serves them or is about to.
 
     Such a directory is harmless until a server restarts: then it is the highest number, cannot be loaded, and the
-    process exits although a good version lies beside it. It would also be what the server falls back to. Where a
-    replica does not answer, nobody knows what it serves, so nothing is withdrawn.
+    process exits although a good version is next to it. The server would also fall back to it. If a replica does not
+    answer, it is not known what it serves, so nothing is withdrawn.
     """
     if ctx.before.silent:
         return
@@ -123,4 +123,4 @@ def _clear_bombs(ctx: ReleaseContext, there: list[VersionDir], statuses: Statuse
             if version in in_use:
                 ctx.log.note(f"Version {version} stays, because another replica has it loaded, but {words}")
             elif withdraw_version(ctx.base, version, slug="load-failed", reason=words, servers=(server,)):
-                ctx.log.note(f"Withdrew version {version}, which was lying there broken: {words}")
+                ctx.log.note(f"Withdrew version {version}: a replica had already failed to load it. {words}")

@@ -1,4 +1,4 @@
-"""What a swap costs those who use the model: one client that asks all along, on every replica."""
+"""Measure what a swap costs clients: one client sends requests to every replica all the time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tendies_ops.release.replicas.ask import fit_of_refusal
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.replicas.golden_images import GoldenImage
 
-_PAUSE_S = 0.05  # 20 requests a second tell a p99 and weigh nothing
+_PAUSE_S = 0.05  # 20 requests a second are enough for a p99 and no load
 _REPETITIONS = 4  # of a refused picture, before the refusal counts
-_TAIL_REQUESTS = 5  # so many after the swap at least, or a swap that slows everything down would not be seen
+_TAIL_REQUESTS = 5  # at least this many after the swap, to notice a version that is slow
 _TAIL_S = 3.0
 _TIMELINE_POINTS = 120  # a few kilobytes: the report goes into an XCom
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -34,16 +34,16 @@ class Request:
     started_s: float
     took_s: float
     failure: str  #: empty: it was answered
-    foreign: bool = False  #: what failed was another client's picture, which the server had merged with it
+    foreign: bool = False  #: the refusal was about another client's picture, which the server had merged with this one
 
 
 class SwapProbe:
     """
-    Sends a golden image to each replica, without a version, as clients do. A context manager.
+    Send a golden image to each replica, without a version, as clients do. A context manager.
 
     :param servers: the replicas that serve something before the swap.
-    :param picture: one that both versions take.
-    :param label: what clients ask for; None: nothing.
+    :param picture: one that both versions accept.
+    :param label: the label that clients ask for; None: none.
     """
 
     def __init__(self, fleet: Fleet, servers: Sequence[str], picture: GoldenImage, *, label: str | None = None) -> None:
@@ -71,18 +71,18 @@ class SwapProbe:
             thread.join()
 
     def renamed(self) -> None:
-        """The new version has just become visible."""
+        """Note that the new version has just become visible."""
         self._renamed_s = time.monotonic()
 
     def available(self) -> None:
-        """It serves everywhere. Waits for a few more requests, which show how the new version does."""
+        """Note that the version serves everywhere, and wait for some more requests, which measure it."""
         self._available_s = time.monotonic()
         deadline_s = self._available_s + _TAIL_S
         while time.monotonic() < deadline_s and not self._has_tail():
             time.sleep(_PAUSE_S)
 
     def report(self) -> dict[str, Any]:
-        """Requests, failures, p50 and p99 in ms before, during and after the swap, memory in MB where it is local."""
+        """Return requests, failures, p50 and p99 in ms before, during and after the swap, and memory in MB if local."""
         requests = [request for found in self._requests.values() for request in list(found)]
         failures = [r for r in requests if r.failure]
         return {
@@ -100,9 +100,9 @@ class SwapProbe:
 
     def _by_swap(self, requests: Sequence[Request]) -> int:
         """
-        Failures since the rename that are the probe's own.
+        Count the failures since the rename that the swap caused.
 
-        A replica that failed from the first request on was sick before.
+        A replica that failed from the first request on was unhealthy before.
         """
         since_an_answer = itertools.dropwhile(lambda request: request.failure, requests)
         since_rename = [r for r in since_an_answer if r.started_s + r.took_s >= self._renamed_s]
@@ -129,10 +129,10 @@ class SwapProbe:
 
     def _is_foreign(self, server: str, error: ModelServerError) -> bool:
         """
-        Return True if a refusal was not about the probe's picture: its words say so, or the picture passes later.
+        Return True if a refusal was not about the probe's picture: its message says so, or the picture passes later.
 
-        A server with ``--enable_batching`` refuses all requests that it has merged. Anything but a refusal is a
-        request that failed, whatever comes next.
+        A server with ``--enable_batching`` refuses all requests that it has merged. Any other error counts as a
+        failure, whatever follows.
         """
         for _ in range(_REPETITIONS):
             if not isinstance(error, RequestRefusedError):
@@ -152,7 +152,7 @@ class SwapProbe:
         try:
             self._rss_bytes[server].append((time.monotonic(), psutil.Process(self._memory[server]).memory_info().rss))
         except psutil.Error:
-            self._memory.pop(server, None)  # it is gone; the release itself will say so
+            self._memory.pop(server, None)  # it has stopped; the release itself reports that
 
     def _has_tail(self) -> bool:
         return all(
@@ -169,7 +169,7 @@ class SwapProbe:
 
 
 def server_pid(server: str) -> int | None:
-    """The process that listens at ``server``, if it runs on this machine and may be looked at."""
+    """Return the pid of the process that listens at ``server``, if it runs on this machine and is visible."""
     parts = urlsplit(server)
     if parts.hostname not in _LOOPBACK:
         return None
@@ -183,7 +183,7 @@ def server_pid(server: str) -> int | None:
 
 def _timeline(requests: Sequence[Request], renamed_s: float) -> list[tuple[float, float, bool]]:
     """
-    (seconds after the rename, ms, failed) for a chart: of each of 120 stretches the slowest request, or a failed one.
+    Return (seconds after the rename, ms, failed) for a chart: the slowest or a failed request of each of 120 intervals.
 
     Without a rename the seconds count from the first request.
     """
@@ -205,5 +205,5 @@ def _latencies(requests: list[Request]) -> dict[str, float | int]:
 
 
 def _quantile(ordered: list[float], q: float) -> float:
-    """The smallest value that at least a share ``q`` of all does not exceed (nearest rank)."""
+    """Return the smallest value that at least a share ``q`` of all does not exceed (nearest rank)."""
     return round(ordered[max(0, math.ceil(q * len(ordered)) - 1)], 2)

@@ -1,9 +1,9 @@
 """
-The rehearsal: before a version becomes visible, an embedded Model Server serves it alone and it proves itself there.
+The rehearsal: before a version becomes visible, an embedded Model Server serves it alone and it is proved there.
 
-What loads and then answers wrongly (a signature that changed, NaN, wrong pixels, no variables) would otherwise be found
-only when it is live, because Model Server's default policy unloads the good version as soon as the new one is loaded.
-What takes the process down takes down a child of ours and no replica.
+A version that loads and then answers wrongly (a changed signature, NaN, wrong pixels, no variables) would otherwise be
+noticed only when it is live: Model Server's default policy unloads the good version as soon as the new one is loaded.
+A version that crashes its server crashes a child process and no replica.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def rehearse(  # noqa: PLR0913 - keyword arguments, each with a default
     """
     Serve a SavedModel in a child process and send it its golden images through REST.
 
-    :param allowed: operations that its graph may have although they do more than compute.
-    :param timeout_s: until it is AVAILABLE there; TensorFlow's start is in it.
+    :param allowed: operations that the graph may have although they do more than compute.
+    :param timeout_s: until it is AVAILABLE there, the start of TensorFlow included.
     :param tolerance: largest difference to the promised pictures, of 255.
     :param python: the interpreter that has TensorFlow; absent: this one.
-    :param program: what it runs, instead of the embedded server.
+    :param program: its arguments, instead of the embedded server's.
     :param cancelled: when set, the child is ended and StoppedError raised.
     :raises UntrustedModelError: its graph has operations that do more than compute and are not ``allowed``.
-    :raises LoadFailedError: it does not load, or takes the process down.
-    :raises ProofFailedError: it answers something else than its manifest promises.
+    :raises LoadFailedError: it does not load, or crashes the server.
+    :raises ProofFailedError: its answers are not those that its manifest promises.
     """
     require_computing_model(saved_model_dir, allowed)
     manifest = read_manifest(saved_model_dir)
@@ -71,14 +71,14 @@ def rehearse(  # noqa: PLR0913 - keyword arguments, each with a default
 
 
 def _scratch_folder(saved_model_dir: Path) -> AbstractContextManager[str | Path]:
-    """Return a folder that goes also if this process is killed; beside a staged version, by the next release."""
+    """Return a folder that is removed even if this process is killed; next to a staged version, by the next release."""
     if saved_model_dir.name.startswith(STAGING_PREFIX):
         return tempfile.TemporaryDirectory(prefix=f"{STAGING_PREFIX}rehearsal-", dir=saved_model_dir.absolute().parent)
     return ScratchFolder("rehearsal")
 
 
 def _wait(fleet: Fleet, server: EmbeddedServer, timeout_s: float, cancelled: threading.Event) -> None:
-    """Wait until it serves; a child that died will never answer."""
+    """Wait until the child serves, or has ended."""
     over = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Pictures for a person to look at before a release, and what becomes of a no."""
+"""Pictures for the review of a candidate, and the rejection of a candidate."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def review_model(
     credentials: Credentials = NO_CREDENTIALS,
 ) -> dict[str, Any]:
     """
-    Hold a candidate's promised pictures against what the live version answers, and change nothing that serves.
+    Compare a candidate's promised pictures with the live version's answers, and change nothing that serves.
 
-    The result, and the live version's pictures, are kept with the reports of releases, for the pages.
+    The result and the live version's pictures are kept with the reports of releases, for the pages.
 
-    :param credentials: login and TLS for the replicas where ``options`` name no file of it.
+    :param credentials: login and TLS for the replicas if ``options`` name no file of it.
     :return: small JSON: ``model_name``, ``model_digest``, ``live_version`` (None: a first release, nothing to compare),
         ``images``, ``breaches`` and the path of the ``contact_sheet``.
     """
@@ -61,10 +61,10 @@ def review_model(
 
 def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: str, reason: str = "") -> Path:
     """
-    A person said no: write it into the history, and withdraw the candidate to a name that nobody releases.
+    Record that a candidate was rejected, and withdraw it to a name that no release uses.
 
-    :return: where it lies now, to be looked at; also where an earlier try has brought it there.
-    :raises UsageError: it is not a candidate but a version of a model base path, which servers may have loaded.
+    :return: path of the rejected candidate, even if an earlier attempt renamed it.
+    :raises UsageError: it is a version in a model base path, which servers may have loaded.
     """
     if any(child.path.absolute() == saved_model_dir.absolute() for child in list_version_dirs(model_base_path)):
         raise UsageError(
@@ -88,12 +88,12 @@ def reject_model(saved_model_dir: Path, model_base_path: Path, *, rejected_by: s
         who=rejected_by,
     )
     append_history(ensure_base_path(model_base_path), record)
-    shutil.rmtree(withdrawn, ignore_errors=True)  # the same run was rejected before, and cleared
+    shutil.rmtree(withdrawn, ignore_errors=True)  # of the same run, rejected before and cleared
     return saved_model_dir.rename(withdrawn)
 
 
 def _keep_review(model_base_path: Path, found: Mapping[str, Any], live: Sequence[bytes | str]) -> None:
-    """``review.json`` and the live version's answer to golden image N as ``live-N.png``; old reviews go."""
+    """Write ``review.json`` and the live version's pictures as ``live-N.png``, and remove old reviews."""
     folder = review_directory(model_base_path, found["model_digest"])
     folder.mkdir(parents=True, exist_ok=True)
     for number, picture in enumerate(live):

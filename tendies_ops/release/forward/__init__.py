@@ -1,1 +1,1 @@
-"""Make a candidate visible, prove it, and commit it."""
+"""Decide which version has the content, make it visible, prove it, and commit it."""

@@ -1,4 +1,4 @@
-"""From a SavedModel directory to a version that the servers can see."""
+"""Find or publish the version of a release."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def find_candidate(
 
 
 def _note_changed_versions(ctx: ReleaseContext, manifest: Manifest) -> None:
-    """Name those that serve, or seem to have this content, and whose directory is not what was published."""
+    """Note each version that serves, or seems to have this content, and whose directory was changed since."""
     history = read_history(ctx.base)
     for child in list_version_dirs(ctx.base):
         if not child.is_plain or not (
@@ -85,7 +85,7 @@ def _note_changed_versions(ctx: ReleaseContext, manifest: Manifest) -> None:
         if change := describe_change(child.path, child.version, history, read_files=True):
             ctx.log.note(
                 f"Version {child.version} was changed on the disk after it was published: {change}. A server that has "
-                "loaded it serves what it held then; at its next start it would load what is there now."
+                "loaded it serves the content of that time; at its next start it would load the present one."
             )
 
 
@@ -98,9 +98,9 @@ def _has_digest(version_dir: Path, model_digest: str) -> bool:
 
 def serves_something_else(ctx: ReleaseContext, found: Candidate, golden: tuple[GoldenImage, ...]) -> bool:
     """
-    Return True if a version that nobody has written down answers other pictures than its directory promises.
+    Return True if a version without a history record does not answer as its directory promises.
 
-    Then it was changed under the servers, and what they have in memory is not this content. Nothing was changed yet.
+    Its directory was changed after the servers had loaded it, so they have other content in memory.
     """
     version = found.published.version
     if found.withdrawable or version not in ctx.before.served:
@@ -114,7 +114,7 @@ def serves_something_else(ctx: ReleaseContext, found: Candidate, golden: tuple[G
         return False
     except ProofFailedError as error:
         ctx.log.note(
-            f"Version {version} does not answer what its directory promises, so that was changed after a server had "
+            f"Version {version} does not answer as its directory promises, so that was changed after a server had "
             f"loaded it: {error}. The content gets a new number."
         )
         return True
@@ -128,7 +128,7 @@ def publish_candidate(
     previous: int | None,
     check_loads: Callable[[Path], None] | None,
 ) -> Candidate:
-    """Stage, load once, open the journal, rename. Batch runs are waited for."""
+    """Stage, check, wait for batch runs, open the journal, and rename."""
     staging = prepare_version(
         saved_model_dir, ctx.base, manifest, check_loads=check_loads, cancelled=ctx.terms.cancelled
     )
@@ -144,7 +144,7 @@ def publish_candidate(
             staging, ctx.base, version=version, manifest=manifest, lock=ctx.lock, who=ctx.terms.who
         )
     except LockHeldError:
-        raise  # whoever has the lock now clears it away
+        raise  # the process that has the lock now removes the staging directory
     except BaseException:
         if staging.exists():
             _forget(ctx, staging)
@@ -156,7 +156,7 @@ def publish_candidate(
 
 
 def _forget(ctx: ReleaseContext, staging: Path) -> None:
-    """Restore the labels, for nothing became visible. Where that fails, the journal stays and the next run does it."""
+    """Restore the labels: nothing became visible. If that fails, the journal stays and the next release does it."""
     discard(staging)
     try:
         if ctx.swap is not None:
@@ -168,5 +168,5 @@ def _forget(ctx: ReleaseContext, staging: Path) -> None:
 
 
 def _seen_by_servers(ctx: ReleaseContext) -> list[int]:
-    """A server never loads a number again that it could not load, whatever lies under it then."""
+    """Return the numbers that servers remember: they never load a number again that they failed to load."""
     return [version for answer in ctx.fleet.statuses().values() if isinstance(answer, dict) for version in answer]

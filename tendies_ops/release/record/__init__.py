@@ -1,1 +1,1 @@
-"""Decide what is written down about a release before, while and after it changes anything."""
+"""Decide what is recorded about a release before, while and after it changes anything."""

@@ -1,4 +1,4 @@
-"""What a release or rollback found before its first change: whatever served then serves when it has failed."""
+"""The state before a release or rollback: whatever served then serves again if it fails."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from tendies_ops.rest_api.status import VersionStatus
 
 @dataclass(frozen=True)
 class Before:
-    """The base path, the replicas and the labels as they were. It is part of the journal."""
+    """The base path, the replicas and the labels before the first change. It is part of the journal."""
 
     versions: tuple[int, ...]  #: the version directories
     available: Mapping[str, tuple[int, ...]]  #: replica that answered -> versions that were AVAILABLE there
-    silent: tuple[str, ...] = ()  #: replicas that did not answer, so that nobody knows what they serve
+    silent: tuple[str, ...] = ()  #: replicas that did not answer: what they serve is not known
     labels: Mapping[str, int] = field(default_factory=dict)  #: of the model config file
 
     @property
     def served(self) -> tuple[int, ...]:
-        """Versions that were AVAILABLE on a replica, lowest first."""
+        """The versions that were AVAILABLE on a replica, lowest first."""
         return tuple(sorted({version for versions in self.available.values() for version in versions}))
 
     def may_be_withdrawn(self, version: int) -> bool:
         """
-        Return True if withdrawing a version that was there before takes nothing away from anyone.
+        Return True if a version that was there before can be withdrawn and everything serves as before.
 
-        It must have served nowhere, and another one must have served, which has to serve again.
+        It must have served nowhere, and another one must have served.
         """
         return not self.silent and bool(self.served) and version not in self.served
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Before:
         """
-        Read what ``dataclasses.asdict`` made of it.
+        Build a Before from the output of ``dataclasses.asdict``.
 
-        :raises (KeyError, TypeError, ValueError): it is something else.
+        :raises (KeyError, TypeError, ValueError): the data is not that output.
         """
         available = {str(server): tuple(map(int, found)) for server, found in data["available"].items()}
         labels = {str(name): int(version) for name, version in data["labels"].items()}
@@ -52,7 +52,7 @@ def observe(
     versions: tuple[int, ...],
     labels: Mapping[str, int],
 ) -> Before:
-    """Keep of the replicas' answers what must be true again when nothing comes of the release."""
+    """Build the Before that has to hold again if the release fails."""
     available = {
         server: tuple(version for version, status in answer.items() if status.serves)
         for server, answer in statuses.items()

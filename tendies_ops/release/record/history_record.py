@@ -1,4 +1,4 @@
-"""The one builder of history records of releases and rollbacks, whoever ends them and however."""
+"""The one builder of history records of releases and rollbacks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tendies_ops.spec.manifest import Manifest, read_manifest
 
 def record_of_journal(journal: Journal, event: Event, *, reason: str = "", version_dir: Path) -> HistoryRecord:
     """
-    Build the record of what became of the version that a journal is about.
+    Build the record of how the release of a journal's version ended.
 
-    :param reason: in addition to the approval that the journal knows.
-    :param version_dir: where the version is; read where a journal of an older tendies does not name the checkpoint.
+    :param reason: in addition to the approval in the journal.
+    :param version_dir: of the version; read if a journal of an older tendies does not name the checkpoint.
     """
     record = HistoryRecord(
         event,
@@ -44,10 +44,10 @@ def record_of_version(
     servers: tuple[str, ...] = (),
     who: str = "",
 ) -> HistoryRecord:
-    """Build the record of a version that is moved away, with what its own manifest says about it."""
+    """Build the record of a version that is withdrawn, with the facts of its own manifest."""
     record = HistoryRecord(event, version, reason, servers=tuple(servers))
     record = replace(record, who=who) if who else record
-    manifest = _manifest_in(version_dir)  # a version that tendies did not make can be moved away all the same
+    manifest = _manifest_in(version_dir)  # a version that tendies did not make can be withdrawn all the same
     if manifest is None:
         return record
     return _with_source(replace(record, model_name=manifest.model_name, model_digest=manifest.model_digest), manifest)

@@ -1,8 +1,8 @@
 """
-What a release is doing, on disk: ``.tendies/journal.json`` in the model base path.
+The journal of a release or rollback: ``.tendies/journal.json`` in the model base path.
 
-It is written before each step that others can see and removed when the release is over. So a journal that is found by
-the next holder of the lock tells of a release that was killed, and how far it was.
+It is written before each step that others can see and removed when the release is over. So if the next holder of the
+lock finds a journal, its release was killed, and the journal says at which step.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY, state_dire
 from tendies_ops.publish.lock import BasePathLock
 from tendies_ops.release.record.before import Before
 
-Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "undoing_rollback"]
+Phase = Literal["staged", "loading", "available", "proved", "withdrawing", "rolling_back", "restoring"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Journal:
     model_name: str
     model_digest: str
     version: int  #: the candidate, or the version to roll back to
-    previous_version: int | None  #: what served when it began
+    previous_version: int | None  #: the version in service when it began
     servers: tuple[str, ...]
     started_at: str
     reason: str = ""  #: of the withdrawal
-    moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> name that it gets, lowest first
-    model_config_file: str = ""  #: empty: the directory way
-    request: str = ""  #: of a rollback; goes into the history
-    #: The release renamed the version into place itself. None: written by an older tendies, which did not say.
+    moved: tuple[tuple[str, str], ...] = ()  #: rollback: name of a version -> its withdrawn name, lowest first
+    model_config_file: str = ""  #: empty: the servers watch the directory
+    request: str = ""  #: of a rollback; recorded in the history
+    #: The release renamed the version into place itself. None: not known, the journal is of an older tendies.
     made_visible: bool | None = None
     before: Before | None = None  #: None: as for ``made_visible``
     checkpoint: str = ""
@@ -48,7 +48,7 @@ class Journal:
 
     @property
     def approval(self) -> str:
-        """For the reason in the history; empty: nobody was asked."""
+        """The approval as a reason for the history; empty: none was needed."""
         return f"approved by {self.approved_by}" if self.approved_by else ""
 
 
@@ -59,9 +59,9 @@ def write_journal(model_base_path: Path, journal: Journal) -> None:
 
 def read_journal(model_base_path: Path) -> Journal | None:
     """
-    Return what a killed release left, or None.
+    Return the journal of a killed release, or None.
 
-    :raises ReleaseError: it is there and cannot be read. That is never taken for "nothing there".
+    :raises ReleaseError: it exists and cannot be read. That never counts as "no journal".
     """
     path = model_base_path / STATE_DIRECTORY / JOURNAL_NAME
     try:
@@ -75,11 +75,13 @@ def read_journal(model_base_path: Path) -> Journal | None:
         return None
     except (OSError, AttributeError, TypeError, ValueError, KeyError) as error:
         raise ReleaseError(
-            f"{path} says what a release that was killed was doing, and cannot be read ({error}). Look at "
-            f"{model_base_path} with `tendies versions`, then remove the file and run the release again."
+            f"The journal of a killed release, {path}, cannot be read ({error}). Inspect {model_base_path} with "
+            "`tendies versions`, then remove the file and rerun the release."
         ) from error
     if journal.phase not in get_args(Phase):
-        raise ReleaseError(f"{path} was written by another tendies ({journal.phase!r}); finish it with that one.")
+        raise ReleaseError(
+            f"{path} was written by another version of tendies ({journal.phase!r}). Finish the release with that one."
+        )
     return journal
 
 
@@ -101,7 +103,7 @@ def made_visible(model_base_path: Path, journal: Journal) -> bool:
     """
     Return True if the release of this journal renamed the version into place itself.
 
-    A journal of an older tendies does not say. Then the version's first line in the history does: a release opens its
+    If a journal of an older tendies does not say so, the version's first line in the history does: a release opens its
     journal before it publishes.
     """
     if journal.made_visible is not None:
@@ -179,7 +181,7 @@ class JournalWriter:
 
         :raises StoppedError: the release was asked to stop.
         """
-        if self._journal is not None and self._journal.phase in {"withdrawing", "undoing_rollback"}:
+        if self._journal is not None and self._journal.phase in {"withdrawing", "restoring"}:
             return
         if self._cancelled is not None and self._cancelled.is_set():
             raise StoppedError(f"The release or rollback in {self._base} was asked to stop")

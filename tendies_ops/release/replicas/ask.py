@@ -1,9 +1,9 @@
 """
-Asking a replica about golden images until the answer is about them.
+Send golden images to a replica until the answer is about them.
 
-A server with ``--enable_batching`` merges the requests of all its clients and answers all of them 400 when one picture
-among them does not decode. So a refusal is no verdict: the same is asked again, alone, at moments drawn at random. One
-answer is enough to know what the version makes of the picture.
+A server with ``--enable_batching`` merges the requests of all its clients and answers all of them 400 if one picture
+among them does not decode. So one refusal decides nothing: the request is repeated, alone, at random moments. One
+answer is enough to know what the version returns for the picture.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tendies_ops.client.refusals import Fit, fit_of_words
 from tendies_ops.errors import ModelServerError, NotProvedError, RequestRefusedError, ServerSickError, StoppedError
 from tendies_ops.release.replicas.golden_images import GoldenImage
 
-#: Refusals that make a verdict, by how their words fit the picture. Other clients' do not count.
+#: Refusals that decide, by how their message fits the picture. Those of other clients do not count.
 _REFUSALS: Mapping[Fit, int] = {"its": 3, "open": 6}
 _TRIES_OF_A_SICK_SERVER = 3
-#: For all golden images of a replica. One that other clients feed with rubbish all the time answers one try in twenty.
+#: For all golden images of a replica. If other clients send broken pictures all the time, one try in twenty succeeds.
 _PATIENCE_S = 120.0
 _LONGEST_PAUSE_S = 0.15  # more than a usual batching timeout, so that tries fall anywhere into other clients' rhythm
 #: Refusals of other clients' pictures, after which a whole batch of the server is filled so that nothing is merged.
@@ -37,29 +37,29 @@ _RANDOM = random.Random()  # noqa: S311  # of moments, not of secrets
 
 class Patience:
     """
-    What is left of the time for one replica.
+    The time that is left for one replica.
 
-    :param cancelled: when set, nothing is asked again.
-    :param limit_s: how long other clients' refusals are waited out.
+    :param cancelled: when set, no request is repeated.
+    :param limit_s: seconds to wait out refusals of other clients' pictures.
     """
 
     def __init__(self, cancelled: threading.Event | None = None, *, limit_s: float = _PATIENCE_S) -> None:
         self._cancelled = cancelled or threading.Event()
         self._deadline_s = time.monotonic() + limit_s
         self._merges = False  # a refusal was about another client's picture
-        self._batch_rows: int | None = None  # the most that the server merges, once it has told
+        self._batch_rows: int | None = None  # the most that the server merges, once it has reported that
         self._may_ask_limit = True  # once: the question is a large request where the limit is larger still
 
     def ask(
         self, client: ModelServerClient, model_name: str, images: Sequence[GoldenImage], **address: Any
     ) -> list[Any]:
         """
-        Send the images in one request, again and again until it is clear what the version makes of them.
+        Send the images in one request, and repeat it until it is clear what the version returns for them.
 
         :param address: ``version`` or ``label``.
-        :return: what ``predictions`` holds for each.
+        :return: the entry of ``predictions`` for each.
         :raises RequestRefusedError: the version refuses them.
-        :raises NotProvedError: all that came back was about other clients' pictures.
+        :raises NotProvedError: every refusal was about other clients' pictures.
         :raises StoppedError: it was cancelled.
         :raises ModelServerError: as the client's methods.
         """
@@ -85,9 +85,9 @@ class Patience:
 
     def _filled(self, files: Sequence[bytes], refusals: Sequence[Fit]) -> list[bytes]:
         """
-        Return the files, repeated where other clients stand in the way for as many rows as the server merges.
+        Return the files, repeated to fill a whole batch of the server if other clients' pictures keep interfering.
 
-        A batch that is full takes in no other request. The server tells how many that are when it is sent too many.
+        A full batch takes in no other request. The server reports its size when it is sent too many rows.
         """
         crowded = refusals.count("foreign") >= _FOREIGN_BEFORE_FILLING and self._may_ask_limit
         if self._batch_rows is None and not crowded:
@@ -100,20 +100,20 @@ class Patience:
         return [files[n % len(files)] for n in range(rows)]
 
     def _give_up_or_go_on(self, error: RequestRefusedError, refusals: Sequence[Fit]) -> None:
-        """:raises ModelServerError: it is clear that the version refuses them, or it is too late to find out."""
+        """:raises ModelServerError: it is clear that the version refuses them, or the time to find out is over."""
         self._merges |= "foreign" in refusals
         late = time.monotonic() >= self._deadline_s
         if refusals.count("its") >= _REFUSALS["its"]:
             raise error
-        # Words that fit any picture are other clients' as well, on a server that is known to merge requests.
+        # A message that fits any picture may be about other clients', on a server that is known to merge requests.
         if refusals.count("open") >= _REFUSALS["open"] and (late or not self._merges):
             raise error
         if late:
-            raise NotProvedError(f"nothing but refusals of other clients' pictures came back, such as: {error}")
+            raise NotProvedError(f"every refusal was about other clients' pictures, such as: {error}")
 
 
 def fit_of_refusal(error: ModelServerError, images: Sequence[GoldenImage]) -> Fit:
-    """Return ``foreign`` if the server's words cannot be about any of the images, ``its`` if they are about one."""
+    """Return ``foreign`` if the error message cannot be about any of the images, ``its`` if it is about one."""
     words = error.server_words or str(error)
     if _NO_FORMAT in words.lower():  # golden images are PNG or JPEG files
         return "foreign"

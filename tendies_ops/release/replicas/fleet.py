@@ -1,4 +1,4 @@
-"""Every replica of a model, asked at the same time: a dead or slow one holds up nobody."""
+"""All replicas of a model, asked at the same time: a dead or slow one delays no other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fleet:
     :param servers: REST base URL of each.
     :param predict_timeout_s: for one golden image.
     :param credentials: login and TLS for the replicas.
-    :raises UsageError: there is none, one is no URL, or one is named twice.
+    :raises UsageError: there is none, one is not a URL, or one is named twice.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Fleet:
 
         self._status = clients(_STATUS_TIMEOUT_S)
         self.predictors = clients(predict_timeout_s)
-        # Two for each: one that hangs in a question that nobody waits for any more must not hold up its neighbours.
+        # Two for each: a request that hangs must not delay the other replicas.
         self._pool = ThreadPoolExecutor(max_workers=2 * len(servers), thread_name_prefix="replica")
 
     def __enter__(self) -> Fleet:
@@ -66,25 +66,25 @@ class Fleet:
             client.close()
 
     def each(self, ask: Callable[[str], T], servers: Sequence[str] | None = None) -> dict[str, T]:
-        """``ask(server)`` of all at the same time; the first exception is raised when all are done."""
+        """Call ``ask(server)`` for all at the same time; the first exception is raised when all are done."""
         asked = self.servers if servers is None else tuple(servers)
         futures = {server: self._pool.submit(ask, server) for server in asked}
         return {server: future.result() for server, future in futures.items()}
 
     def statuses(self) -> dict[str, dict[int, VersionStatus] | ModelServerError]:
-        """Return what each tells of its versions, or why it does not."""
+        """Return the states of each replica's versions, or its error."""
         return self.each(self._statuses_or_error)
 
     def served_versions(self) -> dict[str, ServedVersions | ModelServerError]:
-        """Return what each serves and which version its label ``stable`` names, or why it does not answer."""
+        """Return the versions that each serves and the one that its label ``stable`` names, or its error."""
         return self.each(self._served_or_error)
 
     def loading(self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float) -> list[str]:
         """
-        Those of the replicas that say right now that they are loading ``version``.
+        Return the replicas that are loading ``version`` now.
 
         :param servers: only of these; absent: of all.
-        :param timeout_s: who has not answered by then is not waited for.
+        :param timeout_s: seconds to wait for their answers.
         """
         asked = self.servers if servers is None else tuple(servers)
         futures = {server: self._pool.submit(self._statuses_or_error, server) for server in asked}
@@ -169,9 +169,9 @@ class Fleet:
 
 def check_servers(servers: Sequence[str], credentials: Credentials = NO_CREDENTIALS) -> None:
     """
-    Look at the addresses alone; nobody is asked.
+    Validate the server URLs without contacting them.
 
-    :raises UsageError: there is none, one is no URL or must not get the login, or one is named twice.
+    :raises UsageError: there is none, one is not a URL or must not get the login, or one is named twice.
     """
     if not servers:
         raise UsageError("Name at least one Model Server: --server http://localhost:8501")
@@ -187,7 +187,7 @@ def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: in
 
 
 def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:
-    """Each replica and what became of the version there, in one line; those where it failed come first."""
+    """Return one line with the outcome on each replica, failures first."""
     rank = {"waiting": 1, "serving": 2}
     ordered = sorted(outcomes.items(), key=lambda item: rank.get(item[1].kind, 0))
     return "; ".join(f"{server}: {_words(outcome)}" for server, outcome in ordered)
@@ -204,7 +204,7 @@ def _words(outcome: WaitOutcome) -> str:
     if outcome.kind == "serving":
         return f"AVAILABLE after {outcome.at_s:.1f} s"
     if outcome.kind == "waiting":
-        return f"was not waited for after {outcome.at_s:.1f} s ({words})"
+        return f"not waited for after {outcome.at_s:.1f} s ({words})"
     if outcome.kind == "silent":
         return words
     prefix = {"load_failed": "could not load it", "crashed": "crashed", "timed_out": "did not serve it in time"}

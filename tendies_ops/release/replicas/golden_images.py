@@ -1,4 +1,4 @@
-"""Golden images of a version: the pictures that a replica is sent, and what must come back."""
+"""Golden images of a version: the pictures that a replica is sent, and the answers that it must return."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ZEROS: dict[str, Any] = {"float32": 0.0, "float64": 0.0, "bool": False, "string
 
 @dataclass(frozen=True)
 class GoldenImage:
-    """A picture to send and what must come back."""
+    """A picture and the promised answer."""
 
     name: str
     input: bytes
@@ -35,8 +35,7 @@ def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...
     """
     if not manifest.golden:
         raise PublishError(
-            f"{version_dir} has no golden images, so no server can prove what it computes. "
-            "Export it with `tendies export`."
+            f"{version_dir} has no golden images, so no server can be proved with it. Export it with `tendies export`."
         )
     inputs = neutral_inputs(manifest)
     try:
@@ -47,11 +46,11 @@ def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...
 
 def neutral_inputs(manifest: Manifest) -> dict[str, Any]:
     """
-    Return zeros for every input of the model besides the picture, as JSON for one row of a request.
+    Return zeros for every input of the model except the picture, as JSON for one row of a request.
 
     The exporter has promised its golden images with these values, and wrote them into the warm-up.
 
-    :raises PublishError: the manifest does not describe one, or Model Server's REST API takes none of its type.
+    :raises PublishError: the manifest does not describe one, or Model Server's REST API does not accept its type.
     """
     signature = manifest.signatures.get(_SIGNATURE)
     entries = {} if signature is None else signature.inputs
@@ -64,7 +63,7 @@ def _neutral(manifest: Manifest, name: str, entry: TensorEntry | None) -> Any:
     if entry is None or dtype not in _ZEROS:
         found = "its manifest does not describe it" if entry is None else f"it has dtype {entry.dtype}"
         raise PublishError(
-            f"{manifest.model_name} takes an input `{name}` besides the picture that cannot be sent through Model "
+            f"{manifest.model_name} takes a further input `{name}` that cannot be sent through Model "
             f"Server's REST API ({found}), so no replica can prove the version. Nothing was changed."
         )
     return _filled([size if size > 0 else 1 for size in (entry.shape or ())[1:]], _ZEROS[dtype])

@@ -1,4 +1,4 @@
-"""Golden images through the real REST road: what a replica answers must be what the exporter promised."""
+"""Prove a replica: its answers to the golden images, through REST, must be those that the exporter promised."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _TENSOR_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Proof:
-    """What one replica answered."""
+    """The proof of one replica."""
 
     server: str
     images: int
     max_abs: float  #: largest difference to the promise, of 255 (pictures) or relative (tensors)
-    answers: Mapping[str, bytes]  #: golden name -> the picture that came back (models whose one output is a picture)
+    answers: Mapping[str, bytes]  #: golden name -> the picture that it returned (models whose one output is a picture)
 
 
 def prove_version(
@@ -52,10 +52,10 @@ def prove_version(
 
     :param tolerance: largest difference of a pixel, of 255.
     :param servers: only these; absent: all.
-    :param cancelled: when set, no replica is asked again.
-    :raises ProofInterruptedError: those that did not answer as promised went away meanwhile.
-    :raises NotProvedError: no replica answered wrongly, and of one nobody could tell.
-    :raises ProofFailedError: a replica answered something else, or an error; each such replica is named.
+    :param cancelled: when set, no request is repeated.
+    :raises ProofInterruptedError: the replicas that did not answer as promised had restarted.
+    :raises NotProvedError: no replica answered wrongly, and one could not be proved.
+    :raises ProofFailedError: a replica returned something else, or an error; each such replica is named.
     :raises StoppedError: it was cancelled.
     """
 
@@ -70,7 +70,7 @@ def prove_version(
 
 
 def _verdict(failed: Sequence[ProofFailedError]) -> type[ProofFailedError]:
-    """One wrong answer is enough; else it is not known, unless all of them only went away."""
+    """Return the class of the error: one wrong answer decides; otherwise not proved, unless all only restarted."""
     return type(min(failed, key=_rank))
 
 
@@ -80,7 +80,7 @@ def _rank(error: ProofFailedError) -> int:
 
 @dataclass(frozen=True)
 class _Examination:
-    """One replica, and what is demanded of it."""
+    """The proof of one replica, under way."""
 
     fleet: Fleet
     server: str
@@ -89,7 +89,7 @@ class _Examination:
     patience: Patience
 
     def prove(self, golden: tuple[GoldenImage, ...]) -> Proof | ProofFailedError:
-        """Return the proof, or what was wrong."""
+        """Return the proof, or the error."""
         worst = 0.0
         answers: dict[str, bytes] = {}
         for image in golden:
@@ -110,9 +110,9 @@ class _Examination:
 
     def _prove_order(self, golden: tuple[GoldenImage, ...]) -> None:
         """
-        Two pictures in one request must come back in their order: an answer names no picture, so no run could tell.
+        Check that two pictures in one request are answered in their order, because an answer names no picture.
 
-        :raises ProofFailedError: they do not.
+        :raises ProofFailedError: they are not.
         """
         pair = [image for image in golden if _is_picture(image)][:2]
         if len(pair) < 2:
@@ -131,9 +131,10 @@ class _Examination:
 
 def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFailedError:
     """
-    Return what was wrong, after what was asked.
+    Return the error of a proof.
 
-    A server that has just started knows no version yet, so that is a sign of a restart like a lost connection.
+    :param asked: what was asked, to begin the message with.
+    :param error: a version that is gone counts as a restart: a server that has just started knows no version yet.
     """
     kind: type[ProofFailedError] = ProofFailedError
     if isinstance(error, ServerUnreachableError | VersionGoneError):
@@ -144,18 +145,18 @@ def _failed(asked: str, error: ModelServerError | ProofFailedError) -> ProofFail
 
 
 def _is_picture(image: GoldenImage) -> bool:
-    """Return whether one picture is promised for it, and nothing else."""
+    """Return True if one picture is promised for it, and nothing else."""
     return len(image.promised) == 1 and not any(image.is_tensor.values())
 
 
 def _outputs(row: Any, image: GoldenImage) -> Mapping[str, Any]:
-    """Model Server gives the bare value where there is one output, and an object where there are several."""
+    """Return outputs by name: Model Server returns the bare value of one output, and an object of several."""
     if len(image.promised) == 1:
         [output] = image.promised
         return {output: row[output] if isinstance(row, dict) and output in row else row}
     if not isinstance(row, dict) or image.promised.keys() - row.keys():
         found = sorted(row) if isinstance(row, dict) else type(row).__name__
-        raise ProofFailedError(f"outputs {sorted(image.promised)} were promised and {found} came back")
+        raise ProofFailedError(f"outputs {sorted(image.promised)} were promised and {found} were returned")
     return row
 
 
@@ -163,7 +164,7 @@ def _difference(image: GoldenImage, output: str, got: Any, tolerance: float) -> 
     if image.is_tensor[output]:
         return _tensor_difference(output, json.loads(image.promised[output]), got)
     if not isinstance(got, bytes):
-        raise ProofFailedError(f"output {output} is {type(got).__name__} and not a picture")
+        raise ProofFailedError(f"output {output} is {type(got).__name__}, not a picture")
     from tendies_ops.compare import compare_pixels  # brings NumPy, which most commands do without
 
     try:

@@ -1,9 +1,9 @@
 """
-When a version serves on a replica, when it never will, and when it is too late: decided here and nowhere else.
+Decide when a version serves on a replica, when it never will, and when the wait is over.
 
 Model Server's states are START -> LOADING -> AVAILABLE -> UNLOADING -> END (``get_model_status.proto``). Three of its
-habits matter (``loader_harness.cc``, ``availability_preserving_policy.cc``): LOADING lasts through all retries, five
-minutes by default; a version that failed is in END with an error; entries of earlier versions stay in END for ever.
+properties matter (``loader_harness.cc``, ``availability_preserving_policy.cc``): LOADING lasts through all retries,
+five minutes by default; a version that failed is in END with an error; entries of earlier versions stay in END forever.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from tendies_ops.errors import ModelServerError, ServerUnreachableError, Version
 from tendies_ops.rest_api.status import VersionStatus, highest_serving
 
 OutcomeKind = Literal["waiting", "serving", "load_failed", "crashed", "silent", "timed_out"]
-#: Some polls of a Model Server with its default of one second: only then may it be asked what it watches.
+#: Some polls of a Model Server with its default of one second, before the hint that it watches another directory.
 _SOME_POLLS_S = 5.0
 
 
 @dataclass(frozen=True)
 class WaitOutcome:
-    """What is known about the version on one replica."""
+    """The state of the wait on one replica."""
 
     kind: OutcomeKind
-    words: str  #: for a person; with the server's own words where it said any
+    words: str  #: a message, with the server's error if it reported one
     at_s: float  #: seconds since the wait began
 
     @property
     def final(self) -> bool:
-        """Return whether asking again is of no use."""
+        """Return True if the wait is over."""
         return self.kind != "waiting"
 
 
 class VersionWait:
     """
-    Decides about one version on one replica. It sleeps nowhere and asks nobody; the clock is an argument.
+    Decide about one version on one replica. It does not sleep and sends nothing; the clock is an argument.
 
-    :param started_s: when the wait began, on the clock that all ``now_s`` are read from.
-    :param timeout_s: from then until it is too late.
-    :param unreachable_grace_s: how long a replica that answered once may be silent before it counts as crashed; None:
-        until the deadline. A replica that never answered may be loading its first version: its port is still closed.
+    :param started_s: when the wait began, on the clock of every ``now_s``.
+    :param timeout_s: seconds from then until it has failed.
+    :param unreachable_grace_s: seconds without an answer after which a replica that has answered counts as crashed;
+        None: the timeout. A replica that never answered may be loading its first version: its port is closed.
     :param highest: it must also be the highest that is AVAILABLE, because requests without a version go to that one.
     """
 
@@ -64,15 +64,15 @@ class VersionWait:
         self._spoke = False
 
     def answered_before(self, now_s: float) -> None:
-        """The replica is known to have answered before this wait began."""
+        """Note that the replica answered before this wait began."""
         self._answered_s = now_s
 
     def unanswered(self, now_s: float) -> None:
-        """The replica did not answer before this wait began either, so it is given no more than the grace."""
+        """Note that the replica did not answer before this wait began either: it gets the grace only."""
         self._unanswered_s = now_s
 
     def on_statuses(self, statuses: Mapping[int, VersionStatus], *, now_s: float) -> WaitOutcome:
-        """The replica told its states."""
+        """Decide by the states that the replica reported."""
         self._answered_s, self._spoke = now_s, True
         status = statuses.get(self._version)
         if status is not None and status.failed:
@@ -85,14 +85,14 @@ class VersionWait:
         return self._waiting(self._describe(statuses, now_s), now_s)
 
     def on_error(self, error: ModelServerError, *, now_s: float) -> WaitOutcome:
-        """The replica did not tell."""
-        if isinstance(error, VersionGoneError):  # it answers, and knows no version of this model yet
+        """Decide by an error of the replica."""
+        if isinstance(error, VersionGoneError):  # it answers that it knows no version of this model yet
             self._answered_s = now_s
         self._spoke |= error.http_status is not None
         if isinstance(error, ServerUnreachableError) and self._grace_s is not None:
             if self._answered_s is not None and now_s - self._answered_s >= self._grace_s:
                 silent_s = now_s - self._answered_s
-                words = f"it answered before and has been gone for {silent_s:.0f} s: {error}"
+                words = f"it answered before and has been unreachable for {silent_s:.0f} s: {error}"
                 return self._outcome("crashed", words, now_s)
             if self._unanswered_s is not None and now_s - self._unanswered_s >= self._grace_s:
                 return self._outcome("silent", f"never answered: {error}", now_s)

@@ -125,7 +125,7 @@ class ModelPicture:
 
     @property
     def rollback_choices(self) -> tuple[VersionRow, ...]:
-        """Return what a rollback can go back to: whole versions below the one that serves, highest first."""
+        """Return the versions to roll back to: whole versions below the one that serves, highest first."""
         serving = self.serving
         if serving is None:
             return ()

@@ -74,7 +74,7 @@ def test_a_first_release_that_does_not_load_says_that_there_is_nothing_to_go_bac
 ) -> None:
     with (
         start_shift_server(base, "--max_num_load_retries=0", port=free_port()) as server,
-        pytest.raises(LoadFailedError, match="There was no previous version to go back to"),
+        pytest.raises(LoadFailedError, match="There was no previous version: stripes is not served"),
     ):
         release_model(
             make_candidate(tmp_path / "b", error="DATA_LOSS: not an sstable"), base, [server.url], options=OPTIONS

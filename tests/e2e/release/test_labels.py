@@ -166,7 +166,7 @@ def test_a_version_that_a_run_is_using_stays_loaded_beside(
 
     assert entry(config_file) == ((1, 2, 3), {"stable": 3})
     assert available_versions(labelled.url) == [3, 2, 1]
-    assert any("run of last night" in note and "stays loaded beside" in note for note in report.notes)
+    assert any("run of last night" in note and "stays loaded next to" in note for note in report.notes)
 
 
 def test_what_was_published_without_a_release_is_held_against_the_stable_version_before_the_label_moves(
@@ -221,7 +221,7 @@ def test_a_model_config_file_that_stays_locked_takes_the_candidate_back(
             if words.startswith("Published"):
                 other.enter_context(lock_base_path(config_file.parent, purpose="another model's release"))
 
-        with pytest.raises(ReleaseError, match=r"another model's release.*It lies in .*2\.withdrawn-"):
+        with pytest.raises(ReleaseError, match=r"another model's release.*It is in .*2\.withdrawn-"):
             release_model(make_candidate(tmp_path / "b", by=20), base, [labelled.url], options=options, on_step=lock_it)
 
     assert predict(labelled.url, picture(6), STABLE) == shift(picture(6), 10)

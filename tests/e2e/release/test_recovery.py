@@ -181,7 +181,7 @@ def test_a_journal_that_cannot_be_read_is_not_taken_for_none(
     release_model(make_candidate(tmp_path / "a"), base, [server.url], options=OPTIONS)
     (base / STATE_DIRECTORY / "journal.json").write_text("{")
 
-    with pytest.raises(ReleaseError, match=r"journal\.json says what a release that was killed was doing"):
+    with pytest.raises(ReleaseError, match=r"The journal of a killed release, .*journal\.json, cannot be read"):
         release_model(make_candidate(tmp_path / "b", by=20), base, [server.url], options=OPTIONS)
 
     assert available_versions(server.url) == [1]

@@ -46,7 +46,9 @@ def test_a_served_version_that_a_release_found_and_that_fails_its_proof_is_repor
 ) -> None:
     server.versions[1].behaviour.update(behaviour)
 
-    with pytest.raises(ProofFailedError, match=r"there before this release began, did not prove.*Nothing was changed"):
+    with pytest.raises(
+        ProofFailedError, match=r"there before this release began, failed its proof.*Nothing was changed"
+    ):
         release_model(published, base, [server.url], options=OPTIONS)
 
     assert (server.serving(), names_in(base), withdrawn_in(base)) == ([1], ["1"], [])
@@ -153,7 +155,7 @@ def test_a_release_that_is_finished_after_a_kill_keeps_what_any_other_release_ke
     assert record.reason == "approved by Ada; finished after its release was killed"
     report = json.loads((base / STATE_DIRECTORY / "releases" / "2.json").read_text())
     assert (report["state"], report["checkpoint_step"], report["previous_version"]) == ("released", 8, 1)
-    assert any("Version 2 had proved itself before its release was killed" in words for words in said)
+    assert any("Version 2 had been proved before its release was killed" in words for words in said)
 
 
 def test_every_record_of_a_rollback_says_where_its_version_came_from(

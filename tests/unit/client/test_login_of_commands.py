@@ -60,7 +60,7 @@ def test_a_token_reaches_the_server_and_no_output(folder: Path, name: str, way: 
         ended = run(folder, *words, *(["--token-file", "token"] if way == "file" else []), **variables)
 
     assert set(seen) == {f"Bearer {SECRET}"}, ended.stderr
-    assert name == "rollback" or ended.returncode == 0, ended.stderr  # there is nothing to go back to
+    assert name == "rollback" or ended.returncode == 0, ended.stderr  # there is no version to roll back to
     written = [path for path in folder.rglob("*") if path.is_file() and path.name != "token"]
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in ended.stdout + ended.stderr

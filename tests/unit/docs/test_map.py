@@ -34,3 +34,10 @@ def test_the_walk_of_a_picture_is_short_and_comes_to_no_room_more_than_twice() -
     steps = re.findall(r"^\d+\. ", walk, re.MULTILINE)
     assert len(steps) <= 20
     assert all(rooms.count(room) <= 2 for room in rooms)
+
+
+def test_the_walk_of_a_version_comes_to_each_room_once() -> None:
+    text = (REPOSITORY / "docs/explanation/walks.md").read_text(encoding="utf-8")
+    walk = text[text.index("## One version") : text.index("What changes during a release")]
+    rooms = re.findall(r"`((?:\w+/)+\w+\.py)`", walk)
+    assert sorted(rooms) == sorted(set(rooms))

@@ -1,4 +1,4 @@
-"""Swapping by the model config file that the servers poll, instead of by the directory that they watch."""
+"""The model config file that the servers poll."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Policy = Literal["latest", "all", "specific"]
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What the file says about one model."""
+    """The entry of one model."""
 
     base_path: str
     policy: Policy
@@ -33,7 +33,7 @@ def read_entry(text: str, model_name: str) -> ModelEntry:
     """
     Find ``model_name`` in the text of a model config file.
 
-    :raises UsageError: the text is no such file, or has no entry, or two, of that name.
+    :raises UsageError: the text is not such a file, or has no entry, or two, of that name.
     """
     block = _find(text, model_name)
     policies = block.nested("model_version_policy")
@@ -50,10 +50,10 @@ def read_entry(text: str, model_name: str) -> ModelEntry:
 
 def change_entry(text: str, model_name: str, *, versions: Sequence[int], labels: Mapping[str, int]) -> str:
     """
-    The same text with other versions and labels for one model. Every other character stays, comments included.
+    Return the text with other versions and labels for one model. Every other character stays, comments included.
 
-    :param versions: all that are to be loaded: the policy becomes ``specific``.
-    :param labels: all that there are to be.
+    :param versions: all versions to load: the policy becomes ``specific``.
+    :param labels: all labels.
     """
     block = _find(text, model_name)
     policy = _policy_text(versions)
@@ -92,7 +92,7 @@ def _version(text: str) -> int:
     try:
         return int(text, 16 if text.lower().startswith("0x") else 10)
     except ValueError:
-        raise UsageError(f"{text!r} stands where the number of a version is expected.") from None
+        raise UsageError(f"{text!r} was found where the number of a version is expected.") from None
 
 
 def _label_changes(block: Message, labels: Mapping[str, int]) -> list[_Change]:
@@ -112,7 +112,7 @@ def _label_changes(block: Message, labels: Mapping[str, int]) -> list[_Change]:
 
 def _apply(text: str, change: _Change) -> str:
     start, end = change.start, change.end
-    if not change.text:  # a field that goes takes its line with it, unless something else stands there
+    if not change.text:  # a removed field takes its line with it, unless that has something else
         line_start = text.rfind("\n", 0, start) + 1
         line_end = text.find("\n", end)
         line_end = len(text) if line_end < 0 else line_end + 1

@@ -1,4 +1,4 @@
-"""The model config file itself: read, changed under a lock, replaced by a rename."""
+"""Read a model config file, change it under a lock, and replace it by a rename."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release.swap.model_config.entry import ModelEntry, change_entry, read_entry
 
-_LOCK_TIMEOUT_S = 60.0  # who holds it only writes a file
+_LOCK_TIMEOUT_S = 60.0  # its holder only writes a file
 
 
 class ModelConfigFile:
     """
-    One model's entry in one file. Other models' releases may change theirs at the same time: a lock takes turns.
+    One model's entry in one file. Releases of other models may change theirs at the same time, so there is a lock.
 
-    :param path: what the servers were given as ``--model_config_file``.
+    :param path: the servers' ``--model_config_file``.
     """
 
     def __init__(self, path: Path, model_name: str) -> None:
@@ -26,7 +26,7 @@ class ModelConfigFile:
 
     def read(self) -> ModelEntry:
         """
-        Return what it says now.
+        Return the entry.
 
         :raises UsageError: there is no such file, or no such entry in it.
         """
@@ -53,6 +53,6 @@ class ModelConfigFile:
         try:
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise UsageError("there is none. Give the file that Model Server has as --model_config_file.") from None
+            raise UsageError("it does not exist. Give the file that Model Server has as --model_config_file.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"it cannot be read ({error}).") from error

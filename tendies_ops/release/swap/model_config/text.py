@@ -1,7 +1,7 @@
 """
-Protobuf text format with places: where in the file each field lies, so that one can be changed and the rest left alone.
+Read protobuf text format with the place of each field in the file, so that one can be changed and the rest kept.
 
-Only what a ``ModelServerConfig`` needs is told apart: fields, messages in ``{}`` or ``<>``, lists in ``[]``, comments.
+It distinguishes what a ``ModelServerConfig`` needs: fields, messages in ``{}`` or ``<>``, lists in ``[]``, comments.
 Source: protobuf.dev, "Text Format Language Specification".
 """
 
@@ -23,7 +23,7 @@ _CLOSING = {"{": "}", "<": ">"}
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of text that means something, and where it is."""
+    """A token and its place."""
 
     text: str
     start: int
@@ -32,7 +32,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Value:
-    """A scalar, strings already put together."""
+    """A scalar, with adjacent strings joined."""
 
     text: str
     start: int
@@ -52,22 +52,22 @@ class Field:
 
 @dataclass
 class Message:
-    """What stands between braces; ``start`` to ``end`` is the inside."""
+    """The fields between braces; ``start`` to ``end`` is the inside."""
 
     start: int
     end: int
     fields: list[Field] = field(default_factory=list)
 
     def named(self, name: str) -> list[Field]:
-        """Every field of that name, in order."""
+        """Return every field of that name, in order."""
         return [found for found in self.fields if found.name == name]
 
     def nested(self, name: str) -> list[Message]:
-        """Every message in the fields of that name."""
+        """Return every message in the fields of that name."""
         return [message for found in self.named(name) for message in found.messages]
 
     def scalars(self, name: str) -> list[str]:
-        """Every scalar in the fields of that name."""
+        """Return every scalar in the fields of that name."""
         return [value.text for found in self.named(name) for value in found.values]
 
 
@@ -75,7 +75,7 @@ def parse_places(text: str) -> Message:
     """
     Read a whole file.
 
-    :raises UsageError: it is no text format; says where.
+    :raises UsageError: it is not text format; the message names the line.
     """
     reader = _Reader(text, list(_tokens(text)))
     message = Message(0, len(text))
@@ -148,7 +148,7 @@ class _Reader:
 
     def _string(self, first: Token) -> Value:
         parts, last = [first.text[1:-1]], first
-        while self._peek()[:1] in {'"', "'"}:  # strings that stand side by side are one
+        while self._peek()[:1] in {'"', "'"}:  # adjacent strings are one
             last = self._next()
             parts.append(last.text[1:-1])
         return Value(re.sub(r"\\(.)", r"\1", "".join(parts)), first.start, last.end)
@@ -170,4 +170,4 @@ class _Reader:
         return True
 
     def _unexpected(self, token: Token, wanted: str) -> UsageError:
-        return UsageError(f"{_where(self._text, token.start)}: {token.text!r} stands where {wanted} is expected.")
+        return UsageError(f"{_where(self._text, token.start)}: {token.text!r} was found where {wanted} is expected.")

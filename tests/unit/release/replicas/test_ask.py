@@ -118,7 +118,7 @@ def test_refusals_of_other_clients_alone_are_no_verdict_in_the_end_either(script
     script.answers = [FOREIGN]
     client = fleet.predictors[fleet.servers[0]]
 
-    with pytest.raises(NotProvedError, match="nothing but refusals of other clients' pictures"):
+    with pytest.raises(NotProvedError, match="every refusal was about other clients' pictures"):
         Patience(limit_s=0.3).ask(client, "m", [IMAGE], version=7)
 
 

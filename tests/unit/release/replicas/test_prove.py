@@ -84,7 +84,7 @@ def test_a_difference_within_the_tolerance_is_told_and_accepted(fleet: Fleet, an
         (predictions_answer([shift(picture(2), 9)]), "differs from the promised one"),
         (predictions_answer([picture(2, size=8)]), "differ in size: 16 x 16 and 8 x 8"),
         (predictions_answer([b"no picture"]), "no whole picture"),
-        (row([1.0, 2.0]), "is list and not a picture"),
+        (row([1.0, 2.0]), "is list, not a picture"),
         (Answer(400, b'{"error": "Could not find variable w"}'), "Could not find variable w"),
         (Answer(body=b"{"), "golden image noise"),
     ],
@@ -111,7 +111,7 @@ def test_named_tensors_are_compared_too(fleet: Fleet, answers: Answers) -> None:
         ({"boxes": BOXES[:1], "count": 2}, r"shape \[1, 4\]; \[2, 4\] was promised"),
         ({"boxes": [[None, 0.2, 0.3, 0.4], BOXES[1]], "count": 2}, "output boxes differs"),
         ({"count": 2}, r"outputs \['boxes', 'count'\] were promised"),
-        ([1, 2], "came back"),
+        ([1, 2], "were returned"),
     ],
 )
 def test_other_tensors_are_no_proof(fleet: Fleet, answers: Answers, value: Any, words: str) -> None:

@@ -75,7 +75,7 @@ def test_a_replica_that_answered_and_falls_silent_has_crashed_after_its_grace() 
     assert wait.on_error(SILENT, now_s=14).kind == "waiting"
     outcome = wait.on_error(SILENT, now_s=15)
     assert outcome.kind == "crashed"
-    assert "has been gone for 5 s" in outcome.words
+    assert "has been unreachable for 5 s" in outcome.words
 
 
 def test_a_replica_that_never_answered_has_not_crashed_and_gets_the_same_grace() -> None:

@@ -128,7 +128,7 @@ def test_writing_again_and_again_comes_to_rest() -> None:
         ("", "models in it: none"),
         (
             "model_config_list { config { name: 'stripes' base_path: '/m' version_labels { key: 'a' value: b } } }",
-            "'b' stands where the number of a version is expected",
+            "'b' was found where the number of a version is expected",
         ),
     ],
 )
