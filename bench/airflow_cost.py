@@ -156,7 +156,13 @@ def parse_costs(folder: Path, rounds: int) -> list[float]:
     (specs / "index.txt").write_text("one.yaml\n")
     (specs / "one.yaml").write_text(yaml.safe_dump(spec_of(folder, "http://127.0.0.1:8501")))
     (folder / "bare.py").write_text(BARE_DAG)
-    command = [sys.executable, "-c", PARSE, str(folder / "bare.py"), str(CHECKOUT / "dags" / "tendies_batch.py")]
+    command = [
+        sys.executable,
+        "-c",
+        PARSE,
+        str(folder / "bare.py"),
+        str(CHECKOUT / "tendies_ops" / "example_dags" / "tendies_batch.py"),
+    ]
     environment = {**os.environ, "TENDIES_SPECS_DIR": str(specs), "AIRFLOW_HOME": str(folder / "parsing")}
     environment["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     runs = [subprocess.run(command, check=True, capture_output=True, env=environment) for _ in range(rounds)]

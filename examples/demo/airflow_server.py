@@ -73,7 +73,7 @@ def _environment(place: DemoPlace, port: int, passwords_file: Path) -> dict[str,
     return {
         **program_environment(place),
         "AIRFLOW_HOME": str(place.airflow_home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "tendies_ops" / "example_dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",

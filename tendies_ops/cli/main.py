@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import cast
+from importlib.metadata import version
+from typing import Annotated, cast
 
 import typer
 
@@ -31,16 +32,34 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init", hidden=True)(init.init_command)
-app.command("doctor")(doctor.doctor_command)
-app.command("export")(export.export_command)
-app.command("publish")(publish.publish_command)
-app.command("release")(release.release_command)
-app.command("rollback")(rollback.rollback_command)
-app.command("versions")(versions.versions_command)
-app.command("batch")(batch.batch_command)
-app.command("replay")(replay.replay_command)
-app.command("serve", context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(serve.serve_command)
+_START, _MODELS, _PICTURES, _SERVERS = "Start", "Models", "Pictures", "Servers"
+app.command("init", rich_help_panel=_START)(init.init_command)
+app.command("export", rich_help_panel=_MODELS)(export.export_command)
+app.command("publish", rich_help_panel=_MODELS)(publish.publish_command)
+app.command("release", rich_help_panel=_MODELS)(release.release_command)
+app.command("rollback", rich_help_panel=_MODELS)(rollback.rollback_command)
+app.command("versions", rich_help_panel=_MODELS)(versions.versions_command)
+app.command("batch", rich_help_panel=_PICTURES)(batch.batch_command)
+app.command("replay", rich_help_panel=_PICTURES)(replay.replay_command)
+app.command("doctor", rich_help_panel=_SERVERS)(doctor.doctor_command)
+app.command("serve", rich_help_panel=_SERVERS, context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(
+    serve.serve_command
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"tendies {version('airflow-provider-tendies')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _without_command(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def ran_out_of_memory(error: BaseException | None) -> bool:

@@ -154,6 +154,6 @@ def _with_absolute_file(builder: str, base: Path) -> str:
 def _specs_nearby(path: Path) -> str:
     found = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
     if not found:
-        return "Give the path of a YAML file; examples/models/ has some to start from."
+        return "Give the path of a YAML file; `tendies init DIR` makes a folder to start from."
     nearest = difflib.get_close_matches(path.name, [p.name for p in found], n=1, cutoff=0.3)
     return f"Did you mean {path.with_name(nearest[0])}?" if nearest else f"There is {found[0]}."

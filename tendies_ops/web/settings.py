@@ -27,7 +27,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:
     """
     Read ``TENDIES_SPECS_DIR``, ``TENDIES_CACHE_DIR``, ``TENDIES_PICTURES_PER_SECOND`` and ``AIRFLOW_HOME``.
 
-    The specs are looked for where the DAGs look for them: in ``examples/models`` beside ``dags/`` when nothing is said.
+    Without ``TENDIES_SPECS_DIR`` the specs are those of the checkout's examples.
     """
     home = Path(environment.get("AIRFLOW_HOME") or "~/airflow").expanduser()
     checkout = Path(__file__).resolve().parents[2]

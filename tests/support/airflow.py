@@ -219,7 +219,9 @@ def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -
     home.mkdir(parents=True, exist_ok=True)
     (home / "specs").mkdir(exist_ok=True)
     (home / "specs" / "index.txt").touch()
-    shutil.copytree(REPOSITORY / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "tendies_ops" / "example_dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__")
+    )
     port = free_port()
     passwords = {user: secrets.token_urlsafe(12) for user in _USERS}
     (home / "passwords.json").write_text(json.dumps(passwords))

@@ -49,9 +49,9 @@ def clocks_read(dag_files: Sequence[Path], specs: Path, ours: Sequence[Path]) ->
 
 def test_no_dag_file_asks_for_the_time(tmp_path: Path) -> None:
     specs = write_specs(tmp_path / "specs", {"model_name": "stripes"})
-    dag_files = sorted((REPOSITORY / "dags").glob("tendies_*.py"))
+    dag_files = sorted((REPOSITORY / "tendies_ops" / "example_dags").glob("tendies_*.py"))
 
-    answers = clocks_read(dag_files, specs, (REPOSITORY / "dags", REPOSITORY / "tendies_ops"))
+    answers = clocks_read(dag_files, specs, (REPOSITORY / "tendies_ops",))
 
     assert len(dag_files) == 4
     assert answers == [[], [], [], []]

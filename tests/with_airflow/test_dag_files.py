@@ -46,7 +46,7 @@ json.dump({"seconds": seconds, "modules": sorted(set(sys.modules) - before), "to
 def parse(dag_file: str, specs: Path, tmp_path: Path) -> dict[str, Any]:
     bare = tmp_path / "bare.py"
     bare.write_text(_BARE_DAG)
-    printed = run_script(_MEASURE, bare, REPOSITORY / "dags" / dag_file, specs=specs)
+    printed = run_script(_MEASURE, bare, REPOSITORY / "tendies_ops" / "example_dags" / dag_file, specs=specs)
     result: dict[str, Any] = json.loads(printed[-1])
     return result
 
@@ -116,7 +116,7 @@ def test_a_wrong_spec_costs_no_other_model_its_dags(dag_file: str, a_wrong_spec:
 
 def test_a_wrong_spec_is_an_import_error_of_a_file_without_dags(a_wrong_spec: Path, two_specs: Path) -> None:
     script = "import runpy, sys\nrunpy.run_path(sys.argv[1])"
-    dag_file = REPOSITORY / "dags" / _SPECS_FILE
+    dag_file = REPOSITORY / "tendies_ops" / "example_dags" / _SPECS_FILE
 
     with pytest.raises(AssertionError, match=r"SpecError: .*stripes\.yaml is wrong: .*did you mean `checkpoint`"):
         run_script(script, dag_file, specs=a_wrong_spec)
@@ -125,7 +125,7 @@ def test_a_wrong_spec_is_an_import_error_of_a_file_without_dags(a_wrong_spec: Pa
 
 @pytest.mark.parametrize("dag_file", [*_DAG_FILES, _SPECS_FILE])
 def test_the_scheduler_s_safe_mode_takes_the_files_for_dag_files(dag_file: str) -> None:
-    content = (REPOSITORY / "dags" / dag_file).read_bytes().lower()
+    content = (REPOSITORY / "tendies_ops" / "example_dags" / dag_file).read_bytes().lower()
 
     assert b"dag" in content
     assert b"airflow" in content
@@ -142,7 +142,7 @@ def test_a_dag_file_is_the_same_every_time(two_specs: Path) -> None:
         "    dags = [DagSerialization.to_dict(value) for value in found.values() if isinstance(value, DAG)]\n"
         "    print(json.dumps(dags, default=str))"
     )
-    dag_files = [REPOSITORY / "dags" / dag_file for dag_file in _DAG_FILES]
+    dag_files = [REPOSITORY / "tendies_ops" / "example_dags" / dag_file for dag_file in _DAG_FILES]
 
     def serialized(seed: str) -> list[Any]:
         printed = run_script(script, *dag_files, specs=two_specs, hash_seed=seed)

@@ -6,4 +6,4 @@ from pathlib import Path
 
 from tendies_ops.dag_factory import dags_of_specs, rollback_dag
 
-globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", rollback_dag))
+globals().update(dags_of_specs(Path(__file__).parent.parent / "specs", rollback_dag))

@@ -6,4 +6,4 @@ from pathlib import Path
 
 from tendies_ops.dag_factory import dags_of_specs, release_dag
 
-globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", release_dag))
+globals().update(dags_of_specs(Path(__file__).parent.parent / "specs", release_dag))

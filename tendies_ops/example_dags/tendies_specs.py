@@ -6,4 +6,4 @@ from pathlib import Path
 
 from tendies_ops.dag_factory import require_specs
 
-require_specs(Path(__file__).parent.parent / "examples" / "models")
+require_specs(Path(__file__).parent.parent / "specs")

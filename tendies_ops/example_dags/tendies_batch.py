@@ -6,4 +6,4 @@ from pathlib import Path
 
 from tendies_ops.dag_factory import batch_dag, dags_of_specs
 
-globals().update(dags_of_specs(Path(__file__).parent.parent / "examples" / "models", batch_dag))
+globals().update(dags_of_specs(Path(__file__).parent.parent / "specs", batch_dag))

@@ -1,0 +1,8 @@
+"""Working folders: specs, DAG files, models and pictures of one installation, as ``tendies init`` makes them."""
+
+from __future__ import annotations
+
+from tendies_ops.working_folder.environment import airflow_environment
+from tendies_ops.working_folder.make_folder import make_folder
+
+__all__ = ["airflow_environment", "make_folder"]
