@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from importlib.metadata import version
 from typing import Annotated, cast
 
 import typer
 
-from tendies_ops.cli import batch, doctor, export, init, publish, release, replay, rollback, serve, versions
+from tendies_ops.cli import batch, check, doctor, export, init, publish, release, replay, rollback, serve, versions
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import OutOfMemoryError, TendiesError
 
@@ -25,6 +26,10 @@ _NO_MEMORY = (
 #: Of Python, the C library, and its loader.
 _MEMORY_WORDS = ("can't start new thread", "Cannot allocate memory", "failed to map segment")
 
+#: Words of the option parser that speak of Python.
+_PLAIN = {"integer": "must be a whole number", "number": "must be a number"}
+_NOT_PLAIN = re.compile(r"Input should be a valid (integer|number)\b.*")
+
 app = typer.Typer(
     name="tendies",
     help="Release image models to TensorFlow Model Server and run folders of pictures through them.",
@@ -34,6 +39,7 @@ app = typer.Typer(
 )
 _START, _MODELS, _PICTURES, _SERVERS = "Start", "Models", "Pictures", "Servers"
 app.command("init", rich_help_panel=_START)(init.init_command)
+app.command("check", rich_help_panel=_START)(check.check_command)
 app.command("export", rich_help_panel=_MODELS)(export.export_command)
 app.command("publish", rich_help_panel=_MODELS)(publish.publish_command)
 app.command("release", rich_help_panel=_MODELS)(release.release_command)
@@ -91,7 +97,9 @@ def _run(*, as_json: bool) -> int:
     except TendiesError as error:
         return fail(error, as_json=as_json)
     except CommandLineError as error:
-        cast("typer.BadParameter", error).show()
+        complaint = cast("typer.BadParameter", error)
+        complaint.message = re.sub(_NOT_PLAIN, lambda found: _PLAIN[found.group(1)], complaint.message)
+        complaint.show()
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         error_console.print("Stopped. What was done is kept; the same command goes on from there.")

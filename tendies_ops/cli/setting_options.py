@@ -14,6 +14,7 @@ from typer import Option
 
 from tendies_ops.errors import UsageError
 from tendies_ops.spec.login_settings import is_secret
+from tendies_ops.spec.problems import plain_words
 
 _OLD = "__was__"  # in the name of a parameter, before an earlier spelling
 
@@ -75,9 +76,8 @@ def option_named() -> Iterator[None]:
     except ValidationError as error:
         found = error.errors()[0]
         name = next(part for part in reversed(found["loc"]) if isinstance(part, str) and "-" not in part)
-        message = found["msg"].removeprefix("Value error, ")
         value = "" if is_secret(found) else f" {found['input']}"
-        raise UsageError(f"{flag(name)}{value}: {message[0].lower()}{message[1:]}.") from None
+        raise UsageError(f"{flag(name)}{value}: {plain_words(found)}.") from None
 
 
 def _words(name: str) -> str:

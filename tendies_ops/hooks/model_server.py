@@ -21,7 +21,7 @@ from tendies_ops.addresses import login_refusal, with_scheme
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials, bearer
 from tendies_ops.errors import ModelServerError, TendiesError, UsageError, VersionGoneError
 from tendies_ops.spec import LoginSettings
-from tendies_ops.spec.load import describe_problems
+from tendies_ops.spec.problems import describe_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -14,8 +14,8 @@ from tendies_ops.credentials import Credentials
 from tendies_ops.errors import UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.spec.batch_settings import BatchSettings
-from tendies_ops.spec.load import describe_problems
 from tendies_ops.spec.login_settings import without_login
+from tendies_ops.spec.problems import describe_problems
 
 #: Settings that change what an output holds. A picture done under other values of these is done again.
 DIGESTED = frozenset(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tendies_ops.errors import UsageError
-from tendies_ops.spec.load import describe_problems
+from tendies_ops.spec.problems import describe_problems
 
 Init = TypeVar("Init", bound=Callable[..., None])
 _BLANK = frozenset({"", "None", "null", "latest"})  # what templates render to if there is no value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tendies_ops.errors import SpecError
@@ -24,11 +24,11 @@ def load_indexed_specs(directory: Path, *, on_problem: Callable[[SpecError], obj
     :raises SpecError: the index or a spec cannot be read, or two specs have one ``model_name`` or output folder.
     """
     specs: dict[str, ModelSpec] = {}
-    for name in _read_index(directory / INDEX_NAME):
+    for name in read_index(directory / INDEX_NAME):
         with _told_to(on_problem):
             spec = load_spec(directory / name)
-            _require_new(spec, specs, directory)
-            _require_own_output(spec, specs.values(), directory)
+            if words := conflict(spec, specs.values()):
+                raise SpecError(f"{directory / INDEX_NAME} names {words}")
             specs[spec.model_name] = spec
     return list(specs.values())
 
@@ -43,20 +43,19 @@ def _told_to(on_problem: Callable[[SpecError], object] | None) -> Iterator[None]
         on_problem(problem)
 
 
-def _require_new(spec: ModelSpec, specs: Mapping[str, ModelSpec], directory: Path) -> None:
-    if spec.model_name in specs:
-        raise SpecError(f"{directory / INDEX_NAME} names two specs of model {spec.model_name}. Rename one.")
-
-
-def _require_own_output(spec: ModelSpec, others: Iterable[ModelSpec], directory: Path) -> None:
+def conflict(spec: ModelSpec, others: Iterable[ModelSpec]) -> str | None:
+    """Return why a spec cannot be used together with others, as "two specs ..."; None if it can."""
     for other in others:
+        if spec.model_name == other.model_name:
+            return f"two specs of model {spec.model_name}. Rename one."
         mine, theirs = spec.batch.output, other.batch.output
         if mine and theirs and _overlap(mine, theirs):
-            raise SpecError(
-                f"{directory / INDEX_NAME} names two specs whose results would overwrite each other: `batch.output` of "
-                f"{spec.model_name} is {mine}, that of {other.model_name} is {theirs}. Give each model an output "
-                "folder of its own, none inside another."
+            return (
+                f"two specs whose results would overwrite each other: `batch.output` of {spec.model_name} is {mine}, "
+                f"that of {other.model_name} is {theirs}. Give each an output folder of its own, "
+                "none inside another."
             )
+    return None
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -64,7 +63,12 @@ def _overlap(one: str, other: str) -> bool:
     return first.startswith(second) or second.startswith(first)
 
 
-def _read_index(path: Path) -> list[str]:
+def read_index(path: Path) -> list[str]:
+    """
+    Return the file names in an index.
+
+    :raises SpecError: it cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from tendies_ops.addresses import mask_logins
 from tendies_ops.errors import SpecError
-from tendies_ops.spec.login_settings import LOGIN_FILES, is_secret
+from tendies_ops.spec.login_settings import LOGIN_FILES
 from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.problems import describe, location_of
 from tendies_ops.spec.templates import is_template
+from tendies_ops.spec.yaml_file import YamlError, YamlFile, parse_yaml
 
 _PATHS_IN_SPEC = (
     ("source", "checkpoint"),
@@ -32,90 +33,82 @@ _LISTS_OF_PATHS_IN_SPEC = (
     ("batch", "allowed_outputs"),
 )
 
-#: What pydantic says in words of Python.
-_PLAIN_WORDS = {
-    "model_type": "must be a mapping, `key: value`",
-    "dict_type": "must be a mapping, `key: value`",
-    "tuple_type": "must be a list, `[a, b]`",
-}
+
+@dataclass(frozen=True)
+class SpecProblem:
+    """A mistake in a spec: the line, and what is wrong, without a stop."""
+
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.line is None else f"line {self.line}: {self.message}"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key may be there twice: the first one would be forgotten without a word."""
+@dataclass(frozen=True)
+class SpecFile:
+    """A spec as it was read."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Called for every mapping, before keys of others are merged into it (``<<``)."""
-        seen: set[object] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    "while reading a mapping", node.start_mark, f"found the key {key.value!r} twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
+    spec: ModelSpec | None  #: None: it has problems
+    problems: list[SpecProblem]
+    yaml: YamlFile | None  #: None: it is not YAML
+
+    def line_of(self, location: Iterable[str | int]) -> int | None:
+        """Return the line of a value."""
+        return None if self.yaml is None else self.yaml.line_of(location)
 
 
 def load_spec(path: Path) -> ModelSpec:
     """
     Read one model spec. Relative paths in it are taken from the file's own directory.
 
-    :raises SpecError: there is no such file, it is not YAML, or a key or value is wrong.
+    :raises SpecError: there is no such file, it is not YAML, or keys or values are wrong: all of them are named.
     """
+    found = read_spec(path)
+    if found.spec is None:
+        kind = "is not YAML" if found.yaml is None else "is wrong"
+        raise SpecError(f"The model spec {path} {kind}: {'; '.join(map(str, found.problems))}.")
+    return found.spec
+
+
+def read_spec(path: Path) -> SpecFile:
+    """
+    Read one model spec, or else find all mistakes in it.
+
+    :raises SpecError: there is no such file, or it cannot be read.
+    """
+    text = _text_of(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        file = parse_yaml(text)
+    except YamlError as error:
+        return SpecFile(None, [SpecProblem(error.line, str(error))], None)
+    if not isinstance(file.data, dict):
+        found = "nothing" if file.data is None else f"a {type(file.data).__name__}"
+        message = f"a spec must be a mapping that starts with `model_name:`; found {found}"
+        return SpecFile(None, [SpecProblem(1, message)], file)
+    try:
+        return SpecFile(ModelSpec.model_validate(_with_absolute_paths(file.data, path.parent.resolve())), [], file)
+    except ValidationError as error:
+        return SpecFile(None, _problems_of(error, file), file)
+
+
+def _problems_of(error: ValidationError, file: YamlFile) -> list[SpecProblem]:
+    """Return the problems in the order of their lines, without those that follow from one further inside."""
+    problems = {location_of(one): one for one in reversed(error.errors())}
+    inner = [at for at in problems if not any(other[: len(at)] == at and other != at for other in problems)]
+    found = [SpecProblem(file.line_of(at), describe(problems[at], ModelSpec)) for at in inner]
+    return sorted(found, key=lambda problem: (problem.line or 0, problem.message))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError:
         raise SpecError(f"There is no model spec at {path}. {_specs_nearby(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"The model spec {path} cannot be read: {error}.") from error
-    try:
-        data = _Loader(text).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, such as 2024-13-01
-        raise SpecError(f"The model spec {path} is not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(data, dict):
-        raise SpecError(
-            f"The model spec {path} must be a mapping that starts with `model_name:`; found {type(data).__name__}."
-        )
-    try:
-        return ModelSpec.model_validate(_with_absolute_paths(data, path.parent.resolve()))
-    except ValidationError as error:
-        raise SpecError(f"The model spec {path} is wrong: {describe_problems(error, ModelSpec)}") from error
-
-
-def describe_problems(error: ValidationError, model: type[BaseModel]) -> str:
-    """Every problem of a pydantic error as ``a.b: what; found X``, unknown keys with the nearest right one."""
-    return "; ".join(_describe(problem, model) for problem in error.errors())
-
-
-def _describe(problem: Any, model: type[BaseModel]) -> str:
-    location = [part for part in problem["loc"] if isinstance(part, str | int)]
-    where = ".".join(map(str, location))
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(model, location[:-1])
-        nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.4)
-        hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(sorted(known))}"
-        return f"unknown key `{where}`; {hint}"
-    if problem["type"] == "missing":
-        return f"`{where}` is missing"
-    if is_secret(problem):
-        return f"`{where}`: {problem['msg'].removeprefix('Value error, ')}"
-    what = _PLAIN_WORDS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
-    found = "nothing" if problem["input"] is None else repr(mask_logins(str(problem["input"]))[:80])
-    return f"`{where}`: {what}; found {found}"
-
-
-def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    parts = iter(location)
-    for part in parts:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        candidates = [annotation, *get_args(annotation)]
-        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not nested:
-            return []
-        if get_origin(annotation) is dict:
-            next(parts, None)  # the name of an entry, which is nobody's key
-        model = nested[0]
-    return list(model.model_fields)
+    except OSError as error:
+        raise SpecError(f"The model spec {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"The model spec {path} is not text in UTF-8 ({error.reason} at byte {error.start}).") from None
 
 
 def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -177,8 +177,8 @@ def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Pat
             tendies("release", candidate, "--no-rehearse", *where, "--available-timeout-s", seconds), status=2
         )
         rolled_back = told(tendies("rollback", "--model", MODEL_NAME, *where, "--restore-timeout-s", seconds), status=2)
-        assert f"--available-timeout-s {float(seconds)}: input should be {must_be}" in released
-        assert f"--restore-timeout-s {float(seconds)}: input should be {must_be}" in rolled_back
+        assert f"--available-timeout-s {float(seconds)}: must be {must_be}" in released
+        assert f"--restore-timeout-s {float(seconds)}: must be {must_be}" in rolled_back
     assert list(base.iterdir()) == []
 
 

@@ -176,7 +176,7 @@ def test_old_exports_go_and_what_vanishes_meanwhile_is_nobodys_fault(tmp_path: P
             lambda: BatchInferenceOperator(
                 task_id="t", input_path="i", output_path="o", model_name="m", max_batch_size=0
             ),
-            "Task t: `max_batch_size`: Input should be greater than 0",
+            "Task t: `max_batch_size`: must be greater than 0",
         ),
         (lambda: ModelVersionSensor(task_id="t", model_name="m"), "either `version` or `newer_than`"),
         (lambda: ModelVersionSensor(task_id="t", model_name="m", version=1, newer_than=2), "either"),

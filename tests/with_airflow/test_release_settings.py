@@ -128,7 +128,7 @@ def test_the_earlier_names_of_options_of_a_release_mean_the_same(tmp_path: Path)
 
 
 def test_a_value_out_of_range_names_the_option_or_the_task(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--min-ssim 2\.0: input should be less than or equal to 1\."):
+    with pytest.raises(UsageError, match=r"--min-ssim 2\.0: must be less than or equal to 1\."):
         of_command_line(tmp_path, "--min-ssim", "2")
-    with pytest.raises(UsageError, match="Task t: `min_ssim`: Input should be less than or equal to 1; found '2'"):
+    with pytest.raises(UsageError, match="Task t: `min_ssim`: must be less than or equal to 1; found '2'"):
         ReleaseModelVersionOperator(task_id="t", saved_model_dir="d", min_ssim=2)

@@ -192,7 +192,7 @@ def test_the_option_that_took_mib_under_the_name_of_bytes_says_what_to_use() -> 
 
 
 def test_a_value_out_of_range_names_the_option() -> None:
-    with pytest.raises(UsageError, match=r"--output-quality 101: input should be less than or equal to 100\."):
+    with pytest.raises(UsageError, match=r"--output-quality 101: must be less than or equal to 100\."):
         of_command_line("--output-quality", "101")
 
 

@@ -49,7 +49,7 @@ def test_a_builder_in_a_module_stays_a_module(tmp_path: Path) -> None:
         ("[" * 5000, "is not YAML"),
         ("model_name: m\nsource: {checkpoint: x}\ndescription: 2024-13-01", "is not YAML: month must be in 1..12"),
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {}\ncontract: {}", "found the key 'contract' twice"),
-        ("model_name: m\nsource: {checkpoint: x}\ntolerance: .inf", "should be a finite number; found 'inf'"),
+        ("model_name: m\nsource: {checkpoint: x}\ntolerance: .inf", "must be a finite number; found 'inf'"),
         (
             "model_name: m\nsource: {checkpoint: x}\ncontract: {output: {range: {low: .nan}}}",
             "contract.output.range.low",
