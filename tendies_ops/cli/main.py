@@ -98,7 +98,8 @@ def _run(*, as_json: bool) -> int:
         return fail(error, as_json=as_json)
     except CommandLineError as error:
         complaint = cast("typer.BadParameter", error)
-        complaint.message = re.sub(_NOT_PLAIN, lambda found: _PLAIN[found.group(1)], complaint.message)
+        plain = complaint.message.replace("Value error, ", "")
+        complaint.message = _NOT_PLAIN.sub(lambda found: _PLAIN[found.group(1)], plain)
         complaint.show()
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):

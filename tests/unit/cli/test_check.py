@@ -53,7 +53,7 @@ MISTAKES = [
     ("golden: a.png", 4, "found 'a.png'", "must be a list, `[a, b]`"),
     ("golden:\n  - there.png", 4, "there.png", "golden"),
     ("release: {servers: ['http://me:secret@host']}", 4, "`release.servers", "login"),
-    ("optimize: [fodl]", 4, "found", "did you mean [fold]?"),
+    ("optimize: bfloat", 4, "found 'bfloat'", "did you mean bfloat16?"),
     ("tolerance: 1\ntolerance: 2", 5, "found the key 'tolerance' twice", "remove one"),
     ("\ttolerance: 1", 4, "'\\t'", "indent with spaces instead of tabs"),
     ("description: a: b", 4, "mapping values are not allowed", "quote a value that has `: ` in it"),

@@ -62,7 +62,7 @@ def test_a_builder_in_a_module_stays_a_module(tmp_path: Path) -> None:
         ("model_name: m\nsource: {checkpoint: x}\ngolden: a.png", "`golden`: must be a list"),
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {outputs: {mask: {knd: image}}}", "did you mean `kind`?"),
         ("model_name: m\nsource: {checkpoint: x}\noptimize: {rewrites: auto}", "did you mean `precision`?"),
-        ("model_name: m\nsource: {checkpoint: x}\noptimize: bfloat", "'float32', 'auto', 'bfloat16' or 'float16'"),
+        ("model_name: m\nsource: {checkpoint: x}\noptimize: bfloat", "must be one of float32, auto, bfloat16, float16"),
         ("model_name: m\nsource: {checkpoint: x}\nairflow: {batch_cron: daily}", "is no cron expression"),
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {output: {range: {low: 1, high: 0}}}", "must be above low"),
     ],
