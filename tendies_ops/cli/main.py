@@ -10,7 +10,20 @@ from typing import Annotated, cast
 
 import typer
 
-from tendies_ops.cli import batch, check, doctor, export, init, publish, release, replay, rollback, serve, versions
+from tendies_ops.cli import (
+    batch,
+    check,
+    doctor,
+    export,
+    init,
+    inspect,
+    publish,
+    release,
+    replay,
+    rollback,
+    serve,
+    versions,
+)
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
 from tendies_ops.errors import OutOfMemoryError, TendiesError
 
@@ -39,6 +52,7 @@ app = typer.Typer(
 )
 _START, _MODELS, _PICTURES, _SERVERS = "Start", "Models", "Pictures", "Servers"
 app.command("init", rich_help_panel=_START)(init.init_command)
+app.command("inspect", rich_help_panel=_START)(inspect.inspect_command)
 app.command("check", rich_help_panel=_START)(check.check_command)
 app.command("export", rich_help_panel=_MODELS)(export.export_command)
 app.command("publish", rich_help_panel=_MODELS)(publish.publish_command)

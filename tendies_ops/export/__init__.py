@@ -7,6 +7,6 @@ The parent (:mod:`~tendies_ops.export.parent_process`) starts a child process an
 
 from __future__ import annotations
 
-from tendies_ops.export.parent_process import ExportResult, check_loads, export_model
+from tendies_ops.export.parent_process import ExportResult, check_loads, export_model, try_contracts
 
-__all__ = ["ExportResult", "check_loads", "export_model"]
+__all__ = ["ExportResult", "check_loads", "export_model", "try_contracts"]

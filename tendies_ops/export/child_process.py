@@ -45,10 +45,15 @@ def _do(job: dict[str, Any], say: Any) -> dict[str, Any]:
 
         load_signature(directory)
         return {}
-    from tendies_ops.export.pipeline import export_to
     from tendies_ops.spec import ModelSpec
 
     spec = ModelSpec.model_validate(job["spec"])
+    if job["action"] == "try":
+        from tendies_ops.export.trial.trial import try_model
+
+        return try_model(spec, job["outputs"], [Path(name) for name in job["pictures"]], directory, say)
+    from tendies_ops.export.pipeline import export_to
+
     export_to(directory, spec, say, explain=bool(job.get("explain")), strict=bool(job.get("strict")))
     return {}
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -128,6 +128,31 @@ def check_loads(
     require_computing_model(saved_model_dir, allowed)
     job = {"action": "check_loads", "directory": str(saved_model_dir.absolute())}
     _run_child(job, python, _Limits(timeout_s, None, None))
+
+
+def try_contracts(
+    spec: ModelSpec, outputs: Sequence[str], pictures: Sequence[Path], directory: Path, **how: Any
+) -> dict[str, Any]:
+    """
+    Run a model on pictures under the usual contracts, in a child process.
+
+    :param spec: its source; of its contract, what the file says about itself.
+    :param outputs: tensors of the graph that may be the output, the likeliest first; empty: the source names its own.
+    :param pictures: absent: some are made.
+    :param directory: gets the pictures that came out.
+    :param how: ``python``, ``timeout_s`` and ``on_line``, as for :func:`export_model`.
+    :return: as :func:`~tendies_ops.export.trial.trial.try_model` returns it.
+    :raises TendiesError: the model cannot be opened or run, or gives no sane numbers.
+    """
+    check_inputs(spec)
+    job = {
+        "action": "try",
+        "directory": str(directory),
+        "spec": spec.model_dump(mode="json"),
+        "outputs": list(outputs),
+        "pictures": [str(path.absolute()) for path in pictures],
+    }
+    return _run_child(job, how.get("python"), _Limits(how.get("timeout_s", 1800.0), None, how.get("on_line")))
 
 
 def _require_replaceable(output_dir: Path) -> None:

@@ -21,28 +21,46 @@ def messages(data: memoryview, number: int, *inner: int) -> Iterator[memoryview]
             yield value
 
 
+def number(data: memoryview, field: int) -> int:
+    """Return a signed varint field; 0 if it is absent. A later one replaces an earlier one."""
+    value = 0
+    for found, one in all_fields(data):
+        if found == field and isinstance(one, int):
+            value = one
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
 def _values(data: memoryview, wanted: int) -> Iterator[memoryview]:
+    for field, value in all_fields(data):
+        if field == wanted and not isinstance(value, int):
+            yield value
+
+
+def all_fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield number and value of each varint and length-delimited field of one message, in order."""
     offset = 0
     while offset < len(data):
-        key, offset = _varint(data, offset)
+        key, offset = varint(data, offset)
         kind = key & 7
         if kind == _VARINT:
-            _, offset = _varint(data, offset)
+            value, offset = varint(data, offset)
+            yield key >> 3, value
             continue
         if kind == _LENGTH:
-            size, offset = _varint(data, offset)
+            size, offset = varint(data, offset)
         elif kind in (_FIXED64, _FIXED32):
             size = 8 if kind == _FIXED64 else 4
         else:
             raise ValueError(f"it has a field of the unknown wire type {kind}")
         if offset + size > len(data):
             raise ValueError("it is cut short")
-        if key >> 3 == wanted and kind == _LENGTH:
-            yield data[offset : offset + size]
+        if kind == _LENGTH:
+            yield key >> 3, data[offset : offset + size]
         offset += size
 
 
-def _varint(data: memoryview, offset: int) -> tuple[int, int]:
+def varint(data: memoryview, offset: int) -> tuple[int, int]:
+    """Return the variable-length number at ``offset``, and the offset behind it."""
     value = shift = 0
     while offset < len(data) and shift <= 63:
         byte = data[offset]

@@ -11,15 +11,7 @@ from tendies_ops.cli.main import app
 from tendies_ops.errors import UntrustedModelError
 from tendies_ops.graphs import operations_of, refused_operations, require_computing_model
 from tests.support.candidates import make_candidate, write_manifest
-
-
-def field(number: int, *values: bytes) -> bytes:
-    return b"".join(varint(number << 3 | 2) + varint(len(value)) + value for value in values)
-
-
-def varint(value: int) -> bytes:
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+from tests.support.protos import field
 
 
 def node(operation: str) -> bytes:
