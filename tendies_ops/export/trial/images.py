@@ -123,23 +123,23 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     Sort candidates, the best first, and mark those that pictures do not tell from the best.
 
-    Among these the usual contract wins: a network gives what it takes, red first. A network that follows the scale of
-    its input gives sane pictures under every range, so which of them scores best says nothing.
+    Among these the usual contract wins: a network gives what it takes. A network that follows the scale of its input
+    gives sane pictures under every range, so which of them scores best says nothing. Neither do pictures say whether
+    blue comes first: a style may well prefer it. So red is first wherever its numbers are sane.
     """
-    plain = [one for one in candidates if one.output.activation == "none"]
-    best = max((one.score for one in plain), default=-np.inf)
-    if max(one.score for one in candidates) > best:
-        plain, best = list(candidates), max(one.score for one in candidates)
-    window = _TIED_BY_SCALE if follows_scale(plain) else TIED
-    marked = [replace(one, tied=best <= 0 or one.score >= best - _window(one, window)) for one in plain]
-    order = {candidate.reading.name: number for number, candidate in enumerate(plain)}
+    red = [one for one in candidates if one.reading.contract.color_order == "rgb"] or candidates
+    best = max(one.score for one in red)
+    if max((one.score for one in red if one.output.activation == "none"), default=-np.inf) == best:
+        candidates = [one for one in candidates if one.output.activation == "none"]
+    window = _TIED_BY_SCALE if follows_scale(candidates) else TIED
+    marked = [replace(one, tied=best <= 0 or one.score >= best - _window(one, window)) for one in candidates]
+    order = {candidate.reading.name: number for number, candidate in enumerate(candidates)}
     return sorted(
         marked,
         key=lambda one: (
             not one.tied,
-            0.0 if one.tied else -one.score,
+            one.reading.contract.color_order != "rgb" if one.tied else -one.score,
             not one.gives_what_it_takes,
-            one.reading.contract.color_order != "rgb",
             order[one.reading.name],
         ),
     )

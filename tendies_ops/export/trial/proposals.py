@@ -86,7 +86,9 @@ def _color_mark(one: Candidate, others: Sequence[Candidate]) -> str:
         return "the only one with sane numbers"
     distance = largest_difference(one, swapped)
     order = swapped.reading.contract.color_order.upper()
-    if abs(one.score - swapped.score) > TIED:
+    if swapped.score > one.score + TIED:
+        return f"{ASSUMED}, as most networks have it; {order} scores better ({swapped.score:.2f}): look at the sheet"
+    if swapped.score < one.score - TIED:
         return f"{MEASURED}: {order} scores {swapped.score:.2f} and not {one.score:.2f}"
     return f"{ASSUMED}: pictures do not tell it from {order} ({distance:.0f} of 255 away)"
 

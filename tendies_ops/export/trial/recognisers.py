@@ -18,6 +18,7 @@ from tendies_ops.export.trial.readings import Reading
 _MORE_SATURATED = 0.2  #: of the values of the first Relu6, compared with the best reading
 _EXPLODED = 7.0  #: times the magnitude under the reading with the smallest
 _SAME_ANSWER = 0.05  #: of the total spread
+_SAME_COMPARED = 0.25  #: of the spread under another reading
 _ALL_OR_NOTHING, _FAR_FROM_IT = 0.95, 0.5
 _DETECTED = 0.3
 _FAR_FROM_TRAINING = 1.0  #: stored standard deviations
@@ -37,6 +38,15 @@ class Observation:
     def magnitude(self) -> float:
         """The largest number."""
         return max((float(np.abs(one).max(initial=0.0)) for one in self.answers), default=0.0)
+
+    @property
+    def variety(self) -> float:
+        """The spread over the photos, as a share of the total spread; 1 if it cannot be told."""
+        if len(self.answers) < 2 or any(answer.shape != self.answers[0].shape for answer in self.answers):
+            return 1.0
+        stacked = np.stack([answer.ravel() for answer in self.answers])
+        total = float(stacked.std())
+        return float(stacked.std(axis=0).mean()) / total if total > 0 else 0.0
 
     @property
     def extremes(self) -> float:
@@ -61,19 +71,16 @@ def reason_against(one: Observation, everyone: Sequence[Observation]) -> str:
     smallest = min(other.magnitude for other in everyone)
     if smallest > 0 and one.magnitude >= _EXPLODED * smallest:
         return f"its numbers go up to {one.magnitude:.3g}"
-    if _is_one_answer(one.answers):
+    if _is_one_answer(one, everyone):
         return "the answer is the same for every picture"
     if one.extremes >= _ALL_OR_NOTHING and min(other.extremes for other in everyone) < _FAR_FROM_IT:
         return f"{one.extremes:.0%} of its answers are 0 or 1"
     return ""
 
 
-def _is_one_answer(answers: Sequence[NDArray[np.float64]]) -> bool:
-    if len(answers) < 2 or any(answer.shape != answers[0].shape for answer in answers):
-        return False
-    stacked = np.stack([answer.ravel() for answer in answers])
-    total = float(stacked.std())
-    return total > 0 and float(stacked.std(axis=0).mean()) < _SAME_ANSWER * total
+def _is_one_answer(one: Observation, everyone: Sequence[Observation]) -> bool:
+    """Return True if the answers hardly differ, and do under another reading."""
+    return one.variety < _SAME_ANSWER and one.variety < _SAME_COMPARED * max(other.variety for other in everyone)
 
 
 def color_order_by_weights(red_to_blue: float | None) -> str:
