@@ -57,6 +57,9 @@ def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as opti
     with tempfile.TemporaryDirectory() as scratch:
         trial = try_model_file(found, _known(source or ()), chosen_pictures, Path(scratch), **how)
         sheet = _write_sheet(trial, target)
+    if say is not None:
+        for line in _table(trial):
+            say(line)
     number = _choose(trial, sheet, choose, ask=not as_json and sys.stdin.isatty())
     _write(found, trial, number, target, _header(found, trial, sheet, chosen_pictures))
     _report(trial, number, target, sheet, as_json=as_json)
@@ -93,8 +96,6 @@ def _choose(trial: Trial, sheet: Path, wanted: int | None, *, ask: bool) -> int:
     """Return the index of the proposal to write."""
     last = len(trial.proposals)
     if wanted is None and ask and last > 1:
-        for line in _table(trial):
-            console.print(line, markup=False)
         console.print(f"Look at {sheet}.", markup=False)
         wanted = typer.prompt(f"Which candidate is right (1 to {last})", default=1, type=int)
     if wanted is not None and not 1 <= wanted <= last:
@@ -138,8 +139,6 @@ def _report(trial: Trial, number: int, target: Path, sheet: Path, *, as_json: bo
         ]
         print_json({"spec": str(target), "sheet": str(sheet), "chosen": number + 1, "candidates": candidates})
         return
-    for line in _table(trial):
-        console.print(line, markup=False)
     best = trial.proposals[number]
     console.print(f"Wrote candidate {number + 1} ({best.name}) to {target}; {sheet} shows them all.", markup=False)
     for key, mark in best.marks.items():

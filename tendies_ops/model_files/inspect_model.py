@@ -12,6 +12,7 @@ from tendies_ops.model_files.archives import content_of
 from tendies_ops.model_files.checkpoint_index import is_table
 from tendies_ops.model_files.description import ModelFile
 from tendies_ops.model_files.keras_files import read_hdf5, read_keras_archive
+from tendies_ops.model_files.locate import newest_version, whole_models
 from tendies_ops.model_files.tensorflow_files import read_checkpoint, read_graph_file, read_saved_model
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -65,10 +66,13 @@ def _read(path: Path) -> ModelFile:
 def _read_directory(directory: Path) -> ModelFile:
     if (directory / "saved_model.pb").is_file() or (directory / "saved_model.pbtxt").is_file():
         return read_saved_model(directory)
-    whole = [file for file in sorted(directory.iterdir()) if file.suffix in (".keras", ".h5", ".hdf5", ".pb")]
+    version = newest_version(directory)
+    if version is not None:
+        return read_saved_model(version)
     try:
         return _read_checkpoint(directory)
     except UsageError:
+        whole = whole_models(directory)
         if len(whole) == 1:
             return inspect_model(whole[0])
         if not whole:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tendies_ops.model_files import ModelFile, inspect_model
+from typer.testing import CliRunner
+
+from tendies_ops.cli.main import app
+from tendies_ops.model_files import ModelFile, holds_model, inspect_model
 from tests.support.protos import a_shape, a_tensor, dtype, field, graph, node, number, shape
 
 FLOAT, BOOL = 1, 10
@@ -101,6 +105,21 @@ def test_a_saved_model_names_its_ends_as_its_signature_does(tmp_path: Path) -> N
     assert found.inputs[0].shape == (None, 64, 64, 3)
     assert list(found.signatures) == ["paint"]
     assert not found.needs
+
+
+def test_of_a_base_path_the_newest_version_is_read(tmp_path: Path) -> None:
+    for version in ("2", "10"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "saved_model.pb").write_bytes(a_saved_model(a_signature(f"paint_{version}", "photo")))
+    assert holds_model(tmp_path)
+    assert list(inspect_model(tmp_path).signatures) == ["paint_10"]
+
+
+def test_all_of_it_is_printed_as_json(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(a_saved_model(a_signature("paint", "photo")))
+    answer = json.loads(CliRunner().invoke(app, ["inspect", str(tmp_path), "--json"]).stdout)
+    assert answer["kind"] == "saved_model"
+    assert answer["inputs"] == [{"name": "photo", "dtype": "float32", "shape": [None, 64, 64, 3], "why": ""}]
 
 
 def test_a_saved_model_of_two_signatures_asks_which_and_one_of_none_says_what_to_do(tmp_path: Path) -> None:

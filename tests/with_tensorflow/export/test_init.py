@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from tendies_ops.cli.main import app
 from tendies_ops.errors import SpecError, TendiesError, UsageError
 from tendies_ops.model_files.draft import name_of
 from tendies_ops.spec import ModelSpec, load_spec
+from tests.support.pixels import png
 from tests.with_tensorflow.export.conftest import HERE, SPECS
 from tests.with_tensorflow.export.exported import ExportHere
 from tests.with_tensorflow.export.small_sources import BUILDERS
@@ -146,6 +148,19 @@ def photographs(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> 
         file = next(path for path in sorted((shared_data / "photos").rglob("*")) if path.stem == name)
         (folder / file.name).symlink_to(file)
     return folder
+
+
+def test_a_builder_that_needs_a_size_gets_that_of_the_pictures(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    (tmp_path / "noise").mkdir()
+    for number, pixels in enumerate(noise):
+        (tmp_path / "noise" / f"{number}.png").write_bytes(png(pixels))
+    known = [argument for one in REAL["noise_to_stripes"][1] for argument in ("--source", one)]
+    place, spec = EXAMPLES / "noise_to_stripes" / "checkpoint", tmp_path / "drafted.yaml"
+    init(place, "--output", spec, "--pictures", tmp_path / "noise", *known)
+    drafted, right = load_spec(spec).contract, right_spec("noise_to_stripes").contract
+    assert essence(load_spec(spec)) == essence(right_spec("noise_to_stripes"))
+    assert (drafted.input.size, drafted.input.batch_size) == (right.input.size, right.input.batch_size)
 
 
 def essence(spec: ModelSpec) -> dict[str, Any]:
