@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
 from tendies_ops.cli.arguments import takes
 from tendies_ops.cli.batch_arguments import SETTINGS, BatchArguments
 from tendies_ops.cli.batch_progress import watch_progress
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, error_console, print_json
-from tendies_ops.inference import BatchReport, describe_failures, no_note, run_batch
+from tendies_ops.inference import BatchOptions, BatchReport, describe_failures, no_note, run_batch
+from tendies_ops.inference.fan_out import read_combinations, run_fan_out
+
+_SEVERITY = (EXIT_DONE, EXIT_SOME_PICTURES_FAILED, EXIT_FAILED)
 
 
 @takes(BatchArguments, SETTINGS)
@@ -18,15 +23,25 @@ def batch_command(arguments: BatchArguments) -> int:
     done, 3 some failed but no more than --max-failed allows, 1 more failed than that or the run could not go on, 2
     wrong usage.
     """
-    with watch_progress(quiet=arguments.as_json) as on_progress:
-        report = run_batch(
-            arguments.options(), on_progress=on_progress, on_note=no_note if arguments.as_json else _print_note
-        )
+    options, combinations = arguments.options(), read_combinations(arguments.fan_out or ())
+    run = functools.partial(_run, as_json=arguments.as_json)
+    if not arguments.fan_out:
+        report = run(options)
+        if arguments.as_json:
+            print_json(report.summary())
+        return exit_status(report)
+    reports = run_fan_out(options, combinations, run)
     if arguments.as_json:
-        print_json(report.summary())
-    else:
+        print_json({folder: report.summary() for folder, report in reports.items()})
+    return max(map(exit_status, reports.values()), key=_SEVERITY.index)
+
+
+def _run(options: BatchOptions, *, as_json: bool) -> BatchReport:
+    with watch_progress(quiet=as_json) as on_progress:
+        report = run_batch(options, on_progress=on_progress, on_note=no_note if as_json else _print_note)
+    if not as_json:
         _print_report(report)
-    return exit_status(report)
+    return report
 
 
 def _print_note(words: str) -> None:

@@ -14,8 +14,9 @@ from tendies_ops.errors import UsageError
 from tendies_ops.inference import BatchOptions, new_run_id
 from tendies_ops.spec import BatchSettings
 
-#: Earlier spellings that mean the same.
+#: Short and earlier spellings that mean the same.
 _OLD_NAMES = {
+    "param": "parameters",
     "hidden": "include_hidden",
     "format": "output_format",
     "quality": "output_quality",
@@ -49,6 +50,14 @@ class BatchArguments:
         str | None, Option(help="The watched directory, where it can be seen: digest, fixed size, labels, lease.")
     ] = None
     dry_run: Annotated[bool, Option("--dry-run", help="Report what would be done, and do nothing.")] = False
+    fan_out: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=FIRST..LAST",
+            help="Do every picture once for each of these values (or NAME=VALUE,VALUE), in a folder each; may be given "
+            "more than once, for every combination.",
+        ),
+    ] = None
     run_id: Annotated[str | None, Option(help="Name of this run's folder below OUTPUT/.tendies/runs.")] = None
     as_json: Annotated[bool, Option("--json", help="Print the report as JSON.")] = False
     max_bytes_in_flight: Annotated[float | None, Option(hidden=True, callback=_refuse_mib_named_bytes)] = None

@@ -47,13 +47,14 @@ def help_text(field: FieldInfo) -> str:
     """Return the description as a sentence, and the default if it is not in the description."""
     description = field.description or ""
     sentence = description[:1].upper() + description[1:] + "."
-    return sentence if field.default in (None, ()) else f"{sentence} Default: {default_text(field)}."
+    default = default_text(field)
+    return f"{sentence} Default: {default}." if default else sentence
 
 
 def default_text(field: FieldInfo) -> str:
     """Return the default as it is written in a spec; empty if there is none."""
     default = field.default
-    if default is None or default == () or isinstance(default, BaseModel):
+    if field.default_factory is not None or default is None or default == () or isinstance(default, BaseModel):
         return ""
     return (
         str(default).lower()
@@ -98,6 +99,8 @@ def _form(annotation: Any) -> Any:
     if get_origin(annotation) is Literal or annotation in (bool, int, float, Path):
         return annotation
     choices = [one for one in get_args(annotation) if one is not type(None)]
+    if get_origin(annotation) is dict:
+        return list[str]
     if get_origin(annotation) is tuple:
         return list[str] if choices[-1] is Ellipsis else str
     return _form(choices[0]) if len(choices) == 1 else str

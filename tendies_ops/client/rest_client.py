@@ -158,6 +158,7 @@ class ModelServerClient:
         version: int | None = None,
         label: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        inputs: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[bytes]:
         """
         Send whole image files as one batch and get as many whole image files.
@@ -165,10 +166,11 @@ class ModelServerClient:
         :param version: the version that must answer; absent: the one that serves now.
         :param label: the label whose version must answer, instead of ``version``.
         :param max_answer_bytes: an answer that is larger is none; it is not read to its end.
+        :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
         :raises WrongContractError: the model's outputs are not files.
         """
         path = predict_path(model_name, version, label=label)
-        return self._predict(path, files, parse_files_answer, max_answer_bytes)
+        return self._predict(path, files, parse_files_answer, max_answer_bytes, inputs=inputs)
 
     def predict_rows(
         self,
@@ -178,12 +180,12 @@ class ModelServerClient:
         version: int | None = None,
         label: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[Any]:
         """
         Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes.
 
-        :param inputs: the model's further inputs, by name: one value each, as JSON, that goes with every file.
+        :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
         """
         path = predict_path(model_name, version, label=label)
         return self._predict(path, files, parse_rows_answer, max_answer_bytes, inputs=inputs)
@@ -195,7 +197,7 @@ class ModelServerClient:
         parse: Callable[[bytes, int], list[Any]],
         max_answer_bytes: int,
         *,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[Any]:
         if not files:
             return []

@@ -108,13 +108,14 @@ def _say_what_was_opened(network: Network, say: Say) -> None:
 
 
 def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[Any]:
-    """Return what the network is fed for a further input on the golden images: class 0, or zeros."""
-    depth = contract.extra_inputs[name].one_hot
+    """Return what the network is fed for an input besides the picture: its default, else class 0 or zeros."""
+    depth, default = contract.extra_inputs[name].one_hot, contract.extra_inputs[name].default
     shape = network.inputs[name].shape
     dtype = np.dtype(network.inputs[name].dtype)
     if depth is None:
-        return np.zeros([dim or 1 for dim in shape or ()], dtype)
-    row: NDArray[Any] = np.eye(depth, dtype=dtype)[0]
+        sizes = [dim or 1 for dim in shape or ()]
+        return np.zeros(sizes, dtype) if default is None else np.broadcast_to(np.asarray(default, dtype), sizes)
+    row: NDArray[Any] = np.eye(depth, dtype=dtype)[int(default or 0)]  # type: ignore[arg-type]  # a class number
     return row if shape is not None and len(shape) == 1 else row[np.newaxis]
 
 
@@ -165,12 +166,13 @@ def _call(served: ServedSignature, images: Sequence[GoldenImage], contract: Cont
 
 
 def request_of(served: ServedSignature, images: Sequence[GoldenImage], contract: Contract) -> dict[str, NDArray[Any]]:
-    """All inputs of a request for some pictures; further inputs are 0."""
+    """Return all inputs of a request for some pictures; those besides the picture have their default, or zeros."""
     inputs: dict[str, NDArray[Any]] = {"input_bytes": np.array([image.data for image in images], object)}
-    for name in contract.extra_inputs:
+    for name, one in contract.extra_inputs.items():
         tensor = served.inputs[name]
         shape = [len(images), *[dim or 1 for dim in tensor.shape[1:]]]
-        inputs[name] = np.zeros(shape, tensor.dtype.as_numpy_dtype)
+        value = np.asarray(0 if one.default is None else one.default, tensor.dtype.as_numpy_dtype)
+        inputs[name] = np.broadcast_to(value, shape)
     return inputs
 
 

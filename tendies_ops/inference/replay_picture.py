@@ -81,9 +81,10 @@ def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient
 
 
 def _predict(files: list[bytes], facts: dict[str, Any], client: ModelServerClient, answers: Answers) -> list[Any]:
+    inputs = [facts.get("parameters", {})] * len(files)
     if answers.kind == "picture":
-        return list(client.predict_files(facts["model_name"], files, version=facts["version"]))
-    rows = client.predict_rows(facts["model_name"], files, version=facts["version"])
+        return list(client.predict_files(facts["model_name"], files, version=facts["version"], inputs=inputs))
+    rows = client.predict_rows(facts["model_name"], files, version=facts["version"], inputs=inputs)
     return [answers.row(row) for row in rows]
 
 

@@ -53,8 +53,35 @@ def write_contact_sheet(
     return path
 
 
-def _place(sheet: Image.Image, picture: Picture, at: tuple[int, int], cell_size: int) -> None:
-    thumbnail = _thumbnail(picture, cell_size)
+def write_matrix(
+    headings: Sequence[str], rows: Sequence[tuple[str, Sequence[Picture | str]]], path: Path, *, cell_size: int = 160
+) -> Path:
+    """
+    Draw a table of pictures.
+
+    :param headings: of the columns.
+    :param rows: caption, and a picture (or nothing, as ``""``) for each column.
+    :return: ``path``, a PNG.
+    """
+    width = len(headings) * (cell_size + _GAP) + _GAP
+    row_height = cell_size + _CAPTION_HEIGHT + _GAP
+    sheet = Image.new("RGB", (width, _CAPTION_HEIGHT + _GAP + len(rows) * row_height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, heading in enumerate(headings):
+        draw.text((_GAP + column * (cell_size + _GAP), 2), _shortened(heading, cell_size), fill=_INK, font=_font())
+    for number, (caption, pictures) in enumerate(rows):
+        top = _CAPTION_HEIGHT + _GAP + number * row_height
+        for column, picture in enumerate(pictures):
+            _place(sheet, picture, (_GAP + column * (cell_size + _GAP), top), cell_size)
+        draw.text((_GAP, top + cell_size), _shortened(caption, width), fill=_INK, font=_font())
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    write_bytes_atomically(path, buffer.getvalue())
+    return path
+
+
+def _place(sheet: Image.Image, picture: Picture | str, at: tuple[int, int], cell_size: int) -> None:
+    thumbnail = None if isinstance(picture, str) else _thumbnail(picture, cell_size)
     if thumbnail is None:
         ImageDraw.Draw(sheet).rectangle((*at, at[0] + cell_size - 1, at[1] + cell_size - 1), fill=_ABSENT)
         return

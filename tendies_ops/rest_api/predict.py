@@ -32,16 +32,17 @@ _BYTES_PER_LIST = 8  # `[0.1], ` at least: an empty list costs 20 times as much 
 _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 
-def predict_body(files: Sequence[bytes], *, inputs: Mapping[str, Any] | None = None) -> bytes:
+def predict_body(files: Sequence[bytes], *, inputs: Sequence[Mapping[str, Any]] | None = None) -> bytes:
     """
     The body that sends ``files`` as one batch.
 
     :param files: whole encoded files; at least one, or the server refuses the request.
-    :param inputs: further inputs of the model, by name: one value each, as JSON, that goes with every file.
+    :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
     """
-    if inputs:
-        encoded = [pybase64.b64encode(file).decode("ascii") for file in files]
-        return orjson.dumps({"instances": [{PICTURE_INPUT: {"b64": text}, **inputs} for text in encoded]})
+    if inputs and any(inputs):
+        encoded = [{"b64": pybase64.b64encode(file).decode("ascii")} for file in files]
+        rows = [{PICTURE_INPUT: file, **more} for file, more in zip(encoded, inputs, strict=True)]
+        return orjson.dumps({"instances": rows})
     parts = [_HEAD]
     for file in files:
         parts += (pybase64.b64encode(file), _BETWEEN)

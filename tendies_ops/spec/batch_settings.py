@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from tendies_ops.spec.login_settings import LoginSettings
+from tendies_ops.spec.parameters import Rules, Values
 
 SizePolicy = Literal["fit", "pad", "crop", "tile"]
 OutputFormat = Literal["as_answered", "png", "jpeg", "webp"]
@@ -108,6 +109,17 @@ class BatchSettings(LoginSettings):
     class_pixels: bool = Field(
         False,
         description="output pixels are class indices, which are never blended; assumed as well if the manifest says so",
+        json_schema_extra=_CHANGES_OUTPUT,
+    )
+    parameters: Values = Field(
+        default_factory=dict,
+        description="values of the model's inputs besides the picture, such as `style=9`",
+        json_schema_extra=_CHANGES_OUTPUT,
+    )
+    parameters_by_path: Rules = Field(
+        default_factory=dict,
+        description="pattern of paths below the input -> values for its pictures; of patterns that match, later ones "
+        "win",
         json_schema_extra=_CHANGES_OUTPUT,
     )
     min_score: float = Field(

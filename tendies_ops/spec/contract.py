@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
+from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.strict_model import SpecPart
 
 #: What a request may call an input.
@@ -129,15 +130,6 @@ class OutputContract(SpecPart):
         return self
 
 
-class ExtraInput(SpecPart):
-    """A further input of the network that each request sets, such as a style."""
-
-    tensor: str = Field(description="name of the tensor in the graph, or of the builder's argument")
-    one_hot: PositiveInt | None = Field(
-        None, description="the request sends a class number; the network gets that many numbers, one of them 1"
-    )
-
-
 class Contract(SpecPart):
     """Both ends."""
 
@@ -145,7 +137,7 @@ class Contract(SpecPart):
     output: OutputContract = Field(OutputContract(), description="of every output that `outputs` does not name")
     outputs: dict[str, OutputContract] = Field(default_factory=dict, description="for models with several outputs")
     extra_inputs: dict[str, ExtraInput] = Field(
-        default_factory=dict, description="name in the signature -> further input that each request sets"
+        default_factory=dict, description="name in the signature -> input besides the picture that each request sets"
     )
 
     @model_validator(mode="after")

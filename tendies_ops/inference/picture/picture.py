@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tendies_ops.inference.ledger.outcomes import Found
@@ -26,6 +27,7 @@ class Picture:
     milliseconds: float = 0.0  #: of the request that answered it, or its parts' shares of theirs
     batch_size: int = 0  #: parts in the request that answered it, or its own where they are several
     note: str = ""  #: what should be known about its result
+    parameters: Mapping[str, Any] = field(default_factory=dict)  #: what is sent with each part
 
     @property
     def complete(self) -> bool:

@@ -6,7 +6,7 @@ import functools
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tendies_ops.inference.ledger.ledger import RunStamp
 from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, PictureError
 from tendies_ops.inference.listing.other_files import has_other_extension
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.parameters import Parameters
 from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.picture.prepare import control_picture, open_upright, prepare
 from tendies_ops.inference.plan import Todo
@@ -91,6 +92,7 @@ class Exchange:
         self._target = target
         self._turns = Turns(together=source.is_far or target.is_far)
         height, width = options.size or (64, 64)
+        self._parameters = Parameters(answers.inputs, options)
         self.control = Control(control_picture((height, width)), height * width / 1e6)
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
@@ -140,7 +142,7 @@ class Exchange:
             return result
         started_s = time.perf_counter()
         try:
-            result.answers = self._predict(replica, request.files(), request.megapixels)
+            result.answers = self._predict(replica, request.files(), request.parameters(), request.megapixels)
         except ModelServerError as error:
             result.error = error
             if control_follows and isinstance(error, RequestRefusedError):
@@ -152,7 +154,7 @@ class Exchange:
     def _ask_control(self, result: Answered, control: Control) -> bool:
         """Ask for something harmless; where that fails, its error is the result's."""
         try:
-            self._predict(result.replica, [control.file], control.megapixels)
+            self._predict(result.replica, [control.file], [self._parameters.of_run], control.megapixels)
         except ModelServerError as error:
             result.error, result.proof_failed = error, True
             return False
@@ -179,15 +181,18 @@ class Exchange:
     def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
         return list(self._target.map(self._finish, pictures))
 
-    def _predict(self, replica: Replica, files: Sequence[bytes], megapixels: float) -> list[Any]:
-        client, stamp = replica.client, self.stamp
+    def _predict(
+        self, replica: Replica, files: Sequence[bytes], parameters: Sequence[Mapping[str, Any]], megapixels: float
+    ) -> list[Any]:
+        stamp = self.stamp
         of_values = self.answers.kind != "picture"
         max_bytes = _ANSWER_BYTES + int(megapixels * 1e6 * _ANSWER_BYTES_PER_PIXEL[of_values])
+        address: dict[str, Any] = {"version": stamp.version, "max_answer_bytes": max_bytes, "inputs": parameters}
         try:
             if of_values:
-                rows = client.predict_rows(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
+                rows = replica.client.predict_rows(stamp.model_name, files, **address)
                 return [self.answers.row(row) for row in rows]
-            pictures = client.predict_files(stamp.model_name, files, version=stamp.version, max_answer_bytes=max_bytes)
+            pictures = replica.client.predict_files(stamp.model_name, files, **address)
         except VersionGoneError as error:
             self._raise_if_it_comes_back(replica, error)
             raise
@@ -204,6 +209,7 @@ class Exchange:
     def _prepare_one(self, todo: Todo, result: PreparedChunk) -> None:
         if todo.found.problem:
             raise PictureError("unreadable", todo.found.problem)
+        parameters = self._parameters.of(todo.found.path)
         data = self._read(todo.found)
         digest = digest_bytes(data)
         if todo.step == "compare" and digest == todo.known_digest:
@@ -227,7 +233,7 @@ class Exchange:
         picture = Picture(
             todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_outputs, prepared.windows
         )
-        picture.note = prepared.note
+        picture.note, picture.parameters = prepared.note, parameters
         parts = [Part(picture, index, part, prepared.size) for index, part in enumerate(prepared.parts)]
         result.ready.append((picture, parts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,10 @@ class Request:
         """Return what is sent."""
         padding = bytes(self.history.padding)
         return [part.data + padding if padding else part.data for part in self.parts]
+
+    def parameters(self) -> list[Mapping[str, Any]]:
+        """Return what is sent with each file."""
+        return [part.picture.parameters for part in self.parts]
 
     def hand_over(self, answers: Sequence[Any], milliseconds: float) -> list[Picture]:
         """

@@ -1,32 +1,27 @@
-"""What a model wants for a picture besides the picture: a batch run has nothing to send for it."""
+"""What a model takes for a picture besides the picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from tendies_ops.errors import UsageError
 from tendies_ops.rest_api.predict import PICTURE_INPUT
 from tendies_ops.spec import Manifest
+from tendies_ops.spec.parameters import ExtraInput
 
 _SIGNATURE = "serving_default"
 
 
-def require_picture_alone(manifest: Manifest | None, metadata: Mapping[str, Any]) -> None:
+def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str, Any]) -> dict[str, ExtraInput]:
     """
-    Refuse a version whose signature has more inputs than the picture, before anything is sent.
+    Find the inputs of a version besides the picture.
 
-    :param manifest: of the version, where its directory can be seen.
-    :param metadata: what the server says about its signatures; may be empty.
-    :raises UsageError: it has; they are named.
+    :param manifest: of the version, where its directory can be seen; it knows defaults, bounds and names.
+    :param metadata: what the server says about its signatures; may be empty. It knows names alone.
     """
-    names = set(manifest.contract.extra_inputs) if manifest is not None else _told_inputs(metadata) - {PICTURE_INPUT}
-    if names:
-        raise UsageError(
-            f"The model takes further inputs besides the picture: {', '.join(sorted(names))}. A batch run sends the "
-            "picture alone, so nothing was sent. Export the model with a fixed value instead (`source.constants` of "
-            "its spec), one model for each value."
-        )
+    if manifest is not None:
+        return dict(manifest.contract.extra_inputs)
+    return {name: ExtraInput(tensor=name) for name in sorted(_told_inputs(metadata) - {PICTURE_INPUT})}
 
 
 def _told_inputs(metadata: Mapping[str, Any]) -> set[str]:

@@ -94,7 +94,8 @@ class ResultMaker:
         return ResultFile(picture.found.output_stem + ".json", orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE))
 
     def _origin(self, picture: Picture) -> dict[str, Any]:
-        return {**self._facts, "input": _readable(picture.found.path), "input_digest": picture.input_digest}
+        own = {"input": _readable(picture.found.path), "input_digest": picture.input_digest}
+        return {**self._facts, **own, **({"parameters": dict(picture.parameters)} if picture.parameters else {})}
 
 
 def _readable(path: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tendies_ops.errors import BadAnswerError
 from tendies_ops.inference.picture.header import identify
-from tendies_ops.inference.results.inputs import require_picture_alone
+from tendies_ops.inference.results.inputs import inputs_besides_the_picture
 from tendies_ops.spec import Manifest
+from tendies_ops.spec.parameters import ExtraInput
 
 AnswerKind = Literal["picture", "detection", "values"]
 Shapes = Mapping[str, tuple[int, ...] | None]  # of each output; -1 is any length, None any rank
@@ -29,12 +30,14 @@ class Answers:
     :param labels: names of the classes, the first of a detection's being class 1.
     :param fixed_classes: the scores of every picture are those of ``labels``, in this order.
     :param same_size: a request must hold pictures of one size, for the model makes one tensor of them.
+    :param inputs: what the model takes besides the picture, by name.
     """
 
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     fixed_classes: bool = False
     same_size: bool = False
+    inputs: Mapping[str, ExtraInput] = field(default_factory=dict)
 
     @property
     def kind(self) -> AnswerKind:
@@ -91,17 +94,16 @@ def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> 
 
     :param manifest: of the version, where its directory can be seen.
     :param metadata: what the server says about its signatures; may be empty.
-    :raises UsageError: it takes more than the picture.
     """
-    require_picture_alone(manifest, metadata)
+    inputs = inputs_besides_the_picture(manifest, metadata)
     signature = manifest.signatures.get(_SIGNATURE) if manifest is not None else None
     if manifest is None or signature is None:
         shapes = _told_shapes(metadata)
-        return Answers(tuple(sorted(shapes)), same_size=_needs_same_size(shapes))
+        return Answers(tuple(sorted(shapes)), same_size=_needs_same_size(shapes), inputs=inputs)
     shapes = {name: entry.shape for name, entry in signature.outputs.items()}
     contract = manifest.contract.output
     fixed = contract.kind == "classification" and contract.top_k is None
-    return Answers(tuple(sorted(shapes)), contract.labels or (), fixed, _needs_same_size(shapes))
+    return Answers(tuple(sorted(shapes)), contract.labels or (), fixed, _needs_same_size(shapes), inputs)
 
 
 def _told_shapes(metadata: Mapping[str, Any]) -> Shapes:

@@ -121,7 +121,7 @@ class SwapProbe:
     def _ask_once(self, server: str) -> ModelServerError | None:
         try:
             self._fleet.predictors[server].predict_rows(
-                self._fleet.model_name, [self._picture.input], label=self._label, inputs=self._picture.inputs
+                self._fleet.model_name, [self._picture.input], label=self._label, inputs=[self._picture.inputs]
             )
         except ModelServerError as error:
             return error

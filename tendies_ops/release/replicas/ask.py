@@ -68,7 +68,7 @@ class Patience:
         while True:
             files = self._filled([image.input for image in images], refusals)
             try:
-                rows = client.predict_rows(model_name, files, inputs=images[0].inputs, **address)
+                rows = client.predict_rows(model_name, files, inputs=[images[0].inputs] * len(files), **address)
                 return rows[: len(images)]
             except RequestRefusedError as error:
                 if limit := _LIMIT_OF_BATCH.search(error.server_words):

@@ -46,7 +46,7 @@ def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...
 
 def neutral_inputs(manifest: Manifest) -> dict[str, Any]:
     """
-    Return zeros for every input of the model except the picture, as JSON for one row of a request.
+    Return the default of every input of the model except the picture, or zeros, as JSON for one row of a request.
 
     The exporter has promised its golden images with these values, and wrote them into the warm-up.
 
@@ -54,7 +54,10 @@ def neutral_inputs(manifest: Manifest) -> dict[str, Any]:
     """
     signature = manifest.signatures.get(_SIGNATURE)
     entries = {} if signature is None else signature.inputs
-    return {name: _neutral(manifest, name, entries.get(name)) for name in manifest.contract.extra_inputs}
+    return {
+        name: _neutral(manifest, name, entries.get(name)) if one.default is None else one.default
+        for name, one in manifest.contract.extra_inputs.items()
+    }
 
 
 def _neutral(manifest: Manifest, name: str, entry: TensorEntry | None) -> Any:
