@@ -172,7 +172,16 @@ def test_a_fan_out_has_a_folder_a_value_and_adds_only_what_is_new(options: Batch
 
 
 def test_the_command_takes_the_same(options: BatchOptions) -> None:
-    command: list[str] = [str(TENDIES), "batch", options.input, options.output, "--server", options.servers[0], "--model", "styles"]
+    command: list[str] = [
+        str(TENDIES),
+        "batch",
+        options.input,
+        options.output,
+        "--server",
+        options.servers[0],
+        "--model",
+        "styles",
+    ]
     command += ["--model-base-path", str(options.model_base_path), "--json", "--param", "strength=0.5"]
     done = subprocess.run([*command, "--fan-out", "style=0..1"], capture_output=True, check=True, text=True)
 
