@@ -1,13 +1,11 @@
-"""From what a view found to HTML: the template environment, the words for numbers and times, the error pages."""
+"""From what a view found to HTML: the template environment, the static files, the error pages."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timezone
 from functools import cache
 from importlib import resources
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import jinja2
 from fastapi import FastAPI, Request
@@ -15,9 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from tendies_ops.web.pages import format_values, states
+from tendies_ops.web.run.batch_run import title_of_id
 from tendies_ops.web.safety import BusyError, OutsideError
 from tendies_ops.web.sources.number_answers import golden_numbers, promised_picture
-from tendies_ops.web.views.charts import progress_bar
+from tendies_ops.web.views.charts import progress_bar, run_bars
+from tendies_ops.web.views.lanes import draw_lane, end_s
 
 _RETRY_AFTER_S = 3
 _HEADINGS = {
@@ -62,10 +63,16 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(address=address, progress_bar=progress_bar, golden_numbers=golden_numbers)
+    made.globals.update(
+        address=format_values.address, progress_bar=progress_bar, run_bars=run_bars, golden_numbers=golden_numbers,
+        icon=states.icon, pill=states.pill, dot=states.dot, model_pill=states.model_pill, events=states.EVENTS,
+        version_pill=states.version_pill, replica_state=states.replica_state, draw_lane=draw_lane, lanes_end=end_s,
+    )  # fmt: skip
     made.filters.update(
-        count=format_count, duration=format_duration, size=format_size, when=format_time, ago=format_age,
-        path=quote_part, short=short_digest, picture=promised_picture,
+        count=format_values.format_count, number=format_values.format_number, duration=format_values.format_duration,
+        size=format_values.format_size, when=format_values.format_time, time=format_values.time_element,
+        path=format_values.quote_part, short=format_values.short_digest, picture=promised_picture,
+        lower_first=lambda text: text[:1].lower() + text[1:], run_title=title_of_id,
     )  # fmt: skip
     return made
 
@@ -84,82 +91,6 @@ def asset_stamp() -> str:
     for item in sorted(resources.files("tendies_ops.web").joinpath("static").iterdir(), key=lambda item: item.name):
         hasher.update(item.read_bytes())
     return hasher.hexdigest()[:12]
-
-
-def address(**values: object) -> str:
-    """The part of an address behind the question mark; what is empty, and page 1, is left out."""
-    return urlencode(
-        {name: value for name, value in values.items() if value not in ("", None) and (name, value) != ("page", 1)}
-    )
-
-
-def format_count(number: int | float) -> str:
-    """``12,345``."""
-    return f"{number:,.0f}"
-
-
-def format_duration(seconds: float | None) -> str:
-    """``0.4 s``, ``2 min 05 s``, ``3 h 10 min``."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} days"
-
-
-def format_size(size_bytes: int | float) -> str:
-    """``12.3 MB``, in powers of 1000."""
-    size = float(size_bytes)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """An ISO 8601 time; without a zone it is taken for UTC. None for anything else."""
-    try:
-        moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-
-
-def format_time(value: str | datetime | None) -> str:
-    """``22 Nov 2026 16:05 UTC``."""
-    moment = parse_time(value) if isinstance(value, str) or value is None else value
-    if moment is None:
-        return "unknown"
-    return moment.astimezone(timezone.utc).strftime("%d %b %Y %H:%M UTC").lstrip("0")
-
-
-def format_age(value: str | datetime | None, now: datetime | None = None) -> str:
-    """``just now``, ``5 min ago``, ``3 h ago``, ``2 days ago``."""
-    moment = parse_time(value) if isinstance(value, str) or value is None else value
-    if moment is None:
-        return "unknown"
-    seconds = ((now or datetime.now(timezone.utc)) - moment).total_seconds()
-    if seconds < 45:
-        return "just now"
-    for limit_s, unit_s, unit in ((3600, 60, "min"), (48 * 3600, 3600, "h")):
-        if seconds < limit_s:
-            return f"{round(seconds / unit_s)} {unit} ago"
-    return f"{round(seconds / 86400)} days ago"
-
-
-def quote_part(text: object) -> str:
-    """One part of a path in a URL."""
-    return quote(str(text), safe="")
-
-
-def short_digest(digest: str) -> str:
-    """``sha256:0123456789ab`` without the rest."""
-    return digest.removeprefix("sha256:")[:12]
 
 
 def answer_errors_with_pages(app: FastAPI) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from tendies_ops.web.routes import airflow_tabs as airflow
-from tendies_ops.web.routes import candidate_pages as candidates
-from tendies_ops.web.routes import model_pages as models
-from tendies_ops.web.routes import run_pages as runs
-from tendies_ops.web.routes import static
+from tendies_ops.web.routes import (
+    airflow_tabs,
+    candidate_pages,
+    model_pages,
+    release_pages,
+    run_pages,
+    static,
+)
 
 ALL = (
     static.router,
-    models.router,
-    models.pictures,
-    candidates.router,
-    candidates.pictures,
-    runs.router,
-    runs.pictures,
-    runs.downloads,
-    airflow.router,
+    model_pages.router,
+    model_pages.pictures,
+    candidate_pages.router,
+    candidate_pages.pictures,
+    release_pages.router,
+    run_pages.router,
+    run_pages.pictures,
+    run_pages.downloads,
+    airflow_tabs.router,
 )

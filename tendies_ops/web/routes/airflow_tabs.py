@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web.auth import LOGGED_IN
-from tendies_ops.web.pages.render import quote_part, render
+from tendies_ops.web.pages.format_values import quote_part
+from tendies_ops.web.pages.render import render
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run
 from tendies_ops.web.run.shard_progress import Shards, shards_of

@@ -13,9 +13,11 @@ from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep
 from tendies_ops.web.views import models_view
-from tendies_ops.web.views.candidates_view import Candidate, fate_of, find_candidate, read_review
+from tendies_ops.web.views.candidates_view import Candidate, Review, fate_of, find_candidate, read_review
 from tendies_ops.web.views.compare_view import compare_rows
 from tendies_ops.web.views.golden_pictures import golden_path
+from tendies_ops.web.views.measures import MEASURES, measure_rows
+from tendies_ops.web.views.models_view import VersionRow
 
 router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
@@ -48,6 +50,7 @@ def candidate_page(
     """A candidate: its pictures beside the live version's, what was measured, what differs."""
     view = services.look_at(model)
     row = models_view.look_at_candidate(candidate.directory)
+    review = read_review(model, row.manifest)
     return render(
         request,
         "candidate.html" if part == "page" else "candidate_pictures.html",
@@ -55,10 +58,20 @@ def candidate_page(
         candidate=candidate,
         row=row,
         fate=fate_of(row.manifest, view.history),
-        review=read_review(model, row.manifest),
+        review=review,
+        measures=measure_rows(review.pictures, model.spec.release.gate) if review else (),
+        all_measures=MEASURES,
+        order=_largest_difference_first(row, review),
         difference=compare_rows(view.shown, row) if view.shown else None,
         may_answer=person.may_answer_dag(model.release_dag_id),
     )
+
+
+def _largest_difference_first(row: VersionRow, review: Review | None) -> list[int]:
+    """Return the places of the golden pictures in the manifest, in the order in which they are looked at."""
+    names = [golden.name for golden in row.manifest.golden] if row.manifest else []
+    ranks = {picture.name: rank for rank, picture in enumerate(review.pictures)} if review else {}
+    return sorted(range(len(names)), key=lambda index: ranks.get(names[index], len(ranks)))
 
 
 def _golden(candidate: CandidateDep, index: int, side: Side) -> Path:

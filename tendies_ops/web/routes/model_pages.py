@@ -5,42 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
 from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.run import find_runs
+from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views import models_view
 from tendies_ops.web.views.candidates_view import list_undecided
 from tendies_ops.web.views.compare_view import compare_versions
 from tendies_ops.web.views.golden_pictures import golden_path, sheet_path, version_path
-from tendies_ops.web.views.release_view import read_release
+from tendies_ops.web.views.release_story import find_story, under_way
 
 router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
 _HISTORY_LIMIT = 12
 
 
+def choice_of(
+    q: Annotated[str, Query(max_length=200)] = "",
+    state: Literal["", "review", "down", "failed"] = "",
+    sort: Literal["", "name"] = "",
+) -> Choice:
+    """FastAPI dependency: which models are shown, and in which order."""
+    return Choice(q.strip(), state, sort)
+
+
+ChoiceDep = Annotated[Choice, Depends(choice_of)]
+
+
 @router.get("/")
 def home(request: Request) -> RedirectResponse:
-    """The first page is the models."""
+    """Lead to the models."""
     return RedirectResponse(f"{request.scope.get('root_path', '')}/models")
 
 
 @router.get("/models")
-def models_page(request: Request, services: ServicesDep, visible: VisibleDep) -> HTMLResponse:
+def models_page(request: Request, services: ServicesDep, visible: VisibleDep, choice: ChoiceDep) -> HTMLResponse:
     """All models at a glance."""
-    return render(request, "models.html", problems=visible.problems, **_overview(services, visible.models))
+    return render(request, "models.html", problems=visible.problems, **_overview(services, visible.models, choice))
 
 
 @router.get("/models/live")
-def models_live(request: Request, services: ServicesDep, visible: VisibleDep) -> HTMLResponse:
+def models_live(request: Request, services: ServicesDep, visible: VisibleDep, choice: ChoiceDep) -> HTMLResponse:
     """The part of the page that is asked for again and again."""
-    return render(request, "models_live.html", **_overview(services, visible.models))
+    return render(request, "models_live.html", **_overview(services, visible.models, choice))
 
 
 @router.get("/models/{model_name}")
@@ -58,8 +71,10 @@ def model_page(
         "model.html",
         view=view,
         choices=view.rollback_choices[:8],
-        latest_runs=find_runs.list_runs([model], limit=5).runs,
+        latest_runs=find_runs.list_runs([model], limit=5),
         candidates=list_undecided(model, view.history)[:4],
+        to_review=model.spec.release.gate.review,
+        under_way=under_way(view),
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
         asked_by=person.name,
@@ -90,10 +105,10 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
     view = services.look_at(model)
     row = view.row(version)
     if row is None:
-        raise HTTPException(404, "Nobody knows of such a version of this model.")
+        raise HTTPException(404, "This model has no such version.")
     contract = models_view.contract_lines(row.manifest) if row.manifest else ()
-    release = read_release(model.location.model_base_path, version)
-    return render(request, "version.html", view=view, row=row, contract=contract, release=release)
+    has_story = find_story(view, str(version)) is not None
+    return render(request, "version.html", view=view, row=row, contract=contract, has_story=has_story)
 
 
 def _golden(model: ModelDep, version: int, index: int, side: Side) -> Path:
@@ -126,7 +141,11 @@ def rights(person: Person, model: KnownModel) -> dict[str, bool]:
     }
 
 
-def _overview(services: Services, models: tuple[KnownModel, ...]) -> dict[str, Any]:
-    views = services.look_at_all(models)
-    last_runs = {model.name: run for model in models for run in find_runs.list_runs([model], limit=1).runs}
-    return {"views": views, "last_runs": last_runs}
+def _overview(services: Services, models: tuple[KnownModel, ...], choice: Choice) -> dict[str, Any]:
+    cards = [make_card(view) for view in services.look_at_all(models)]
+    counts = count_cards(cards)
+    return {
+        "cards": choose(cards, choice), "total": len(cards), "counts": counts, "filters": filters_of(cards),
+        "waiting": counts["review"], "q": choice.text, "state": choice.state, "sort": choice.sort,
+        "specs_dir": services.catalogues.specs_dir,
+    }  # fmt: skip

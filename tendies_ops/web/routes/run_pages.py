@@ -18,7 +18,7 @@ from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.run.downloads import begun, ledger_lines, zip_of_results
-from tendies_ops.web.run.run_page import gallery_values, run_values
+from tendies_ops.web.run.run_page import earlier_run, gallery_values, run_values
 from tendies_ops.web.run.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
 from tendies_ops.web.safety import confine
 from tendies_ops.web.services import DOWNLOAD, PAGE, PICTURE, ModelDep, ServicesDep, VisibleDep
@@ -31,6 +31,7 @@ _RUNS_ON_PAGE = 50
 
 PageNumber = Annotated[int, Query(ge=1, le=10**6)]
 Text = Annotated[str, Query(max_length=200)]
+_FILTERS: tuple[RunState, ...] = ("running", "done", "some failed", "failed", "stopped")
 StateFilter = Literal["", "running", "done", "some failed", "failed", "stopped", "dry run"]
 
 
@@ -64,18 +65,21 @@ WantedDep = Annotated[LedgerQuery, Depends(wanted_pictures)]
 
 @router.get("/runs")
 def runs_page(
-    request: Request, visible: VisibleDep, state: StateFilter = "", model: Text = "", page: PageNumber = 1
+    request: Request, visible: VisibleDep, state: StateFilter = "", model: Text = "", q: Text = "", page: PageNumber = 1
 ) -> HTMLResponse:
-    """All runs, newest first."""
-    return render(request, "runs.html", **_some_runs(visible, state, model, page))
+    """All runs, newest first, with how many there are in each state."""
+    values = _some_runs(visible, state, model, q, page)
+    counts = find_runs.count_states(known for known in visible.models if model in ("", known.name))
+    filters = [("", "All", values["every"]), *((name, name.capitalize(), counts[name]) for name in _FILTERS)]
+    return render(request, "runs.html", filters=filters, models=visible.models, **values)
 
 
 @router.get("/runs/live")
 def runs_live(
-    request: Request, visible: VisibleDep, state: StateFilter = "", model: Text = "", page: PageNumber = 1
+    request: Request, visible: VisibleDep, state: StateFilter = "", model: Text = "", q: Text = "", page: PageNumber = 1
 ) -> HTMLResponse:
     """The table of the page, as it is now."""
-    return render(request, "runs_live.html", **_some_runs(visible, state, model, page))
+    return render(request, "runs_live.html", **_some_runs(visible, state, model, q, page))
 
 
 @router.get("/runs/{model_name}/{run_id}")
@@ -98,6 +102,7 @@ def run_page(
         **values,
         model=model,
         may_retry=may_retry,
+        earlier_run=earlier_run(model, run),
         # A page of 48 waits for files of a disk, not for objects of a store.
         numbers=lambda line: "" if run.output_url else numbers_of(run, line, services.remote_files),
     )
@@ -193,12 +198,15 @@ def find_page(request: Request, services: ServicesDep, visible: VisibleDep, q: T
     return render(request, "found.html", query=text, hits=hits)
 
 
-def _some_runs(visible: Catalogue, state: StateFilter, model: str, page: int) -> dict[str, Any]:
+def _some_runs(visible: Catalogue, state: StateFilter, model: str, text: str, page: int) -> dict[str, Any]:
     models = [known for known in visible.models if model in ("", known.name)]
     wanted_state: RunState | None = state or None
-    found = find_runs.list_runs(models, offset=(page - 1) * _RUNS_ON_PAGE, limit=_RUNS_ON_PAGE, state=wanted_state)
+    found = find_runs.list_runs(
+        models, offset=(page - 1) * _RUNS_ON_PAGE, limit=_RUNS_ON_PAGE, state=wanted_state, text=text.strip()
+    )
+    every = find_runs.list_runs(models, limit=0).total
     return {
-        "found": found, "models": visible.models, "state": state, "chosen_model": model, "page": page,
+        "found": found, "every": every, "state": state, "chosen_model": model, "q": text.strip(), "page": page,
         "page_size": _RUNS_ON_PAGE,
     }  # fmt: skip
 

@@ -17,6 +17,13 @@ from tendies_ops.web.safety import OutsideError, confine, is_inside
 from tendies_ops.web.sources.known import local_path
 from tendies_ops.web.sources.typed import points, read_facts
 
+#: What Airflow's kinds of DAG runs are called here.
+_CAUSES = {
+    "manual": "By hand",
+    "scheduled": "On schedule",
+    "asset_triggered": "After a release or new pictures",
+    "backfill": "Backfill",
+}
 _LONGEST_S = 366 * 86400.0  # of a run that can be believed
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 #: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
@@ -118,22 +125,17 @@ class Run:
     @property
     def task(self) -> TaskOfRun | None:
         """The Airflow task that made it, when a DAG of the factory did."""
-        dag_id = f"tendies_batch_{self.model_name}"
-        found = _TASK_RUN.fullmatch(self.run_id.removeprefix(f"{dag_id}."))
-        if found is None or not self.run_id.startswith(f"{dag_id}."):
-            return None
-        return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
+        return task_of(self.model_name, self.run_id)
 
     @property
-    def label(self) -> str:
-        """Its id, short enough to read."""
-        task = self.task
-        if task is None:
-            return self.run_id
-        shard = f", shard {int(task.shard) + 1}" if task.shard else ""
-        return f"{re.sub(r'[.][0-9]+(?=[+])', '', task.dag_run_id)}{shard}" + (
-            f", try {task.attempt}" if task.attempt != "1" else ""
-        )
+    def cause(self) -> str:
+        """Return what started it."""
+        return str(self.facts.get("started_by") or "") or _cause_of(self.task)
+
+    @property
+    def title(self) -> str:
+        """Return its name for people: what started it, and which shard or try of it this is."""
+        return self.cause + _part_of(self.task)
 
     @property
     def started_at(self) -> str:
@@ -194,6 +196,33 @@ class Run:
             return points(facts_of(str(path), status.st_mtime_ns, status.st_size).get("rates"))
         except (OSError, OutsideError):
             return ()
+
+
+def task_of(model_name: str, run_id: str) -> TaskOfRun | None:
+    """Return the Airflow task that made a run, when a DAG of the factory did."""
+    dag_id = f"tendies_batch_{model_name}"
+    found = _TASK_RUN.fullmatch(run_id.removeprefix(f"{dag_id}."))
+    if found is None or not run_id.startswith(f"{dag_id}."):
+        return None
+    return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
+
+
+def title_of_id(run_id: str) -> str:
+    """Return a run's name as far as its id alone says it."""
+    found = _TASK_RUN.fullmatch(re.sub(r"^tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id))
+    task = TaskOfRun("", found["run"], found["shard"], found["try"]) if found else None
+    return _cause_of(task) + _part_of(task)
+
+
+def _cause_of(task: TaskOfRun | None) -> str:
+    if task is None:
+        return "From the command line"
+    return _CAUSES.get(task.dag_run_id.partition("__")[0], "Triggered")
+
+
+def _part_of(task: TaskOfRun | None) -> str:
+    shard = f", shard {int(task.shard) + 1}" if task and task.shard else ""
+    return shard + (f", try {task.attempt}" if task and task.attempt != "1" else "")
 
 
 @lru_cache(maxsize=4096)  # time and size are part of the key: what changes is read again

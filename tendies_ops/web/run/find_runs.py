@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from tendies_ops.web.run.batch_run import Run, RunState, facts_of, own_file
 from tendies_ops.web.safety import RUN_ID, OutsideError, is_inside
 from tendies_ops.web.sources.known import KnownModel
 
+_COUNTED = 500
 SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
 
 
@@ -27,20 +29,33 @@ class RunList:
 
 
 def list_runs(
-    models: Iterable[KnownModel], *, offset: int = 0, limit: int = 50, state: RunState | None = None
+    models: Iterable[KnownModel], *, offset: int = 0, limit: int = 50, state: RunState | None = None, text: str = ""
 ) -> RunList:
     """
-    The newest runs of some models.
+    Return the newest runs of some models.
 
-    Only the runs that are shown are read, unless ``state`` is asked for; what has ended is read once.
+    Only the runs that are shown are read, unless ``state`` or ``text`` is given; what has ended is read once.
+
+    :param text: a part of the run's name, id or model, whatever the case.
     """
     places = sorted(
         (place for model in models for place in _places(model)), key=lambda place: place.changed_ns, reverse=True
     )
-    if state is None:
+    if state is None and not text:
         return RunList(tuple(_read(place) for place in places[offset : offset + limit]), len(places))
-    runs = [run for run in map(_read, places) if run.state == state]
+    wanted = text.casefold()
+    runs = [run for run in map(_read, places) if (state is None or run.state == state) and _holds(run, wanted)]
     return RunList(tuple(runs[offset : offset + limit]), len(runs))
+
+
+def _holds(run: Run, text: str) -> bool:
+    return text in f"{run.title} {run.run_id} {run.model_name}".casefold()
+
+
+def count_states(models: Iterable[KnownModel]) -> Counter[str]:
+    """Count the runs of some models by their state, among the newest 500 of each."""
+    places = [place for model in models for place in sorted(_places(model), key=lambda p: -p.changed_ns)[:_COUNTED]]
+    return Counter(_read(place).state for place in places)
 
 
 def find_run(model: KnownModel, run_id: str) -> Run | None:

@@ -6,22 +6,24 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tendies_ops.inference.ledger.outcomes import LASTING_KINDS
 from tendies_ops.web.ledger.ledger_index import LedgerIndex
 from tendies_ops.web.ledger.ledger_places import Query
 from tendies_ops.web.run.batch_run import Run
-from tendies_ops.web.run.find_runs import reasons
+from tendies_ops.web.run.find_runs import list_runs, reasons
+from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.charts import Series, line_chart
 
 PICTURES_ON_PAGE = 48
 _KIND_WORDS = {
     "unreadable": "Cannot be read",
     "not_an_image": "Not a picture",
-    "unsupported": "Unsupported kind",
+    "unsupported": "Unsupported format",
     "too_large": "Too large",
     "damaged": "Damaged",
     "refused": "Refused by the model",
-    "server_error": "Server fails on it",
-    "bad_output": "Result is no picture",
+    "server_error": "The server fails on it",
+    "bad_output": "The result is not a picture",
     "unwritable": "Result cannot be written",
 }
 
@@ -33,7 +35,7 @@ def kind_words(kind: str | None) -> str:
 
 def run_values(run: Run) -> dict[str, Any]:
     """Return what every page of a run needs."""
-    return {"run": run, "rate_chart": rate_chart, "chart_words": "", "kind_words": kind_words}
+    return {"run": run, "rate_chart": rate_chart, "kind_words": kind_words}
 
 
 def rate_chart(run: Run) -> Markup:
@@ -55,9 +57,18 @@ def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[
         "page_size": PICTURES_ON_PAGE,
         "share_known": share_known,
         "kinds": reasons(counts),
+        "retryable": sum(number for kind, number in reasons(counts) if kind not in LASTING_KINDS),
         "filters": [
             ("", "All", sum(by_outcome.values())),
             ("done", "Done", by_outcome.get("done", 0)),
             ("failed", "Failed", by_outcome.get("failed", 0)),
         ],
     }
+
+
+def earlier_run(model: KnownModel, run: Run) -> Run | None:
+    """Return the newest run before this one that made pictures: those that this one skipped."""
+    if run.done or not run.skipped:
+        return None
+    older = (one for one in list_runs([model], limit=50).runs if one.started_at < run.started_at)
+    return next((one for one in older if one.done), None)

@@ -103,7 +103,7 @@ class Catalogues:
     def __init__(
         self, specs_dir: Path, locate: Locate = locate_by_spec, mirror_of: Callable[[str], Mirror] | None = None
     ) -> None:
-        self._specs_dir = specs_dir
+        self.specs_dir = specs_dir
         self._locate = locate
         self._mirror_of = mirror_of
         self._lock = threading.Lock()
@@ -113,9 +113,9 @@ class Catalogues:
     def read(self) -> Catalogue:
         """The models as they are now."""
         with self._lock:
-            seen = _fingerprint(self._specs_dir)
+            seen = _fingerprint(self.specs_dir)
             if seen != self._seen:
-                self._specs = _read_specs(self._specs_dir)
+                self._specs = _read_specs(self.specs_dir)
                 self._seen = seen
             specs, problems = self._specs
         models = tuple(KnownModel(spec, self._locate(spec), self._mirror(spec)) for spec in specs)

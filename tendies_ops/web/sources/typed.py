@@ -53,7 +53,9 @@ _RECORD: _Rules = {
     "milliseconds": is_number,
 }
 _FACTS: _Rules = {
-    **dict.fromkeys(("input", "output", "message", "started_at", "run_id", "model_name", "state"), is_text),
+    **dict.fromkeys(
+        ("input", "output", "message", "started_at", "run_id", "model_name", "state", "started_by"), is_text
+    ),
     **dict.fromkeys(("done", "skipped", "failed", "total", "found", "elapsed_s"), is_number),
     **dict.fromkeys(("images_per_second", "eta_s"), is_number),
     "version": is_whole,

@@ -1,5 +1,5 @@
-// Actions: ask in a dialog, then call Airflow's own API, then show the DAG run that came of it.
-import { call, follow, isPaused, pause, say } from "./airflow_api.js";
+// Actions: ask in a dialog, then call Airflow's own API, then show the Dag run that came of it.
+import { call, follow, isPaused, pause, say, unpause } from "./airflow_api.js";
 
 function values(form) {
   const conf = {};
@@ -17,13 +17,12 @@ async function trigger(form, action) {
   return (await call("POST", `dags/${encodeURIComponent(action.dag_id)}/dagRuns`, body)).dag_run_id;
 }
 
-// The request in the asset's state store takes the right to edit assets; the event only names it. An event names no DAG
+// The request in the asset's state store takes the right to edit assets; the event only names it. An event names no Dag
 // run: the first one after it is ours.
 async function requestRollback(form, action) {
-  if (await isPaused(action.dag_id)) throw new Error(`The DAG ${action.dag_id} is paused, so nothing would happen. Unpause it first.`);
   const listed = await call("GET", `assets?limit=100&uri_pattern=${encodeURIComponent(action.asset_uri)}`);
   const asset = listed.assets.find((one) => one.uri === action.asset_uri);
-  if (!asset) throw new Error(`Airflow does not know the asset ${action.asset_uri}. Is the DAG ${action.dag_id} there?`);
+  if (!asset) throw new Error(`Airflow does not know the asset ${action.asset_uri}. Is the Dag ${action.dag_id} there?`);
   const name = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
   const request = `assets/${asset.id}/state-store/rollback_request/${name}`;
   await call("PUT", request, { value: { ...values(form), by: action.by } });
@@ -31,7 +30,7 @@ async function requestRollback(form, action) {
     await call("DELETE", request).catch(() => {});
     throw error;
   });
-  say(form, "", "Airflow has taken it. The DAG run starts in a moment …");
+  say(form, "", "Airflow has accepted the request and starts the Dag run.");
   const since = new URLSearchParams({ limit: "1", order_by: "-run_after", run_after_gte: event.timestamp });
   for (let tries = 0; tries < 60; tries += 1) {
     const found = await call("GET", `dags/${encodeURIComponent(action.dag_id)}/dagRuns?${since}`);
@@ -43,13 +42,25 @@ async function requestRollback(form, action) {
 
 const STARTERS = { trigger, rollback: requestRollback };
 
+// A paused Dag would take the request and do nothing. The same button, pressed once more, unpauses it first.
+async function readyToRun(form, action, button) {
+  if (!await isPaused(action.dag_id)) return true;
+  if (button.dataset.unpauses) { await unpause(action.dag_id); return true; }
+  button.dataset.unpauses = "yes";
+  button.textContent = `Unpause and ${button.textContent.toLowerCase()}`;
+  say(form, "warn", `The Dag ${action.dag_id} is paused, so nothing would happen.`);
+  button.disabled = false;
+  return false;
+}
+
 async function act(form) {
   const action = JSON.parse(form.dataset.action);
   const dialog = form.closest("dialog");
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
-  say(form, "", "Asking Airflow …");
   try {
+    if (!await readyToRun(form, action, button)) return;
+    say(form, "", "Asking Airflow.");
     const runId = await STARTERS[action.kind](form, action);
     dialog.dataset.changed = "yes";
     await follow(form, action.dag_id, runId, () => dialog.open);
@@ -78,3 +89,6 @@ document.addEventListener("submit", (event) => {
 
 // Buttons appear when something listens to them: this script runs after all whose buttons there are.
 document.documentElement.classList.add("scripted");
+// A link to a dialog, such as "Release again" of a failed release, opens it.
+const wanted = document.getElementById(`do-${window.location.hash.slice(1)}`);
+if (wanted instanceof HTMLDialogElement) wanted.showModal();

@@ -1,10 +1,9 @@
-// Releases that wait for a person: the candidate's pictures, and a yes or a no that goes to Airflow as theirs.
+// Releases that wait for a person: the candidate's pictures, and an answer that goes to Airflow as theirs.
 import { call, follow, pause, runAddress, runPath, say } from "./airflow_api.js";
 import { prepare } from "./compare.js";
 
 // Airflow fails a task that is answered while its worker is still putting it aside, which takes about a second.
 const SETTLED_AFTER_S = 4;
-const ARMED_S = 6;
 
 async function showApprovals(place) {
   const dagId = place.dataset.approvals;
@@ -25,9 +24,12 @@ function approvalCard(place, dagId, detail) {
   const runId = detail.task_instance.dag_run_id;
   card.querySelector("[data-subject]").textContent = detail.subject;
   card.querySelector("[data-run]").href = runAddress(dagId, runId);
+  card.querySelector("form").noValidate = true;
   card.querySelector("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (confirmed(event.submitter)) answer(event.target, dagId, detail, event.submitter.value);
+    const reason = event.target.elements.reason;
+    reason.required = event.submitter.value === "Reject";
+    if (reason.reportValidity()) answer(event.target, dagId, detail, event.submitter.value);
   });
   const pictures = card.querySelector("[data-pictures]");
   if (pictures) showPictures(pictures, candidateOf(dagId, detail)).catch(() => {});
@@ -42,28 +44,18 @@ async function showPictures(place, name) {
   prepare(place);
 }
 
-// Asks by a second press: Airflow's frame allows no window.confirm.
-function confirmed(button) {
-  if (button.dataset.armed) return true;
-  const words = button.textContent;
-  button.dataset.armed = "yes";
-  button.textContent = `${words}: press again to confirm`;
-  setTimeout(() => { delete button.dataset.armed; button.textContent = words; }, 1000 * ARMED_S);
-  return false;
-}
-
 async function answer(form, dagId, detail, option) {
   const task = detail.task_instance;
   const card = form.closest("article");
   const path = `${runPath(dagId, task.dag_run_id)}/taskInstances/${encodeURIComponent(task.task_id)}/${task.map_index}/hitlDetails`;
   const reason = form.elements.reason.value;
   form.querySelectorAll("button, input").forEach((field) => { field.disabled = true; });
-  say(form, "", "Telling Airflow …");
+  say(form, "", "Asking Airflow.");
   try {
     const waitedS = (Date.now() - Date.parse(detail.created_at)) / 1000;
     await pause(Math.min(Math.max(SETTLED_AFTER_S - waitedS, 0), SETTLED_AFTER_S));
     await call("PATCH", path, { chosen_options: [option], params_input: { reason } });
-    card.querySelector("[data-state]").textContent = option === "Approve" ? "Approved, being released" : "Rejected";
+    card.querySelector("[data-state]").textContent = option === "Approve" ? "Approved" : "Rejected";
     const state = await follow(form, dagId, task.dag_run_id);
     if (state === "success") window.location.reload();
   } catch (error) {

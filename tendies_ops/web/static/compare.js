@@ -23,8 +23,8 @@ for (const button of document.querySelectorAll("[data-zoom]")) {
   });
 }
 
-// A picture that cannot be shown gives way to the words behind it; some have failed before this script ran.
-const removeBroken = (image) => { if (image.closest(".thumb, .single")) image.remove(); };
+// A picture that cannot be shown gives way to the text behind it; some have failed before this script ran.
+const removeBroken = (image) => { if (image.closest(".tile, .single")) image.remove(); };
 document.addEventListener("error", (event) => {
   if (event.target instanceof HTMLImageElement) removeBroken(event.target);
 }, true);

@@ -1,5 +1,6 @@
 // Parts of a page that are asked for again while something runs. The server says when to stop.
 import { prepare } from "./compare.js";
+import { localise } from "./times.js";
 
 async function refresh(part) {
   if (document.hidden) return true;
@@ -11,6 +12,7 @@ async function refresh(part) {
     part.innerHTML = html;
     part.lastHtml = html;
     prepare(part);
+    localise(part);
   }
   const goesOn = answer.headers.get("X-Tendies-Live") !== "ended";
   if (!goesOn && part.dataset.whenEnded === "reload") window.location.reload();

@@ -16,7 +16,7 @@ from tendies_ops.publish.layout import REJECTED_SUFFIX, review_directory
 from tendies_ops.spec import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.web.safety import confine
 from tendies_ops.web.sources.known import KnownModel
-from tendies_ops.web.views.release_view import GateRow, ReleaseFacts
+from tendies_ops.web.views.measures import Measured, measured_pictures
 
 _EXPORTS = ".exports"  #: below the model base path, see ExportSavedModelOperator
 _RELEASE_DAG = re.compile(r"tendies_release_.+?[.](?=[a-z_]+__[0-9])")  # Airflow's own ids are ``manual__<time>``
@@ -71,9 +71,9 @@ class Review:
         return version if isinstance(version, int) else None
 
     @property
-    def rows(self) -> tuple[GateRow, ...]:
-        """Return what was measured, image by image."""
-        return ReleaseFacts({"gate": self.facts}).gate_rows
+    def pictures(self) -> tuple[Measured, ...]:
+        """Return what was measured, the largest difference first."""
+        return measured_pictures(self.facts.get("images"))
 
     def has_live(self, index: int) -> bool:
         """Return whether the live version's answer to a golden picture was kept."""

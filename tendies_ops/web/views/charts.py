@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 1100, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
+_WIDTH, _HEIGHT = 1000, 100  # of a drawing that stretches; its text is HTML beside it and does not
 
 
 @dataclass(frozen=True)
@@ -18,15 +17,14 @@ class Series:
 
     label: str
     points: Sequence[tuple[float, float]]
-    css: str = "line"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment that gets a dashed line and a word."""
+    """A moment that gets a dashed line; ``label`` stands below it if it is on the scale's grid, as zero is."""
 
     at_s: float
-    label: str
+    label: str = ""
 
 
 def progress_bar(done: int, skipped: int, failed: int, total: int) -> Markup:
@@ -46,6 +44,24 @@ def progress_bar(done: int, skipped: int, failed: int, total: int) -> Markup:
     )
 
 
+def run_bars(runs: Sequence[tuple[str, float]], *, label: str) -> Markup:
+    """
+    Draw the latest runs as bars, the newest at the right.
+
+    :param runs: state (a class of the style sheet) and height, newest last.
+    """
+    highest = max((height for _, height in runs), default=0.0) or 1.0
+    bars = [
+        f'<rect class="{escape(state)}" x="{144 - 18 * (len(runs) - place)}" width="12" rx="2" '
+        f'y="{48 - bar:.1f}" height="{bar:.1f}"/>'
+        for place, (state, height) in enumerate(runs)
+        for bar in [max(6.0, 48 * height / highest)]
+    ]
+    size = 'viewBox="0 0 144 48" preserveAspectRatio="xMaxYMax"'
+    head = f'<svg class="bars" {size} role="img" aria-label="{escape(label)}">'
+    return Markup(f"{head}{''.join(bars)}</svg>") if runs else Markup("")  # noqa: S704 - texts are escaped
+
+
 def line_chart(
     series: Sequence[Series],
     *,
@@ -55,44 +71,58 @@ def line_chart(
     dots: Sequence[tuple[float, float]] = (),
 ) -> Markup:
     """
-    Lines over time.
+    Draw lines over time.
 
     :param series: times in seconds from a common beginning; a single one gets an area below it.
     :param unit: of the values, such as ``img/s``.
-    :param label: what a screen reader says.
+    :param label: what the chart says, for a screen reader.
     :param dots: single points to be seen at once, such as failures.
-    :return: an ``<svg>``, or an empty string when there are not two points.
+    :return: HTML, or an empty string when there are not two points.
     """
     points = [point for one in series for point in one.points] + list(dots)
     if len(points) < 2:
         return Markup("")
-    end_s = max(1e-9, *(x for x, _ in points))
-    start_s = min(0.0, *(x for x, _ in points))
-    frame = _Frame(start_s, end_s, nice_ceiling(max(y for _, y in points)))
-    body = [_grid(frame, unit)]
+    frame = _Frame.around(points)
+    body = [
+        f'<line class="grid" x2="{_WIDTH}" y1="{y}" y2="{y}" vector-effect="non-scaling-stroke"/>' for y in (0, 50, 100)
+    ]
     body += [_line(frame, one, with_area=len(series) == 1) for one in series]
-    body += [_mark(frame, mark, line) for line, mark in enumerate(marks)]
-    body += [f'<circle class="dot" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3.5"/>' for x, y in dots]
-    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
-    return Markup(f"{head}{''.join(body)}</svg>")  # noqa: S704 - texts are escaped, the rest is numbers
+    body += [_stroke("mark", frame.x(mark.at_s), 0, _HEIGHT) for mark in marks]
+    body += [_stroke("failed", frame.x(x), frame.y(y), frame.y(y)) for x, y in dots]
+    drawing = (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(body)}</svg>'
+    )
+    names = {mark.at_s: f"{mark.label}, " for mark in marks if mark.label}
+    ticks = "".join(f"<span>{escape(names.get(at_s, ''))}{format_tick(at_s)}</span>" for at_s in frame.ticks)
+    return Markup(  # noqa: S704 - texts are escaped, the rest is numbers
+        f'<div class="chart" role="img" aria-label="{escape(label)}"><div class="y">'
+        f"<span>{frame.top:.4g} {escape(unit)}</span><span>{frame.top / 2:.4g}</span><span>0</span></div>{drawing}"
+        f'<div class="x">{ticks}</div></div>'
+    )
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """From seconds and values to pixels."""
+    """From seconds and values to the drawing."""
 
-    start_s: float
-    end_s: float
+    ticks: tuple[float, ...]  #: multiples of one step, so that zero is one of them if it is between the ends
     top: float
+
+    @classmethod
+    def around(cls, points: Sequence[tuple[float, float]]) -> _Frame:
+        start_s, end_s = min(0.0, *(x for x, _ in points)), max(1e-9, *(x for x, _ in points))
+        step_s = nice_ceiling((end_s - start_s) / 5)
+        first, last = math.floor(start_s / step_s + 1e-9), math.ceil(end_s / step_s - 1e-9)
+        ticks = tuple(number * step_s for number in range(first, last + 1))
+        return cls(ticks, nice_ceiling(max(y for _, y in points)))
 
     def x(self, at_s: float) -> float:
         """Across."""
-        share = (at_s - self.start_s) / max(self.end_s - self.start_s, 1e-9)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        return (at_s - self.ticks[0]) / (self.ticks[-1] - self.ticks[0]) * _WIDTH
 
     def y(self, value: float) -> float:
         """Down."""
-        return _TOP + (1 - value / self.top) * (_HEIGHT - _TOP - _BOTTOM)
+        return (1 - value / self.top) * _HEIGHT
 
 
 def nice_ceiling(value: float) -> float:
@@ -103,43 +133,20 @@ def nice_ceiling(value: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999)
 
 
-def _grid(frame: _Frame, unit: str) -> str:
-    lines = []
-    for share in (0.0, 0.5, 1.0):
-        y = frame.y(share * frame.top)
-        lines.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        text = f"{share * frame.top:.4g}" + (f" {escape(unit)}" if share == 1.0 else "")
-        anchor, x = ("start", 2) if share == 1.0 else ("end", _LEFT - 7)
-        lines.append(f'<text x="{x}" y="{y + 4:.1f}" text-anchor="{anchor}">{text}</text>')
-    for share in (0.0, 0.5, 1.0):
-        at_s = frame.start_s + share * (frame.end_s - frame.start_s)
-        anchor = ("start", "middle", "end")[int(share * 2)]
-        lines.append(f'<text x="{frame.x(at_s):.1f}" y="{_HEIGHT - 7}" text-anchor="{anchor}">{_clock(at_s)}</text>')
-    return "".join(lines)
+def _stroke(css: str, x: float, y1: float, y2: float) -> str:
+    place = f'x1="{x:.1f}" x2="{x:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"'
+    return f'<line class="{css}" {place} vector-effect="non-scaling-stroke"/>'
 
 
 def _line(frame: _Frame, series: Series, *, with_area: bool) -> str:
     if not series.points:
         return ""
     path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in thin_out(series.points, _WIDTH))
-    line = f'<polyline class="{escape(series.css)}" points="{path}"><title>{escape(series.label)}</title></polyline>'
-    if not with_area:
-        return line
+    title = f"<title>{escape(series.label)}</title>"
+    line = f'<polyline class="line" points="{path}" vector-effect="non-scaling-stroke">{title}</polyline>'
     first, last = frame.x(series.points[0][0]), frame.x(series.points[-1][0])
-    floor = frame.y(0)
-    return f'<polygon class="area" points="{first:.1f},{floor:.1f} {path} {last:.1f},{floor:.1f}"/>' + line
-
-
-def _mark(frame: _Frame, mark: Mark, line: int) -> str:
-    """A dashed line with its word; each word on a line of its own, for moments that are close together."""
-    x = frame.x(mark.at_s)
-    anchor = "end" if x > _WIDTH * 0.75 else "start"
-    shift = -5 if anchor == "end" else 5
-    place = f'x="{x + shift:.1f}" y="{_TOP + 10 + 15 * line}" text-anchor="{anchor}"'
-    return (
-        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-        f'<text class="mark-label" {place}>{escape(mark.label)}</text>'
-    )
+    area = f'<polygon class="area" points="{first:.1f},{_HEIGHT} {path} {last:.1f},{_HEIGHT}"/>'
+    return area + line if with_area else line
 
 
 def thin_out(points: Sequence[tuple[float, float]], limit: int) -> Sequence[tuple[float, float]]:
@@ -155,8 +162,9 @@ def thin_out(points: Sequence[tuple[float, float]], limit: int) -> Sequence[tupl
     return kept
 
 
-def _clock(seconds: float) -> str:
-    if seconds < 60:
+def format_tick(seconds: float) -> str:
+    """``-10 s``, ``0 s``, ``1:30 min``, ``2:05 h``."""
+    if abs(seconds) < 60:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"

@@ -101,8 +101,10 @@ class ModelPicture:
     def health(self) -> str:
         """
         ``ok``, ``mixed`` (replicas differ), ``partial`` (some are silent), ``unproved`` (only a candidate serves),
-        ``down``, ``unknown`` (no replicas).
+        ``down``, ``unreleased`` (nothing to serve yet), ``unknown`` (no replicas).
         """
+        if not any(row.path is not None or row.serving_on for row in self.versions):
+            return "unreleased"
         if not self.replicas:
             return "unknown"
         served = set(self._by_replica) - {None}
@@ -122,6 +124,11 @@ class ModelPicture:
     def row(self, version: int) -> VersionRow | None:
         """One version."""
         return next((row for row in self.versions if row.version == version), None)
+
+    @property
+    def serve_again_choices(self) -> tuple[VersionRow, ...]:
+        """Return whole versions that were withdrawn or rolled back, and can be released again, newest first."""
+        return tuple(row for row in self.versions if row.withdrawn and row.manifest is not None)
 
     @property
     def rollback_choices(self) -> tuple[VersionRow, ...]:

@@ -1,4 +1,4 @@
-"""What the swap of a version cost and what the gate saw, from the report that the release keeps. No FastAPI."""
+"""The report of one release: what the swap cost, replica by replica, and what the gate measured. No FastAPI."""
 
 from __future__ import annotations
 
@@ -6,64 +6,80 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from markupsafe import Markup
 
 from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.web.sources.typed import is_number, read_json
 from tendies_ops.web.views.charts import Mark, Series, line_chart
-
-
-@dataclass(frozen=True)
-class GateRow:
-    """One golden picture, candidate against live."""
-
-    name: str
-    measures: tuple[tuple[str, str], ...]
+from tendies_ops.web.views.lanes import Lane
+from tendies_ops.web.views.measures import Measured, measured_pictures
 
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """One release, as far as its report tells."""
+    """One release, as far as its report says."""
 
     facts: dict[str, Any]
 
     @property
     def swap(self) -> dict[str, Any]:
-        """The probe's figures."""
+        """The figures of the probe, which sent requests during the swap."""
         return _mapping(self.facts.get("swap"))
+
+    @property
+    def live_version(self) -> int | None:
+        """The version that served before."""
+        version = _mapping(self.facts.get("gate")).get("live_version", self.facts.get("previous_version"))
+        return version if isinstance(version, int) else None
 
     @property
     def phases(self) -> tuple[tuple[str, dict[str, Any]], ...]:
         """Before, during and after the swap: requests, p50 and p99."""
         found = ((name, _mapping(self.swap.get(name))) for name in ("before", "during", "after"))
-        return tuple((name, figures) for name, figures in found if figures)
+        return tuple((name, figures) for name, figures in found if is_number(figures.get("p99_ms")))
+
+    @property
+    def failed_requests(self) -> tuple[int, int] | None:
+        """Return failed requests of the probe and all of them; None: nothing was probed."""
+        failed, requests = self.swap.get("failed"), self.swap.get("requests")
+        return (failed, requests) if isinstance(failed, int) and isinstance(requests, int) and requests else None
 
     @property
     def seconds_to_available(self) -> float | None:
-        """From the rename to AVAILABLE on the slowest replica."""
+        """Seconds from the rename until the slowest replica served."""
         value = self.facts.get("seconds_to_available")
-        return float(value) if isinstance(value, int | float) else None
+        return float(value) if is_number(value) else None  # type: ignore[arg-type]
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds that the release took under the lock."""
+        value = self.facts.get("elapsed_s")
+        return float(value) if is_number(value) else None  # type: ignore[arg-type]
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Return a lane for each replica whose swap was watched."""
+        replicas = self.facts.get("replicas")
+        found = [_mapping(one) for one in replicas] if isinstance(replicas, list) else []
+        return tuple(
+            Lane(str(one.get("server", "")), float(one["seconds_to_available"]))
+            for one in found
+            if is_number(one.get("seconds_to_available"))
+        )
 
     @property
     def chart(self) -> Markup:
-        """Return how long the probe's requests took around the swap, with the two moments that matter."""
+        """Return the times of the probe's requests around the swap; zero is the rename."""
         points = self._points()
-        marks = [Mark(0.0, "visible")]
-        if self.seconds_to_available:
-            marks.append(Mark(self.seconds_to_available, "available everywhere"))
         answered = [(at_s, took_ms) for at_s, took_ms, failed in points if not failed]
         refused = [(at_s, took_ms) for at_s, took_ms, failed in points if failed]
-        label = f"Request times around the swap; {len(refused)} of the requests shown failed"
-        return line_chart([Series("answered", answered)], unit="ms", label=label, marks=marks, dots=refused)
+        label = f"Time of a request in ms; zero is the rename. {len(refused)} of {len(points)} requests failed"
+        return line_chart([Series("answered", answered)], unit="ms", label=label, marks=[Mark(0.0)], dots=refused)
 
     @property
-    def gate_rows(self) -> tuple[GateRow, ...]:
-        """Return what the gate measured."""
-        images = _mapping(_mapping(self.facts.get("gate")).get("images"))
-        return tuple(
-            GateRow(str(name), tuple((str(key), _short(value)) for key, value in _mapping(measures).items()))
-            for name, measures in images.items()
-        )
+    def pictures(self) -> tuple[Measured, ...]:
+        """Return what the gate measured, the largest difference first."""
+        return measured_pictures(_mapping(self.facts.get("gate")).get("images"))
 
     def _points(self) -> list[tuple[float, float, bool]]:
         try:
@@ -73,19 +89,15 @@ class ReleaseFacts:
 
 
 def read_release(model_base_path: Path | None, version: int) -> ReleaseFacts | None:
-    """The report of the release of a version; None when there is none that can be read."""
+    """Read the report of the release of a version; None: there is none that can be read."""
     if model_base_path is None:
         return None
     try:
-        facts = orjson.loads((model_base_path / STATE_DIRECTORY / "releases" / f"{version}.json").read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        facts = read_json(model_base_path / STATE_DIRECTORY / "releases" / f"{version}.json")
+    except OSError:
         return None
     return ReleaseFacts(facts) if isinstance(facts, dict) else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

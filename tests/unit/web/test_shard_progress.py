@@ -60,7 +60,7 @@ def test_running_shards_show_one_by_one_and_as_a_sum(world: WebWorld) -> None:
 
     found = shards(world)
 
-    assert [(part.label.split(", ")[1], part.done, part.total) for part in found.parts] == [
+    assert [(part.title.split(", ")[1], part.done, part.total) for part in found.parts] == [
         ("shard 1", 3, 10),
         ("shard 3", 5, 10),
     ]

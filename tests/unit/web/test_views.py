@@ -70,6 +70,8 @@ def test_versions_of_disk_history_and_replicas_are_one_list(world: WebWorld) -> 
     [((2, 2), "ok"), ((1, 2), "mixed"), ((2, None), "partial"), ((None, None), "down"), ((), "unknown")],
 )
 def test_the_health_of_a_model_is_one_word(world: WebWorld, serving: tuple[int | None, ...], health: str) -> None:
+    assert view_of(world).health == "unreleased"
+    add_version(world, 2)
     assert view_of(world, *serving).health == health
 
 
@@ -259,9 +261,12 @@ def test_a_version_says_what_its_swap_cost(world: WebWorld) -> None:
     release = read_release(world.base_path, 2)
     assert release is not None
     assert [name for name, _ in release.phases] == ["before", "during", "after"]
-    assert "available everywhere" in release.chart
-    assert release.chart.count("<circle") == 1
-    assert release.gate_rows[0].measures == (("ssim", "0.931"), ("mean_abs", "12.2"))
+    assert "zero is the rename. 1 of 50 requests failed" in release.chart
+    assert "<span>0 s</span>" in release.chart, "the rename is on the scale"
+    assert release.chart.count('class="failed"') == 1
+    assert [(one.name, dict(one.values)) for one in release.pictures] == [
+        ("hills-0", {"ssim": 0.931, "mean_abs": 12.2})
+    ]
     assert read_release(world.base_path, 3) is None
 
 
@@ -272,7 +277,7 @@ def test_a_release_report_that_is_none_is_no_error(world: WebWorld, text: bytes)
     (world.base_path / ".tendies" / "releases").mkdir(parents=True)
     (world.base_path / ".tendies" / "releases" / "2.json").write_bytes(text)
     release = read_release(world.base_path, 2)
-    assert release is None or (release.chart, release.phases, release.gate_rows) == ("", (), ())
+    assert release is None or (release.chart, release.phases, release.pictures, release.lanes) == ("", (), (), ())
 
 
 def test_candidates_are_exports_that_are_whole(world: WebWorld) -> None:
@@ -282,15 +287,11 @@ def test_candidates_are_exports_that_are_whole(world: WebWorld) -> None:
     (world.base_path / ".exports" / ".hidden").mkdir()
     (candidate,) = list_candidates(model_of(world))
     assert (candidate.name, candidate.rejected) == (name, False)
-    assert candidate.label == "manual__2026-11-22T03_00_00_00_00"
     assert golden_path(candidate.directory, 1, "after").name == "1.out.png"
     review = read_review(model_of(world), read_manifest(candidate.directory))
     assert review is not None
     assert (review.live_version, review.has_live(1), review.has_live(2)) == (2, True, False)
-    assert [(row.name, dict(row.measures)["ssim"]) for row in review.rows] == [
-        ("hills-0", "0.874"),
-        ("hills-1", "0.874"),
-    ]
+    assert [(one.name, one.value("ssim")) for one in review.pictures] == [("hills-0", 0.874), ("hills-1", 0.874)]
 
 
 def test_a_rejected_candidate_stays_to_be_looked_at_and_is_no_version(world: WebWorld) -> None:
@@ -307,24 +308,24 @@ def test_a_rejected_candidate_stays_to_be_looked_at_and_is_no_version(world: Web
 
 
 @pytest.mark.parametrize(
-    ("run_id", "label", "dag_run_id"),
+    ("run_id", "title", "dag_run_id"),
     [
-        ("20261122T030000Z-aa11bb", "20261122T030000Z-aa11bb", None),
+        ("20261122T030000Z-aa11bb", "From the command line", None),
         (
             "tendies_batch_brush.manual__2026-11-22T03:00:00.123456+00:00.infer.1",
-            "manual__2026-11-22T03:00:00+00:00",
+            "By hand",
             "manual__2026-11-22T03:00:00.123456+00:00",
         ),
-        ("tendies_batch_brush.nightly.batch.infer.3.2", "nightly, shard 4, try 2", "nightly"),
-        ("tendies_batch_brush.nightly.batch.report.1", "nightly", "nightly"),
-        ("another_dag.nightly.infer.1", "another_dag.nightly.infer.1", None),
+        ("tendies_batch_brush.nightly.batch.infer.3.2", "Triggered, shard 4, try 2", "nightly"),
+        ("tendies_batch_brush.nightly.batch.report.1", "Triggered", "nightly"),
+        ("another_dag.nightly.infer.1", "From the command line", None),
     ],
 )
-def test_a_run_knows_its_dag_run_by_its_name(world: WebWorld, run_id: str, label: str, dag_run_id: str | None) -> None:
+def test_a_run_is_named_by_what_started_it(world: WebWorld, run_id: str, title: str, dag_run_id: str | None) -> None:
     add_run(world, run_id, draw=False)
     run = find_run(model_of(world), run_id)
     assert run is not None
-    assert run.label == label
+    assert run.title == title
     assert (run.task.dag_run_id if run.task else None) == dag_run_id
 
 

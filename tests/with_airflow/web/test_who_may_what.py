@@ -35,6 +35,8 @@ ROUTES: dict[str, tuple[str, int]] = {
         f"/models/brush/candidates/{CANDIDATE}/golden/1/after",
         200,
     ),
+    "/releases": ("/releases", 200),
+    "/models/{model_name}/releases/{key}": ("/models/brush/releases/2", 200),
     "/runs": ("/runs", 200),
     "/runs/live": ("/runs/live", 200),
     "/runs/{model_name}/{run_id}": (RUN_URL, 200),
