@@ -44,6 +44,7 @@ def release_dag(spec: ModelSpec) -> DAG:
             task_id="export",
             spec=spec,
             checkpoint="{{ params.checkpoint or '' }}",
+            version="{{ params.version or '' }}",
             python=spec.airflow.python,
             timeout_s=spec.airflow.export_timeout_s,
             inlets=[checkpoint],
@@ -113,6 +114,13 @@ def _release_params() -> dict[str, Param]:
     return {
         "checkpoint": text_field(
             "Checkpoint", "Path of a checkpoint to release, instead of the newest that arrived or the spec's own."
+        ),
+        "version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Version",
+            description="Release this kept version again, such as one that was rolled back, instead of an export.",
         ),
         "note": Param(
             "",

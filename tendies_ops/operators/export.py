@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tendies_ops.errors import UsageError
+from tendies_ops.hooks.connection_arguments import optional
 from tendies_ops.operators.arrivals import newest_arrival, remember_taken, skip_if_taken
 from tendies_ops.operators.failed_release import with_failure_recorded
 from tendies_ops.operators.lineage import lineage_of_export
 from tendies_ops.operators.tendies_operator import TendiesOperator
-from tendies_ops.spec import Manifest, ModelSpec, load_spec
+from tendies_ops.publish.layout import list_withdrawn
+from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.spec import Manifest, ModelSpec, load_spec, read_manifest
 from tendies_ops.spec.roots import require_allowed_checkpoint
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class ExportSavedModelOperator(TendiesOperator):
     :param spec: path of a model spec, or the spec itself. (templated)
     :param checkpoint: checkpoint instead of the newest event's or the spec's own; like an event's, it must be in one of
         the folders of ``allowed_checkpoints``. (templated)
+    :param version: release this kept version of the model again: its directory is copied, and nothing is exported.
+        (templated)
     :param output_dir: directory that becomes the SavedModel; default ``<model base path>/.exports/<dag>.<run>``.
         (templated)
     :param model_base_path: where ``output_dir`` lies by default; else the spec's or the connection's. (templated)
@@ -53,6 +58,7 @@ class ExportSavedModelOperator(TendiesOperator):
     template_fields: Sequence[str] = (
         "spec",
         "checkpoint",
+        "version",
         "allowed_checkpoints",
         "output_dir",
         "model_base_path",
@@ -67,6 +73,7 @@ class ExportSavedModelOperator(TendiesOperator):
         *,
         spec: ModelSpec | str,
         checkpoint: str | None = None,
+        version: int | str | None = None,
         output_dir: str | None = None,
         model_base_path: str | None = None,
         python: str | None = None,
@@ -79,6 +86,7 @@ class ExportSavedModelOperator(TendiesOperator):
             raise UsageError(f"timeout_s of task {self.task_id} must be above 0 seconds; found {timeout_s}.")
         self.spec = spec
         self.checkpoint = checkpoint
+        self.version = version
         self.output_dir = output_dir
         self.model_base_path = model_base_path
         self.python = python
@@ -90,6 +98,9 @@ class ExportSavedModelOperator(TendiesOperator):
         from tendies_ops.export import export_model
 
         spec = self.loaded_spec()
+        version = optional(self.version, int)
+        if version is not None:
+            return self._summary(*self._kept_version(spec, version, context))
         arrived = None if self.checkpoint else newest_arrival(context, self.inlets)
         if arrived is not None:
             skip_if_taken(context, self.inlets, arrived)
@@ -126,13 +137,33 @@ class ExportSavedModelOperator(TendiesOperator):
             "step": source.step,
         }
 
+    def _kept_version(self, spec: ModelSpec, version: int, context: Context) -> tuple[Path, Manifest]:
+        """
+        Copy a version that is kept in the model base path to where an export would be.
+
+        :raises UsageError: it is not there, or its manifest cannot be read.
+        """
+        base = Path(self.base_path(self._given_base_path(spec), spec.model_name))
+        kept = {child.version: child.path for child in list_version_dirs(base)} | list_withdrawn(base)
+        if version not in kept:
+            raise UsageError(f"Version {version} of {spec.model_name} is not kept in {base}; found {sorted(kept)}.")
+        target = self._output_dir(spec, context)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(kept[version], target)
+        target.touch()
+        self.log.info("Version %s is released again from %s; nothing is exported", version, kept[version])
+        return target, read_manifest(target)
+
+    def _given_base_path(self, spec: ModelSpec) -> str | None:
+        return self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
+
     def _output_dir(self, spec: ModelSpec, context: Context) -> Path:
         if self.output_dir:
             return Path(self.output_dir)
         from tendies_ops.publish.layout import ensure_base_path
 
-        given = self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
-        exports = ensure_base_path(Path(self.base_path(given, spec.model_name))) / EXPORTS_DIRECTORY
+        base = self.base_path(self._given_base_path(spec), spec.model_name)
+        exports = ensure_base_path(Path(base)) / EXPORTS_DIRECTORY
         ti = context["ti"]
         output_dir = exports / re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{ti.dag_id}.{ti.run_id}")
         remove_old_exports(exports, keep=_KEEP_EXPORTS, leave_out=output_dir)

@@ -19,17 +19,22 @@ SHARDED = "sharded_stripes"
 
 
 @pytest.mark.slow
-def test_the_failed_ones_are_tried_again_and_what_was_mended_is_done(stage: Stage, browsers: Browsers) -> None:
-    (stage.input / "broken" / "cut-0.png").write_bytes(png(scene(900)))
+def test_a_retry_that_cannot_help_is_not_offered_and_a_batch_does_what_was_repaired(
+    stage: Stage, browsers: Browsers
+) -> None:
     page = browsers.page("user")
     page.goto(browsers.framed(f"{run_path(stage)}?outcome=failed"))
     frame = in_frame(page)
-    frame.get_by_role("button", name="Retry the 5 failed").click()
-    frame.get_by_role("heading", name="Retry the 5 failed pictures").wait_for()
+    frame.get_by_text("A retry cannot help until the files are replaced.").wait_for()
+    assert frame.get_by_role("button", name=re.compile("Retry")).count() == 0
+
+    (stage.input / "broken" / "cut-0.png").write_bytes(png(scene(900)))
     before = len(stage.airflow.runs(stage.batch_dag))
-    browsers.keep(page, "retry-dialog")
-    frame.get_by_role("button", name="Retry", exact=True).click()
-    frame.get_by_text(re.compile("DAG run manual__.* is success")).wait_for(timeout=90_000)
+    page.goto(browsers.framed(f"models/{MODEL}"))
+    frame.get_by_role("button", name="Batch", exact=True).click()
+    frame.get_by_label("Retry previously failed pictures").check()
+    frame.get_by_role("button", name="Run the batch").click()
+    frame.get_by_text("Done.", exact=True).wait_for(timeout=90_000)
     runs = stage.airflow.runs(stage.batch_dag)
     assert len(runs) == before + 1
     assert runs[-1]["conf"] == {"input": str(stage.input), "output": str(stage.output), "retry_failed": True}
@@ -47,9 +52,9 @@ def test_a_dialog_that_is_closed_does_nothing(stage: Stage, browsers: Browsers) 
     page = browsers.page("op")
     page.goto(browsers.framed(f"models/{MODEL}"))
     frame = in_frame(page)
-    frame.get_by_role("button", name="Batch now", exact=True).wait_for()
+    frame.get_by_role("button", name="Batch", exact=True).wait_for()
     names = frame.locator("button[data-open]").all_text_contents()  # without a version below there is no Roll back
-    assert {"Batch now", "Release"} <= set(names) <= {"Batch now", "Release", "Roll back"}
+    assert {"Batch", "Release"} <= set(names) <= {"Batch", "Release", "Roll back"}
     for name in names:
         frame.get_by_role("button", name=name, exact=True).click()
         frame.locator("dialog[open]").wait_for()
@@ -65,7 +70,7 @@ def test_a_viewer_has_no_buttons_and_airflow_refuses_what_they_would_do(stage: S
     for path in (f"models/{MODEL}", f"{run_path(stage)}?outcome=failed"):
         page.goto(browsers.own(path))
         names = page.get_by_role("button").all_inner_texts()
-        assert set(names) <= {"Find", "Search"}, names
+        assert set(names) <= {"Search", "Show"}, names
     refused = page.evaluate(
         """async ([batch, release]) => {
             const ask = (path, body) => fetch(`/api/v2/${path}`, {

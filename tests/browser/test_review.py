@@ -99,7 +99,7 @@ def test_a_first_release_started_and_approved_by_clicking_serves(reviewed: Revie
     frame.get_by_role("button", name="Release").click()
     frame.get_by_label("Why").last.fill("the first one")
     frame.locator("dialog[open] button[type=submit]").click()
-    frame.get_by_text(re.compile("DAG run manual__.* is (queued|running)")).wait_for()
+    frame.get_by_text(re.compile("Queued|Now: exporting")).wait_for()
     (run,) = reviewed.stage.airflow.runs(DAG)
     assert run["conf"] == {"note": "the first one"}
     assert run["triggering_user_name"] == "user"
@@ -108,8 +108,7 @@ def test_a_first_release_started_and_approved_by_clicking_serves(reviewed: Revie
 
     page.goto(browsers.framed(f"models/{MODEL}"))
     frame.get_by_role("button", name="Approve").click()
-    frame.get_by_role("button", name="Approve: press again to confirm").click()
-    frame.get_by_text(f"DAG run {run_id} is success").wait_for(timeout=120_000)
+    frame.get_by_text("Serving version 1").first.wait_for(timeout=120_000)
 
     assert reviewed.states(run_id) == dict.fromkeys(("export", "review", "approve", "release"), "success")
     assert reviewed.serving() == [1]
@@ -140,8 +139,8 @@ def test_a_rejected_candidate_is_withdrawn_and_what_served_serves(reviewed: Revi
     page.goto(browsers.framed(f"models/{MODEL}"))
     frame.get_by_text("rejected by user: the sea must stay blue").first.wait_for()
     browsers.keep(page, "rejected")
-    frame.get_by_label("Candidates").get_by_role("link", name="rejected").click()
-    frame.get_by_text("rejected", exact=True).first.wait_for()
+    frame.get_by_role("link", name="A candidate was rejected").click()
+    frame.get_by_text("It was rejected; nothing was changed.").wait_for()
     page.context.close()
 
 
@@ -162,17 +161,18 @@ def open_the_question(reviewed: Reviewed, browsers: Browsers, run_id: str) -> An
 
 
 def reject(reviewed: Reviewed, browsers: Browsers, page: Any, run_id: str, *, why: str) -> None:
-    """Nothing happens at the first press; the second one ends the run."""
+    """A rejection needs a reason, and then one press."""
     frame = page.frame_locator("iframe")
     frame.locator(".compare.slider").first.wait_for()
     assert all(shown(frame.locator(".compare img")))
-    frame.get_by_label("Why").fill(why)
-    browsers.keep(page, "approval")
     frame.get_by_role("button", name="Reject").click()
     task = reviewed.stage.airflow.task(DAG, run_id, "approve")
-    assert task["state"] == "awaiting_input", "it asks before it acts"
-    frame.get_by_role("button", name="Reject: press again to confirm").click()
-    frame.get_by_text(f"DAG run {run_id} is success").wait_for(timeout=120_000)
+    assert task["state"] == "awaiting_input", "a rejection needs a reason"
+    frame.get_by_label("Reason").fill(why)
+    browsers.keep(page, "approval")
+    frame.get_by_role("button", name="Reject").click()
+    frame.get_by_text("Rejected").first.wait_for(timeout=120_000)
+    assert reviewed.stage.airflow.wait_for_run(DAG, run_id) == "success"
 
 
 def test_a_candidate_beside_the_live_version_is_approved_and_serves(reviewed: Reviewed, browsers: Browsers) -> None:
@@ -182,20 +182,19 @@ def test_a_candidate_beside_the_live_version_is_approved_and_serves(reviewed: Re
 
     viewer = browsers.page("viewer")
     viewer.goto(browsers.own(f"models/{MODEL}"))
-    viewer.get_by_text("Versions and replicas").wait_for()
-    assert viewer.get_by_role("button", name=re.compile("Approve|Reject|Release|Batch now|Roll back")).count() == 0
+    viewer.get_by_role("heading", name="Replicas").wait_for()
+    assert viewer.get_by_role("button", name=re.compile("Approve|Reject|Release|Batch|Roll back")).count() == 0
     viewer.context.close()
 
     page = browsers.page("op", "dark")
     page.goto(browsers.framed(f"models/{MODEL}"))
     frame = page.frame_locator("iframe")
     frame.locator("[data-approvals] .compare.slider").first.wait_for()
+    frame.get_by_label("Reason").fill("the sea is blue again")
     frame.get_by_role("button", name="Approve").click()
-    frame.get_by_role("button", name="Approve: press again to confirm").click()
-    frame.get_by_text(f"DAG run {run_id} is success").wait_for(timeout=120_000)
-    frame.get_by_text("Serving version 2").first.wait_for()
+    frame.get_by_text("Serving version 2").first.wait_for(timeout=120_000)
 
     assert set(reviewed.states(run_id).values()) == {"success"}
     assert reviewed.serving() == [2]
-    assert read_history(reviewed.base_path)[-1].reason == "approved by op"
+    assert read_history(reviewed.base_path)[-1].reason == "approved by op: the sea is blue again"
     page.context.close()

@@ -57,7 +57,7 @@ def candidate_page(
         view=view,
         candidate=candidate,
         row=row,
-        fate=fate_of(row.manifest, view.history),
+        fate=fate_of(candidate, row.manifest, view),
         review=review,
         measures=measure_rows(review.pictures, model.spec.release.gate) if review else (),
         all_measures=MEASURES,

@@ -72,7 +72,7 @@ def model_page(
         view=view,
         choices=view.rollback_choices[:8],
         latest_runs=find_runs.list_runs([model], limit=5),
-        candidates=list_undecided(model, view.history)[:4],
+        candidates=list_undecided(view)[:4],
         to_review=model.spec.release.gate.review,
         under_way=under_way(view),
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,

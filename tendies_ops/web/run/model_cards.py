@@ -52,7 +52,7 @@ class ModelCard:
 def make_card(view: ModelPicture) -> ModelCard:
     """Look up what a card shows in addition to the model itself."""
     reviewed = view.model.spec.release.gate.review
-    undecided = list_undecided(view.model, view.history) if reviewed else []
+    undecided = list_undecided(view) if reviewed else []
     return ModelCard(view, tuple(one for one, _ in undecided), list_runs([view.model], limit=_RUNS_SHOWN).runs)
 
 

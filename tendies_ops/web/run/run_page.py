@@ -28,6 +28,10 @@ _KIND_WORDS = {
 }
 
 
+#: Kinds that the same file, version and settings would only repeat.
+_LASTING = {*LASTING_KINDS, "too_large"}
+
+
 def kind_words(kind: str | None) -> str:
     """A kind of failure in words."""
     return _KIND_WORDS.get(kind or "", (kind or "failed").replace("_", " ").capitalize())
@@ -57,7 +61,7 @@ def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[
         "page_size": PICTURES_ON_PAGE,
         "share_known": share_known,
         "kinds": reasons(counts),
-        "retryable": sum(number for kind, number in reasons(counts) if kind not in LASTING_KINDS),
+        "retryable": sum(number for kind, number in reasons(counts) if kind not in _LASTING),
         "filters": [
             ("", "All", sum(by_outcome.values())),
             ("done", "Done", by_outcome.get("done", 0)),

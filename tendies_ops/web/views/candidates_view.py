@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from tendies_ops.spec import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.web.safety import confine
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.measures import Measured, measured_pictures
+from tendies_ops.web.views.models_view import ModelPicture
 
 _EXPORTS = ".exports"  #: below the model base path, see ExportSavedModelOperator
-_RELEASE_DAG = re.compile(r"tendies_release_.+?[.](?=[a-z_]+__[0-9])")  # Airflow's own ids are ``manual__<time>``
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}")
 
 
@@ -31,9 +31,9 @@ class Candidate:
     directory: Path
 
     @property
-    def label(self) -> str:
-        """Its DAG run without the DAG: what tells one candidate of a model from another."""
-        return _RELEASE_DAG.sub("", self.name.removesuffix(REJECTED_SUFFIX))
+    def made_at(self) -> str:
+        """Return when it was put in place, ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.directory.stat().st_mtime, timezone.utc).isoformat()
 
     @property
     def rejected(self) -> bool:
@@ -44,17 +44,18 @@ class Candidate:
 _FATES = {"released", "rolled_back", "withdrawn", "rejected", "failed"}
 
 
-def fate_of(manifest: Manifest | None, history: Sequence[HistoryRecord]) -> HistoryRecord | None:
+def fate_of(candidate: Candidate, manifest: Manifest | None, view: ModelPicture) -> HistoryRecord | None:
     """
     Return what became of an export; None: that is not decided yet.
 
-    :param history: newest first. A release of this content counts whenever it was, other events only since the export.
+    Events since the export count, and a version with the same content if it is kept: nothing is left to release then.
     """
     if manifest is None:
         return None
-    of_content = [r for r in history if r.model_digest == manifest.model_digest and r.event in _FATES]
-    since = [r for r in of_content if r.at[:19] >= manifest.created_at[:19]]
-    return next(iter(since), None) or next((r for r in of_content if r.event == "released"), None)
+    of_content = [r for r in view.history if r.model_digest == manifest.model_digest and r.event in _FATES]
+    since = next((r for r in of_content if r.at[:19] >= candidate.made_at[:19]), None)
+    kept = {row.version for row in view.versions if row.path is not None and not row.withdrawn}
+    return since or next((r for r in of_content if r.event == "released" and r.version in kept), None)
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ def list_candidates(model: KnownModel) -> list[Candidate]:
     return [Candidate(path.name, path) for path in youngest_first]
 
 
-def list_undecided(model: KnownModel, history: Sequence[HistoryRecord]) -> list[tuple[Candidate, Manifest]]:
+def list_undecided(view: ModelPicture) -> list[tuple[Candidate, Manifest]]:
     """Return the exports that may still be released, newest first, with what they were made from."""
-    found = [(one, manifest) for one in list_candidates(model) if (manifest := _manifest(one)) is not None]
-    return [(one, manifest) for one, manifest in found if not one.rejected and fate_of(manifest, history) is None]
+    found = [(one, manifest) for one in list_candidates(view.model) if (manifest := _manifest(one)) is not None]
+    return [(one, manifest) for one, manifest in found if not one.rejected and fate_of(one, manifest, view) is None]
 
 
 def _manifest(candidate: Candidate) -> Manifest | None:
@@ -114,8 +115,9 @@ def _manifest(candidate: Candidate) -> Manifest | None:
 
 
 def find_candidate(model: KnownModel, name: str) -> Candidate | None:
-    """One export. Its name is looked up among those that are there."""
-    return next((candidate for candidate in list_candidates(model) if candidate.name == name), None)
+    """Return one export. Its name is looked up among those that are there; a rejected one keeps its address."""
+    found = {candidate.name: candidate for candidate in list_candidates(model)}
+    return found.get(name) or found.get(name + REJECTED_SUFFIX)
 
 
 def read_review(model: KnownModel, manifest: Manifest | None) -> Review | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tendies_ops.publish.history import HistoryRecord
+from tendies_ops.publish.history import Event, HistoryRecord, append_history
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import read_manifest
 from tendies_ops.web.ledger.ledger_index import LedgerLine
@@ -71,7 +71,8 @@ def test_versions_of_disk_history_and_replicas_are_one_list(world: WebWorld) -> 
 )
 def test_the_health_of_a_model_is_one_word(world: WebWorld, serving: tuple[int | None, ...], health: str) -> None:
     assert view_of(world).health == "unreleased"
-    add_version(world, 2)
+    for version in (1, 2):
+        add_version(world, version)
     assert view_of(world, *serving).health == health
 
 
@@ -164,21 +165,27 @@ def test_a_run_without_a_report_is_dated_by_its_start_and_not_by_its_last_word(w
     assert find_run(model_of(world), "r").started_at == "2026-11-22T03:00:00+00:00"  # type: ignore[union-attr]
 
 
-def test_only_exports_that_are_not_decided_are_candidates(world: WebWorld) -> None:
+def undecided(world: WebWorld, *history: HistoryRecord) -> list[str]:
+    for record in history:
+        append_history(world.base_path, record)
+    return [one.name for one, _ in list_undecided(view_of(world, 2))]
+
+
+@pytest.mark.parametrize("event", ["released", "rejected", "withdrawn", "failed"])
+def test_an_export_that_was_decided_since_it_was_made_is_not_a_candidate(world: WebWorld, event: Event) -> None:
     name = add_candidate(world, "manual__2026-11-22T03:00:00+00:00")
-    model, digest = model_of(world), digest_of(world, name)
-    assert [one.name for one, _ in list_undecided(model, [])] == [name]
-    released = HistoryRecord("released", 2, model_digest=digest, at="2020-01-01T00:00:00.000+00:00")
-    assert list_undecided(model, [released]) == []
-    later = "2999-01-01T00:00:00.000+00:00"
-    for event in ("rejected", "withdrawn", "failed"):
-        assert list_undecided(model, [HistoryRecord(event, 0, model_digest=digest, at=later)]) == []
-    earlier = HistoryRecord("rejected", 0, model_digest=digest, at="2020-01-01T00:00:00.000+00:00")
-    assert len(list_undecided(model, [earlier])) == 1, "it was exported again since"
+    digest = read_manifest(world.base_path / ".exports" / name).model_digest
+    assert undecided(world) == [name]
+    earlier = HistoryRecord(event, 2, model_digest=digest, at="2020-01-01T00:00:00.000+00:00")
+    assert undecided(world, earlier) == [name], "it was exported again since"
+    assert undecided(world, HistoryRecord(event, 2, model_digest=digest)) == []
 
 
-def digest_of(world: WebWorld, candidate: str) -> str:
-    return read_manifest(world.base_path / ".exports" / candidate).model_digest
+def test_an_export_with_the_content_of_a_kept_version_is_not_a_candidate(world: WebWorld) -> None:
+    name = add_candidate(world, "manual__2026-11-22T03:00:00+00:00")
+    digest = read_manifest(world.base_path / ".exports" / name).model_digest
+    add_version(world, 2)
+    assert undecided(world, HistoryRecord("released", 2, model_digest=digest, at="2020-01-01T00:00:00+00:00")) == []
 
 
 def test_a_run_that_goes_on_is_read_again(world: WebWorld) -> None:
@@ -300,8 +307,8 @@ def test_a_rejected_candidate_stays_to_be_looked_at_and_is_no_version(world: Web
     (exports / name).rename(exports / f"{name}.rejected")
     add_event(world, "rejected", 0, reason="rejected by Ada: too pale")
 
-    assert find_candidate(model_of(world), name) is None
-    rejected = find_candidate(model_of(world), f"{name}.rejected")
+    rejected = find_candidate(model_of(world), name)
+    assert rejected == find_candidate(model_of(world), f"{name}.rejected"), "its address stays"
     assert rejected is not None
     assert rejected.rejected
     assert [row.version for row in read_model(model_of(world), ()).versions] == []
