@@ -56,6 +56,7 @@ class BatchOptions(BatchSettings):
     shard_slots: PositiveInt | None = Field(
         None, description="how many shards run at a time: of more than that, the later ones are smaller"
     )
+    started_by: str = Field("", description="what started the run, for people, such as `By ada` or `On schedule`")
     run_id: str = Field(default_factory=new_run_id, description="name of the run's folder below the output")
 
     credentials: InstanceOf[Credentials] = Field(

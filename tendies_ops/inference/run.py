@@ -222,6 +222,7 @@ class _Run:
             model_name=stamp.model_name,
             version=stamp.version,
             version_reason=self._version_reason,
+            started_by=options.started_by,
             model_digest=stamp.model_digest,
             options_digest=stamp.options_digest,
             input=options.input,

@@ -183,6 +183,7 @@ def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str
         model_name=options.model_name,
         version=plan.version,
         version_reason=plan.version_reason,
+        started_by=options.started_by,
         model_digest=first["model_digest"],
         options_digest=first["options_digest"],
         input=options.input,

@@ -16,6 +16,7 @@ from tendies_ops.operators.metrics import count_batch, count_red_batch
 from tendies_ops.operators.progress_store import ProgressStore
 from tendies_ops.operators.task_settings import given_settings, takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
+from tendies_ops.operators.who import what_started
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class BatchOperator(TendiesOperator):
         if ok is False:
             raise BatchError(describe_failure(summary))
 
-    def batch_options(self, run_id: str) -> BatchOptions:
+    def batch_options(self, context: Context) -> BatchOptions:
         """
         Build the options of the run.
 
@@ -134,7 +135,8 @@ class BatchOperator(TendiesOperator):
                 "output": _require_allowed("output", self.output_path, self.allowed_outputs),
                 "model_name": self.model_name,
                 "servers": server.servers,
-                "run_id": run_id,
+                "run_id": run_name(context),
+                "started_by": what_started(context),
                 "credentials": server.credentials,
             }
         )
@@ -150,7 +152,7 @@ class BatchInferenceOperator(BatchOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and say what became of the pictures."""
-        report = self.run_batch(context, self.batch_options(run_name(context)), cancelled)
+        report = self.run_batch(context, self.batch_options(context), cancelled)
         return self.tell(context, report.summary(), ok=report.ok)
 
 

@@ -42,7 +42,10 @@ def record_failure(context: Context) -> None:
     if _is_recorded(base, context["ti"].start_date):
         return
     reason = f"{operator.task_id}: {error}"[:_MAX_CHARACTERS]
-    append_history(base, HistoryRecord("failed", 0, reason, name, **source, who=who_triggered(context)))
+    ti, who = context["ti"], who_triggered(context)
+    append_history(
+        base, HistoryRecord("failed", 0, reason, name, **source, request=f"{ti.dag_id}/{ti.run_id}", who=who)
+    )
 
 
 def _subject(operator: Any) -> tuple[str, str | None, dict[str, Any]]:

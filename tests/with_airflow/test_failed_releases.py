@@ -20,7 +20,7 @@ def fail(operator: Any, *, began: datetime | None = None) -> None:
     context: Any = {
         "exception": PublishError("saved_model.pb is damaged; export it again."),
         "task": operator,
-        "ti": SimpleNamespace(start_date=began or datetime.now(timezone.utc)),
+        "ti": SimpleNamespace(start_date=began or datetime.now(timezone.utc), dag_id="d", run_id="r"),
         "dag_run": SimpleNamespace(triggering_user_name="ada"),
     }
     for callback in operator.on_failure_callback:
@@ -43,6 +43,7 @@ def test_a_release_that_failed_before_it_published_is_in_the_history_with_its_er
     assert (record.event, record.version, record.model_name, record.who) == ("failed", 0, MODEL_NAME, "ada")
     assert record.reason == "release: saved_model.pb is damaged; export it again."
     assert record.model_digest
+    assert record.request == "d/r", "which leads from the DAG run to its story"
 
 
 def test_an_export_that_failed_is_in_the_history_with_its_checkpoint(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
 from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
-from tendies_ops.operators.who import who_triggered
+from tendies_ops.operators.who import what_started, who_triggered
 from tendies_ops.publish.history import who_am_i
 
 URI = "tendies://checkpoint/m"
@@ -26,10 +26,10 @@ def context(run_type: str, *, user: str | None = None, events: list[dict[str, An
     return {"dag_run": dag_run, "triggering_asset_events": TriggeringAssetEventsAccessor.build(found)}
 
 
-def event(source: str | None = None, **extra: Any) -> AssetEventDagRunReferenceResult:
+def event(source: str | None = None, uri: str = URI, **extra: Any) -> AssetEventDagRunReferenceResult:
     return AssetEventDagRunReferenceResult.model_validate(
         {
-            "asset": {"name": "a", "uri": URI, "extra": {}},
+            "asset": {"name": "a", "uri": uri, "extra": {}},
             "extra": extra,
             "source_task_id": source and "train",
             "source_dag_id": source,
@@ -56,3 +56,24 @@ def event(source: str | None = None, **extra: Any) -> AssetEventDagRunReferenceR
 )
 def test_a_run_is_named_after_whoever_made_it_and_never_after_what_an_event_claims(run: Any, who: str) -> None:
     assert who_triggered(run) == who
+
+
+@pytest.mark.parametrize(
+    ("run", "title"),
+    [
+        (context("manual", user="ada"), "By ada"),
+        (context("scheduled"), "On schedule"),
+        (
+            context("asset_triggered", events=[{"uri": "tendies://model/m", "version": 8}]),
+            "After the release of version 8",
+        ),
+        (
+            context("asset_triggered", events=[{"uri": "tendies://model/m", "version": 7, "state": "rolled_back"}]),
+            "After the rollback to version 7",
+        ),
+        (context("asset_triggered", events=[{"uri": "tendies://pictures/m"}]), "After new pictures"),
+        ({}, ""),
+    ],
+)
+def test_a_batch_is_titled_by_what_started_it(run: Any, title: str) -> None:
+    assert what_started(run) == title

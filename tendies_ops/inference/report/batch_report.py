@@ -82,6 +82,7 @@ class BatchReport:
     request_ms: float = 0.0  #: mean of the requests that were answered
     #: of each server: pictures ``answered``, how often it was ``taken_out``, and the words of its ``trouble`` if it is
     replicas: tuple[dict[str, Any], ...] = ()
+    started_by: str = ""  #: what started it, for people; empty: the command line
     version_reason: str = ""  #: why this version: a clause, such as ``the label stable names it``
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
     failures_allowed: int | None = None  #: of ``total``; None: not judged

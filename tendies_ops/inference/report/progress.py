@@ -116,8 +116,8 @@ class ProgressTeller:
 
     def _write(self, progress: BatchProgress) -> None:
         rates = list(self._rates.points)
-        facts = {"started_at": self._started_at, "input": self._options.input, "rates": rates}
-        self._file.put({**progress.as_dict(), **facts})
+        started = {"started_at": self._started_at, "started_by": self._options.started_by}
+        self._file.put({**progress.as_dict(), **started, "input": self._options.input, "rates": rates})
 
     def _progress(self, now_s: float, state: str) -> BatchProgress:
         tally = self._watched.tally

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,8 +14,11 @@ from tendies_ops.web.pages.render import render
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run
 from tendies_ops.web.run.shard_progress import Shards, shards_of
-from tendies_ops.web.services import PAGE, VisibleDep
+from tendies_ops.web.services import PAGE, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import Catalogue, KnownModel
+from tendies_ops.web.views.candidates_view import fate_of, find_candidate
+from tendies_ops.web.views.models_view import ModelPicture, look_at_candidate
+from tendies_ops.web.views.release_story import key_of
 
 router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 
@@ -24,7 +28,12 @@ AirflowId = Annotated[str, Query(max_length=500)]
 
 @router.get("/airflow/run")
 def dag_run_tab(
-    request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId, task_id: AirflowId = ""
+    request: Request,
+    services: ServicesDep,
+    visible: VisibleDep,
+    dag_id: AirflowId,
+    run_id: AirflowId,
+    task_id: AirflowId = "",
 ) -> Response:
     """A DAG run, or one of its tasks: its batch run, its shards, or its model."""
     root = request.scope.get("root_path", "")
@@ -34,7 +43,7 @@ def dag_run_tab(
         return RedirectResponse(f"{root}/runs/{quote_part(runs[0].model_name)}/{quote_part(runs[0].run_id)}")
     model = _model_of(visible, dag_id)
     if model is not None and not runs and dag_id != model.batch_dag_id:
-        return RedirectResponse(f"{root}/models/{quote_part(model.name)}")
+        return RedirectResponse(f"{root}/models/{quote_part(model.name)}{_release_of(services.look_at(model), run_id)}")
     return render(
         request,
         "airflow_run.html",
@@ -67,6 +76,17 @@ def dag_run_live(
         goes_on = not find_runs.runs_of_task(visible.models, dag_id, run_id)
     answer.headers["X-Tendies-Live"] = "running" if goes_on else "ended"
     return answer
+
+
+def _release_of(view: ModelPicture, run_id: str) -> str:
+    """Return the page of a run of the release DAG, below the model's: its story, its candidate, or none yet."""
+    dag_id = view.model.release_dag_id
+    failed = next((r for r in view.history if r.event == "failed" and r.request == f"{dag_id}/{run_id}"), None)
+    candidate = find_candidate(view.model, re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{dag_id}.{run_id}"))
+    if candidate is None:
+        return f"/releases/{quote_part(key_of(failed))}" if failed else ""
+    fate = failed or fate_of(candidate, look_at_candidate(candidate.directory).manifest, view)
+    return f"/releases/{quote_part(key_of(fate))}" if fate else f"/candidates/{quote_part(candidate.name)}"
 
 
 def _model_of(visible: Catalogue, dag_id: str) -> KnownModel | None:

@@ -10,7 +10,7 @@ from tendies_ops.errors import ReleaseError
 from tendies_ops.publish.history import HistoryRecord
 from tendies_ops.release.record.journal import Journal, read_journal
 from tendies_ops.web.views.measures import MeasureRow, measure_rows
-from tendies_ops.web.views.models_view import ModelPicture, VersionRow, look_at_candidate
+from tendies_ops.web.views.models_view import ModelPicture, VersionRow
 from tendies_ops.web.views.release_view import ReleaseFacts, read_release
 
 _ENDS = ("released", "rolled_back", "withdrawn", "rejected", "failed")
@@ -105,24 +105,24 @@ def find_story(view: ModelPicture, key: str) -> Story | None:
 
     :param key: a version, or the time of the end of a release that never had one.
     """
-    journal = _journal_of(view)
+    journal = under_way(view)
     version = int(key) if key.isdecimal() and len(key) < 19 else 0
     lines = [r for r in view.history if (r.version == version if version else r.at == key and not r.version)]
     ended = next((r for r in reversed(lines) if r.event in _ENDS), None)  # its release, not a later rollback
-    under_way = journal is not None and version != 0 and journal.version == version and ended is None
-    if ended is None and not under_way:
+    is_under_way = journal is not None and version != 0 and journal.version == version and ended is None
+    if ended is None and not is_under_way:
         return None
     began = next((r for r in lines if r.event == "published"), None)
     row = view.row(version) if version else None
     facts = read_release(view.model.location.model_base_path, version) if version else None
     measures = measure_rows(facts.pictures, view.model.spec.release.gate) if facts else ()
-    return Story(key, ended, began, row, facts, journal if under_way else None, measures)
+    return Story(key, ended, began, row, facts, journal if is_under_way else None, measures)
 
 
 def list_stories(view: ModelPicture) -> Iterator[Story]:
     """Yield the releases of a model, newest first, as far as the history knows them."""
     seen: set[str] = set()
-    journal = _journal_of(view)
+    journal = under_way(view)
     keys = [str(journal.version)] if journal else []
     keys += [key_of(record) for record in view.history if record.event in (*_ENDS, "published")]
     for key in keys:
@@ -138,15 +138,8 @@ def key_of(record: HistoryRecord) -> str:
 
 def under_way(view: ModelPicture) -> Journal | None:
     """Return what a release or rollback of the model is doing now, or was doing when it was killed."""
-    return _journal_of(view)
-
-
-def _journal_of(view: ModelPicture) -> Journal | None:
     base_path = view.model.location.model_base_path
     try:
         return read_journal(base_path) if base_path else None
     except ReleaseError:
         return None
-
-
-__all__ = ["Story", "find_story", "key_of", "list_stories", "look_at_candidate", "under_way"]

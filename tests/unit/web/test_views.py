@@ -336,6 +336,14 @@ def test_a_run_is_named_by_what_started_it(world: WebWorld, run_id: str, title: 
     assert (run.task.dag_run_id if run.task else None) == dag_run_id
 
 
+def test_a_run_that_wrote_what_started_it_is_named_so(world: WebWorld) -> None:
+    report = add_run(world, "tendies_batch_brush.asset_triggered__2026-11-22T03:00:00+00:00.infer.2") / "report.json"
+    started = {"started_by": "After the release of version 8"}
+    report.write_bytes(orjson.dumps({**orjson.loads(report.read_bytes()), **started}))
+    (run,) = list_runs([model_of(world)], text="of VERSION 8").runs
+    assert run.title == "After the release of version 8, try 2"
+
+
 def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(world: WebWorld) -> None:
     add_run(world, "first", done=1, failed=0)
     run = find_run(model_of(world), "first")
