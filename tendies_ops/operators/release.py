@@ -59,6 +59,7 @@ class ReleaseModelVersionOperator(CandidateOperator):
             check_loads=self.check_of_candidate(options, cancelled),
             approved_by=self.approved_by,
             who=who_triggered(context),
+            note=self.note,
             cancelled=cancelled,
         )
         name, base = manifest.model_name, self.model_base_path

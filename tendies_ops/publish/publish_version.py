@@ -136,13 +136,21 @@ def prepare_version(
     return staging
 
 
-def make_visible(
-    staging: Path, model_base_path: Path, *, version: int, manifest: Manifest, lock: BasePathLock, who: str = ""
+def make_visible(  # noqa: PLR0913  # keyword-only facts of the history
+    staging: Path,
+    model_base_path: Path,
+    *,
+    version: int,
+    manifest: Manifest,
+    lock: BasePathLock,
+    who: str = "",
+    note: str = "",
 ) -> PublishedVersion:
     """
     The one rename. The caller holds the lock.
 
     :param who: whoever asked for it, for the history; empty: user and host of this process.
+    :param note: why, for the history.
     :raises VersionExistsError: somebody who does not heed the lock made that number meanwhile.
     :raises LockHeldError: this process was paused and another one took over.
     """
@@ -158,6 +166,7 @@ def make_visible(
     record = HistoryRecord(
         "published",
         version,
+        note,
         model_name=manifest.model_name,
         model_digest=manifest.model_digest,
         checkpoint=manifest.source.checkpoint,

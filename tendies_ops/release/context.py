@@ -34,6 +34,7 @@ class Terms:
     credentials: Credentials = NO_CREDENTIALS  #: if ``options`` name no file
     who: str = field(default_factory=who_am_i)
     approved_by: str = ""
+    note: str = ""  #: why it was asked for, for the history
     request: str = ""  #: of a rollback: the same request again goes no further back
 
 
@@ -106,6 +107,7 @@ class ReleaseContext:
             manifest.source.step,
             self.terms.approved_by,
             self.terms.who,
+            self.terms.note,
         )
         return self.journal.begin(journal)
 

@@ -51,6 +51,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     check_loads: Callable[[Path], None] | None = None,
     approved_by: str = "",
     who: str = "",
+    note: str = "",
     cancelled: threading.Event | None = None,
     on_step: Callable[[str], None] | None = None,
     lock_timeout_s: float = 600.0,
@@ -66,6 +67,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
     :param approved_by: who has reviewed the pictures, if the gate asks for a review.
     :param who: who asked for the release, for history and report; empty: user and host of this process.
+    :param note: why it is released, for the history.
     :param cancelled: when set, a version that is not committed is withdrawn and StoppedError raised.
     :param on_step: gets a sentence at each step.
     :param lock_timeout_s: seconds to wait for another release or publisher.
@@ -73,9 +75,8 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :raises ReleaseError: the release failed. The message has the server's error and says what serves now.
     :raises PublishError: it could not be published; nothing was changed.
     """
-    terms = Terms(
-        options or ReleaseSpec(), cancelled, on_step, lock_timeout_s, credentials, who or who_am_i(), approved_by
-    )
+    who, options = who or who_am_i(), options or ReleaseSpec()
+    terms = Terms(options, cancelled, on_step, lock_timeout_s, credentials, who, approved_by, note)
     return _release_when_free(saved_model_dir, model_base_path, servers, terms, check_loads)
 
 

@@ -54,11 +54,12 @@ def test_a_release_ends_with_the_version_served_and_its_summary_in_xcom(server: 
 
 
 @pytest.mark.usefixtures("server_connection")
-def test_history_report_and_versions_name_the_user_who_triggered_the_run(
+def test_history_report_and_versions_name_the_user_who_triggered_the_run_and_why(
     server: WatchingServer, tmp_path: Path
 ) -> None:
     for by in (10, 20):
-        released = run_task(f"release_named_{by}", partial(release, make_candidate(tmp_path / str(by), by=by)))
+        candidate = make_candidate(tmp_path / str(by), by=by)
+        released = run_task(f"release_named_{by}", partial(release, candidate, note="softer"))
     rolled_back = run_task(
         "rollback_named", lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME)
     )
@@ -68,6 +69,8 @@ def test_history_report_and_versions_name_the_user_who_triggered_the_run(
     assert {(record.event, record.who) for record in read_history(server.base)} == {
         (event, user) for event in ("published", "released", "withdrawn", "rolled_back")
     }
+    asked = [r for r in read_history(server.base) if r.event in {"published", "released"}]
+    assert {record.reason for record in asked} == {"softer"}
     assert {entry.who for entry in list_versions(server.base).versions} == {user}
     assert json.loads((server.base / ".tendies" / "releases" / "2.json").read_text())["who"] == user
 

@@ -140,9 +140,8 @@ def publish_candidate(
         ctx.journal.stop_if_cancelled()
         if ctx.swap is not None:
             ctx.swap.prepare(previous)
-        published = make_visible(
-            staging, ctx.base, version=version, manifest=manifest, lock=ctx.lock, who=ctx.terms.who
-        )
+        why = {"who": ctx.terms.who, "note": ctx.terms.note}
+        published = make_visible(staging, ctx.base, version=version, manifest=manifest, lock=ctx.lock, **why)
     except LockHeldError:
         raise  # the process that has the lock now removes the staging directory
     except BaseException:

@@ -15,13 +15,13 @@ def record_of_journal(journal: Journal, event: Event, *, reason: str = "", versi
     """
     Build the record of how the release of a journal's version ended.
 
-    :param reason: in addition to the approval in the journal.
+    :param reason: in addition to the note and the approval in the journal.
     :param version_dir: of the version; read if a journal of an older tendies does not name the checkpoint.
     """
     record = HistoryRecord(
         event,
         journal.version,
-        "; ".join(filter(None, [journal.approval, reason])),
+        "; ".join(filter(None, [journal.note, journal.approval, reason])),
         journal.model_name,
         journal.model_digest,
         journal.checkpoint,

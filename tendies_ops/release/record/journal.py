@@ -45,6 +45,7 @@ class Journal:
     checkpoint_step: int | None = None
     approved_by: str = ""
     who: str = ""  #: who asked for it; empty: as for ``made_visible``
+    note: str = ""  #: why it was asked for, in that person's words
 
     @property
     def approval(self) -> str:
@@ -89,7 +90,7 @@ def _checked(journal: Journal) -> Journal:
     """:raises TypeError: a disk or an editor has changed it."""
     versions: tuple[object, ...] = (journal.version, journal.previous_version or 1, journal.checkpoint_step or 0)
     texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
-    more_texts = (journal.checkpoint, journal.approved_by, journal.who, journal.request, *journal.servers)
+    more_texts = (journal.checkpoint, journal.approved_by, journal.who, journal.note, journal.request, *journal.servers)
     if not all(isinstance(version, int) for version in versions):
         raise TypeError(f"the versions are {versions}")
     if not all(isinstance(text, str) for text in (*texts, *more_texts)):

@@ -177,7 +177,7 @@ def facts(record: HistoryRecord) -> tuple[str, int, str, str, int | None]:
     return record.event, record.version, record.reason, record.checkpoint, record.checkpoint_step
 
 
-_NEW_FIELDS = ("made_visible", "before", "checkpoint", "checkpoint_step", "approved_by", "who")
+_NEW_FIELDS = ("made_visible", "before", "checkpoint", "checkpoint_step", "approved_by", "who", "note")
 
 
 @pytest.mark.parametrize("phase", ["staged", "loading", "proved", "withdrawing", "rolling_back"])
