@@ -194,6 +194,7 @@ def add_event(world: WebWorld, event: Event, version: int, *, reason: str = "", 
 FAILURES: tuple[tuple[FailureKind, str], ...] = (
     ("damaged", "it ends in the middle of the picture: 30,732 of 61,204 bytes are there"),
     ("not_an_image", "it begins like a ZIP archive, not like a picture"),
+    ("server_error", "the server answers 500 to it, alone"),
     ("too_large", "12000 x 9000 is 108 megapixels; the limit is 64"),
 )
 

@@ -207,9 +207,9 @@ def task_of(model_name: str, run_id: str) -> TaskOfRun | None:
     return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
 
 
-def title_of_id(run_id: str) -> str:
+def title_of_id(run_id: str | None) -> str:
     """Return a run's name as far as its id alone says it."""
-    found = _TASK_RUN.fullmatch(re.sub(r"^tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id))
+    found = _TASK_RUN.fullmatch(re.sub(r"^tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id or ""))
     task = TaskOfRun("", found["run"], found["shard"], found["try"]) if found else None
     return _cause_of(task) + _part_of(task)
 
