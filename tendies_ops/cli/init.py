@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from tendies_ops.model_files import ModelFile
     from tendies_ops.model_files.draft import Trial
 
-_SOURCE_HELP = "a key of the spec's source that you know, such as builder=model.py:build; once for each"
+_SOURCE_HELP = "A known key of the spec's source, such as builder=model.py:build; once for each."
 
 
 def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
     path: Annotated[Path | None, typer.Argument(help="Folder to make, or a model: file, directory, or prefix.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="spec to write; default: NAME.yaml")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="pictures such as the model is for; some are used")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Spec to write; default: NAME.yaml.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder of pictures that the model is for.")] = None,
     source: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help=_SOURCE_HELP)] = None,
-    choose: Annotated[int | None, typer.Option(help="take this candidate; default: ask, or the first", min=1)] = None,
-    force: Annotated[bool, typer.Option("--force", help="replace a spec that is there")] = False,
-    python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
-    timeout_s: Annotated[float, typer.Option(help="seconds after which the trial is stopped", min=1.0)] = 1800.0,
-    as_json: Annotated[bool, typer.Option("--json", help="print the candidates as JSON, and ask nothing")] = False,
+    choose: Annotated[int | None, typer.Option(help="Take this candidate; default: ask, or the first.", min=1)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a spec that exists.")] = False,
+    python: Annotated[str | None, typer.Option(help="Interpreter that has TensorFlow; default: this one.")] = None,
+    timeout_s: Annotated[float, typer.Option(help="Seconds after which the trial is stopped.", min=1.0)] = 1800.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the candidates as JSON; do not ask.")] = False,
     compose: Annotated[
         bool, typer.Option("--compose", help="Include a Docker Compose file with Model Server.")
     ] = False,
@@ -42,27 +42,42 @@ def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as opti
 
     Examples: tendies init styles; tendies init styles/painter.keras --pictures styles/photos
     """
-    from tendies_ops.model_files import holds_model, inspect_model
-    from tendies_ops.model_files.draft import name_of, pictures_in, try_model_file
+    from tendies_ops.model_files import holds_model
 
     if path is None or not holds_model(path):
         return _make_folder(path or Path(), compose=compose)
+    say = None if as_json else lambda line: console.print(line, markup=False)
+    how = {"python": python, "timeout_s": timeout_s, "on_line": say}
+    return _draft(path, output, pictures, _known(source or ()), how, choose=choose, force=force)
+
+
+def _draft(  # noqa: PLR0913 - the options of the command
+    path: Path,
+    output: Path | None,
+    pictures: Path | None,
+    known: dict[str, Any],
+    how: dict[str, Any],
+    *,
+    choose: int | None,
+    force: bool,
+) -> int:
+    from tendies_ops.model_files import inspect_model
+    from tendies_ops.model_files.draft import name_of, pictures_in, try_model_file
+
     found = inspect_model(path)
     target = output or Path(f"{name_of(found.path)}.yaml")
     if target.exists() and not force:
-        raise UsageError(f"{target} is there already. Give another --output, or --force to replace it.")
-    chosen_pictures = pictures_in(pictures) if pictures is not None else []
-    say = None if as_json else lambda line: console.print(line, markup=False)
-    how = {"python": python, "timeout_s": timeout_s, "on_line": say}
+        raise UsageError(f"{target} already exists. Give another --output, or --force to replace it.")
+    chosen = pictures_in(pictures) if pictures is not None else []
     with tempfile.TemporaryDirectory() as scratch:
-        trial = try_model_file(found, _known(source or ()), chosen_pictures, Path(scratch), **how)
+        trial = try_model_file(found, known, chosen, Path(scratch), **how)
         sheet = _write_sheet(trial, target)
-    if say is not None:
-        for line in _table(trial):
-            say(line)
-    number = _choose(trial, sheet, choose, ask=not as_json and sys.stdin.isatty())
-    _write(found, trial, number, target, _header(found, trial, sheet, chosen_pictures))
-    _report(trial, number, target, sheet, as_json=as_json)
+    say = how["on_line"]
+    for line in _table(trial) if say is not None else ():
+        say(line)
+    number = _choose(trial, sheet, choose, ask=say is not None and sys.stdin.isatty())
+    _write(found, trial, number, target, _header(found, trial, sheet, chosen))
+    _report(trial, number, target, sheet, as_json=say is None)
     return EXIT_DONE
 
 
@@ -116,7 +131,7 @@ def _write(found: ModelFile, trial: Trial, number: int, target: Path, header: li
 
 
 def _header(found: ModelFile, trial: Trial, sheet: Path, pictures: list[Path]) -> list[str]:
-    """Say what was tried: the first lines of the spec."""
+    """Return the first lines of the spec: what was tried."""
     names = ", ".join(picture.name for picture in pictures)
     what = f"{len(pictures)} pictures ({names})" if pictures else "pictures that tendies made; --pictures tells more"
     made = (

@@ -18,11 +18,11 @@ _SHOWN = 6
 
 
 def inspect_command(
-    path: Annotated[Path, typer.Argument(help="a model: file, directory, or prefix of a checkpoint")],
-    as_json: Annotated[bool, typer.Option("--json", help="print all of it as JSON")] = False,
+    path: Annotated[Path, typer.Argument(help="A model: file, directory, or prefix of a checkpoint.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """
-    Say what a model's file is, what goes in and out, and what an export would still need to know.
+    Show the format, inputs, outputs and weights of a model's file, and what an export would still need.
 
     Nothing of the model is run, and TensorFlow is not needed.
     """

@@ -1,4 +1,4 @@
-"""What a file or directory of a model is and holds, read without TensorFlow and without running any of it."""
+"""Reading the files of models, without TensorFlow and without running any of them; drafts of model specs."""
 
 from __future__ import annotations
 

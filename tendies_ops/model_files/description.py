@@ -1,4 +1,4 @@
-"""What is known about a model's file from the file alone."""
+"""The description of a model, as far as its file goes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Tensor:
 
     name: str  #: as a model spec names it
     dtype: str  #: numpy's name, ``string``, or ``?``
-    shape: Shape | None  #: None: the file does not say
-    why: str = ""  #: why it is likely to be what is looked for
+    shape: Shape | None  #: None: not in the file
+    why: str = ""  #: why it is likely
 
     def __str__(self) -> str:
         """Return `name dtype [shape]`."""
@@ -37,7 +37,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What ``tendies inspect`` shows."""
+    """The content of a file or directory, as ``tendies inspect`` shows it."""
 
     path: Path
     format: str  #: as a sentence calls it, with its article
@@ -50,7 +50,7 @@ class ModelFile:
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     variables: Mapping[str, Shape] = field(default_factory=dict)  #: weights, by name
     notes: tuple[str, ...] = ()  #: further facts, each a sentence
-    needs: tuple[str, ...] = ()  #: what an export still has to be told, each a sentence
+    needs: tuple[str, ...] = ()  #: keys that an export still needs, each with the reason
 
     @property
     def parameters(self) -> int:

@@ -1,4 +1,4 @@
-"""The spec of a model that nobody has described yet: from its file what it says, the rest by trial."""
+"""Drafting the spec of an unknown model: from its file as far as that goes, the rest by trial."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial found."""
+    """The result of a trial."""
 
     source: SourceSpec
     proposals: tuple[Proposal, ...]
@@ -73,6 +73,11 @@ def _proposal(one: Mapping[str, Any], directory: Path) -> Proposal:
 def _first_spec(found: ModelFile, known: Mapping[str, Any]) -> ModelSpec:
     if found.kind is None:
         raise SpecError(f"{found.path} is {found.format}, which tendies does not export. {found.advice}")
+    if found.inputs and found.inputs[0].dtype == "string":
+        raise SpecError(
+            f"{found.path} takes encoded picture files, so no range of its input can be tried. Name the tensor behind "
+            "its decoding with --source input_tensor=NAME, or save it with a signature that takes the decoded picture."
+        )
     if not found.inputs and "builder" not in known and any("builder" in need for need in found.needs):
         raise SpecError(f"{found.path} is {found.format}. It needs {' '.join(found.needs)}")
     source = {"checkpoint": str(found.path.absolute()), **_source_of(found, known), **known}
@@ -98,7 +103,10 @@ def _source_of(found: ModelFile, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _contract_of(found: ModelFile) -> dict[str, Any]:
-    extra = {re.sub(r"[^A-Za-z0-9_.-]", "_", one.name): {"tensor": one.name} for one in found.further_inputs}
+    extra = {
+        re.sub(r"[^A-Za-z0-9_.-]", "_", one.name).removeprefix("serving_default_"): {"tensor": one.name}
+        for one in found.further_inputs
+    }
     return {"input": _input_of(found.inputs[0]) if found.inputs else {}, "extra_inputs": extra}
 
 

@@ -1,4 +1,4 @@
-"""Which tensors of a graph are likely to be the picture and the results, and what its other inputs should be."""
+"""Finding the inputs and outputs of a graph that has no signature, and values for its other inputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DROPPED_SHARE = re.compile(r"drop", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Ends:
-    """What was found in a graph, the likeliest first."""
+    """Inputs and outputs of a graph, the likeliest first."""
 
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()

@@ -1,4 +1,4 @@
-"""Telling what a path is, and reading it with the reader of its format."""
+"""Recognising the format of a path, and reading it."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import yaml
 
 from tendies_ops.model_files.description import ModelFile
 from tendies_ops.model_files.draft import Proposal, Trial, name_of, relative_to
+from tendies_ops.spec import OutputContract
 
 _WIDTH = 110
 #: Sections that are written as blocks; other mappings are short.
@@ -40,11 +41,18 @@ def _contract(proposal: Proposal) -> dict[str, Any]:
     given = proposal.contract
     result = given.model_dump(mode="json", exclude_defaults=True)
     is_colored = given.input.channels == 3 and given.input.dtype != "uint8"
-    for key, part in (("input", given.input), ("output", given.output)):
-        wanted = _ALWAYS if key == "input" or given.output.kind == "image" else {"kind"}
-        shown = part.model_dump(mode="json", include=wanted if is_colored else wanted - {"color_order"})
-        result[key] = {**shown, **result.get(key, {})}
+    shown = given.input.model_dump(mode="json", include=_ALWAYS if is_colored else {"range"})
+    result = {"input": {**shown, **result.pop("input", {})}, **result}
+    if not given.outputs:
+        result["output"] = {**_always(given.output, is_colored), **result.get("output", {})}
+    for name, output in given.outputs.items():
+        result["outputs"][name] = {**_always(output, is_colored), **result["outputs"][name]}
     return result
+
+
+def _always(output: OutputContract, is_colored: bool) -> dict[str, Any]:
+    wanted = {"kind"} if output.kind != "image" else _ALWAYS if is_colored else _ALWAYS - {"color_order"}
+    return output.model_dump(mode="json", include=wanted)
 
 
 def _marks_of_file(found: ModelFile) -> dict[str, str]:

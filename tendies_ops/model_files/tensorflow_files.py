@@ -62,10 +62,11 @@ def _main_signature(graph: MetaGraph) -> Signature | None:
 
 
 def _ends_of(signature: Signature) -> Ends:
-    """Name the ends as the signature does, which is how a spec names them."""
-    inputs = [replace(tensor, name=name) for name, tensor in signature.inputs.items()]
-    pictures = [tensor for tensor in inputs if is_picture(tensor) or tensor.dtype == "string"]
-    constants, further = bind_known([tensor for tensor in inputs if tensor not in pictures[:1]])
+    """Name picture and outputs as the signature does, and other inputs as the graph does: so a spec names them."""
+    inputs = [(replace(tensor, name=name), tensor) for name, tensor in signature.inputs.items()]
+    pictures = [named for named, _ in inputs if is_picture(named) or named.dtype == "string"]
+    others = [replace(own, name=own.name.split(":")[0]) for named, own in inputs if named not in pictures[:1]]
+    constants, further = bind_known(others)
     return Ends(tuple(pictures), tuple(replace(t, name=n) for n, t in signature.outputs.items()), constants, further)
 
 

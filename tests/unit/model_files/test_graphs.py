@@ -87,6 +87,9 @@ def test_a_graph_without_a_picture_says_so(tmp_path: Path) -> None:
     assert "no placeholder of the graph can be a picture" in found.needs[0]
 
 
+SIZE = shape(-1, -1, -1, 3)
+
+
 def a_saved_model(*signatures: bytes) -> bytes:
     meta_graph = field(1, field(4, b"serve") + field(5, b"2.21.0")) + field(2, graph(IMAGE)) + field(5, *signatures)
     return number(1, 1) + field(2, meta_graph)
@@ -127,3 +130,14 @@ def test_a_saved_model_of_two_signatures_asks_which_and_one_of_none_says_what_to
     assert "source.signature: one of day, night." in inspect_model(tmp_path).needs
     (tmp_path / "saved_model.pb").write_bytes(a_saved_model())
     assert "signatures=function" in inspect_model(tmp_path).needs[0]
+
+
+def test_a_second_picture_of_a_signature_is_named_as_the_graph_names_it(tmp_path: Path) -> None:
+    ends = b"".join(
+        field(1, field(1, name.encode()) + field(2, field(1, tensor.encode()) + number(2, FLOAT) + field(3, SIZE)))
+        for name, tensor in (("content", "serving_default_content:0"), ("style", "serving_default_style:0"))
+    )
+    (tmp_path / "saved_model.pb").write_bytes(a_saved_model(field(1, b"serving_default") + field(2, ends)))
+    found = inspect_model(tmp_path)
+    assert found.inputs[0].name == "content"
+    assert [tensor.name for tensor in found.further_inputs] == ["serving_default_style"]

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tendies_ops.errors import ExportError, SpecError
-from tendies_ops.export.network import Arrays
-from tendies_ops.export.reference import network_input
-from tendies_ops.export.trial.frozen_run import FrozenRun
-from tendies_ops.export.trial.images import Candidate, candidate_of
-from tendies_ops.export.trial.open_network import (
+from tendies_ops.export.drafting.frozen_run import FrozenRun
+from tendies_ops.export.drafting.images import Candidate, candidate_of, ranked
+from tendies_ops.export.drafting.open_network import (
     answer,
     feeds_of,
     open_unknown,
@@ -23,12 +21,14 @@ from tendies_ops.export.trial.open_network import (
     sizes_taken,
     takes_batches,
 )
-from tendies_ops.export.trial.outputs import gives_pictures, layout_of, main_output, read_output
-from tendies_ops.export.trial.photos import Pixels, read_photos, sizes_of
-from tendies_ops.export.trial.proposals import Proposal, propose_pictures, propose_recogniser
-from tendies_ops.export.trial.readings import Reading, readings_for
-from tendies_ops.export.trial.recognisers import Observation
-from tendies_ops.spec import Contract, InputContract, ModelSpec, OutputContract, SourceSpec
+from tendies_ops.export.drafting.outputs import ReadOutput, gives_pictures, layout_of, main_output, read_output
+from tendies_ops.export.drafting.photos import Pixels, read_photos, sizes_of
+from tendies_ops.export.drafting.proposals import Proposal, in_order, propose_pictures, propose_recogniser
+from tendies_ops.export.drafting.readings import Reading, readings_for
+from tendies_ops.export.drafting.recognisers import Observation
+from tendies_ops.export.network import Arrays
+from tendies_ops.export.reference import network_input
+from tendies_ops.spec import Contract, InputContract, ModelSpec, SourceSpec
 from tendies_ops.spec.contract import Size
 
 Say = Callable[[str], None]
@@ -130,20 +130,12 @@ def _fed(photo: Pixels, contract: InputContract) -> NDArray[Any]:
 
 
 def _propose(run: FrozenRun, runs: Runs, contract: Contract, photos: Sequence[Pixels], main: str) -> list[Proposal]:
-    first = runs[0][1][0]
-    if gives_pictures(first[main], contract.input.channels):
+    if gives_pictures(runs[0][1][0][main], contract.input.channels):
         return _propose_pictures(runs, contract, photos, main)
     seen = [_observation(run, reading, answers, photos, main) for reading, answers in runs]
-    is_detector = any(name.endswith("detection_boxes") for name in first)
-
-    def outputs_under(number: int) -> dict[str, tuple[OutputContract, str]]:
-        answers = runs[number][1]
-        return {name: read_output(name, [a[name] for a in answers], is_detector=is_detector) for name in first}
-
-    proposals = propose_recogniser(seen, contract, outputs_under(0), run.red_to_blue())
-    best = next(number for number, (reading, _) in enumerate(runs) if reading.name == proposals[0].name)
-    outputs = outputs_under(best)
-    return propose_recogniser(seen, contract, outputs, run.red_to_blue())
+    order = in_order(seen, run.red_to_blue())
+    best = next(answers for reading, answers in runs if reading is order[0].reading)
+    return propose_recogniser(order, contract, _read_outputs(best, contract, list(best[0])), run.red_to_blue())
 
 
 def _propose_pictures(runs: Runs, contract: Contract, photos: Sequence[Pixels], main: str) -> list[Proposal]:
@@ -156,7 +148,19 @@ def _propose_pictures(runs: Runs, contract: Contract, photos: Sequence[Pixels], 
             f"Under every usual reading of its input, `{main}` has numbers of no usual range (0 to 1, -1 to 1, 0 to "
             "255). Write contract.input.range and contract.output.range as its training code has them."
         )
-    return propose_pictures(candidates, contract, "output" if len(runs[0][1][0]) == 1 else f"outputs.{main}")
+    order = ranked(candidates)
+    best = next(answers for reading, answers in runs if reading is order[0].reading)
+    others = _read_outputs(best, contract, [name for name in best[0] if name != main])
+    return propose_pictures(order, contract, main, others)
+
+
+def _read_outputs(answers: Sequence[Arrays], contract: Contract, names: Sequence[str]) -> dict[str, ReadOutput]:
+    is_detector = any(name.endswith("detection_boxes") for name in answers[0])
+    channels = contract.input.channels
+    return {
+        name: read_output(name, [answer[name] for answer in answers], channels, is_detector=is_detector)
+        for name in names
+    }
 
 
 def _observation(

@@ -1,15 +1,14 @@
-"""What a trial proposes: contracts with the reason for each part, and what pictures cannot tell."""
+"""The contracts that a trial proposes, with the reason for each part and with what pictures cannot decide."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tendies_ops.export.trial.images import SAME_PICTURE, TIED, Candidate, largest_difference, ranked
-from tendies_ops.export.trial.outputs import shown
-from tendies_ops.export.trial.readings import Reading
-from tendies_ops.export.trial.recognisers import Observation, color_order_by_weights, reason_against
-from tendies_ops.spec import Contract, OutputContract
+from tendies_ops.export.drafting.images import SAME_PICTURE, TIED, Candidate, largest_difference
+from tendies_ops.export.drafting.outputs import ReadOutput, shown
+from tendies_ops.export.drafting.recognisers import Observation, color_order_by_weights, reason_against
+from tendies_ops.spec import Contract
 
 #: What a draft says about a key: found by the trial, read off the graph, or the usual thing.
 MEASURED, ASSUMED = "measured", "assumed"
@@ -26,9 +25,15 @@ class Proposal:
     photos: Sequence[object] = ()  #: pixels, or text, one for each photo
 
 
-def propose_pictures(candidates: Sequence[Candidate], base: Contract, output: str) -> list[Proposal]:
-    """Rank the readings of a network that gives pictures; alike ones are put together."""
-    order = ranked(candidates)
+def propose_pictures(
+    order: Sequence[Candidate], base: Contract, main: str, others: Mapping[str, ReadOutput]
+) -> list[Proposal]:
+    """
+    Make proposals of the ranked readings of a network that gives pictures; those that give the same are put together.
+
+    :param main: the output that was looked at.
+    :param others: the contracts of the other outputs.
+    """
     kept: list[tuple[Candidate, list[Candidate]]] = []
     for candidate in order:
         alike = next((names for other, names in kept if _are_alike(candidate, other)), None)
@@ -36,7 +41,9 @@ def propose_pictures(candidates: Sequence[Candidate], base: Contract, output: st
             kept.append((candidate, []))
         else:
             alike.append(candidate)
-    return [_proposal(candidate, alike, order, base, output) for candidate, alike in kept]
+    return [
+        _proposal(candidate, alike, order, base, {main: (candidate.output, ""), **others}) for candidate, alike in kept
+    ]
 
 
 def _are_alike(one: Candidate, other: Candidate) -> bool:
@@ -44,16 +51,23 @@ def _are_alike(one: Candidate, other: Candidate) -> bool:
 
 
 def _proposal(
-    one: Candidate, alike: list[Candidate], order: Sequence[Candidate], base: Contract, output: str
+    one: Candidate,
+    alike: list[Candidate],
+    order: Sequence[Candidate],
+    base: Contract,
+    outputs: Mapping[str, ReadOutput],
 ) -> Proposal:
-    contract = _contract(base, one.reading, output, one.output)
+    contract = _with_outputs(base.model_copy(update={"input": one.reading.contract}), outputs)
     verdict = f"score {one.score:.2f}" + (f"; the same pictures: {_named(alike, one)}" if alike else "")
     others = [other for other in order if other is not one]
+    main = next(iter(outputs))
+    place = "output" if _are_alike_outputs(outputs) else f"outputs.{main}"
     marks = {
         **marks_of_sizes(base),
         "input.range": _range_mark(one, others),
         "input.color_order": _color_mark(one, others),
-        f"{output}.range": f"{MEASURED}: read off the numbers that the network gave",
+        **_marks_of_outputs({name: read for name, read in outputs.items() if name != main}),
+        f"{place}.range": f"{MEASURED} by the numbers that the network gave",
     }
     return Proposal(one.name, contract, verdict, marks, one.pictures)
 
@@ -90,6 +104,8 @@ def _color_mark(one: Candidate, others: Sequence[Candidate]) -> str:
         return f"{ASSUMED}, as most networks have it; {order} scores better ({swapped.score:.2f}): look at the sheet"
     if swapped.score < one.score - TIED:
         return f"{MEASURED}: {order} scores {swapped.score:.2f} and not {one.score:.2f}"
+    if distance <= SAME_PICTURE:
+        return f"{ASSUMED}, and it does not matter: {order} gives the same pictures"
     return f"{ASSUMED}: pictures do not tell it from {order} ({distance:.0f} of 255 away)"
 
 
@@ -98,19 +114,26 @@ def _numbers(one: Candidate) -> tuple[object, ...]:
     return given.range, bool(given.subtract_mean), bool(given.divide_by)
 
 
+def in_order(seen: Sequence[Observation], red_to_blue: float | None) -> list[Observation]:
+    """Sort readings: first those that nothing speaks against, in the colour order of the first layer's weights."""
+    wanted = color_order_by_weights(red_to_blue) or "rgb"
+    return sorted(seen, key=lambda one: (bool(reason_against(one, seen)), one.reading.contract.color_order != wanted))
+
+
 def propose_recogniser(
-    seen: Sequence[Observation],
+    order: Sequence[Observation],
     base: Contract,
-    outputs: Mapping[str, tuple[OutputContract, str]],
+    outputs: Mapping[str, ReadOutput],
     red_to_blue: float | None,
 ) -> list[Proposal]:
-    """Order the readings that nothing speaks against before the others, the usual ones first."""
-    reasons = {one.reading.name: reason_against(one, seen) for one in seen}
+    """Make proposals of the readings of a network that gives no pictures, in the order of :func:`in_order`."""
+    reasons = {one.reading.name: reason_against(one, order) for one in order}
     by_weights = color_order_by_weights(red_to_blue)
-    left = [one for one in seen if not reasons[one.reading.name]]
-    wanted = by_weights or "rgb"
-    order = sorted(seen, key=lambda one: (bool(reasons[one.reading.name]), one.reading.contract.color_order != wanted))
-    names = [one.reading.name for one in left if one.reading.contract.color_order == wanted]
+    names = [
+        one.reading.name
+        for one in order
+        if not reasons[one.reading.name] and one.reading.contract.color_order == (by_weights or "rgb")
+    ]
     color = (
         f"{MEASURED} by the first layer's weights, of which red to blue is {red_to_blue:.2f}"
         if by_weights
@@ -143,7 +166,7 @@ def _recogniser_mark(one: Observation, left: Sequence[str], reasons: Mapping[str
 
 
 def marks_of_sizes(base: Contract) -> dict[str, str]:
-    """Say where the sizes of a contract are from."""
+    """Return the reasons for the sizes of a contract."""
     given, marks = base.input, {}
     if given.size is not None:
         marks["input.size"] = "the network takes no other size; `resize: exact` would refuse other pictures"
@@ -154,23 +177,16 @@ def marks_of_sizes(base: Contract) -> dict[str, str]:
     return marks
 
 
-def _marks_of_outputs(outputs: Mapping[str, tuple[OutputContract, str]]) -> dict[str, str]:
+def _marks_of_outputs(outputs: Mapping[str, ReadOutput]) -> dict[str, str]:
     is_one = _are_alike_outputs(outputs)
     return {"output.kind" if is_one else f"outputs.{name}.kind": comment for name, (_, comment) in outputs.items()}
 
 
-def _are_alike_outputs(outputs: Mapping[str, tuple[OutputContract, str]]) -> bool:
+def _are_alike_outputs(outputs: Mapping[str, ReadOutput]) -> bool:
     return len({output.model_dump_json() for output, _ in outputs.values()}) == 1
 
 
-def _contract(base: Contract, reading: Reading, name: str, output: OutputContract) -> Contract:
-    changed = base.model_copy(update={"input": reading.contract})
-    if name == "output":
-        return changed.model_copy(update={"output": output})
-    return changed.model_copy(update={"outputs": {**base.outputs, name.removeprefix("outputs."): output}})
-
-
-def _with_outputs(base: Contract, outputs: Mapping[str, tuple[OutputContract, str]]) -> Contract:
+def _with_outputs(base: Contract, outputs: Mapping[str, ReadOutput]) -> Contract:
     if _are_alike_outputs(outputs):
         return base.model_copy(update={"output": next(iter(outputs.values()))[0]})
     return base.model_copy(update={"outputs": {name: output for name, (output, _) in outputs.items()}})

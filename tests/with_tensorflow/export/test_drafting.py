@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tendies_ops.errors import ExportError
-from tendies_ops.export.trial.trial import try_model
+from tendies_ops.export.drafting.try_model import try_model
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.contract import ValueRange
 
@@ -212,3 +212,19 @@ def test_further_inputs_are_fed_zeros(tmp_path: Path) -> None:
     contract = {"extra_inputs": {"bias": {"tensor": "bias"}}}
     spec = ModelSpec.model_validate({"model_name": "tried", "source": source, "contract": contract})
     assert ends(try_model(spec, ["out"], [], tmp_path, lambda _: None)) == (ValueRange(), ValueRange())
+
+
+def test_each_of_several_outputs_gets_its_kind(tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph:
+        image = darker(tf.compat.v1.placeholder(tf.float32, SHAPE, name="image"))
+        tf.identity(image, name="picture")
+        tf.reduce_mean(image, 3, keepdims=True, name="depth")
+        tf.nn.softmax(tf.reduce_mean(image, [1, 2]), name="scores")
+    tf.io.write_graph(graph, str(tmp_path), "frozen.pb", as_text=False)
+    names = {name: name for name in ("depth", "picture", "scores")}
+    source = {"checkpoint": str(tmp_path / "frozen.pb"), "input_tensor": "image", "output_tensors": names}
+    spec = ModelSpec.model_validate({"model_name": "tried", "source": source})
+    result = try_model(spec, [], [], tmp_path, lambda _: None)
+    kinds = {name: output.kind for name, output in best(result).outputs.items()}
+    assert kinds == {"picture": "image", "depth": "image", "scores": "classification"}
+    assert "labels" in result["proposals"][0]["marks"]["outputs.scores.kind"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tendies_ops.export.drafting.readings import Reading
 from tendies_ops.export.plausibility import read_range
 from tendies_ops.export.reference import output_pixels, picture_values
-from tendies_ops.export.trial.readings import Reading
 from tendies_ops.spec import OutputContract
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def candidate_of(
     :param photos: ``uint8 [height, width, channels]``.
     :return: None: no usual range has such values.
     """
-    output = _read_output(values, base.model_copy(update={"color_order": reading.contract.color_order}))
+    output = read_range_of(values, base.model_copy(update={"color_order": reading.contract.color_order}))
     if output is None:
         return None
     shares = [_shares(value, output) for value in values]
@@ -74,7 +74,8 @@ def candidate_of(
     return Candidate(reading, output, float(np.mean(scores)) - flat, pictures)
 
 
-def _read_output(values: Sequence[NDArray[np.floating]], base: OutputContract) -> OutputContract | None:
+def read_range_of(values: Sequence[NDArray[np.floating]], base: OutputContract) -> OutputContract | None:
+    """Complete ``base`` by a range, and by an activation if there is none without; None: no usual range fits."""
     for activation in ("none", "sigmoid"):
         output = base.model_copy(update={"activation": activation})
         numbers = np.concatenate([picture_values(value, output).ravel() for value in values])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tendies_ops.export.trial.readings import Reading
+from tendies_ops.export.drafting.readings import Reading
 
 _MORE_SATURATED = 0.2  #: of the values of the first Relu6, compared with the best reading
 _EXPLODED = 7.0  #: times the magnitude under the reading with the smallest
@@ -26,7 +26,7 @@ _FAR_FROM_TRAINING = 1.0  #: stored standard deviations
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen under one reading."""
+    """The behaviour of a network under one reading."""
 
     reading: Reading
     answers: tuple[NDArray[np.float64], ...]  #: one a photo: the main output
@@ -41,7 +41,7 @@ class Observation:
 
     @property
     def variety(self) -> float:
-        """The spread over the photos, as a share of the total spread; 1 if it cannot be told."""
+        """The spread over the photos, as a share of the total spread; 1 if it cannot be computed."""
         if len(self.answers) < 2 or any(answer.shape != self.answers[0].shape for answer in self.answers):
             return 1.0
         stacked = np.stack([answer.ravel() for answer in self.answers])
@@ -57,7 +57,7 @@ class Observation:
 
 
 def reason_against(one: Observation, everyone: Sequence[Observation]) -> str:
-    """Say why a reading cannot be right; nothing if it may be."""
+    """Return why a reading cannot be right; an empty string if it may be."""
     if not all(np.isfinite(answer).all() for answer in one.answers):
         return "NaN or infinity comes out"
     if one.saturation >= min(other.saturation for other in everyone) + _MORE_SATURATED:

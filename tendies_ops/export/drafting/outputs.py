@@ -1,16 +1,19 @@
-"""What kind of output a network gives, by the shape and the values of what it gave."""
+"""Reading the kind of an output off its shape and its values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tendies_ops.export.drafting.images import read_range_of
 from tendies_ops.export.network import Arrays
 from tendies_ops.spec import OutputContract
 
+#: A contract, and a comment on what is assumed in it.
+ReadOutput: TypeAlias = tuple[OutputContract, str]
 _CHANNELS = (1, 3, 4)
 _PICTURE_RANK = 4
 #: Shares of a mask's values that are near its ends, and near 1.
@@ -42,18 +45,19 @@ def _channels(values: NDArray[Any]) -> int:
     return int(values.shape[1] if layout_of(values) == "nchw" else values.shape[-1])
 
 
-def layout_of(values: NDArray[Any]) -> str:
-    """Tell by the shorter side where the channels of a batch are."""
+def layout_of(values: NDArray[Any]) -> Literal["nhwc", "nchw"]:
+    """Return the layout of a batch: channels are the shorter side."""
     if values.ndim != _PICTURE_RANK or values.shape[-1] in _CHANNELS:
         return "nhwc"
     return "nchw" if values.shape[1] < min(values.shape[2:]) else "nhwc"
 
 
-def read_output(name: str, values: Sequence[NDArray[Any]], *, is_detector: bool) -> tuple[OutputContract, str]:
+def read_output(name: str, values: Sequence[NDArray[Any]], channels: int, *, is_detector: bool) -> ReadOutput:
     """
-    Read the contract of an output that is not a picture.
+    Read the contract of an output that cannot be compared with the photos.
 
     :param values: one array a photo, each with its batch of one.
+    :param channels: of the input.
     :return: the contract, and what is assumed about it, as a comment.
     """
     numbers = np.concatenate([value.astype(np.float64).ravel() for value in values])
@@ -61,6 +65,9 @@ def read_output(name: str, values: Sequence[NDArray[Any]], *, is_detector: bool)
     if is_detector:
         activation = _activation(numbers) if name.endswith("scores") and not whole else "none"
         return OutputContract(kind="detection", activation=activation), "boxes: give the class names as labels"
+    if gives_pictures(values[0], channels):
+        base = OutputContract(layout=layout_of(values[0]))
+        return read_range_of([value[0] for value in values], base) or base, "a further picture"
     if len(shape) == _PICTURE_RANK:
         return _mask(values[0], numbers, whole=whole)
     if len(shape) == 2 and not whole:
@@ -68,7 +75,7 @@ def read_output(name: str, values: Sequence[NDArray[Any]], *, is_detector: bool)
     return OutputContract(kind="tensor"), "numbers as they are"
 
 
-def _mask(values: NDArray[Any], numbers: NDArray[np.float64], *, whole: bool) -> tuple[OutputContract, str]:
+def _mask(values: NDArray[Any], numbers: NDArray[np.float64], *, whole: bool) -> ReadOutput:
     layout = layout_of(values)
     if whole or _channels(values) > 1:
         return OutputContract(kind="segmentation", layout=layout), "the best of several classes for each pixel"
@@ -83,7 +90,7 @@ def _mask(values: NDArray[Any], numbers: NDArray[np.float64], *, whole: bool) ->
     return OutputContract(**common), "a grey picture; `kind: segmentation` cuts it at `threshold`"
 
 
-def _scores(values: Sequence[NDArray[Any]], numbers: NDArray[np.float64]) -> tuple[OutputContract, str]:
+def _scores(values: Sequence[NDArray[Any]], numbers: NDArray[np.float64]) -> ReadOutput:
     classes = values[0].shape[-1]
     activation = _activation(numbers)
     if classes == 1:
