@@ -15,7 +15,7 @@ from tendies_ops.client.answers import MAX_SERVER_WORDS, error_for_status
 from tendies_ops.errors import BadAnswerError, ModelServerError, WrongContractError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import parse_version_statuses
-from tendies_ops.server.graph.signatures import Dimension, TensorInfo
+from tendies_ops.server.graph.signatures import TensorInfo
 from tendies_ops.server.graph.tensors import STRING, StringTensor
 from tendies_ops.server.http.request_reader import RequestReader
 from tendies_ops.server.json.parse_json import parse_json
@@ -26,7 +26,7 @@ from tests.fuzz.garbage import json_values, mutated
 
 FILES = st.lists(st.binary(max_size=40), min_size=1, max_size=5)
 BLANKS = st.text(" \t\r\n", max_size=4)
-INPUTS = {"input_bytes": TensorInfo("x:0", STRING, (Dimension(-1),))}
+INPUTS = {"input_bytes": TensorInfo("x:0", STRING)}
 
 
 @given(FILES)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tendies_ops.server.graph.signatures import Dimension, Signature, TensorInfo
-from tendies_ops.server.graph.tensors import STRING, StringTensor, Tensor
+from google.protobuf import text_format
 
-_ANY_NUMBER = (Dimension(-1),)
+from tendies_ops.server.graph.signatures import Signature, read_signatures
+from tendies_ops.server.graph.tensors import StringTensor, Tensor
+from tendies_ops.server.protobuf.messages import MetaGraphDef
+
+_META_GRAPH = """
+signature_def { key: "serving_default" value {
+  inputs { key: "input_bytes" value {
+    name: "serving_default_input_bytes:0" dtype: DT_STRING tensor_shape { dim { size: -1 } } } }
+  outputs { key: "output_bytes" value {
+    name: "StatefulPartitionedCall:0" dtype: DT_STRING tensor_shape { dim { size: -1 } } } }
+  method_name: "tensorflow/serving/predict" } }
+"""
 
 
 class FileServable:
     """Signature: serving_default, input_bytes string [N] -> output_bytes string [N]."""
 
-    signatures: Mapping[str, Signature] = {
-        "serving_default": Signature(
-            "serving_default",
-            inputs={"input_bytes": TensorInfo("serving_default_input_bytes:0", STRING, _ANY_NUMBER)},
-            outputs={"output_bytes": TensorInfo("StatefulPartitionedCall:0", STRING, _ANY_NUMBER)},
-            method_name="tensorflow/serving/predict",
-        )
-    }
+    signatures: Mapping[str, Signature] = read_signatures(
+        text_format.Parse(_META_GRAPH, MetaGraphDef()).SerializeToString()
+    )
 
     def before_answers(self) -> None:
         """A request has come; may take its time, or raise StatusError."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tendies_ops.server.loading.tfrecord import masked_crc
 from tendies_ops.server.protobuf.messages import PredictionLog
 
 
@@ -20,3 +22,9 @@ def predict_log(model_name: str, signature_name: str, inputs: Mapping[str, Seque
         tensor.tensor_shape.dim.add(size=len(values))
         tensor.tensor_content = np.array(values, np.float32).tobytes()
     return bytes(entry.SerializeToString())
+
+
+def frame_record(record: bytes) -> bytes:
+    """One record as it lies in a file."""
+    length = struct.pack("<Q", len(record))
+    return length + struct.pack("<I", masked_crc(length)) + record + struct.pack("<I", masked_crc(record))

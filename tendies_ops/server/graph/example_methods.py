@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from tendies_ops.server.graph.signature_text import signature_text
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature
 from tendies_ops.server.graph.tensors import StringTensor, Tensor
 from tendies_ops.server.status_codes import StatusError, invalid_argument
@@ -37,9 +36,9 @@ def find_signature(
     if signature is None:
         raise invalid_argument(f"No signature was found with the name: {wanted}")
     expected = f"tensorflow/serving/{method}"
-    if check_method_name and signature.method_name != expected:
+    if check_method_name and signature.definition.method_name != expected:
         raise invalid_argument(
-            f"Expected {_NOUN[method]} signature method_name to be {expected}. Was: {signature.method_name}"
+            f"Expected {_NOUN[method]} signature method_name to be {expected}. Was: {signature.definition.method_name}"
         )
     _check_shape_of(signature, method)
     return signature
@@ -60,12 +59,12 @@ def _check_shape_of(signature: Signature, method: Method) -> None:
     if method == "classify" and not {CLASSES, SCORES} & signature.outputs.keys():
         raise invalid_argument(
             f'Expected classification signature outputs to contain at least one of "{CLASSES}" or "{SCORES}". '
-            f"Signature was: {signature_text(signature)}"
+            f"Signature was: {signature.text()}"
         )
 
 
 def _no(what: str, signature: Signature, method: Method) -> StatusError:
-    return invalid_argument(f"No {_NOUN[method]} {what} found in SignatureDef: {signature_text(signature)}")
+    return invalid_argument(f"No {_NOUN[method]} {what} found in SignatureDef: {signature.text()}")
 
 
 def examples_tensor(examples: Sequence[bytes]) -> dict[str, Tensor]:

@@ -14,7 +14,6 @@ import numpy as np
 from tendies_ops.server.graph.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.graph.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
 from tendies_ops.server.graph.tensors import (
-    BFLOAT16,
     NUMBER_OF,
     STRING,
     NumberTensor,
@@ -23,7 +22,7 @@ from tendies_ops.server.graph.tensors import (
     Tensor,
     dtype_of,
 )
-from tendies_ops.server.protobuf.messages import ConfigProto, RunOptions
+from tendies_ops.server.protobuf.messages import ConfigProto, RunOptions, TensorProto
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 MAX_RANK = 254  # tensorflow/core/framework/tensor_shape.h, MaxDimensions
@@ -197,17 +196,26 @@ def _new_tensor(tf: Any, name: str, tensor: Tensor) -> int:
     if isinstance(tensor, StringTensor):
         return _new_string_tensor(tf, tensor)
     if isinstance(tensor, OpaqueTensor):
-        return _new_empty_tensor(tf, name, tensor)
+        return _new_opaque_tensor(tf, name, tensor)
     array = np.ascontiguousarray(tensor.values)
     handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(tensor.shape), len(tensor.shape), array.nbytes)
     ctypes.memmove(tf.TF_TensorData(handle), array.ctypes.data, array.nbytes)
     return handle
 
 
-def _new_empty_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
-    if math.prod(tensor.shape) or tensor.dtype is not BFLOAT16:
-        raise StatusError("UNIMPLEMENTED", f"tensor parsing error: {name}: type {tensor.dtype.name} is not read here")
-    handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims(tensor.shape), len(tensor.shape), 0)
+def _new_opaque_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
+    shape = {"dim": [{"size": size} for size in tensor.shape]}
+    proto = tensor.proto or TensorProto(dtype=tensor.dtype.number, tensor_shape=shape).SerializeToString()
+    handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims((0,)), 1, 0)  # to be replaced
+    buffer = tf.TF_NewBufferFromString(proto, len(proto))
+    try:
+        with Status() as status:
+            tf.TF_TensorFromProto(buffer, handle, status.handle)
+    except StatusError:
+        tf.TF_DeleteTensor(handle)
+        raise invalid_argument(f"tensor parsing error: {name}") from None
+    finally:
+        tf.TF_DeleteBuffer(buffer)
     return handle
 
 

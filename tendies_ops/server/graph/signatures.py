@@ -1,24 +1,19 @@
-"""The signatures of a SavedModel: names, types and shapes of what goes in and comes out."""
+"""The signatures of a SavedModel: names and types of what goes in and comes out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf import text_format
 
 from tendies_ops.server.graph.tensors import DType, dtype_of
-from tendies_ops.server.protobuf.messages import MetaGraphDef
+from tendies_ops.server.protobuf.messages import MetaGraphDef, SignatureDef
 from tendies_ops.server.status_codes import invalid_argument
 
-DEFAULT_SIGNATURE = "serving_default"
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One axis; -1 is any size."""
-
-    size: int
-    name: str = ""
+DEFAULT_SIGNATURE: Final = "serving_default"
+_DEBUG_PREFIX: Final = "goo.gle/debugonly    \n"  # protobuf's reminder that this text is not for parsers
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,6 @@ class TensorInfo:
 
     tensor_name: str  #: in the graph, like ``serving_default_x:0``
     dtype: DType
-    shape: tuple[Dimension, ...] | None  #: None: any rank
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,11 @@ class Signature:
     name: str
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
-    method_name: str
+    definition: Any = field(default_factory=SignatureDef)  #: the message that it was read from
+
+    def text(self) -> str:
+        """Return the message as protobuf's DebugString prints it, which some error texts contain."""
+        return _DEBUG_PREFIX + str(text_format.MessageToString(self.definition))
 
 
 def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
@@ -49,12 +47,7 @@ def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
     """
     found = MetaGraphDef.FromString(meta_graph).signature_def
     return {
-        name: Signature(
-            name=name,
-            inputs=_tensor_infos(found[name].inputs),
-            outputs=_tensor_infos(found[name].outputs),
-            method_name=found[name].method_name,
-        )
+        name: Signature(name, _tensor_infos(found[name].inputs), _tensor_infos(found[name].outputs), found[name])
         for name in sorted(found)
     }
 
@@ -80,11 +73,4 @@ def _braced(names: set[str]) -> str:
 
 
 def _tensor_infos(messages: Any) -> dict[str, TensorInfo]:
-    return {
-        name: TensorInfo(messages[name].name, dtype_of(messages[name].dtype), _shape(messages[name].tensor_shape))
-        for name in sorted(messages)
-    }
-
-
-def _shape(message: Any) -> tuple[Dimension, ...] | None:
-    return None if message.unknown_rank else tuple(Dimension(dim.size, dim.name) for dim in message.dim)
+    return {name: TensorInfo(messages[name].name, dtype_of(messages[name].dtype)) for name in sorted(messages)}

@@ -41,7 +41,6 @@ class Output(ctypes.Structure):
 
 # name -> (result, arguments)
 _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
-    "TF_Version": (ctypes.c_char_p, []),
     "TF_NewStatus": (_P, []),
     "TF_DeleteStatus": (None, [_P]),
     "TF_GetCode": (_INT, [_P]),
@@ -60,13 +59,13 @@ _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "TF_NewBufferFromString": (ctypes.POINTER(Buffer), [ctypes.c_char_p, _SIZE]),
     "TF_DeleteBuffer": (None, [_P]),
     "TF_AllocateTensor": (_P, [_INT, _P, _INT, _SIZE]),
+    "TF_TensorFromProto": (None, [_P, _P, _P]),
     "TF_DeleteTensor": (None, [_P]),
     "TF_TensorData": (_P, [_P]),
     "TF_TensorByteSize": (_SIZE, [_P]),
     "TF_TensorType": (_INT, [_P]),
     "TF_NumDims": (_INT, [_P]),
     "TF_Dim": (ctypes.c_int64, [_P, _INT]),
-    "TF_StringInit": (None, [_P]),
     "TF_StringCopy": (None, [_P, _P, _SIZE]),
     "TF_StringGetDataPointer": (_P, [_P]),
     "TF_StringGetSize": (_SIZE, [_P]),

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tendies_ops.server.protobuf.messages import DataType
+
 
 @dataclass(frozen=True)
 class DType:
@@ -25,56 +27,28 @@ class DType:
         return "DT_" + self.name.upper()
 
 
-def _table() -> dict[int, DType]:
-    rows: list[tuple[int, str, Any]] = [
-        (0, "invalid", None),
-        (1, "float", np.float32),
-        (2, "double", np.float64),
-        (3, "int32", np.int32),
-        (4, "uint8", np.uint8),
-        (5, "int16", np.int16),
-        (6, "int8", np.int8),
-        (7, "string", None),
-        (8, "complex64", np.complex64),
-        (9, "int64", np.int64),
-        (10, "bool", np.bool_),
-        (11, "qint8", None),
-        (12, "quint8", None),
-        (13, "qint32", None),
-        (14, "bfloat16", None),
-        (15, "qint16", None),
-        (16, "quint16", None),
-        (17, "uint16", np.uint16),
-        (18, "complex128", np.complex128),
-        (19, "half", np.float16),
-        (20, "resource", None),
-        (21, "variant", None),
-        (22, "uint32", np.uint32),
-        (23, "uint64", np.uint64),
-        (24, "float8_e5m2", None),
-        (25, "float8_e4m3fn", None),
-        (26, "float8_e4m3fnuz", None),
-        (27, "float8_e4m3b11fnuz", None),
-        (28, "float8_e5m2fnuz", None),
-        (29, "int4", None),
-        (30, "uint4", None),
-        (31, "int2", None),
-        (32, "uint2", None),
-        (33, "float4_e2m1fn", None),
-    ]
-    return {number: DType(number, name, None if kind is None else np.dtype(kind)) for number, name, kind in rows}
+_INTEGERS: Final = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_NUMPY: Final = {name: name for name in ("bool", *_INTEGERS, "complex64", "complex128")} | {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+}
 
 
-DTYPES: Final[dict[int, DType]] = _table()
+def _dtype(value: Any) -> DType:
+    name = value.name.removeprefix("DT_").lower()
+    return DType(value.number, name, np.dtype(_NUMPY[name]) if name in _NUMPY else None)
+
+
+DTYPES: Final[dict[int, DType]] = {value.number: _dtype(value) for value in DataType.values}
 STRING: Final[DType] = DTYPES[7]
-BFLOAT16: Final[DType] = DTYPES[14]
 NUMBER_OF: Final[dict[np.dtype[Any], int]] = {
     dtype.numpy: number for number, dtype in DTYPES.items() if dtype.numpy is not None
 }
 
 
 def dtype_of(number: int) -> DType:
-    """The type with this number, also one that has no row here."""
+    """Return the type with this number, also one that is not known here."""
     return DTYPES.get(number, DType(number, f"unknown dtype enum ({number})"))
 
 
@@ -108,13 +82,14 @@ class NumberTensor:
 @dataclass(frozen=True)
 class OpaqueTensor:
     """
-    A tensor of a type that JSON cannot carry.
+    A tensor whose values only TensorFlow reads.
 
-    Of an output only the shape matters, for the error that names it; an input has no values at all.
+    :param proto: a serialised TensorProto; empty for a tensor without values. Of an output only the shape is known.
     """
 
     shape: tuple[int, ...]
     dtype: DType
+    proto: bytes = b""
 
 
 Tensor = NumberTensor | StringTensor | OpaqueTensor

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tendies_ops.server.graph.example_methods import Method, examples_tensor, find_signature
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, check_inputs
-from tendies_ops.server.loading.tensor_proto import tensor_of
+from tendies_ops.server.graph.tensors import OpaqueTensor, dtype_of
 from tendies_ops.server.loading.tfrecord import read_records
 from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.protobuf.messages import PredictionLog
@@ -90,9 +90,14 @@ def _predict(servable: Servable, request: Any) -> None:
     signature = servable.signatures.get(name)
     if signature is None:
         raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
-    inputs = {alias: tensor_of(request.inputs[alias], alias) for alias in request.inputs}
+    inputs = {alias: _tensor(message) for alias, message in request.inputs.items()}
     check_inputs(signature, inputs)
     servable.run(signature, inputs)
+
+
+def _tensor(message: Any) -> OpaqueTensor:
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
+    return OpaqueTensor(shape, dtype_of(message.dtype), message.SerializeToString())
 
 
 def _multi_inference(servable: Servable, request: Any, check_method: bool) -> None:

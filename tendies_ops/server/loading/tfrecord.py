@@ -21,7 +21,7 @@ _MASK_DELTA: Final = 0xA282EAD8
 
 def read_records(path: Path) -> Iterator[bytes]:
     """
-    The records of a file.
+    Read the records of a file.
 
     :raises StatusError: DATA_LOSS, it is none or damaged.
     """
@@ -31,23 +31,17 @@ def read_records(path: Path) -> Iterator[bytes]:
         header = data[offset : offset + _HEADER_BYTES]
         if len(header) < _HEADER_BYTES:
             raise _truncated(offset)
-        if _masked_crc(header[:8]) != int.from_bytes(header[8:], "little"):
+        if masked_crc(header[:8]) != int.from_bytes(header[8:], "little"):
             raise _corrupted(offset)
         (size,) = struct.unpack("<Q", header[:8])
         start = offset + _HEADER_BYTES
         record, footer = data[start : start + size], data[start + size : start + size + _FOOTER_BYTES]
         if len(footer) < _FOOTER_BYTES:
             raise _truncated(offset)
-        if _masked_crc(record) != int.from_bytes(footer, "little"):
+        if masked_crc(record) != int.from_bytes(footer, "little"):
             raise _corrupted(offset)
         yield record
         offset = start + size + _FOOTER_BYTES
-
-
-def frame_record(record: bytes) -> bytes:
-    """One record as it lies in a file."""
-    length = struct.pack("<Q", len(record))
-    return length + struct.pack("<I", _masked_crc(length)) + record + struct.pack("<I", _masked_crc(record))
 
 
 def _corrupted(offset: int) -> StatusError:
@@ -69,7 +63,8 @@ def _table() -> tuple[int, ...]:
     return tuple(table)
 
 
-def _masked_crc(data: bytes) -> int:
+def masked_crc(data: bytes) -> int:
+    """Return the checksum of some bytes as the files have it: CRC-32C, masked."""
     table = _table()
     value = 0xFFFFFFFF
     for byte in data:

@@ -19,14 +19,19 @@ Fields = Mapping[str, tuple[int, str]]
 _TENSORFLOW: Final[Mapping[str, Fields | tuple[str, ...]]] = {
     "Dim": {"size": (1, "int64"), "name": (2, "string")},
     "TensorShapeProto": {"dim": (2, "[Dim]"), "unknown_rank": (3, "bool")},
-    "TensorProto": {
-        "dtype": (1, "int32"), "tensor_shape": (2, "TensorShapeProto"), "tensor_content": (4, "bytes"),
-        "float_val": (5, "[float]"), "double_val": (6, "[double]"), "int_val": (7, "[int32]"),
-        "string_val": (8, "[bytes]"), "int64_val": (10, "[int64]"), "bool_val": (11, "[bool]"),
-        "half_val": (13, "[int32]"), "uint32_val": (16, "[uint32]"), "uint64_val": (17, "[uint64]"),
+    "DataType": (
+        "DT_INVALID", "DT_FLOAT", "DT_DOUBLE", "DT_INT32", "DT_UINT8", "DT_INT16", "DT_INT8", "DT_STRING",
+        "DT_COMPLEX64", "DT_INT64", "DT_BOOL", "DT_QINT8", "DT_QUINT8", "DT_QINT32", "DT_BFLOAT16", "DT_QINT16",
+        "DT_QUINT16", "DT_UINT16", "DT_COMPLEX128", "DT_HALF", "DT_RESOURCE", "DT_VARIANT", "DT_UINT32", "DT_UINT64",
+        "DT_FLOAT8_E5M2", "DT_FLOAT8_E4M3FN", "DT_FLOAT8_E4M3FNUZ", "DT_FLOAT8_E4M3B11FNUZ", "DT_FLOAT8_E5M2FNUZ",
+        "DT_INT4", "DT_UINT4", "DT_INT2", "DT_UINT2", "DT_FLOAT4_E2M1FN",
+    ),
+    "TensorProto": {"dtype": (1, "DataType"), "tensor_shape": (2, "TensorShapeProto"), "tensor_content": (4, "bytes")},
+    "TensorInfo": {"name": (1, "string"), "dtype": (2, "DataType"), "tensor_shape": (3, "TensorShapeProto")},
+    "SignatureDef": {
+        "inputs": (1, "{TensorInfo}"), "outputs": (2, "{TensorInfo}"), "method_name": (3, "string"),
+        "defaults": (4, "{TensorProto}"),
     },
-    "TensorInfo": {"name": (1, "string"), "dtype": (2, "int32"), "tensor_shape": (3, "TensorShapeProto")},
-    "SignatureDef": {"inputs": (1, "{TensorInfo}"), "outputs": (2, "{TensorInfo}"), "method_name": (3, "string")},
     "MetaGraphDef": {"signature_def": (5, "{SignatureDef}")},
     "GPUOptions": {"per_process_gpu_memory_fraction": (1, "double")},
     "ConfigProto": {
@@ -98,7 +103,7 @@ _SCALARS: Final = {
 }
 
 
-_ENUMS: Final = ("ModelType",)
+_ENUMS: Final = ("DataType", "ModelType")
 
 
 def _file(package: str, types: Mapping[str, Fields | tuple[str, ...]]) -> Any:
@@ -159,7 +164,9 @@ def _class(name: str) -> Any:
     return message_factory.GetMessageClass(_pool.FindMessageTypeByName(name))
 
 
+DataType: Final = _pool.FindEnumTypeByName("tensorflow.DataType")
 MetaGraphDef: Final = _class("tensorflow.MetaGraphDef")
+SignatureDef: Final = _class("tensorflow.SignatureDef")
 TensorProto: Final = _class("tensorflow.TensorProto")
 ConfigProto: Final = _class("tensorflow.ConfigProto")
 RunOptions: Final = _class("tensorflow.RunOptions")

@@ -12,8 +12,8 @@ import numpy as np
 
 from tendies_ops.server.graph.example_methods import CLASSES, REGRESSION, SCORES
 from tendies_ops.server.graph.tensors import DTYPES, NUMBER_OF, NumberTensor, StringTensor, Tensor
-from tendies_ops.server.json.pretty_json import PrettyWriter, quoted
-from tendies_ops.server.rest.predict_answer import decimals
+from tendies_ops.server.json.pretty_json import lines, one_line, quoted
+from tendies_ops.server.rest.predict_answer import decimals, rows_on_one_line
 from tendies_ops.server.status_codes import invalid_argument
 
 
@@ -33,10 +33,7 @@ def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> byte
         raise invalid_argument(f"Input batch size did not match output batch size: {num_examples} vs. {shape[0]}")
     if not isinstance(values, NumberTensor) or values.values.dtype != np.float32:
         raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {_type_name(values)}")
-    writer = _results()
-    writer.single_line_arrays = True
-    writer.values(decimals(values.values))
-    return _finished(writer)
+    return lines(b"{}", [b'"results": ' + one_line(decimals(values.values))], level=0)
 
 
 def answer_classifications(outputs: Mapping[str, Tensor], num_examples: int) -> bytes:
@@ -71,31 +68,9 @@ def _classifications(classes: Tensor | None, scores: Tensor | None, num_examples
     total = num_examples * width
     labels = [quoted(value) for value in classes.values] if isinstance(classes, StringTensor) else [b'""'] * total
     numbers = decimals(scores.values) if isinstance(scores, NumberTensor) else [b"0.0"] * total
-    writer = _results()
-    for row in range(num_examples):
-        writer.single_line_arrays = True
-        writer.start(b"[")
-        for index in range(row * width, (row + 1) * width):
-            writer.start(b"[")
-            writer.values([labels[index], numbers[index]])
-            writer.end()
-        writer.end()
-        writer.single_line_arrays = False
-    return _finished(writer)
-
-
-def _results() -> PrettyWriter:
-    writer = PrettyWriter()
-    writer.start(b"{")
-    writer.value(b'"results"')
-    writer.start(b"[")
-    return writer
-
-
-def _finished(writer: PrettyWriter) -> bytes:
-    writer.end()
-    writer.end()
-    return b"".join(writer.parts)
+    pairs = [one_line([label, number]) for label, number in zip(labels, numbers, strict=True)]
+    rows = [one_line(pairs[row * width : (row + 1) * width]) for row in range(num_examples)]
+    return rows_on_one_line("results", rows)
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

