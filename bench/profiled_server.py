@@ -13,14 +13,15 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from bench.stages import Meter, measuring
-from tendies_ops.server.rest.rest_handler import Answer, Body, RestHandler
+from tendies_ops.server.http.http_message import Request
+from tendies_ops.server.rest.rest_handler import RestHandler
 from tendies_ops.server.run_server import run
 
 HTTP = "HTTP of the server: receive, hand over, send"
 TENSORFLOW = "TensorFlow"
 STAGES = {
     HTTP: ("tendies_ops.server.http.http_protocol:HttpProtocol.buffer_updated",),
-    "cut and decode the request": ("tendies_ops.server.rest.rest_handler:read_plain_bytes",),
+    "cut and decode the request": ("tendies_ops.server.rest.rest_handler:read_plain_files",),
     "copy into and out of tensors": (
         "tendies_ops.server.graph.servable:_new_tensor",
         "tendies_ops.server.graph.servable:_read_tensor",
@@ -54,10 +55,10 @@ class Watch:
         """Look at every request from now on."""
         answer = RestHandler.answer
 
-        def watched(handler: RestHandler, method: str, target: str, body: Body) -> Answer:
+        def watched(handler: RestHandler, request: Request) -> tuple[int, bytes]:
             begun_at = time.time()
-            found = answer(handler, method, target, body)
-            if method == "POST":
+            found = answer(handler, request)
+            if request.method == "POST":
                 self.first_request_at = self.first_request_at or begun_at
                 self.last_answer_at = time.time()
             return found

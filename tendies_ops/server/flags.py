@@ -8,7 +8,6 @@ core/util/command_line_flags.cc (syntax).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -62,31 +61,15 @@ class Flags:
     log_level: str = _flag("info", "own flag: debug (a line for each request), info, warning, error")
 
 
-#: Flags of the real server that have no effect to offer here -> the value that asks for nothing.
-_NOT_IMPLEMENTED: Final[dict[str, str]] = {
-    "grpc_socket_path": "",
-    "grpc_channel_arguments": "",
-    "grpc_max_threads": "0",
-    "enable_grpc_healthcheck_service": "false",
-    "use_alts_credentials": "false",
-    "ssl_config_file": "",
-    "enable_profiler": "false",
-    "platform_config_file": "",
-    "tensorflow_session_config_file": "",
-    "thread_pool_factory_config_file": "",
-    "prefer_tflite_model": "false",
-    "num_tflite_pools": "0",
-    "num_tflite_interpreters_per_pool": "0",
-    "xla_cpu_compilation_enabled": "false",
-    "xla_gpu_compilation_enabled": "false",
-    "mixed_precision": "",
-    "skip_initialize_tpu": "true",
-    "enable_serialization_as_tensor_content": "false",
-}
-
-
-#: absl::SimpleAtoi, which reads them: Python's int() takes ``8_501`` and digits of other scripts too.
-_INTEGER: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+#: Flags of the real server that are refused here, unless their value asks for nothing.
+_NOT_IMPLEMENTED: Final = (
+    "enable_grpc_healthcheck_service", "enable_profiler", "enable_serialization_as_tensor_content",
+    "grpc_channel_arguments", "grpc_max_threads", "grpc_socket_path", "mixed_precision",
+    "num_tflite_interpreters_per_pool", "num_tflite_pools", "platform_config_file", "prefer_tflite_model",
+    "skip_initialize_tpu", "ssl_config_file", "tensorflow_session_config_file", "thread_pool_factory_config_file",
+    "use_alts_credentials", "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled",
+)  # fmt: skip
+_ASKS_FOR_NOTHING: Final = ("", "0", "false")
 
 
 @dataclass(frozen=True)
@@ -131,7 +114,7 @@ def _is_switch(default: Any) -> bool:
 
 
 def _refuse(name: str, text: str) -> None:
-    if text.lower() != _NOT_IMPLEMENTED[name]:
+    if text.lower() not in _ASKS_FOR_NOTHING:
         raise UsageError(
             f"--{name} is a flag of tensorflow_model_server that the embedded Model Server does not implement. "
             "Leave it away, or run the real server (docs/reference/model-server.md lists what differs)."
@@ -142,16 +125,11 @@ def _value(name: str, text: str, default: Any) -> Any:
     try:
         if isinstance(default, bool):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        return _whole_number(text) if isinstance(default, int) else type(default)(text)
+        is_text = isinstance(default, str)
+        return type(default)(text if is_text else text.replace("_", "?"))  # 8_501 is a number in Python only
     except (ValueError, KeyError):
         wanted = _kind(default)
         raise invalid_argument(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {wanted}.") from None
-
-
-def _whole_number(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
 
 
 def _kind(default: Any) -> str:
@@ -159,7 +137,7 @@ def _kind(default: Any) -> str:
 
 
 def usage() -> str:
-    """The text of ``--help``."""
+    """Return the text of ``--help``."""
     lines = [
         "usage: tendies serve --rest_api_port=8501 --model_name=NAME --model_base_path=/path/to/model",
         "",
@@ -169,5 +147,5 @@ def usage() -> str:
     for item in fields(Flags):
         default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
         lines += [f"  --{item.name}={default}", f"      {item.metadata['help']}"]
-    lines += ["", "Known and refused: " + ", ".join(sorted(_NOT_IMPLEMENTED)) + "."]
+    lines += ["", "Known and refused: " + ", ".join(_NOT_IMPLEMENTED) + "."]
     return "\n".join(lines) + "\n"

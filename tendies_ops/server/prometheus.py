@@ -10,34 +10,30 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 Labels = tuple[tuple[str, str], ...]
-Kind = Literal["counter", "gauge", "histogram"]
 
 _SERVING: Final = ":tensorflow:serving:"
 _LATENCY_LIMITS: Final = [10.0 * 1.8**power for power in range(33)]  # microseconds, up to some 20 minutes
-_MAX_POINTS: Final = 10_000  # of one metric: model names come from clients too
 _COUNT_LIMITS: Final = [float(2**power) for power in range(15)]
+_MAX_POINTS: Final = 10_000  # of one metric: model names come from clients too
 
-_KINDS: Final[dict[str, Kind]] = {
-    ":tensorflow:cc:saved_model:load_attempt_count": "counter",
-    ":tensorflow:cc:saved_model:load_latency": "counter",
-    _SERVING + "batching:mixed_priority_batching_policy": "gauge",
-    _SERVING + "batching:padding_size_v2": "histogram",
-    _SERVING + "batching:processed_batch_size_v2": "histogram",
-    _SERVING + "batching_session:queuing_latency": "histogram",
-    _SERVING + "batching_session:wrapped_run_count": "counter",
-    _SERVING + "mlmd_map": "gauge",
-    _SERVING + "model_warmup_latency": "histogram",
-    _SERVING + "model_warmup_records_read": "counter",
-    _SERVING + "request_count": "counter",
-    _SERVING + "request_example_count_total": "counter",
-    _SERVING + "request_example_counts": "histogram",
-    _SERVING + "request_latency": "histogram",
-    _SERVING + "request_log_count": "counter",
-    _SERVING + "runtime_latency": "histogram",
-}
+_COUNTERS: Final = (
+    ":tensorflow:cc:saved_model:load_attempt_count",
+    ":tensorflow:cc:saved_model:load_latency",
+    _SERVING + "batching_session:wrapped_run_count",
+    _SERVING + "model_warmup_records_read",
+    _SERVING + "request_count",
+    _SERVING + "request_example_count_total",
+)
+_HISTOGRAMS: Final = (
+    _SERVING + "batching_session:queuing_latency",
+    _SERVING + "model_warmup_latency",
+    _SERVING + "request_example_counts",
+    _SERVING + "request_latency",
+    _SERVING + "runtime_latency",
+)
 
 
 @dataclass
@@ -66,15 +62,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._scalars: dict[str, dict[Labels, int]] = {name: {} for name, kind in _KINDS.items() if kind != "histogram"}
-        self._histograms: dict[str, dict[Labels, _Histogram]] = {
-            name: {} for name, kind in _KINDS.items() if kind == "histogram"
-        }
+        self._counters: dict[str, dict[Labels, int]] = {name: {} for name in _COUNTERS}
+        self._histograms: dict[str, dict[Labels, _Histogram]] = {name: {} for name in _HISTOGRAMS}
 
     def count(self, name: str, amount: int = 1, **labels: str) -> None:
         """Add to a counter, named without ``:tensorflow:serving:``."""
         with self._lock:
-            points = self._scalars[_full(name)]
+            points = self._counters[_full(name)]
             key = tuple(labels.items())
             if key in points or len(points) < _MAX_POINTS:
                 points[key] = points.get(key, 0) + amount
@@ -91,14 +85,15 @@ class Metrics:
                 points[key].add(value)
 
     def page(self) -> bytes:
-        """The page that Prometheus reads."""
+        """Return the page that Prometheus reads."""
         lines = []
         with self._lock:
-            for name, kind in sorted(_KINDS.items()):
-                lines.append(f"# TYPE {name} {kind}")
-                for key, value in self._scalars.get(name, {}).items():
-                    lines.append(f"{name}{{{_label_text(key)}}} {value}")
-                for key, histogram in self._histograms.get(name, {}).items():
+            for name, points in self._counters.items():
+                lines.append(f"# TYPE {name} counter")
+                lines += [f"{name}{{{_label_text(key)}}} {value}" for key, value in points.items()]
+            for name, histograms in self._histograms.items():
+                lines.append(f"# TYPE {name} histogram")
+                for key, histogram in histograms.items():
                     lines += histogram.lines(name, _label_text(key))
         return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 

@@ -12,17 +12,15 @@ from collections.abc import Callable
 
 from tendies_ops.errors import TendiesError, UsageError
 from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
-from tendies_ops.server.graph.servable import Loader, SessionSettings
+from tendies_ops.server.graph.servable import Loader
 from tendies_ops.server.heap import keep_freed_memory
 from tendies_ops.server.http.http_server import HttpServer
-from tendies_ops.server.loading.batching_config import BatchingParameters, read_batching_parameters
-from tendies_ops.server.loading.saved_model_loader import LoaderSettings, SavedModelLoader
+from tendies_ops.server.loading.saved_model_loader import SavedModelLoader
 from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.rest.rest_handler import RestHandler
 from tendies_ops.server.rest.site import Site
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 from tendies_ops.server.versions.configured_models import ConfigFilePoll, Models
-from tendies_ops.server.versions.load_retries import LoadSettings
 from tendies_ops.server.versions.manager import Manager
 from tendies_ops.server.versions.model_config import read_model_config, read_prometheus_path, single_model_config
 from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
@@ -54,7 +52,7 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
         flags = command_line.flags
         _set_up_logging(flags.log_level)
         keep_freed_memory()
-        return asyncio.run(_Server(flags, make_loader or _saved_model_loader).serve())
+        return asyncio.run(_Server(flags, make_loader or SavedModelLoader).serve())
     except StatusError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
         return EXIT_NOT_STARTED
@@ -64,59 +62,6 @@ def _set_up_logging(level: str) -> None:
     if level not in _LOG_LEVELS:
         raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {level!r}.")
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
-
-
-def _saved_model_loader(flags: Flags, metrics: Metrics) -> Loader:
-    return SavedModelLoader(
-        LoaderSettings(
-            session=session_settings(flags),
-            warmup_iterations=max(1, flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0,
-            check_method_name=flags.enable_signature_method_name_check,
-            batching=_batching(flags),
-            per_model_batching=flags.enable_per_model_batching_parameters,
-            flush_caches=flags.flush_filesystem_caches,
-        ),
-        metrics,
-    )
-
-
-def _batching(flags: Flags) -> BatchingParameters | None:
-    if not flags.enable_batching:
-        return None
-    path = flags.batching_parameters_file
-    return read_batching_parameters(path) if path else BatchingParameters()
-
-
-def session_settings(flags: Flags) -> SessionSettings:
-    """
-    Return how TensorFlow runs.
-
-    :raises StatusError: the flags contradict each other.
-    """
-    both = flags.tensorflow_session_parallelism
-    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
-    if both > 0 and intra > 0 and inter > 0:
-        raise invalid_argument(
-            "Either configure server_options.tensorflow_session_parallelism or "
-            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
-            "separately. You cannot configure all."
-        )
-    separate = intra > 0 or inter > 0
-    return SessionSettings(
-        intra_op_threads=intra if separate else both,
-        inter_op_threads=inter if separate else both,
-        gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
-        tags=tuple(flags.saved_model_tags.split(",")),
-    )
-
-
-def _load_settings(flags: Flags) -> LoadSettings:
-    return LoadSettings(
-        max_num_load_retries=flags.max_num_load_retries,
-        load_retry_interval_s=max(0, flags.load_retry_interval_micros) / 1e6,
-        num_load_threads=flags.num_load_threads,
-        num_unload_threads=flags.num_unload_threads,
-    )
 
 
 def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
@@ -167,7 +112,7 @@ class _Server:
             read_prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else None
         )
         self._metrics = Metrics()
-        self._manager = Manager(make_loader(flags, self._metrics), _load_settings(flags))
+        self._manager = Manager(make_loader(flags, self._metrics), flags)
         self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
         self._models = Models(
             self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models
@@ -208,13 +153,7 @@ class _Server:
 
     async def _serve_rest(self, stopping: asyncio.Event) -> None:
         flags = self._flags
-        rest = RestHandler(
-            self._manager,
-            self._models.version_of_label,
-            self._metrics,
-            timeout_ms=flags.rest_api_timeout_in_ms,
-            check_method_name=flags.enable_signature_method_name_check,
-        )
+        rest = RestHandler(self._manager, self._models.version_of_label, self._metrics, flags)
         site = Site(
             rest,
             self._metrics,

@@ -18,7 +18,7 @@ from typing import Any
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.loading.batching import BatchingServable
-from tendies_ops.server.loading.batching_config import BatchingParameters, read_batching_parameters
+from tendies_ops.server.loading.batching_config import batching_of_all
 from tendies_ops.server.loading.saved_model_loader import require_saved_model
 from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.run_server import run
@@ -50,10 +50,7 @@ class ShiftLoader:
 
     def __init__(self, flags: Flags, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._batching: BatchingParameters | None = None
-        if flags.enable_batching:
-            path = flags.batching_parameters_file
-            self._batching = read_batching_parameters(path) if path else BatchingParameters()
+        self._batching = batching_of_all(flags)
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         require_saved_model(version_dir)

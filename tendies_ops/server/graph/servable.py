@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.graph.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
 from tendies_ops.server.graph.tensors import (
@@ -47,25 +47,28 @@ class Loader(Protocol):
         """Load it, warm-up included."""
 
 
-@dataclass(frozen=True)
-class SessionSettings:
-    """How TensorFlow runs; 0 lets TensorFlow choose."""
+def session_config(flags: Flags) -> Any:
+    """
+    Return the ConfigProto that says how TensorFlow runs.
 
-    intra_op_threads: int = 0
-    inter_op_threads: int = 0
-    gpu_memory_fraction: float = 0.0
-    tags: tuple[str, ...] = ("serve",)
-
-    def config_proto(self) -> bytes:
-        """A serialised ConfigProto (tensorflow/core/protobuf/config.proto)."""
-        config = ConfigProto(
-            intra_op_parallelism_threads=self.intra_op_threads,
-            inter_op_parallelism_threads=self.inter_op_threads,
-            gpu_options={"per_process_gpu_memory_fraction": self.gpu_memory_fraction},
-            # The real server places operations without a kernel on the device that was asked for on one that has it.
-            allow_soft_placement=True,
+    :raises StatusError: the flags contradict each other.
+    """
+    both = flags.tensorflow_session_parallelism
+    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
+    if both > 0 and intra > 0 and inter > 0:
+        raise invalid_argument(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+            "separately. You cannot configure all."
         )
-        return bytes(config.SerializeToString())
+    separate = intra > 0 or inter > 0
+    return ConfigProto(
+        intra_op_parallelism_threads=intra if separate else both,
+        inter_op_parallelism_threads=inter if separate else both,
+        gpu_options={"per_process_gpu_memory_fraction": flags.per_process_gpu_memory_fraction},
+        # The real server places operations without a kernel on the device that was asked for on one that has it.
+        allow_soft_placement=True,
+    )
 
 
 class SavedModelServable:
@@ -75,23 +78,24 @@ class SavedModelServable:
     :raises StatusError: it does not load; the text is TensorFlow's own.
     """
 
-    def __init__(self, version_dir: Path, settings: SessionSettings) -> None:
+    def __init__(self, version_dir: Path, flags: Flags) -> None:
         self._tf = library()
         self._graph = self._tf.TF_NewGraph()
         self._session: int | None = None
         try:
-            self._session, meta_graph = self._load(version_dir, settings)
+            self._session, meta_graph = self._load(version_dir, flags)
         except BaseException:
             self.close()
             raise
         self.signatures: Mapping[str, Signature] = read_signatures(meta_graph)
         self._outputs: dict[str, Output] = {}
 
-    def _load(self, version_dir: Path, settings: SessionSettings) -> tuple[int, bytes]:
-        config = settings.config_proto()
+    def _load(self, version_dir: Path, flags: Flags) -> tuple[int, bytes]:
+        config = session_config(flags).SerializeToString()
+        names = [tag.encode() for tag in flags.saved_model_tags.split(",")]
         options = self._tf.TF_NewSessionOptions()
         meta_graph = self._tf.TF_NewBuffer()
-        tags = (ctypes.c_char_p * len(settings.tags))(*(tag.encode() for tag in settings.tags))
+        tags = (ctypes.c_char_p * len(names))(*names)
         try:
             with Status() as status:
                 self._tf.TF_SetConfig(options, config, len(config), status.handle)

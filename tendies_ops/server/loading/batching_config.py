@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.protobuf.messages import BatchingParameters as BatchingParametersMessage
 from tendies_ops.server.protobuf.text_file import read_text_proto
 from tendies_ops.server.status_codes import invalid_argument
-
-PER_MODEL_FILE: Final = "batching_params.pbtxt"
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,35 @@ class BatchingParameters:
     def padded_size(self, rows: int) -> int:
         """Return how many rows are run for this many."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
+
+
+def batching_of_all(flags: Flags) -> BatchingParameters | None:
+    """
+    Return what the flags say for all versions, None without batching.
+
+    :raises StatusError: the parameters cannot be read.
+    """
+    if not flags.enable_batching:
+        return None
+    path = flags.batching_parameters_file
+    return read_batching_parameters(path) if path else BatchingParameters()
+
+
+def batching_of_version(
+    of_all: BatchingParameters | None, flags: Flags, version_dir: Path
+) -> BatchingParameters | None:
+    """
+    Return the parameters of one version: its own file's where the flags ask for that, or none without such a file.
+
+    :raises StatusError: they cannot be read, or are none that the real server would load a version with.
+    """
+    parameters = of_all
+    if of_all is not None and flags.enable_per_model_batching_parameters:
+        own = version_dir / "batching_params.pbtxt"
+        parameters = read_batching_parameters(own) if own.exists() else None
+    if parameters is not None:
+        check_allowed_sizes(parameters)
+    return parameters
 
 
 def read_batching_parameters(path: str | Path) -> BatchingParameters:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.example_methods import Method, examples_tensor, find_signature
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, check_inputs
@@ -29,12 +30,10 @@ WARMUP_FILE: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS: Final = 1000
 
 
-def warm_up(servable: Servable, version_dir: Path, metrics: Metrics, *, iterations: int, check_method: bool) -> None:
+def warm_up(servable: Servable, version_dir: Path, metrics: Metrics, flags: Flags) -> None:
     """
     Run the version's warm-up requests, if it has any.
 
-    :param iterations: how often each one runs.
-    :param check_method: classify and regress want signatures made for them.
     :raises StatusError: a request failed, or the file is damaged.
     """
     path = version_dir / WARMUP_FILE
@@ -42,7 +41,7 @@ def warm_up(servable: Servable, version_dir: Path, metrics: Metrics, *, iteratio
         return
     begin = time.perf_counter()
     try:
-        count = _run_all(servable, path, iterations, check_method)
+        count = _run_all(servable, path, flags)
     except StatusError as error:
         if error.code != "DATA_LOSS":
             raise
@@ -54,14 +53,14 @@ def warm_up(servable: Servable, version_dir: Path, metrics: Metrics, *, iteratio
     log.info("Ran %d warm-up requests of %s in %.1f s.", count, version_dir, elapsed_us / 1e6)
 
 
-def _run_all(servable: Servable, path: Path, iterations: int, check_method: bool) -> int:
+def _run_all(servable: Servable, path: Path, flags: Flags) -> int:
     count = 0
     for record in read_records(path):
         try:
-            run = _request(record, servable, check_method)
+            run = _request(record, servable, flags.enable_signature_method_name_check)
         except DecodeError:
             raise invalid_argument(f"Failed to parse warmup record: {record!r} from {path}") from None
-        for _ in range(max(1, iterations)):
+        for _ in range(max(1, flags.num_request_iterations_for_warmup)):
             run()
         count += 1
         if count > _MAX_RECORDS:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.example_methods import Method, examples_tensor, find_signature
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature, check_inputs
 from tendies_ops.server.graph.tensors import STRING, StringTensor, Tensor
+from tendies_ops.server.http.http_message import Request
 from tendies_ops.server.json.parse_json import parse_json
 from tendies_ops.server.json.pretty_json import error_body
 from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.rest.classify_regress import answer_classifications, answer_regressions
 from tendies_ops.server.rest.examples_from_json import read_examples
 from tendies_ops.server.rest.model_answers import metadata_answer, status_answer
-from tendies_ops.server.rest.plain_bytes import read_plain_bytes
+from tendies_ops.server.rest.plain_files import read_plain_files
 from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
 from tendies_ops.server.rest.predict_inputs import PredictInputs, predict_inputs, signature_name_of
-from tendies_ops.server.rest.routes import Route, VersionTooBigError, parse_route
+from tendies_ops.server.rest.routes import Route, parse_route
 from tendies_ops.server.status_codes import Code, StatusError, http_status, invalid_argument
 from tendies_ops.server.versions.manager import Manager
 
@@ -34,50 +35,43 @@ Body = bytes | bytearray
 Labels = Callable[[str, str], int]  # model name, label -> version; raises StatusError
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What goes back, and what the counters need to know."""
-
-    http_status: int
-    body: bytes
-    code: Code
-    model_name: str = ""
-    method: str = ""  #: predict, classify, regress; empty for GET
-
-
 class RestHandler:
-    """
-    Answers one request at a time, on whatever thread it is called.
+    """Answers one request at a time, on whatever thread it is called."""
 
-    :param timeout_ms: how long TensorFlow may run for one request.
-    :param check_method_name: classify and regress want signatures made for them.
-    """
-
-    def __init__(
-        self, manager: Manager, labels: Labels, metrics: Metrics, *, timeout_ms: int, check_method_name: bool = False
-    ) -> None:
+    def __init__(self, manager: Manager, labels: Labels, metrics: Metrics, flags: Flags) -> None:
         self._manager = manager
         self._labels = labels
         self._metrics = metrics
-        self._timeout_ms = timeout_ms
-        self._check_method_name = check_method_name
+        self._flags = flags
 
-    def answer(self, method: str, target: str, body: Body) -> Answer:
-        """Answer a request below ``/v1/``; never raises."""
+    def answer(self, request: Request) -> tuple[int, bytes]:
+        """
+        Answer a request below ``/v1/``; never raises.
+
+        :return: HTTP status and body.
+        """
+        begin = time.perf_counter()
+        code: Code = "OK"
         route = None
         try:
-            route = parse_route(method, target)
-            content = self._dispatch(route, body)
-            return Answer(200, content, "OK", route.model_name, route.action if method == "POST" else "")
-        except VersionTooBigError as error:
-            return Answer(400, b"", error.code)
+            route = parse_route(request.method, request.target.whole)
+            body = self._dispatch(route, request.content())
         except StatusError as error:
-            status = http_status(error.code)
-            return Answer(status, error_body(error.message), error.code, route.model_name if route else "")
+            code, body = error.code, error_body(error.message)
         except Exception as error:
-            log.exception("%s %s ended unexpectedly.", method, target[:200])
-            text = f"{type(error).__name__} while answering; see the server's log."
-            return Answer(500, error_body(text), "INTERNAL", route.model_name if route else "")
+            log.exception("%s %s ended unexpectedly.", request.method, request.target.whole[:200])
+            code, body = "INTERNAL", error_body(f"{type(error).__name__} while answering; see the server's log.")
+        self._count(request, route, code, (time.perf_counter() - begin) * 1e6)
+        return http_status(code), body
+
+    def _count(self, request: Request, route: Route | None, code: Code, elapsed_us: float) -> None:
+        name = route.model_name if route else ""
+        if route and code == "OK":
+            api = route.action if request.method == "POST" else ""
+            self._metrics.observe("request_latency", elapsed_us, model_name=name, API=api, entrypoint="REST")
+        self._metrics.count("request_count", model_name=name, status=code)
+        text = "%s %s: %s, %d bytes in, %.1f ms"
+        log.debug(text, request.method, request.target.whole[:200], code, len(request.body), elapsed_us / 1e3)
 
     def _dispatch(self, route: Route, body: Body) -> bytes:
         if route.action == "predict":
@@ -105,16 +99,14 @@ class RestHandler:
             return metadata_answer(route.model_name, version, servable.signatures)
 
     def _predict(self, route: Route, body: Body) -> bytes:
-        plain = read_plain_bytes(body)
-        document = None if plain else parse_json(body)
-        name = plain.signature_name if plain else signature_name_of(document)
+        files = read_plain_files(body)
+        document = None if files else parse_json(body)
+        name = "" if files else signature_name_of(document)
         with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
             signature = _find_signature(servable, name)
-            if plain and _takes_files(signature, plain.input_name):
-                (input_name,) = signature.inputs
-                inputs = PredictInputs({input_name: StringTensor((len(plain.files),), plain.files)}, row_format=True)
-            else:
-                inputs = predict_inputs(document or parse_json(body), signature.inputs, name)
+            inputs = _only_files(files, signature) or predict_inputs(
+                document or parse_json(body), signature.inputs, name
+            )
             check_inputs(signature, inputs.tensors)
             outputs = self._run(route, servable, signature, inputs.tensors)
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
@@ -124,8 +116,9 @@ class RestHandler:
         name = signature_name_of(document)
         examples = read_examples(document)
         method: Method = "classify" if route.action == "classify" else "regress"
+        check_method = self._flags.enable_signature_method_name_check
         with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
-            signature = find_signature(servable.signatures, name, method, check_method_name=self._check_method_name)
+            signature = find_signature(servable.signatures, name, method, check_method_name=check_method)
             self._metrics.observe("request_example_counts", len(examples), model=route.model_name)
             self._metrics.count("request_example_count_total", len(examples), model=route.model_name)
             outputs = self._run(route, servable, signature, examples_tensor(examples))
@@ -136,7 +129,7 @@ class RestHandler:
         self, route: Route, servable: Servable, signature: Signature, inputs: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
         begin = time.perf_counter()
-        outputs = servable.run(signature, inputs, timeout_ms=self._timeout_ms)
+        outputs = servable.run(signature, inputs, timeout_ms=self._flags.rest_api_timeout_in_ms)
         elapsed_us = (time.perf_counter() - begin) * 1e6
         api = route.action.capitalize()
         self._metrics.observe("runtime_latency", elapsed_us, model_name=route.model_name, API=api, runtime="TF1")
@@ -151,9 +144,9 @@ def _find_signature(servable: Servable, name: str) -> Signature:
     return signature
 
 
-def _takes_files(signature: Signature, input_name: str | None) -> bool:
-    """Return whether the quick way reads the request as the ordinary way would."""
-    if len(signature.inputs) != 1:
-        return False
-    ((name, info),) = signature.inputs.items()
-    return info.dtype is STRING and input_name in (None, name)
+def _only_files(files: list[bytes] | None, signature: Signature) -> PredictInputs | None:
+    """Return the inputs of a request of nothing but files, where the signature has one input and takes strings."""
+    inputs = [(name, info) for name, info in signature.inputs.items() if info.dtype is STRING]
+    if files is None or len(inputs) != 1 or len(signature.inputs) != 1:
+        return None
+    return PredictInputs({inputs[0][0]: StringTensor((len(files),), files)}, row_format=True)

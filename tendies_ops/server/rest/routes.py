@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import unquote_to_bytes
 
-from tendies_ops.server.status_codes import StatusError, invalid_argument
+from tendies_ops.server.status_codes import invalid_argument
 
 Action = Literal["predict", "classify", "regress", "metadata", "status"]
 
@@ -39,41 +39,23 @@ def parse_route(method: str, target: str) -> Route:
     """
     Read what a REST request asks for.
 
-    :raises StatusError: nothing that is known.
-    :raises VersionTooBigError: the version is no int64.
+    :raises StatusError: nothing that is known, or the version is no int64.
     """
     pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(method)
     match = pattern.fullmatch(target) if pattern else None
-    malformed = invalid_argument(f"Malformed request: {method} {target}")
-    if match is None:
-        raise malformed
+    if match is None or (method == "POST" and match[4] != match[4].lower()):  # the last name's case counts
+        raise invalid_argument(f"Malformed request: {method} {target}")
     model_name, version_text, label, last = match.groups()
     version = int(version_text[-20:]) if version_text else None
     if version is not None and (version >= 1 << 63 or version_text[:-20].strip("0")):
-        raise VersionTooBigError(version_text)
+        raise invalid_argument(f"Failed to convert version: {version_text} to numeric.")
+    action: Action = last if method == "POST" or last == "metadata" else "status"  # type: ignore[assignment]  # of the pattern
     return Route(
-        action=_action(method, last, malformed),
+        action=action,
         model_name=_decoded(model_name or ""),
         version=version,
         label=None if label is None else _decoded(label),
     )
-
-
-def _action(method: str, last: str | None, malformed: StatusError) -> Action:
-    # The pattern ignores case, the comparison behind it does not.
-    if method == "POST":
-        for verb in ("predict", "classify", "regress"):
-            if last == verb:
-                return verb
-        raise malformed
-    return "metadata" if last == "metadata" else "status"
-
-
-class VersionTooBigError(StatusError):
-    """The version does not fit 64 bits; the real server answers 400 with an empty body."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__("INVALID_ARGUMENT", f"Failed to convert version: {text} to numeric.")
 
 
 def _decoded(text: str) -> str:

@@ -8,58 +8,36 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.status_codes import StatusError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOOK_S = 0.1  # how soon a cancelled retry ends
 
-
-@dataclass(frozen=True)
-class LoadSettings:
-    """The flags that say how versions are loaded."""
-
-    max_num_load_retries: int = 5
-    load_retry_interval_s: float = 60.0
-    num_load_threads: int = 0
-    num_unload_threads: int = 0
-    num_initial_load_threads: int = 4
-
-
-def load_with_retries(attempt: Callable[[], T], what: str, settings: LoadSettings, cancelled: threading.Event) -> T:
+def load_with_retries(attempt: Callable[[], T], what: str, flags: Flags, cancelled: threading.Event) -> T:
     """
     Try until it succeeds, the retries are used up, or it is cancelled.
 
     :raises StatusError: of the last attempt.
     """
-    for retry in range(settings.max_num_load_retries + 1):
+    for retry in range(flags.max_num_load_retries + 1):
         try:
             return attempt()
         except StatusError as error:  # noqa: PERF203  # each try takes seconds
             log.warning("%s failed: %s", what, error)
-            if retry == settings.max_num_load_retries or _wait(settings.load_retry_interval_s, cancelled):
+            if retry == flags.max_num_load_retries or cancelled.wait(max(0, flags.load_retry_interval_micros) / 1e6):
                 raise
     raise AssertionError("the loop returns or raises")
 
 
-def _wait(seconds: float, cancelled: threading.Event) -> bool:
-    """Wait in short looks; whether it was cancelled meanwhile."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0 and not cancelled.is_set():
-        time.sleep(min(left, _LOOK_S))
-    return cancelled.is_set()
-
-
 def reserve_resources(
-    model_name: str, version: int, version_dir: Path, settings: LoadSettings, cancelled: threading.Event
+    model_name: str, version: int, version_dir: Path, flags: Flags, cancelled: threading.Event
 ) -> None:
     """
     Look at the directory as the real server's memory estimate does.
@@ -69,7 +47,7 @@ def reserve_resources(
     servable = f"{{name: {model_name} version: {version}}}"
     try:
         load_with_retries(
-            lambda: _look_at(version_dir), f"Reserving resources for servable: {servable}", settings, cancelled
+            lambda: _look_at(version_dir), f"Reserving resources for servable: {servable}", flags, cancelled
         )
     except StatusError as error:
         raise StatusError(

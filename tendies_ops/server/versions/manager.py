@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Literal
 
 from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import Loader, Servable
 from tendies_ops.server.heap import give_freed_memory_back
 from tendies_ops.server.status_codes import StatusError
-from tendies_ops.server.versions.load_retries import LoadSettings, load_with_retries, reserve_resources
+from tendies_ops.server.versions.load_retries import load_with_retries, reserve_resources
 from tendies_ops.server.versions.serving_map import ServingMap
 from tendies_ops.server.versions.version_states import VersionStates
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1  # server_core.h, manage_state_interval_micros
+_INITIAL_LOAD_THREADS = 4
 
 _Phase = Literal["new", "loading", "ready", "unloading", "unloaded", "error"]
 _FINISHED: tuple[_Phase, ...] = ("new", "unloaded", "error")
@@ -49,11 +51,11 @@ class _Managed:
 class Manager:
     """Makes what is served follow what should be served."""
 
-    def __init__(self, loader: Loader, settings: LoadSettings) -> None:
+    def __init__(self, loader: Loader, flags: Flags) -> None:
         self.states = VersionStates()
         self.serving = ServingMap()
         self._loader = loader
-        self._settings = settings
+        self._flags = flags
         self._lock = threading.Lock()
         self._pending: dict[str, Mapping[int, Path]] = {}
         self._managed: dict[tuple[str, int], _Managed] = {}
@@ -61,16 +63,16 @@ class Manager:
         self._woken = threading.Event()  # a version serves: what it replaces goes at once
         self._thread = threading.Thread(target=self._run, name="version-manager", daemon=True)
         self._pool: ThreadPoolExecutor | None = None
-        self._unload_pool = _pool(settings.num_unload_threads)
+        self._unload_pool = _pool(flags.num_unload_threads)
 
     def start(self) -> None:
         """Begin; the first loads run side by side, later ones as the settings say."""
-        self._pool = _pool(max(self._settings.num_initial_load_threads, self._settings.num_load_threads))
+        self._pool = _pool(max(_INITIAL_LOAD_THREADS, self._flags.num_load_threads))
         self._thread.start()
 
     def end_of_start(self) -> None:
         """The first versions serve: from now on ``num_load_threads`` loads run at a time, 0 means in line."""
-        initial, self._pool = self._pool, _pool(self._settings.num_load_threads)
+        initial, self._pool = self._pool, _pool(self._flags.num_load_threads)
         if initial is not None:
             initial.shutdown(wait=False)
 
@@ -181,14 +183,12 @@ class Manager:
 
     def _load(self, managed: _Managed) -> None:
         try:
-            reserve_resources(
-                managed.model_name, managed.version, managed.version_dir, self._settings, managed.cancelled
-            )
+            reserve_resources(managed.model_name, managed.version, managed.version_dir, self._flags, managed.cancelled)
             self.states.set(managed.model_name, managed.version, "LOADING")
             managed.servable = load_with_retries(
                 lambda: self._loader(managed.model_name, managed.version, managed.version_dir),
                 f"Loading servable: {{name: {managed.model_name} version: {managed.version}}}",
-                self._settings,
+                self._flags,
                 managed.cancelled,
             )
         except StatusError as error:

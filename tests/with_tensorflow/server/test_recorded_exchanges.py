@@ -24,6 +24,7 @@ DIFFERENT = {
     "unknown method BREW": "status line 'HTTP/1.1 400 Bad Request'",
     "invalid UTF-8 in string": "JSON Parse error: Invalid encoding in string.",
     "deep nesting 5000": "JSON Parse error: Nested too deep.",
+    "int64 overflow version": "Failed to convert version",
     "2 MB header": "status line 'HTTP/1.1 431 Request Header Fields Too Large'",
     "long URL 100 kB": "status line 'HTTP/1.1 414 ",
 }

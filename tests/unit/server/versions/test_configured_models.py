@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.status_codes import StatusError
 from tendies_ops.server.versions.configured_models import Models
-from tendies_ops.server.versions.load_retries import LoadSettings
 from tendies_ops.server.versions.manager import Manager
 from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
 
@@ -25,7 +25,7 @@ def nothing_loads(model_name: str, version: int, version_dir: Path) -> Servable:
 
 @pytest.fixture
 def models() -> Iterator[Models]:
-    manager = Manager(nothing_loads, LoadSettings(max_num_load_retries=0))
+    manager = Manager(nothing_loads, Flags(max_num_load_retries=0))
     manager.start()
     yield Models(manager, VersionSource(manager, poll_wait_s=-1), allow_unavailable=True)
     manager.stop()

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.signatures import Signature
 from tendies_ops.server.status_codes import StatusError
 from tendies_ops.server.versions import manager
-from tendies_ops.server.versions.load_retries import LoadSettings
 from tendies_ops.server.versions.manager import Manager
 
-NO_RETRIES = LoadSettings(max_num_load_retries=0)
+NO_RETRIES = Flags(max_num_load_retries=0)
 TICK_S = 0.01
 A_FEW_TICKS_S = 5 * TICK_S  # in which nothing should happen
 
@@ -40,12 +40,12 @@ class Version:
 class World:
     """A manager, and what its loader does for each version."""
 
-    def __init__(self, place: Path, settings: LoadSettings) -> None:
+    def __init__(self, place: Path, flags: Flags) -> None:
         self.place = place
         self.broken: set[int] = set()
         self.loaded: list[int] = []
         self.servables: dict[int, Version] = {}
-        self.manager = Manager(self.load, settings)
+        self.manager = Manager(self.load, flags)
         self.manager.start()
         self.manager.end_of_start()
 
@@ -69,12 +69,12 @@ class World:
 
 
 @pytest.fixture
-def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[LoadSettings], World]]:
+def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Flags], World]]:
     monkeypatch.setattr(manager, "TICK_S", TICK_S)
     worlds: list[World] = []
 
-    def make(settings: LoadSettings) -> World:
-        worlds.append(World(tmp_path, settings))
+    def make(flags: Flags) -> World:
+        worlds.append(World(tmp_path, flags))
         return worlds[-1]
 
     yield make
@@ -82,7 +82,7 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         world.manager.stop()
 
 
-def test_the_old_version_goes_only_after_the_new_one_serves(make_world: Callable[[LoadSettings], World]) -> None:
+def test_the_old_version_goes_only_after_the_new_one_serves(make_world: Callable[[Flags], World]) -> None:
     world = make_world(NO_RETRIES)
     world.aspire(1)
     world.wait_for({1: "AVAILABLE"})
@@ -94,7 +94,7 @@ def test_the_old_version_goes_only_after_the_new_one_serves(make_world: Callable
 
 
 def test_a_broken_version_leaves_the_old_one_serving_and_its_number_is_burnt(
-    make_world: Callable[[LoadSettings], World],
+    make_world: Callable[[Flags], World],
 ) -> None:
     world = make_world(NO_RETRIES)
     world.aspire(1)
@@ -113,7 +113,7 @@ def test_a_broken_version_leaves_the_old_one_serving_and_its_number_is_burnt(
     assert world.loaded == [1, 3]
 
 
-def test_when_nothing_is_aspired_everything_goes(make_world: Callable[[LoadSettings], World]) -> None:
+def test_when_nothing_is_aspired_everything_goes(make_world: Callable[[Flags], World]) -> None:
     world = make_world(NO_RETRIES)
     world.aspire(1)
     world.wait_for({1: "AVAILABLE"})
@@ -129,7 +129,7 @@ def test_when_nothing_is_aspired_everything_goes(make_world: Callable[[LoadSetti
 
 
 def test_a_version_is_available_only_when_older_requests_have_ended(
-    make_world: Callable[[LoadSettings], World],
+    make_world: Callable[[Flags], World],
 ) -> None:
     world = make_world(NO_RETRIES)
     world.aspire(1)
@@ -150,8 +150,8 @@ def test_a_version_is_available_only_when_older_requests_have_ended(
     world.wait_for({2: "AVAILABLE", 1: "END"})
 
 
-def test_retries_find_what_is_mended_meanwhile(make_world: Callable[[LoadSettings], World]) -> None:
-    world = make_world(LoadSettings(max_num_load_retries=50, load_retry_interval_s=0.02))
+def test_retries_find_what_is_mended_meanwhile(make_world: Callable[[Flags], World]) -> None:
+    world = make_world(Flags(max_num_load_retries=50, load_retry_interval_micros=20_000))
     world.broken.add(1)
     world.aspire(1)
     world.wait_for({1: "LOADING"})
@@ -159,8 +159,8 @@ def test_retries_find_what_is_mended_meanwhile(make_world: Callable[[LoadSetting
     world.wait_for({1: "AVAILABLE"})
 
 
-def test_with_load_threads_a_newer_version_need_not_wait(make_world: Callable[[LoadSettings], World]) -> None:
-    world = make_world(LoadSettings(num_load_threads=2))  # five retries, a minute apart
+def test_with_load_threads_a_newer_version_need_not_wait(make_world: Callable[[Flags], World]) -> None:
+    world = make_world(Flags(num_load_threads=2))  # five retries, a minute apart
     world.broken.add(1)
     world.aspire(1)
     world.wait_for({1: "LOADING"})
@@ -168,7 +168,7 @@ def test_with_load_threads_a_newer_version_need_not_wait(make_world: Callable[[L
     world.wait_for({2: "AVAILABLE", 1: "END"})
 
 
-def test_a_start_fails_with_the_highest_version(make_world: Callable[[LoadSettings], World]) -> None:
+def test_a_start_fails_with_the_highest_version(make_world: Callable[[Flags], World]) -> None:
     world = make_world(NO_RETRIES)
     world.broken.add(2)
     world.aspire(1, 2)
@@ -180,9 +180,7 @@ def test_a_start_fails_with_the_highest_version(make_world: Callable[[LoadSettin
     )
 
 
-def test_what_is_no_directory_is_said_before_loading(
-    make_world: Callable[[LoadSettings], World], tmp_path: Path
-) -> None:
+def test_what_is_no_directory_is_said_before_loading(make_world: Callable[[Flags], World], tmp_path: Path) -> None:
     world = make_world(NO_RETRIES)
     (tmp_path / "5").write_text("a file")
     world.manager.set_aspired("m", {5: tmp_path / "5", 6: tmp_path / "6"})
