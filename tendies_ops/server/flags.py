@@ -38,7 +38,7 @@ class Flags:
     load_retry_interval_micros: int = _flag(60_000_000, "time between two tries")
     num_load_threads: int = _flag(0, "loads at a time; 0: one, and nothing else is loaded or unloaded meanwhile")
     num_unload_threads: int = _flag(0, "unloads at a time; 0: in line")
-    flush_filesystem_caches: bool = _flag(True, "drop a loaded version's files from the page cache")
+    flush_filesystem_caches: bool = _flag(True, "no effect here: the system drops files from its cache as it needs to")
     tensorflow_session_parallelism: int = _flag(0, "threads inside and across operations; 0: TensorFlow chooses")
     tensorflow_intra_op_parallelism: int = _flag(0, "threads inside an operation; 0: TensorFlow chooses")
     tensorflow_inter_op_parallelism: int = _flag(0, "operations at a time; 0: TensorFlow chooses")
@@ -49,7 +49,6 @@ class Flags:
     enable_batching: bool = _flag(False, "merge requests into batches")
     batching_parameters_file: str = _flag("", "text BatchingParameters")
     enable_per_model_batching_parameters: bool = _flag(False, "read batching_params.pbtxt of each version")
-    enable_signature_method_name_check: bool = _flag(False, "classify and regress want signatures of that method")
     monitoring_config_file: str = _flag("", "text MonitoringConfig: Prometheus metrics")
     remove_unused_fields_from_bundle_metagraph: bool = _flag(True, "always so here: only the signatures are kept")
     port: int = _flag(8500, "gRPC port of the real server; there is no gRPC here, nothing listens on it")
@@ -64,10 +63,11 @@ class Flags:
 #: Flags of the real server that are refused here, unless their value asks for nothing.
 _NOT_IMPLEMENTED: Final = (
     "enable_grpc_healthcheck_service", "enable_profiler", "enable_serialization_as_tensor_content",
-    "grpc_channel_arguments", "grpc_max_threads", "grpc_socket_path", "mixed_precision",
-    "num_tflite_interpreters_per_pool", "num_tflite_pools", "platform_config_file", "prefer_tflite_model",
-    "skip_initialize_tpu", "ssl_config_file", "tensorflow_session_config_file", "thread_pool_factory_config_file",
-    "use_alts_credentials", "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled",
+    "enable_signature_method_name_check", "grpc_channel_arguments", "grpc_max_threads", "grpc_socket_path",
+    "mixed_precision", "num_tflite_interpreters_per_pool", "num_tflite_pools", "platform_config_file",
+    "prefer_tflite_model", "skip_initialize_tpu", "ssl_config_file", "tensorflow_session_config_file",
+    "thread_pool_factory_config_file", "use_alts_credentials", "xla_cpu_compilation_enabled",
+    "xla_gpu_compilation_enabled",
 )  # fmt: skip
 _ASKS_FOR_NOTHING: Final = ("", "0", "false")
 

@@ -30,7 +30,7 @@ log = logging.getLogger("tendies_ops.server")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 EXIT_NOT_STARTED = 255  # the real server's -1
 
-MakeLoader = Callable[[Flags, Metrics], Loader]
+MakeLoader = Callable[[Flags], Loader]
 
 
 def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
@@ -112,7 +112,7 @@ class _Server:
             read_prometheus_path(flags.monitoring_config_file) if flags.monitoring_config_file else None
         )
         self._metrics = Metrics()
-        self._manager = Manager(make_loader(flags, self._metrics), flags)
+        self._manager = Manager(make_loader(flags), flags)
         self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
         self._models = Models(
             self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models

@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final
 
-Code = Literal[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-]
-
-#: In the order of their numbers (absl/status/status.h).
-CODES: Final[tuple[Code, ...]] = get_args(Code)
-
-# tensorflow/serving http_server.cc, ToHTTPStatusCode; what is missing is 500.
-_HTTP_STATUS: Final[dict[Code, int]] = {
+# tensorflow/serving http_server.cc, ToHTTPStatusCode; in the order of the codes' numbers (absl/status/status.h).
+_HTTP_STATUS: Final = {
     "OK": 200,
     "CANCELLED": 499,
+    "UNKNOWN": 500,
     "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "OUT_OF_RANGE": 400,
     "DEADLINE_EXCEEDED": 504,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
-    "ABORTED": 409,
     "PERMISSION_DENIED": 403,
-    "UNAUTHENTICATED": 401,
     "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
     "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
     "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+    "UNAUTHENTICATED": 401,
 }
+CODES: Final = tuple(_HTTP_STATUS)
 
 
 class StatusError(Exception):
@@ -54,20 +35,20 @@ class StatusError(Exception):
     :param message: the text alone, without the code; bytes that are not UTF-8 as surrogates.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
-        self.code: Code = code
+        self.code = code
         self.message = message
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 
 
-def http_status(code: Code) -> int:
-    """The HTTP status that Model Server answers with."""
+def http_status(code: str) -> int:
+    """Return the HTTP status that Model Server answers with."""
     return _HTTP_STATUS.get(code, 500)
 
 
 def invalid_argument(message: str) -> StatusError:
-    """The most frequent one: the request does not make sense."""
+    """Make the most frequent error: the request does not make sense."""
     return StatusError("INVALID_ARGUMENT", message)

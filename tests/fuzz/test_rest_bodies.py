@@ -16,7 +16,7 @@ from tendies_ops.errors import BadAnswerError, ModelServerError, WrongContractEr
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import parse_version_statuses
 from tendies_ops.server.graph.signatures import TensorInfo
-from tendies_ops.server.graph.tensors import STRING, StringTensor
+from tendies_ops.server.graph.tensors import STRING
 from tendies_ops.server.http.request_reader import RequestReader
 from tendies_ops.server.json.parse_json import parse_json
 from tendies_ops.server.json.pretty_json import debug_string, error_body
@@ -33,8 +33,8 @@ INPUTS = {"input_bytes": TensorInfo("x:0", STRING)}
 def test_what_the_client_sends_is_what_the_server_reads(files: list[bytes]) -> None:
     document = parse_json(predict_body(files))
     tensor = predict_inputs(document, INPUTS, "").tensors["input_bytes"]
-    assert isinstance(tensor, StringTensor)
-    assert tensor.values == files
+    assert tensor.values is not None
+    assert list(tensor.values) == files
 
 
 @given(FILES, st.lists(BLANKS, min_size=9, max_size=9))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from google.protobuf import text_format
 
 from tendies_ops.server.graph.signatures import Signature, read_signatures
-from tendies_ops.server.graph.tensors import StringTensor, Tensor
+from tendies_ops.server.graph.tensors import Tensor, string_tensor
 from tendies_ops.server.protobuf.messages import MetaGraphDef
 
 _META_GRAPH = """
@@ -36,9 +36,9 @@ class FileServable:
 
     def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
         files = inputs["input_bytes"]
-        assert isinstance(files, StringTensor)
+        assert files.values is not None
         self.before_answers()
-        return {"output_bytes": StringTensor(files.shape, [self.answer(file) for file in files.values])}
+        return {"output_bytes": string_tensor(files.shape, [self.answer(file) for file in files.values])}
 
     def close(self) -> None:
         """Nothing to give back."""

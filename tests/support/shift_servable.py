@@ -20,7 +20,6 @@ from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.loading.batching import BatchingServable
 from tendies_ops.server.loading.batching_config import batching_of_all
 from tendies_ops.server.loading.saved_model_loader import require_saved_model
-from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.run_server import run
 from tendies_ops.server.status_codes import StatusError
 from tests.support.candidates import answer_to
@@ -48,8 +47,7 @@ class ShiftServable(FileServable):
 class ShiftLoader:
     """Loads what ``make_candidate`` made, with TensorFlow's words where it does not load."""
 
-    def __init__(self, flags: Flags, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, flags: Flags) -> None:
         self._batching = batching_of_all(flags)
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
@@ -68,7 +66,7 @@ class ShiftLoader:
         servable = ShiftServable(behaviour)
         if self._batching is None:
             return servable
-        return BatchingServable(servable, self._batching, threading.Semaphore(4), self._metrics)
+        return BatchingServable(servable, self._batching, threading.Semaphore(4))
 
 
 if __name__ == "__main__":

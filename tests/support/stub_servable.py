@@ -26,7 +26,6 @@ from typing import Any
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.loading.saved_model_loader import require_saved_model
-from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.run_server import run
 from tendies_ops.server.status_codes import StatusError
 from tests.support.file_servable import FileServable
@@ -55,8 +54,8 @@ class StubServable(FileServable):
 class StubLoader:
     """Loads version directories without looking into ``saved_model.pb``."""
 
-    def __init__(self, flags: Flags, metrics: Metrics) -> None:
-        del flags, metrics
+    def __init__(self, flags: Flags) -> None:
+        del flags
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         told = version_dir / "stub.json"
@@ -70,7 +69,7 @@ class StubLoader:
 
 def _raise_if_told(error: Mapping[str, str] | None) -> None:
     if error is not None:
-        raise StatusError(error["code"], error["message"])  # type: ignore[arg-type]  # the test's own word
+        raise StatusError(error["code"], error["message"])
 
 
 if __name__ == "__main__":

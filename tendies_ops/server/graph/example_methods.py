@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature
-from tendies_ops.server.graph.tensors import StringTensor, Tensor
+from tendies_ops.server.graph.tensors import Tensor, string_tensor
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 Method = Literal["classify", "regress"]
@@ -22,24 +22,16 @@ _INPUT: Final = "inputs"
 _NOUN: Final[dict[Method, str]] = {"classify": "classification", "regress": "regression"}
 
 
-def find_signature(
-    signatures: Mapping[str, Signature], name: str, method: Method, *, check_method_name: bool
-) -> Signature:
+def find_signature(signatures: Mapping[str, Signature], name: str, method: Method) -> Signature:
     """
-    The signature, if it is one for this method.
+    Return the signature, if it is one for this method.
 
-    :param check_method_name: ``--enable_signature_method_name_check``.
     :raises StatusError: there is none of that name, or it does not fit.
     """
     wanted = name or DEFAULT_SIGNATURE
     signature = signatures.get(wanted)
     if signature is None:
         raise invalid_argument(f"No signature was found with the name: {wanted}")
-    expected = f"tensorflow/serving/{method}"
-    if check_method_name and signature.definition.method_name != expected:
-        raise invalid_argument(
-            f"Expected {_NOUN[method]} signature method_name to be {expected}. Was: {signature.definition.method_name}"
-        )
     _check_shape_of(signature, method)
     return signature
 
@@ -68,5 +60,5 @@ def _no(what: str, signature: Signature, method: Method) -> StatusError:
 
 
 def examples_tensor(examples: Sequence[bytes]) -> dict[str, Tensor]:
-    """The one input of such a signature."""
-    return {_INPUT: StringTensor((len(examples),), examples)}
+    """Make the one input of such a signature."""
+    return {_INPUT: string_tensor((len(examples),), examples)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,15 +13,7 @@ import numpy as np
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.signatures import Signature, TensorInfo, read_signatures
 from tendies_ops.server.graph.tensorflow_c import TSTRING_SIZE_BYTES, Output, Status, library
-from tendies_ops.server.graph.tensors import (
-    NUMBER_OF,
-    STRING,
-    NumberTensor,
-    OpaqueTensor,
-    StringTensor,
-    Tensor,
-    dtype_of,
-)
+from tendies_ops.server.graph.tensors import STRING, Tensor, dtype_of, string_tensor
 from tendies_ops.server.protobuf.messages import ConfigProto, RunOptions, TensorProto
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
@@ -197,17 +189,17 @@ def _dims(shape: tuple[int, ...]) -> Any:
 def _new_tensor(tf: Any, name: str, tensor: Tensor) -> int:
     if len(tensor.shape) > MAX_RANK:
         raise invalid_argument(f"tensor parsing error: {name}")  # predict_util.cc: the proto does not become a tensor
-    if isinstance(tensor, StringTensor):
-        return _new_string_tensor(tf, tensor)
-    if isinstance(tensor, OpaqueTensor):
+    if tensor.values is None:
         return _new_opaque_tensor(tf, name, tensor)
+    if tensor.dtype is STRING:
+        return _new_string_tensor(tf, tensor.shape, tensor.values)
     array = np.ascontiguousarray(tensor.values)
-    handle: int = tf.TF_AllocateTensor(NUMBER_OF[array.dtype], _dims(tensor.shape), len(tensor.shape), array.nbytes)
+    handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims(tensor.shape), len(tensor.shape), array.nbytes)
     ctypes.memmove(tf.TF_TensorData(handle), array.ctypes.data, array.nbytes)
     return handle
 
 
-def _new_opaque_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
+def _new_opaque_tensor(tf: Any, name: str, tensor: Tensor) -> int:
     shape = {"dim": [{"size": size} for size in tensor.shape]}
     proto = tensor.proto or TensorProto(dtype=tensor.dtype.number, tensor_shape=shape).SerializeToString()
     handle: int = tf.TF_AllocateTensor(tensor.dtype.number, _dims((0,)), 1, 0)  # to be replaced
@@ -223,13 +215,13 @@ def _new_opaque_tensor(tf: Any, name: str, tensor: OpaqueTensor) -> int:
     return handle
 
 
-def _new_string_tensor(tf: Any, tensor: StringTensor) -> int:
-    size_bytes = len(tensor.values) * TSTRING_SIZE_BYTES
-    handle: int = tf.TF_AllocateTensor(STRING.number, _dims(tensor.shape), len(tensor.shape), size_bytes)
+def _new_string_tensor(tf: Any, shape: tuple[int, ...], values: Iterable[bytes]) -> int:
+    size_bytes = math.prod(shape) * TSTRING_SIZE_BYTES
+    handle: int = tf.TF_AllocateTensor(STRING.number, _dims(shape), len(shape), size_bytes)
     address = tf.TF_TensorData(handle)
     if size_bytes:
         ctypes.memset(address, 0, size_bytes)  # an empty small string, what TF_StringInit writes
-    for value in tensor.values:
+    for value in values:
         tf.TF_StringCopy(address, value, len(value))
         address += TSTRING_SIZE_BYTES
     return handle
@@ -241,17 +233,17 @@ def _read_tensor(tf: Any, handle: int) -> Tensor:
     if dtype is STRING:
         return _read_string_tensor(tf, handle, shape)
     if dtype.numpy is None:
-        return OpaqueTensor(shape, dtype)
+        return Tensor(shape, dtype)
     size_bytes = tf.TF_TensorByteSize(handle)
     content = ctypes.string_at(tf.TF_TensorData(handle), size_bytes) if size_bytes else b""
-    return NumberTensor(shape, np.frombuffer(content, dtype.numpy))
+    return Tensor(shape, dtype, np.frombuffer(content, dtype.numpy))
 
 
-def _read_string_tensor(tf: Any, handle: int, shape: tuple[int, ...]) -> StringTensor:
+def _read_string_tensor(tf: Any, handle: int, shape: tuple[int, ...]) -> Tensor:
     address = tf.TF_TensorData(handle)
     values = []
     for _ in range(math.prod(shape)):
         size_bytes = tf.TF_StringGetSize(address)
         values.append(ctypes.string_at(tf.TF_StringGetDataPointer(address), size_bytes) if size_bytes else b"")
         address += TSTRING_SIZE_BYTES
-    return StringTensor(shape, values)
+    return string_tensor(shape, values)

@@ -14,11 +14,12 @@ import functools
 import importlib.util
 import os
 import sys
+import types
 from pathlib import Path
 from typing import Any, Final
 
 from tendies_ops.errors import UsageError
-from tendies_ops.server.status_codes import CODES, Code, StatusError
+from tendies_ops.server.status_codes import CODES, StatusError
 
 TSTRING_SIZE_BYTES: Final = 24  # sizeof(TF_TString), fixed by the ABI of tf_tstring.h
 
@@ -102,7 +103,7 @@ def package_dir() -> Path:
 @functools.cache
 def library() -> Any:
     """
-    The library's functions as attributes, loaded at the first call.
+    Return the library's functions as attributes, loaded at the first call.
 
     :raises UsageError: TensorFlow is not installed.
     """
@@ -115,16 +116,12 @@ def library() -> Any:
     ctypes.CDLL(str(framework), mode=ctypes.RTLD_GLOBAL)
     releasing = ctypes.CDLL(str(main))
     holding = ctypes.PyDLL(str(main))
-    functions = _Functions()
+    functions = types.SimpleNamespace()
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(releasing if name in _LONG_CALLS else holding, name)
         function.restype, function.argtypes = result, arguments
         setattr(functions, name, function)
     return functions
-
-
-class _Functions:
-    """Holds the functions."""
 
 
 class Status:
@@ -147,5 +144,5 @@ class Status:
         code = self._library.TF_GetCode(self.handle)
         if code:
             message: bytes = self._library.TF_Message(self.handle)
-            name: Code = CODES[code] if code < len(CODES) else "UNKNOWN"
+            name = CODES[code] if code < len(CODES) else "UNKNOWN"
             raise StatusError(name, message.decode("utf-8", "surrogateescape"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,7 +22,7 @@ class DType:
 
     @property
     def proto_name(self) -> str:
-        """As in metadata: ``DT_FLOAT``."""
+        """Return the name that metadata has: ``DT_FLOAT``."""
         return "DT_" + self.name.upper()
 
 
@@ -42,9 +41,7 @@ def _dtype(value: Any) -> DType:
 
 DTYPES: Final[dict[int, DType]] = {value.number: _dtype(value) for value in DataType.values}
 STRING: Final[DType] = DTYPES[7]
-NUMBER_OF: Final[dict[np.dtype[Any], int]] = {
-    dtype.numpy: number for number, dtype in DTYPES.items() if dtype.numpy is not None
-}
+_OF_NUMPY: Final = {dtype.numpy: dtype for dtype in DTYPES.values() if dtype.numpy is not None}
 
 
 def dtype_of(number: int) -> DType:
@@ -52,44 +49,26 @@ def dtype_of(number: int) -> DType:
     return DTYPES.get(number, DType(number, f"unknown dtype enum ({number})"))
 
 
-@dataclass(frozen=True)
-class StringTensor:
-    """A tensor of byte strings, row-major."""
-
-    shape: tuple[int, ...]
-    values: Sequence[bytes]
-
-    def __post_init__(self) -> None:
-        if math.prod(self.shape) != len(self.values):
-            raise ValueError(f"a string tensor of shape {self.shape} needs {math.prod(self.shape)} values")
-
-
 @dataclass(frozen=True, eq=False)
-class NumberTensor:
+class Tensor:
     """
-    A tensor of numbers or bools, row-major. TensorFlow allows four times the dimensions that numpy does, so the
-    values are flat.
-    """
+    A tensor, row-major. TensorFlow allows four times the dimensions that numpy does, so the values are flat.
 
-    shape: tuple[int, ...]
-    values: NDArray[Any]
-
-    def __post_init__(self) -> None:
-        if self.values.shape != (math.prod(self.shape),):
-            raise ValueError(f"a tensor of shape {self.shape} does not have values of shape {self.values.shape}")
-
-
-@dataclass(frozen=True)
-class OpaqueTensor:
-    """
-    A tensor whose values only TensorFlow reads.
-
-    :param proto: a serialised TensorProto; empty for a tensor without values. Of an output only the shape is known.
+    :param values: numbers, bools, or bytes objects; None where only TensorFlow reads them.
+    :param proto: a serialised TensorProto, in place of values.
     """
 
     shape: tuple[int, ...]
     dtype: DType
+    values: NDArray[Any] | None = None
     proto: bytes = b""
 
 
-Tensor = NumberTensor | StringTensor | OpaqueTensor
+def string_tensor(shape: tuple[int, ...], values: Sequence[bytes]) -> Tensor:
+    """Make a tensor of byte strings."""
+    return Tensor(shape, STRING, np.array(values, object))
+
+
+def number_tensor(shape: tuple[int, ...], values: NDArray[Any]) -> Tensor:
+    """Make a tensor of numbers or bools; its type is that of the array."""
+    return Tensor(shape, _OF_NUMPY[values.dtype], values)

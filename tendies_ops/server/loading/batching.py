@@ -16,8 +16,7 @@ from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.graph.signatures import Signature
 from tendies_ops.server.graph.tensors import Tensor
 from tendies_ops.server.loading.batching_config import BatchingParameters
-from tendies_ops.server.loading.tensor_rows import merge_rows, repeat_first_row, rows_of, split_rows
-from tendies_ops.server.prometheus import Metrics
+from tendies_ops.server.loading.tensor_rows import merge_rows, rows_of, split_rows
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 
@@ -28,7 +27,6 @@ class _Task:
     inputs: Mapping[str, Tensor]
     rows: int
     deadline_s: float
-    enqueued_s: float
     done: threading.Event = field(default_factory=threading.Event)
     outputs: dict[str, Tensor] = field(default_factory=dict)
     error: StatusError | None = None
@@ -52,13 +50,10 @@ class BatchingServable:
     :param slots: bounds how many batches run at a time, over all models.
     """
 
-    def __init__(
-        self, servable: Servable, parameters: BatchingParameters, slots: threading.Semaphore, metrics: Metrics
-    ) -> None:
+    def __init__(self, servable: Servable, parameters: BatchingParameters, slots: threading.Semaphore) -> None:
         self._servable = servable
         self._parameters = parameters
         self._slots = slots
-        self._metrics = metrics
         self.signatures = servable.signatures
         self._queues: dict[str, deque[_Batch]] = defaultdict(deque)
         self._changed = threading.Condition()
@@ -79,7 +74,7 @@ class BatchingServable:
         deadline_s = now_s + timeout_ms / 1e3 if timeout_ms > 0 else float("inf")
         rows = rows_of(inputs)
         pieces = self._pieces(inputs, rows)
-        tasks = [_Task(piece, rows_of(piece), deadline_s, now_s) for piece in pieces]
+        tasks = [_Task(piece, rows_of(piece), deadline_s) for piece in pieces]
         with self._changed:
             for task in tasks:
                 self._enqueue(signature, task)
@@ -162,17 +157,12 @@ class BatchingServable:
 
     def _run_batch(self, batch: _Batch) -> None:
         now_s = time.monotonic()
-        for task in batch.tasks:
-            self._metrics.observe(
-                "batching_session:queuing_latency", (now_s - task.enqueued_s) * 1e6, thread_pool_name=""
-            )
         latest_s = max(task.deadline_s for task in batch.tasks)
         if latest_s <= now_s:
             raise StatusError("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue")
         timeout_ms = 0 if latest_s == float("inf") else max(1, int((latest_s - now_s) * 1e3))
         padding = self._parameters.padded_size(batch.rows) - batch.rows
         outputs = self._servable.run(batch.signature, self._merged(batch, padding), timeout_ms=timeout_ms)
-        self._metrics.count("batching_session:wrapped_run_count")
         _hand_out(batch, outputs, padding)
 
     def _merged(self, batch: _Batch, padding: int) -> dict[str, Tensor]:
@@ -180,8 +170,8 @@ class BatchingServable:
         for name, info in batch.signature.inputs.items():
             columns: list[Tensor] = [task.inputs[name] for task in batch.tasks]
             if padding:
-                columns.append(repeat_first_row(columns[-1], padding))
-            merged[name] = merge_rows(info.tensor_name, columns, pad=self._parameters.pad_variable_length_inputs)
+                columns += split_rows(columns[-1], [1]) * padding
+            merged[name] = merge_rows(info.tensor_name, columns)
         return merged
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.protobuf.messages import BatchingParameters as BatchingParametersMessage
 from tendies_ops.server.protobuf.text_file import read_text_proto
-from tendies_ops.server.status_codes import invalid_argument
+from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int = os.cpu_count() or 1
     allowed_batch_sizes: tuple[int, ...] = ()
-    pad_variable_length_inputs: bool = False
     split_large_requests: bool = False
 
     def padded_size(self, rows: int) -> int:
@@ -75,6 +74,8 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
     :raises StatusError: the file or what it says is wrong.
     """
     message = read_text_proto(str(path), BatchingParametersMessage())
+    if message.pad_variable_length_inputs:
+        raise StatusError("UNIMPLEMENTED", f"{path}: pad_variable_length_inputs is not implemented here")
     defaults = BatchingParameters()
 
     def value(name: str, default: int) -> int:
@@ -86,7 +87,6 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
         max_enqueued_batches=value("max_enqueued_batches", defaults.max_enqueued_batches),
         num_batch_threads=value("num_batch_threads", defaults.num_batch_threads),
         allowed_batch_sizes=tuple(message.allowed_batch_sizes),
-        pad_variable_length_inputs=message.pad_variable_length_inputs,
         split_large_requests=message.enable_large_batch_splitting.value,
     )
 

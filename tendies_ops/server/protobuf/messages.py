@@ -51,22 +51,8 @@ _TENSORFLOW: Final[Mapping[str, Fields | tuple[str, ...]]] = {
 _SERVING: Final[Mapping[str, Fields | tuple[str, ...]]] = {
     "ModelSpec": {"name": (1, "string"), "signature_name": (3, "string")},
     "PredictRequest": {"model_spec": (1, "ModelSpec"), "inputs": (2, "{TensorProto}")},
-    "ExampleList": {"examples": (1, "[bytes]")},
-    "ExampleListWithContext": {"examples": (1, "[bytes]"), "context": (2, "bytes")},
-    "Input": {
-        "kind/example_list": (1, "ExampleList"), "kind/example_list_with_context": (2, "ExampleListWithContext"),
-    },
-    "ExamplesRequest": {"model_spec": (1, "ModelSpec"), "input": (2, "Input")},
-    "InferenceTask": {"model_spec": (1, "ModelSpec"), "method_name": (2, "string")},
-    "MultiInferenceRequest": {"tasks": (1, "[InferenceTask]"), "input": (2, "Input")},
     "PredictLog": {"request": (1, "PredictRequest")},
-    "ExamplesLog": {"request": (1, "ExamplesRequest")},
-    "MultiInferenceLog": {"request": (1, "MultiInferenceRequest")},
-    "PredictionLog": {
-        "log_type/classify_log": (2, "ExamplesLog"), "log_type/regress_log": (3, "ExamplesLog"),
-        "log_type/multi_inference_log": (4, "MultiInferenceLog"), "log_type/session_run_log": (5, "bytes"),
-        "log_type/predict_log": (6, "PredictLog"), "log_type/predict_streamed_log": (7, "bytes"),
-    },
+    "PredictionLog": {"log_type/predict_log": (6, "PredictLog")},
     "Latest": {"num_versions": (1, "uint32")},
     "All": {},
     "Specific": {"versions": (1, "[int64]")},

@@ -21,7 +21,7 @@ def read_text_proto(path: str, message: Any) -> Any:
         text = Path(path).read_text()
     except OSError as error:
         code = "NOT_FOUND" if isinstance(error, FileNotFoundError) else "FAILED_PRECONDITION"
-        raise StatusError(code, f"{path}; {error.strerror}") from None  # type: ignore[arg-type]  # two of the codes
+        raise StatusError(code, f"{path}; {error.strerror}") from None
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from tendies_ops.server.graph.example_methods import CLASSES, REGRESSION, SCORES
-from tendies_ops.server.graph.tensors import DTYPES, NUMBER_OF, NumberTensor, StringTensor, Tensor
+from tendies_ops.server.graph.tensors import Tensor
 from tendies_ops.server.json.pretty_json import lines, one_line, quoted
 from tendies_ops.server.rest.predict_answer import decimals, rows_on_one_line
 from tendies_ops.server.status_codes import invalid_argument
@@ -31,8 +29,8 @@ def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> byte
         )
     if shape[0] != num_examples:
         raise invalid_argument(f"Input batch size did not match output batch size: {num_examples} vs. {shape[0]}")
-    if not isinstance(values, NumberTensor) or values.values.dtype != np.float32:
-        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {_type_name(values)}")
+    if values.dtype.name != "float" or values.values is None:
+        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {values.dtype.proto_name}")
     return lines(b"{}", [b'"results": ' + one_line(decimals(values.values))], level=0)
 
 
@@ -57,17 +55,19 @@ def _check_rows(tensor: Tensor | None, what: str, dtype: str, num_examples: int)
         return
     if len(tensor.shape) != 2:
         raise invalid_argument(f"Expected Tensor shape: [batch_size num_classes] but got {_shape_text(tensor.shape)}")
-    if _type_name(tensor) != f"DT_{dtype}":
-        raise invalid_argument(f"Expected {what} Tensor of DT_{dtype}. Got: {_type_name(tensor)}")
+    if tensor.dtype.proto_name != f"DT_{dtype}":
+        raise invalid_argument(f"Expected {what} Tensor of DT_{dtype}. Got: {tensor.dtype.proto_name}")
     if tensor.shape[0] != num_examples:
         raise invalid_argument(f"Expected {what} output batch size of {num_examples}. Got: {tensor.shape[0]}")
 
 
 def _classifications(classes: Tensor | None, scores: Tensor | None, num_examples: int) -> bytes:
     width = next(tensor.shape[1] for tensor in (classes, scores) if tensor is not None)
-    total = num_examples * width
-    labels = [quoted(value) for value in classes.values] if isinstance(classes, StringTensor) else [b'""'] * total
-    numbers = decimals(scores.values) if isinstance(scores, NumberTensor) else [b"0.0"] * total
+    labels, numbers = [b'""'] * (num_examples * width), [b"0.0"] * (num_examples * width)
+    if classes is not None and classes.values is not None:
+        labels = [quoted(value) for value in classes.values]
+    if scores is not None and scores.values is not None:
+        numbers = decimals(scores.values)
     pairs = [one_line([label, number]) for label, number in zip(labels, numbers, strict=True)]
     rows = [one_line(pairs[row * width : (row + 1) * width]) for row in range(num_examples)]
     return rows_on_one_line("results", rows)
@@ -75,11 +75,3 @@ def _classifications(classes: Tensor | None, scores: Tensor | None, num_examples
 
 def _shape_text(shape: tuple[int, ...]) -> str:
     return "[" + ",".join(map(str, shape)) + "]"
-
-
-def _type_name(tensor: Tensor) -> str:
-    if isinstance(tensor, StringTensor):
-        return "DT_STRING"
-    if isinstance(tensor, NumberTensor):
-        return DTYPES[NUMBER_OF[tensor.values.dtype]].proto_name
-    return tensor.dtype.proto_name

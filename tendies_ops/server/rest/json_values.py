@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import pybase64
 from numpy.typing import NDArray
 
-from tendies_ops.server.graph.tensors import STRING, DType, NumberTensor, OpaqueTensor, StringTensor, Tensor
+from tendies_ops.server.graph.tensors import STRING, DType, Tensor, number_tensor, string_tensor
 from tendies_ops.server.json.parse_json import JsonObject
 from tendies_ops.server.json.pretty_json import debug_string
 from tendies_ops.server.status_codes import StatusError, invalid_argument
@@ -42,16 +41,15 @@ def is_base64_object(value: Any) -> bool:
 
 def converted(leaves: list[Any], dtype: DType) -> list[Any]:
     """
-    The values as the type has them.
+    Return the values as the type has them.
 
     :raises StatusError: for the first one that does not fit.
     """
-    convert = _converter(dtype)
-    return leaves if _all_plain(leaves, dtype) else [convert(leaf) for leaf in leaves]
+    return leaves if _all_plain(leaves, dtype) else [_converted(leaf, dtype) for leaf in leaves]
 
 
 def _all_plain(leaves: list[Any], dtype: DType) -> bool:
-    """Return whether every value is fine as it is, without asking each one."""
+    """Tell whether every value is fine as it is, without asking each one."""
     kinds = set(map(type, leaves))
     if dtype.name in _FLOATS:
         return kinds <= {int, float}
@@ -63,50 +61,37 @@ def _all_plain(leaves: list[Any], dtype: DType) -> bool:
     return False
 
 
-def _converter(dtype: DType) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            if dtype is STRING:
-                return decode_base64_object(value)
-            raise _type_error(value, dtype)
-        if dtype is STRING and isinstance(value, str):
-            return value.encode("utf-8", "surrogateescape")
-        if not _known(dtype):
-            raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
-        if not _all_plain([value], dtype):
-            raise _type_error(value, dtype)
-        return value
-
-    return convert
-
-
-def _known(dtype: DType) -> bool:
-    return dtype is STRING or dtype.name in _FLOATS or dtype.name == "bool" or dtype.name in _INT_RANGES
+def _converted(value: Any, dtype: DType) -> Any:
+    if dtype is STRING and isinstance(value, dict):
+        return decode_base64_object(value)
+    if dtype is STRING and isinstance(value, str):
+        return value.encode()
+    if dtype is not STRING and dtype.name not in (*_FLOATS, "bool", *_INT_RANGES) and not isinstance(value, dict):
+        raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
+    if not _all_plain([value], dtype):
+        raise invalid_argument(
+            f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
+        )
+    return value
 
 
 def json_type(value: Any) -> str:
-    """RapidJSON's name of a value's type."""
+    """Return RapidJSON's name of a value's type."""
     if isinstance(value, bool):
         return "True" if value else "False"
     kinds = {type(None): "Null", str: "String", list: "Array", int: "Number", float: "Number"}
     return kinds.get(type(value), "Object")
 
 
-def _type_error(value: Any, dtype: DType) -> StatusError:
-    return invalid_argument(
-        f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
-    )
-
-
 def decode_base64_object(value: JsonObject) -> bytes:
     """
-    The bytes of a ``{"b64": ...}`` object.
+    Return the bytes of a ``{"b64": ...}`` object.
 
     :raises StatusError: it is none, or not base64.
     """
     if not is_base64_object(value):
         raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
-    decoded = decode_base64(value["b64"].encode("utf-8", "surrogateescape"))
+    decoded = decode_base64(value["b64"].encode())
     if decoded is None:
         raise invalid_argument("Unable to base64 decode")
     return decoded
@@ -134,25 +119,22 @@ def decode_base64(text: bytes | memoryview) -> bytes | None:
 
 
 def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """A tensor of checked values."""
+    """Make a tensor of checked values."""
     if dtype is STRING:
-        return StringTensor(shape, values)
-    if dtype.name in _FLOATS:
-        return NumberTensor(shape, _float_array(values, dtype))
+        return string_tensor(shape, values)
     if dtype.numpy is None:
-        return OpaqueTensor(shape, dtype)  # no value: each one has been refused
+        return Tensor(shape, dtype)  # no value: each one has been refused
+    if dtype.name in _FLOATS:
+        return number_tensor(shape, _float_array(values, dtype.numpy))
     wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64
-    return NumberTensor(shape, np.array(values, wide).astype(dtype.numpy))
+    return number_tensor(shape, np.array(values, wide).astype(dtype.numpy))
 
 
-def _float_array(values: list[Any], dtype: DType) -> NDArray[Any]:
+def _float_array(values: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore"):
-        array = np.array(values, np.float64)
-        if dtype.name == "float":
-            array = array.astype(np.float32)
+        array = np.array(values, np.float64).astype(dtype)
     # The real server works on threads that flush denormal numbers to zero.
-    smallest = np.finfo(array.dtype).tiny
-    array[np.abs(array) < smallest] *= 0
+    array[np.abs(array) < np.finfo(dtype).tiny] *= 0
     return array
 
 

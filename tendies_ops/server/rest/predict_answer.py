@@ -7,16 +7,16 @@ Source: tensorflow/serving util/json_tensor.cc, MakeJsonFromTensors.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pybase64
 from numpy.typing import NDArray
 
-from tendies_ops.server.graph.tensors import DTYPES, NUMBER_OF, DType, OpaqueTensor, StringTensor, Tensor
+from tendies_ops.server.graph.tensors import STRING, Tensor
 from tendies_ops.server.json.pretty_json import indent, lines, one_line, quoted
-from tendies_ops.server.status_codes import StatusError, invalid_argument
+from tendies_ops.server.status_codes import invalid_argument
 
 _BYTES_SUFFIX: Final = "_bytes"
 _UNWRITABLE: Final = ("half", "uint16", "complex64", "complex128")
@@ -99,43 +99,34 @@ def _batch_size(outputs: Mapping[str, Tensor]) -> int:
 
 def _rendered(name: str, tensor: Tensor, level: int) -> list[bytes]:
     """
-    Every value as JSON text.
+    Return every value as JSON text.
 
     :param level: how many arrays and objects are open around each value; objects of bytes indent by it.
     """
-    if isinstance(tensor, StringTensor):
-        if name.endswith(_BYTES_SUFFIX):
-            return bytes_objects(tensor, level)
-        return [quoted(value) for value in tensor.values]
+    values = tensor.values
+    if tensor.dtype is STRING and values is not None:
+        return _bytes_objects(values, level) if name.endswith(_BYTES_SUFFIX) else [quoted(value) for value in values]
     if 0 in tensor.shape:
         return []
-    if isinstance(tensor, OpaqueTensor):
-        raise _unwritable(tensor.dtype)
-    kind = tensor.values.dtype
-    if kind in (np.float32, np.float64):
-        return decimals(tensor.values)
-    if kind == np.bool_:
-        return [b"true" if value else b"false" for value in tensor.values.tolist()]
-    dtype = DTYPES[NUMBER_OF[kind]]
-    if dtype.name in _UNWRITABLE:
-        raise _unwritable(dtype)
-    return [b"%d" % value for value in tensor.values.tolist()]
+    if values is None or tensor.dtype.name in _UNWRITABLE:
+        raise invalid_argument(f"Failed to write JSON value for tensor type: {tensor.dtype.name}")
+    if tensor.dtype.name in ("float", "double"):
+        return decimals(values)
+    if tensor.dtype.name == "bool":
+        return [b"true" if value else b"false" for value in values.tolist()]
+    return [b"%d" % value for value in values.tolist()]
 
 
-def _unwritable(dtype: DType) -> StatusError:
-    return invalid_argument(f"Failed to write JSON value for tensor type: {dtype.name}")
-
-
-def bytes_objects(tensor: StringTensor, level: int) -> list[bytes]:
-    """``{"b64": ...}`` for each value, laid out for its depth."""
+def _bytes_objects(values: Iterable[bytes], level: int) -> list[bytes]:
+    """Return ``{"b64": ...}`` for each value, laid out for its depth."""
     head = b"{\n" + indent(level + 1) + b'"b64": "'
     tail = b'"\n' + indent(level) + b"}"
-    return [b"".join((head, pybase64.b64encode(value), tail)) for value in tensor.values]
+    return [b"".join((head, pybase64.b64encode(value), tail)) for value in values]
 
 
 def decimals(values: NDArray[Any]) -> list[bytes]:
     """
-    Floats as JSON: six significant digits where they read back equal, else all that are needed; whole ones get ``.0``.
+    Return floats as JSON: six digits where they read back equal, else all that are needed; whole ones get ``.0``.
 
     :param values: flat, float32 or float64.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -32,7 +32,7 @@ class PredictInputs:
 
 def signature_name_of(document: Any) -> str:
     """
-    The signature that a request names; empty for the default one.
+    Return the signature that a request names; empty for the default one.
 
     :raises StatusError: the document is no object, or the name no string.
     """
@@ -49,7 +49,7 @@ def signature_name_of(document: Any) -> str:
 
 def predict_inputs(document: JsonObject, inputs: Inputs, signature_name: str) -> PredictInputs:
     """
-    The tensors of a predict request.
+    Return the tensors of a predict request.
 
     :param inputs: the signature's.
     :raises StatusError: with the real server's text.
@@ -87,71 +87,47 @@ def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
-    if _is_named(instances[0]):
-        return _from_objects(instances, inputs)
-    name, info = next(iter(inputs.items()))
-    whole = _whole_tensor(instances, info.dtype)
-    if whole is not None:
-        return {name: whole}
-    columns = _Columns(inputs)
+    named = _is_named(instances[0])
+    only = next(iter(inputs))
+    columns: dict[str, _Column] = {}
     for index, element in enumerate(instances):
-        if _is_named(element):
-            raise invalid_argument(f"Expecting value/list but got object at item {index} of input list")
-        _add(columns, name, element, str(index))
-    return columns.tensors(len(instances))
-
-
-def _from_objects(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
-    columns = _Columns(inputs)
-    for index, element in enumerate(instances):
-        if not _is_named(element):
-            raise invalid_argument(f"Expecting object but got list at item {index} of input list")
-        for name, value in element.items():
-            _add(columns, name, value, f"{index} key: {name}")
-        if element.keys() != inputs.keys():
+        if _is_named(element) != named:
+            what = "object but got list" if named else "value/list but got object"
+            raise invalid_argument(f"Expecting {what} at item {index} of input list")
+        for name, value in element.items() if named else ((only, element),):
+            _add(columns, inputs, name, value, f"{index} key: {name}" if named else str(index))
+        if named and element.keys() != inputs.keys():
             raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: {debug_string(element)} "
                 f"keys must be equal to: {','.join(sorted(inputs))}"
             )
-    return columns.tensors(len(instances))
+    return {
+        name: make_tensor(column.leaves, (len(instances), *column.shape), inputs[name].dtype)
+        for name, column in columns.items()
+    }
 
 
-class _Columns:
-    """Gathers the elements of ``instances`` into one tensor for each input."""
+@dataclass(frozen=True)
+class _Column:
+    """What the elements of ``instances`` bring for one input; the first one says the shape of all."""
 
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.leaves: dict[str, list[Any]] = {name: [] for name in inputs}
+    shape: tuple[int, ...]
+    leaves: list[Any] = field(default_factory=list)
 
-    def add(self, name: str, item: Any) -> None:
-        """Add one element."""
-        if name not in self.inputs:
+
+def _add(columns: dict[str, _Column], inputs: Inputs, name: str, item: Any, where: str) -> None:
+    try:
+        if name not in inputs:
             raise invalid_argument(f"JSON object: does not have named input: {name}")
         shape = dense_shape(item)
-        leaves = flatten(item, shape, self.inputs[name].dtype)
-        if name not in self.shapes:
-            self.shapes[name] = shape
-        elif math.prod(self.shapes[name]) != len(leaves):
-            size = math.prod(self.shapes[name])
+        leaves = flatten(item, shape, inputs[name].dtype)
+        column = columns.setdefault(name, _Column(shape))
+        size = math.prod(column.shape)
+        if size != len(leaves):
             raise invalid_argument(f"Expecting tensor size: {size} but got: {len(leaves)}")
-        elif self.shapes[name] != shape:
-            raise invalid_argument(f"Expecting shape {_shape_text(self.shapes[name])} but got: {_shape_text(shape)}")
-        self.leaves[name].append(leaves)
-
-    def tensors(self, batch_size: int) -> dict[str, Tensor]:
-        """The tensors, with the batch as first dimension; what repeated names brought in excess is cut off."""
-        tensors = {}
-        for name, shape in self.shapes.items():
-            whole = (batch_size, *shape)
-            leaves = list(chain.from_iterable(self.leaves[name]))[: math.prod(whole)]
-            tensors[name] = make_tensor(leaves, whole, self.inputs[name].dtype)
-        return tensors
-
-
-def _add(columns: _Columns, name: str, item: Any, where: str) -> None:
-    try:
-        columns.add(name, item)
+        if column.shape != shape:
+            raise invalid_argument(f"Expecting shape {_shape_text(column.shape)} but got: {_shape_text(shape)}")
+        column.leaves.extend(leaves)
     except StatusError as error:
         raise invalid_argument(f"Failed to process element: {where} of 'instances' list. Error: {error}") from None
 
@@ -182,20 +158,8 @@ def _column(value: Any, dtype: DType) -> Tensor:
     return make_tensor(flatten(value, shape, dtype), shape, dtype)
 
 
-def _whole_tensor(instances: list[Any], dtype: DType) -> Tensor | None:
-    """The usual case at once: equal shapes and good values. None where something must be looked at singly."""
-    shape = dense_shape(instances)
-    leaves = _flatten_regular(instances, shape)
-    if leaves is None:
-        return None
-    try:
-        return make_tensor(converted(leaves, dtype), shape, dtype)
-    except StatusError:
-        return None
-
-
 def dense_shape(value: Any) -> tuple[int, ...]:
-    """The shape that the first elements suggest (GetDenseTensorShape)."""
+    """Return the shape that the first elements suggest (GetDenseTensorShape)."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -207,7 +171,7 @@ def dense_shape(value: Any) -> tuple[int, ...]:
 
 def flatten(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
     """
-    The values of a nested list in row-major order, checked and converted for the type.
+    Return the values of a nested list in row-major order, checked and converted for the type.
 
     :raises StatusError: for the first misfit in reading order.
     """
@@ -227,7 +191,7 @@ def _flatten_regular(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
 
 
 def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
-    """FillTensorProto step by step, depth first."""
+    """Go step by step, depth first, as FillTensorProto does."""
     leaves: list[Any] = []
     pending = [(value, 0)]
     while pending:

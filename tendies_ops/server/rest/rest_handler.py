@@ -14,7 +14,7 @@ from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.example_methods import Method, examples_tensor, find_signature
 from tendies_ops.server.graph.servable import Servable
 from tendies_ops.server.graph.signatures import DEFAULT_SIGNATURE, Signature, check_inputs
-from tendies_ops.server.graph.tensors import STRING, StringTensor, Tensor
+from tendies_ops.server.graph.tensors import STRING, Tensor, string_tensor
 from tendies_ops.server.http.http_message import Request
 from tendies_ops.server.json.parse_json import parse_json
 from tendies_ops.server.json.pretty_json import error_body
@@ -26,7 +26,7 @@ from tendies_ops.server.rest.plain_files import read_plain_files
 from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
 from tendies_ops.server.rest.predict_inputs import PredictInputs, predict_inputs, signature_name_of
 from tendies_ops.server.rest.routes import Route, parse_route
-from tendies_ops.server.status_codes import Code, StatusError, http_status, invalid_argument
+from tendies_ops.server.status_codes import StatusError, http_status, invalid_argument
 from tendies_ops.server.versions.manager import Manager
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class RestHandler:
         :return: HTTP status and body.
         """
         begin = time.perf_counter()
-        code: Code = "OK"
+        code = "OK"
         route = None
         try:
             route = parse_route(request.method, request.target.whole)
@@ -64,7 +64,7 @@ class RestHandler:
         self._count(request, route, code, (time.perf_counter() - begin) * 1e6)
         return http_status(code), body
 
-    def _count(self, request: Request, route: Route | None, code: Code, elapsed_us: float) -> None:
+    def _count(self, request: Request, route: Route | None, code: str, elapsed_us: float) -> None:
         name = route.model_name if route else ""
         if route and code == "OK":
             api = route.action if request.method == "POST" else ""
@@ -116,11 +116,8 @@ class RestHandler:
         name = signature_name_of(document)
         examples = read_examples(document)
         method: Method = "classify" if route.action == "classify" else "regress"
-        check_method = self._flags.enable_signature_method_name_check
         with self._manager.serving.servable(route.model_name, self._version(route)) as (_, servable):
-            signature = find_signature(servable.signatures, name, method, check_method_name=check_method)
-            self._metrics.observe("request_example_counts", len(examples), model=route.model_name)
-            self._metrics.count("request_example_count_total", len(examples), model=route.model_name)
+            signature = find_signature(servable.signatures, name, method)
             outputs = self._run(route, servable, signature, examples_tensor(examples))
             answer = answer_classifications if method == "classify" else answer_regressions
             return answer(outputs, len(examples))
@@ -149,4 +146,4 @@ def _only_files(files: list[bytes] | None, signature: Signature) -> PredictInput
     inputs = [(name, info) for name, info in signature.inputs.items() if info.dtype is STRING]
     if files is None or len(inputs) != 1 or len(signature.inputs) != 1:
         return None
-    return PredictInputs({inputs[0][0]: StringTensor((len(files),), files)}, row_format=True)
+    return PredictInputs({inputs[0][0]: string_tensor((len(files),), files)}, row_format=True)

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from tendies_ops.server.graph.signatures import Signature, TensorInfo
-from tendies_ops.server.graph.tensors import DTYPES, NumberTensor, OpaqueTensor, StringTensor, Tensor, dtype_of
+from tendies_ops.server.graph.tensors import DTYPES, Tensor, dtype_of, number_tensor, string_tensor
 from tendies_ops.server.loading.batching import BatchingServable
 from tendies_ops.server.loading.batching_config import BatchingParameters
 from tendies_ops.server.loading.tensor_rows import merge_rows, split_rows
 from tendies_ops.server.loading.tfrecord import read_records
-from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.rest.json_values import decode_base64
 from tendies_ops.server.rest.plain_files import read_plain_files
 from tendies_ops.server.rest.predict_answer import answer_columns, answer_rows
@@ -28,15 +27,15 @@ FLOAT = TensorInfo("x:0", DTYPES[1])
 DOUBLE_IT = Signature("double", {"x": FLOAT}, {"y": FLOAT})
 
 
-def numbers(*values: float, shape: tuple[int, ...] | None = None) -> NumberTensor:
-    return NumberTensor((len(values),) if shape is None else shape, np.array(values, np.float32))
+def numbers(*values: float, shape: tuple[int, ...] | None = None) -> Tensor:
+    return number_tensor((len(values),) if shape is None else shape, np.array(values, np.float32))
 
 
 @pytest.mark.parametrize(("number", "name"), [(11, "qint8"), (16, "quint16"), (25, "float8_e4m3fn"), (29, "int4")])
 def test_types_that_json_cannot_carry_have_their_names(number: int, name: str) -> None:
     assert dtype_of(number).proto_name == f"DT_{name.upper()}"
     with pytest.raises(StatusError, match=f"Failed to write JSON value for tensor type: {name}"):
-        answer_columns({"x": OpaqueTensor((), dtype_of(number))})
+        answer_columns({"x": Tensor((), dtype_of(number))})
 
 
 class Doubles:
@@ -52,11 +51,11 @@ class Doubles:
     def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
         self.may_run.wait()
         tensor = inputs["x"]
-        assert isinstance(tensor, NumberTensor)
+        assert tensor.values is not None
         self.shapes.append(tensor.shape)
         if (tensor.values < 0).any():
             raise StatusError("INVALID_ARGUMENT", "negative")
-        return {"y": NumberTensor(tensor.shape, tensor.values * 2)}
+        return {"y": number_tensor(tensor.shape, tensor.values * 2)}
 
     def close(self) -> None:
         """Nothing."""
@@ -64,12 +63,12 @@ class Doubles:
 
 def batching(servable: Doubles, **parameters: object) -> BatchingServable:
     settings = BatchingParameters(num_batch_threads=1, **parameters)  # type: ignore[arg-type]  # as each test says
-    return BatchingServable(servable, settings, threading.Semaphore(1), Metrics())
+    return BatchingServable(servable, settings, threading.Semaphore(1))
 
 
 def values_of(outputs: Mapping[str, Tensor]) -> list[float]:
     tensor = outputs["y"]
-    assert isinstance(tensor, NumberTensor)
+    assert tensor.values is not None
     return list(tensor.values.tolist())
 
 
@@ -125,19 +124,17 @@ def test_requests_larger_than_a_batch_are_refused_or_split() -> None:
 @pytest.mark.parametrize(
     ("tensor", "message"), [(numbers(1.0, shape=()), "at least one dimension"), (numbers(), "at least one row")]
 )
-def test_requests_without_rows_are_refused(tensor: NumberTensor, message: str) -> None:
+def test_requests_without_rows_are_refused(tensor: Tensor, message: str) -> None:
     merged = batching(Doubles())
     with pytest.raises(StatusError, match=message):
         merged.run(DOUBLE_IT, {"x": tensor})
     merged.close()
 
 
-def test_rows_of_different_shapes_are_padded_only_when_told() -> None:
-    tensors: list[Tensor] = [numbers(1, 2, shape=(1, 2)), numbers(3, shape=(1, 1))]
+def test_rows_of_different_shapes_are_not_merged() -> None:
     with pytest.raises(StatusError, match="'x:0' from different tasks have different shapes"):
-        merge_rows("x:0", tensors)
-    merged = merge_rows("x:0", tensors, pad=True)
-    assert merged.shape == (2, 2)
+        merge_rows("x:0", [numbers(1, 2, shape=(1, 2)), numbers(3, shape=(1, 1))])
+    merged = merge_rows("x:0", [numbers(1, 2, shape=(1, 2)), numbers(3, 4, shape=(1, 2))])
     assert [part.shape for part in split_rows(merged, [1, 1])] == [(1, 2), (1, 2)]
 
 
@@ -179,7 +176,7 @@ def test_answers_are_laid_out_as_the_real_server_does() -> None:
     whole = numbers(1, 2.5, float("nan"), 1e10, shape=(2, 2))
     assert answer_rows({"y": whole}) == b'{\n    "predictions": [[1.0, 2.5], [NaN, 1e+10]\n    ]\n}'
     assert answer_columns({"y": numbers(1.0)}) == b'{\n    "outputs": [\n        1.0\n    ]\n}'
-    files = StringTensor((1,), [b"\xff\x00"])
+    files = string_tensor((1,), [b"\xff\x00"])
     assert answer_rows({"y_bytes": files}) == (
         b'{\n    "predictions": [{\n            "b64": "/wA="\n        }\n    ]\n}'
     )
@@ -193,7 +190,7 @@ def test_answers_are_laid_out_as_the_real_server_does() -> None:
 def test_denormal_numbers_are_written_as_zeros_and_infinities_quietly(dtype: type[np.floating[Any]]) -> None:
     tiny = np.finfo(dtype).smallest_subnormal
     values = np.array([tiny, -tiny, np.inf, -np.inf, np.nan], dtype)
-    answer = answer_rows({"y": NumberTensor((5,), values)})
+    answer = answer_rows({"y": number_tensor((5,), values)})
     assert answer == b'{\n    "predictions": [0.0, -0.0, Infinity, -Infinity, NaN\n    ]\n}'
 
 
