@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from tendies_ops.errors import TendiesError, UsageError
 from tendies_ops.server.flags import Flags, hint_for, parse_flags, usage
@@ -20,9 +21,10 @@ from tendies_ops.server.prometheus import Metrics
 from tendies_ops.server.rest.rest_handler import RestHandler
 from tendies_ops.server.rest.site import Site
 from tendies_ops.server.status_codes import StatusError, invalid_argument
-from tendies_ops.server.versions.configured_models import ConfigFilePoll, Models
+from tendies_ops.server.versions.configured_models import Models
 from tendies_ops.server.versions.manager import Manager
-from tendies_ops.server.versions.model_config import read_model_config, read_prometheus_path, single_model_config
+from tendies_ops.server.versions.model_config import checked, read_model_config, read_prometheus_path
+from tendies_ops.server.versions.repeated import Repeated
 from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
 
 log = logging.getLogger("tendies_ops.server")
@@ -80,7 +82,7 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
         raise invalid_argument("--rest_api_port=PORT is needed: the embedded Model Server has no API but REST.")
     if flags.model_config_file:
         return read_model_config(flags.model_config_file)
-    return single_model_config(flags.model_name, flags.model_base_path)
+    return checked([ModelConfig(flags.model_name, flags.model_base_path)])
 
 
 def _listener(flags: Flags) -> socket.socket:
@@ -113,28 +115,29 @@ class _Server:
         )
         self._metrics = Metrics()
         self._manager = Manager(make_loader(flags), flags)
-        self._source = VersionSource(self._manager, poll_wait_s=flags.file_system_poll_wait_seconds)
+        self._source = VersionSource(self._manager.set_aspired)
         self._models = Models(
             self._manager, self._source, allow_unavailable=flags.allow_version_labels_for_unavailable_models
         )
-        self._config_poll: ConfigFilePoll | None = None
+        self._polls: list[Repeated] = []
         self._stop_waiting = threading.Event()
 
     async def serve(self) -> int:
         """Load, open the port, and serve until a signal says to stop."""
-        stopping = self._stop_on_signals()
+        flags, stopping = self._flags, self._stop_on_signals()
         self._models.apply(self._configured)
         self._manager.start()
-        self._source.start()
+        if flags.file_system_poll_wait_seconds >= 0:
+            self._source.poll_now()
+        self._repeat(self._source.poll_now, flags.file_system_poll_wait_seconds, "version-source")
         try:
             await asyncio.to_thread(self._manager.wait_until_serving, self._models.names(), self._stop_waiting)
             self._manager.end_of_start()
             if not stopping.is_set():
                 await self._serve_rest(stopping)
         finally:
-            if self._config_poll is not None:
-                self._config_poll.stop()
-            self._source.stop()
+            for poll in self._polls:
+                poll.stop()
             self._manager.stop()
         return 0
 
@@ -168,21 +171,16 @@ class _Server:
         if flags.port != Flags.port:
             log.warning("There is no gRPC here: nothing listens on the port of --port.")
         log.info("Exporting HTTP/REST API at:%s:%d ...", *listener.getsockname()[:2])
-        self._poll_config_file()
+        if flags.model_config_file:
+            reload = partial(self._models.reload, flags.model_config_file)
+            self._repeat(reload, flags.model_config_file_poll_wait_seconds, "config-poll")
         await stopping.wait()
         log.info("Stopping: answering the requests in flight.")
         await server.drain()
 
-    def _poll_config_file(self) -> None:
-        flags = self._flags
-        if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
-            self._config_poll = ConfigFilePoll(
-                self._models,
-                self._source,
-                flags.model_config_file,
-                poll_wait_s=flags.model_config_file_poll_wait_seconds,
-            )
-            self._config_poll.start()
+    def _repeat(self, look: Callable[[], None], wait_s: float, name: str) -> None:
+        if wait_s > 0:
+            self._polls.append(Repeated(look, wait_s=wait_s, name=name))
 
 
 def main() -> None:

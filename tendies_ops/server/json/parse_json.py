@@ -11,7 +11,7 @@ from typing import IO, Any, Final, cast
 
 import rapidjson
 
-from tendies_ops.server.status_codes import StatusError, invalid_argument
+from tendies_ops.server.status_codes import invalid_argument
 
 JsonObject = dict[str, Any]
 
@@ -56,36 +56,20 @@ def parse_json(body: bytes | bytearray) -> Any:
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
-    start = len(_BOM) if body.startswith(_BOM) else 0
-    try:
-        return _parse(memoryview(body)[start:])
-    except _FollowedError as error:
-        return _parse(memoryview(body)[start : start + error.offset])
-
-
-class _FollowedError(StatusError):
-    """Something stands behind the document; ``offset`` is where."""
-
-    offset = 0
+    return _parse(memoryview(body)[len(_BOM) if body.startswith(_BOM) else 0 :])
 
 
 def _parse(body: memoryview) -> Any:
     try:
         return _decode(cast("IO[bytes]", _Body(body)), chunk_size=_PIECE_BYTES)
     except (rapidjson.JSONDecodeError, RecursionError) as error:
-        raise _status_error(str(error)) from None
+        match = _PARSE_ERROR.fullmatch(str(error))
+        if match is None:
+            raise invalid_argument(f"JSON Parse error: {error}") from None
+        offset, what = int(match[1]), match[2]
+        if what != _ROOT_FOLLOWED:
+            what = "Nested too deep" if "recursion" in what else what
+            raise invalid_argument(f"JSON Parse error: {what}. at offset: {offset}") from None
     except UnicodeDecodeError:
         raise invalid_argument("JSON Parse error: Invalid encoding in string.") from None
-
-
-def _status_error(text: str) -> StatusError:
-    match = _PARSE_ERROR.fullmatch(text)
-    if match is None:
-        return invalid_argument(f"JSON Parse error: {text}")
-    offset, what = match.groups()
-    if what == _ROOT_FOLLOWED:
-        found = _FollowedError("INVALID_ARGUMENT", what)
-        found.offset = int(offset)
-        return found
-    what = "Nested too deep" if "recursion" in what else what
-    return invalid_argument(f"JSON Parse error: {what}. at offset: {offset}")
+    return _parse(body[:offset])

@@ -50,23 +50,6 @@ def batching_of_all(flags: Flags) -> BatchingParameters | None:
     return read_batching_parameters(path) if path else BatchingParameters()
 
 
-def batching_of_version(
-    of_all: BatchingParameters | None, flags: Flags, version_dir: Path
-) -> BatchingParameters | None:
-    """
-    Return the parameters of one version: its own file's where the flags ask for that, or none without such a file.
-
-    :raises StatusError: they cannot be read, or are none that the real server would load a version with.
-    """
-    parameters = of_all
-    if of_all is not None and flags.enable_per_model_batching_parameters:
-        own = version_dir / "batching_params.pbtxt"
-        parameters = read_batching_parameters(own) if own.exists() else None
-    if parameters is not None:
-        check_allowed_sizes(parameters)
-    return parameters
-
-
 def read_batching_parameters(path: str | Path) -> BatchingParameters:
     """
     Read ``--batching_parameters_file`` or a version's ``batching_params.pbtxt``.
@@ -81,7 +64,7 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
     def value(name: str, default: int) -> int:
         return int(getattr(message, name).value) if message.HasField(name) else default
 
-    return BatchingParameters(
+    parameters = BatchingParameters(
         max_batch_size=value("max_execution_batch_size", value("max_batch_size", defaults.max_batch_size)),
         batch_timeout_s=message.batch_timeout_micros.value / 1e6,
         max_enqueued_batches=value("max_enqueued_batches", defaults.max_enqueued_batches),
@@ -89,14 +72,11 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
         allowed_batch_sizes=tuple(message.allowed_batch_sizes),
         split_large_requests=message.enable_large_batch_splitting.value,
     )
+    _check_allowed_sizes(parameters)
+    return parameters
 
 
-def check_allowed_sizes(parameters: BatchingParameters) -> None:
-    """
-    Asked at each load, as the real server does.
-
-    :raises StatusError: the last allowed size is not the largest batch.
-    """
+def _check_allowed_sizes(parameters: BatchingParameters) -> None:
     sizes = parameters.allowed_batch_sizes
     if sizes and sizes[-1] != parameters.max_batch_size:
         raise invalid_argument(

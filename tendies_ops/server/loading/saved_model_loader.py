@@ -8,7 +8,7 @@ from pathlib import Path
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import SavedModelServable, Servable, session_config
 from tendies_ops.server.loading.batching import BatchingServable
-from tendies_ops.server.loading.batching_config import batching_of_all, batching_of_version
+from tendies_ops.server.loading.batching_config import batching_of_all
 from tendies_ops.server.loading.run_warmup import warm_up
 from tendies_ops.server.status_codes import StatusError
 
@@ -33,7 +33,10 @@ class SavedModelLoader:
         :raises StatusError: with TensorFlow's text, or what the warm-up met.
         """
         require_saved_model(version_dir)
-        parameters = batching_of_version(self._batching, self._flags, version_dir)
+        parameters = self._batching
+        if parameters and self._flags.enable_per_model_batching_parameters:
+            own = version_dir / "batching_params.pbtxt"
+            parameters = read_batching_parameters(own) if own.exists() else None
         servable = SavedModelServable(version_dir, self._flags)
         try:
             if self._flags.enable_model_warmup:

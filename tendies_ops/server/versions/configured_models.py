@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 from tendies_ops.server.versions.manager import Manager
-from tendies_ops.server.versions.model_config import read_model_config, refuse_platform_changes
+from tendies_ops.server.versions.model_config import read_model_config
 from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Models:
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """The models that should serve."""
+        """Return the models that should serve."""
         return list(self._models)
 
     def apply(self, models: Mapping[str, ModelConfig] | None) -> None:
@@ -43,14 +43,12 @@ class Models:
 
         :param models: None: a config file without a list of models, like one that is just being written. It changes
             nothing, while an empty list unloads everything.
-        :raises StatusError: a label names a version that is not available, or a platform would change, or there was
-            a list and now is none.
+        :raises StatusError: a label names a version that is not available, or there was a list and now is none.
         """
         with self._lock:
             if models is None:
                 self._refuse_to_lose_the_list()
                 return
-            refuse_platform_changes(self._models, models)
             for model in models.values():
                 self._check_labels(model)
             self._models = dict(models)
@@ -59,7 +57,7 @@ class Models:
 
     def version_of_label(self, model_name: str, label: str) -> int:
         """
-        The version that a label names.
+        Return the version that a label names.
 
         :raises StatusError: INVALID_ARGUMENT, there is no such label.
         """
@@ -93,46 +91,14 @@ class Models:
                 "available for inference",
             )
 
-
-class ConfigFilePoll:
-    """Reads the model config file again and again, in a thread of its own; what is wrong in it is only logged."""
-
-    def __init__(self, models: Models, source: VersionSource, path: str, *, poll_wait_s: float) -> None:
-        self._models = models
-        self._source = source
-        self._path = path
-        self._poll_wait_s = poll_wait_s
-        self._last: dict[str, ModelConfig] | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="config-poll", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._poll_wait_s):
-            self._reload()
-
-    def _reload(self) -> None:
+    def reload(self, path: str) -> None:
+        """Read the model config file again; what is wrong in it is only logged."""
         try:
-            models = read_model_config(self._path)
+            models = read_model_config(path)
+            before = self._models
+            self.apply(models)
         except StatusError as error:
-            log.error("Failed to read ModelServerConfig file: %s", error.message)  # noqa: TRY400  # says it all
+            log.error("%s is not applied: %s", path, error.message)  # noqa: TRY400  # says it all
             return
-        try:
-            self._models.apply(models)
-        except StatusError as error:
-            log.error(  # noqa: TRY400  # says it all
-                "PollFilesystemAndReloadConfig failed to ReloadConfig: %s", error.message
-            )
-            return
-        if models != self._last:
-            self._last = models
+        if self._models != before:
             self._source.poll_now()

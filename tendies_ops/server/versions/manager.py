@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import Loader, Servable
 from tendies_ops.server.heap import give_freed_memory_back
@@ -104,7 +103,8 @@ class Manager:
 
         self.states.wait_for(settled)
         failures = [
-            f"{{{{name: {name} version: {status.version}}} due to error: {_error_of(status)}}}, "
+            f"{{{{name: {name} version: {status.version}}} due to error: "
+            f"{status.error_code}: {status.error_message}}}, "
             for name in names
             if (status := self.states.highest(name)) and status.state == "END"
         ]
@@ -215,10 +215,6 @@ class Manager:
             give_freed_memory_back()
         managed.phase = "unloaded"
         self.states.set(managed.model_name, managed.version, "END")
-
-
-def _error_of(status: VersionStatus) -> str:
-    return f"{status.error_code}: {status.error_message}"
 
 
 def _pool(threads: int) -> ThreadPoolExecutor | None:

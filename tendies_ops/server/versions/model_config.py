@@ -7,7 +7,6 @@ model_servers/server_core.cc.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from tendies_ops.server.protobuf.messages import ModelServerConfig, MonitoringConfig
@@ -33,18 +32,9 @@ def read_model_config(path: str) -> dict[str, ModelConfig] | None:
     return checked([_model(config) for config in message.model_config_list.config])
 
 
-def single_model_config(model_name: str, base_path: str) -> dict[str, ModelConfig]:
-    """
-    Return what ``--model_name`` and ``--model_base_path`` say.
-
-    :raises StatusError: the base path is relative.
-    """
-    return checked([ModelConfig(model_name, base_path)])
-
-
 def checked(models: list[ModelConfig]) -> dict[str, ModelConfig]:
     """
-    The models by name.
+    Return the models by name.
 
     :raises StatusError: a name is there twice, or a base path relative.
     """
@@ -60,20 +50,6 @@ def checked(models: list[ModelConfig]) -> dict[str, ModelConfig]:
     return named
 
 
-def refuse_platform_changes(old: Mapping[str, ModelConfig], new: Mapping[str, ModelConfig]) -> None:
-    """
-    A model keeps its platform for the life of the process.
-
-    :raises StatusError: it is to change.
-    """
-    for name in old.keys() & new.keys():
-        if old[name].platform != new[name].platform:
-            raise invalid_argument(
-                f"Illegal to change a model's platform. For model {name} platform was {old[name].platform} and new "
-                f"platform requested is {new[name].platform}"
-            )
-
-
 def read_prometheus_path(path: str) -> str | None:
     """
     Read ``--monitoring_config_file``.
@@ -85,31 +61,16 @@ def read_prometheus_path(path: str) -> str | None:
 
 
 def _model(config: Any) -> ModelConfig:
+    if config.model_platform != "tensorflow" and (config.model_platform or config.model_type != _TENSORFLOW_TYPE):
+        raise invalid_argument(
+            f'Model {config.name} has the platform "{config.model_platform}"; it must be model_platform: "tensorflow"'
+        )
     return ModelConfig(
         name=config.name,
         base_path=config.base_path,
         policy=_policy(config.model_version_policy),
         labels=dict(config.version_labels),
-        platform=_platform(config),
     )
-
-
-def _platform(config: Any) -> str:
-    if config.model_platform and config.model_type:
-        raise invalid_argument(
-            "Illegal setting both ModelServerConfig::model_type (deprecated) and ModelServerConfig::model_platform, "
-            f"model name is {config.name}"
-        )
-    if not config.model_platform and config.model_type != _TENSORFLOW_TYPE:
-        raise invalid_argument(
-            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
-            f"ModelServerConfig::model_platform, model name is {config.name}"
-        )
-    if config.model_platform not in ("", "tensorflow"):
-        raise invalid_argument(
-            f"Model {config.name} configured to use unknown platform: {config.model_platform}; only tensorflow is known"
-        )
-    return "tensorflow"
 
 
 def _policy(message: Any) -> VersionPolicy:

@@ -42,7 +42,9 @@ class ServingMap:
         :param version: None for the highest one.
         :raises StatusError: NOT_FOUND, it is not served.
         """
-        generation = self._enter()
+        with self._lock:
+            generation = self._current
+            generation.users += 1
         try:
             versions = generation.models.get(model_name, {})
             chosen = max(versions, default=None) if version is None else version
@@ -51,10 +53,13 @@ class ServingMap:
                 raise StatusError("NOT_FOUND", f"Servable not found for request: {wanted}")
             yield chosen, versions[chosen]
         finally:
-            self._leave(generation)
+            with self._lock:
+                generation.users -= 1
+                if not generation.users and generation is not self._current:
+                    generation.unused.set()
 
     def available(self, model_name: str) -> set[int]:
-        """The versions that requests can use."""
+        """Return the versions that requests can use."""
         return set(self._current.models.get(model_name, {}))
 
     def add(self, model_name: str, version: int, servable: Servable) -> None:
@@ -77,14 +82,3 @@ class ServingMap:
                 if not old.users:
                     old.unused.set()
             old.unused.wait()
-
-    def _enter(self) -> _Generation:
-        with self._lock:
-            self._current.users += 1
-            return self._current
-
-    def _leave(self, generation: _Generation) -> None:
-        with self._lock:
-            generation.users -= 1
-            if not generation.users and generation is not self._current:
-                generation.unused.set()

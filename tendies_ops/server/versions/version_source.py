@@ -1,14 +1,13 @@
-"""Watches the base paths and tells the manager which versions should serve."""
+"""Looks at the base paths and tells which versions should serve."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from tendies_ops.server.versions.version_policy import VersionPolicy, aspired_versions
 
@@ -23,30 +22,19 @@ class ModelConfig:
     base_path: str
     policy: VersionPolicy = field(default_factory=VersionPolicy)
     labels: Mapping[str, int] = field(default_factory=dict)
-    platform: str = "tensorflow"
-
-
-class AspiredVersionsTarget(Protocol):
-    """Who is told."""
-
-    def set_aspired(self, model_name: str, versions: Mapping[int, Path]) -> None:
-        """These versions of the model should serve and no others."""
 
 
 class VersionSource:
     """
-    Polls the base paths in a thread of its own.
+    Looks at the base paths.
 
-    :param poll_wait_s: 0 polls once, a negative number never; ``poll_now`` works in either case.
+    :param tell: is told which versions of a model should serve, and no others.
     """
 
-    def __init__(self, target: AspiredVersionsTarget, *, poll_wait_s: float) -> None:
-        self._target = target
-        self._poll_wait_s = poll_wait_s
+    def __init__(self, tell: Callable[[str, Mapping[int, Path]], None]) -> None:
+        self._tell = tell
         self._models: dict[str, ModelConfig] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def set_models(self, models: Mapping[str, ModelConfig]) -> None:
         """Replace the models; the versions of those that are gone should serve no longer."""
@@ -54,22 +42,7 @@ class VersionSource:
             gone = self._models.keys() - models.keys()
             self._models = dict(models)
         for name in gone:
-            self._target.set_aspired(name, {})
-
-    def start(self) -> None:
-        """Poll now, and from now on."""
-        if self._poll_wait_s < 0:
-            return
-        self.poll_now()
-        if self._poll_wait_s > 0:
-            self._thread = threading.Thread(target=self._run, name="version-source", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+            self._tell(name, {})
 
     def poll_now(self) -> None:
         """
@@ -85,11 +58,7 @@ class VersionSource:
                 log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error)  # noqa: TRY400  # a traceback says no more
                 return
             for name, versions in found.items():
-                self._target.set_aspired(name, versions)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._poll_wait_s):
-            self.poll_now()
+                self._tell(name, versions)
 
 
 def _look(model: ModelConfig) -> dict[int, Path]:

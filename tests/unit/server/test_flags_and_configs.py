@@ -7,10 +7,11 @@ import pytest
 from tendies_ops.errors import UsageError
 from tendies_ops.server.flags import parse_flags
 from tendies_ops.server.graph.servable import session_config
-from tendies_ops.server.loading.batching_config import check_allowed_sizes, read_batching_parameters
+from tendies_ops.server.loading.batching_config import read_batching_parameters
 from tendies_ops.server.status_codes import StatusError
-from tendies_ops.server.versions.model_config import read_model_config, read_prometheus_path, single_model_config
+from tendies_ops.server.versions.model_config import checked, read_model_config, read_prometheus_path
 from tendies_ops.server.versions.version_policy import VersionPolicy
+from tendies_ops.server.versions.version_source import ModelConfig
 
 _TF = 'model_platform: "tensorflow"'
 _A = f'config {{ name: "a" base_path: "/a" {_TF} }}'
@@ -103,7 +104,7 @@ def test_a_file_without_a_list_of_models_is_told_from_an_empty_list(tmp_path: Pa
             'model_config_list { config { name: "a" model_version_policy { latest { } all { } } } }',
             'Field "all" is specified along with field "latest", another member of oneof "policy_choice"',
         ),
-        ('model_config_list { config { name: "a" base_path: "/a" } }', "Illegal setting neither"),
+        ('model_config_list { config { name: "a" base_path: "/a" } }', "platform"),
         (f'model_config_list {{ config {{ name: "a" base_path: "a" {_TF} }} }}', "absolute path or URI"),
         (f"model_config_list {{ {_A} {_A} }}", "Illegal to list model a multiple times"),
         ("\x00", "Expected identifier"),
@@ -118,7 +119,7 @@ def test_a_wrong_model_config_says_what_is_wrong(tmp_path: Path, text: str, mess
 
 def test_relative_base_paths_are_refused() -> None:
     with pytest.raises(StatusError, match="got base_path\\(\\)=some/where"):
-        single_model_config("default", "some/where")
+        checked([ModelConfig("default", "some/where")])
 
 
 def test_metrics_have_a_default_path(tmp_path: Path) -> None:
@@ -132,9 +133,13 @@ def test_metrics_have_a_default_path(tmp_path: Path) -> None:
 def test_batching_parameters_are_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "batching.txt"
     path.write_text(
-        "max_batch_size { value: 8 } batch_timeout_micros { value: 500 } allowed_batch_sizes: 4 allowed_batch_sizes: 6"
+        "max_batch_size { value: 8 } batch_timeout_micros { value: 500 } allowed_batch_sizes: 6 allowed_batch_sizes: 8"
     )
     parameters = read_batching_parameters(path)
     assert (parameters.max_batch_size, parameters.batch_timeout_s, parameters.padded_size(5)) == (8, 0.0005, 6)
+    path.write_text("max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 6")
     with pytest.raises(StatusError, match="last entry was 6; expected 8"):
-        check_allowed_sizes(parameters)
+        read_batching_parameters(path)
+    path.write_text("pad_variable_length_inputs: true")
+    with pytest.raises(StatusError, match="pad_variable_length_inputs is not implemented here"):
+        read_batching_parameters(path)

@@ -27,7 +27,7 @@ def nothing_loads(model_name: str, version: int, version_dir: Path) -> Servable:
 def models() -> Iterator[Models]:
     manager = Manager(nothing_loads, Flags(max_num_load_retries=0))
     manager.start()
-    yield Models(manager, VersionSource(manager, poll_wait_s=-1), allow_unavailable=True)
+    yield Models(manager, VersionSource(manager.set_aspired), allow_unavailable=True)
     manager.stop()
 
 
