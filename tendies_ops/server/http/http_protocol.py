@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tendies_ops.server.http.http_message import Request, Response, html_error, response_head
-from tendies_ops.server.http.request_reader import RequestReader
+from tendies_ops.server.http.request_reader import Bodies, RequestReader
 
 READ_SIZE_BYTES: Final = 256 << 10
 _PIECE_BYTES: Final = 16 << 10  # so few that the requests in them cost no memory to speak of
@@ -47,17 +47,25 @@ class HttpProtocol(asyncio.BufferedProtocol):
     :param handler: gets each request and a function to answer it with, on the loop's thread, now or later.
     :param connections: holds every open connection.
     :param buffer: where bytes are received, for all connections of the loop: each read is used up at once.
+    :param bodies: what all connections hold.
     """
 
     def __init__(
-        self, handler: Handler, connections: set[HttpProtocol], buffer: bytearray, patience: Patience | None = None
+        self,
+        handler: Handler,
+        connections: set[HttpProtocol],
+        buffer: bytearray,
+        patience: Patience | None = None,
+        *,
+        bodies: Bodies | None = None,
     ) -> None:
         self._handler = handler
         self._connections = connections
         self._buffer = memoryview(buffer)
         self._patience = patience or Patience()
         self._transport: asyncio.Transport | None = None
-        self._reader = RequestReader()
+        self._bodies = bodies or Bodies()
+        self._reader = RequestReader(self._bodies)
         self._ahead = b""  # received and not read yet
         self._waiting: deque[Request] = deque()
         self._is_answering = False
@@ -77,7 +85,9 @@ class HttpProtocol(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; an answer on its way is dropped."""
         self._transport = None
+        self._bodies.held_bytes -= sum(len(request.body) for request in self._waiting)
         self._waiting.clear()
+        self._reader.drop_body()
         self._connections.discard(self)
 
     def drain(self) -> None:
@@ -166,6 +176,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
 
     def _answer(self, request: Request, response: Response) -> None:
         self._is_answering = False
+        self._bodies.held_bytes -= len(request.body)
         self._since_s = time.monotonic()
         if self._transport is None:
             return
@@ -181,6 +192,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         """Answer what cannot be read, and end the connection; what still comes is read and dropped for a while."""
         assert self._transport is not None
         response = html_error(status)
+        self._reader.drop_body()
         self._transport.write(response_head(response) + response.body)
         self._since_s = time.monotonic()
         self._lingers = True

@@ -12,6 +12,7 @@ from typing import Final
 
 from tendies_ops.server.http.http_message import Request, Response
 from tendies_ops.server.http.http_protocol import READ_SIZE_BYTES, HttpProtocol, Respond
+from tendies_ops.server.http.request_reader import Bodies
 
 _LOOK_S: Final = 1.0  # how often waits are looked at
 
@@ -36,9 +37,9 @@ class HttpServer:
 
     async def start(self, listener: socket.socket) -> None:
         """Open the port that a socket is bound to."""
-        buffer = bytearray(READ_SIZE_BYTES)
+        buffer, bodies = bytearray(READ_SIZE_BYTES), Bodies()
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: HttpProtocol(self._handle, self._connections, buffer), sock=listener, backlog=1024
+            lambda: HttpProtocol(self._handle, self._connections, buffer, bodies=bodies), sock=listener, backlog=1024
         )
         self._watch = asyncio.create_task(self._end_long_waits())
 

@@ -7,6 +7,7 @@ Content-Length, blanks before a colon, folded headers, lines that end without a 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httptools
@@ -17,10 +18,10 @@ MAX_TARGET_BYTES: Final = 64 << 10
 #: Of a head; and of anything else that a client sends between two pieces of a body.
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 30
+MAX_BODIES_BYTES: Final = 2 << 30  # of all connections, from the first byte of a body until its answer is there
 
-_LONG_PIECE_BYTES: Final = (
-    4 << 10
-)  # shorter ones are gathered: as objects of their own they would cost more than they hold
+#: Shorter pieces are gathered: as objects of their own they would cost more than they hold.
+_LONG_PIECE_BYTES: Final = 4 << 10
 _METHODS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _READ_HEADERS: Final = frozenset({"content-encoding", "content-length", "expect", "origin", "transfer-encoding"})
 
@@ -29,15 +30,26 @@ class _RefusedError(Exception):
     """Ends the parser; the status is in the reader."""
 
 
+@dataclass
+class Bodies:
+    """How much of request bodies all connections of a server hold together."""
+
+    limit_bytes: int = MAX_BODIES_BYTES
+    held_bytes: int = 0
+
+
 class RequestReader:
     """
     Reads the requests of one connection.
 
     ``refusal`` is the status that answers what cannot be read, 0 while all can: nothing behind it is looked at.
+
+    :param bodies: what all readers hold. Whoever has answered a request takes the length of its body off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bodies: Bodies | None = None) -> None:
         self.refusal = 0
+        self._bodies = bodies or Bodies()
         self._found: list[Request] = []
         self._parser: Any = httptools.HttpRequestParser(self)
         self._clear()
@@ -57,6 +69,11 @@ class RequestReader:
     def body_bytes_left(self) -> int:
         """Return how much of a body of known length is still to come; of one in chunks nothing is known."""
         return max(0, self._length - self._body_bytes)
+
+    def drop_body(self) -> None:
+        """Let go of what has come of a body."""
+        self._bodies.held_bytes -= self._body_bytes
+        self._clear()
 
     def must_continue(self) -> bool:
         """Tell, once a request, whether the client waits for ``100 Continue`` before it sends its body."""
@@ -138,6 +155,9 @@ class RequestReader:
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body."""
         self._bytes_between = 0
+        if self._bodies.held_bytes + len(piece) > self._bodies.limit_bytes:
+            self._refuse(503)
+        self._bodies.held_bytes += len(piece)
         self._body_bytes += len(piece)
         if len(piece) >= _LONG_PIECE_BYTES:
             self._body.append(piece)

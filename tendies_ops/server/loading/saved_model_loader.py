@@ -8,7 +8,7 @@ from pathlib import Path
 from tendies_ops.server.flags import Flags
 from tendies_ops.server.graph.servable import SavedModelServable, Servable, session_config
 from tendies_ops.server.loading.batching import BatchingServable
-from tendies_ops.server.loading.batching_config import batching_of_all
+from tendies_ops.server.loading.batching_config import batching_of_all, read_batching_parameters
 from tendies_ops.server.loading.run_warmup import warm_up
 from tendies_ops.server.status_codes import StatusError
 

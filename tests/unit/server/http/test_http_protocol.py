@@ -10,6 +10,7 @@ import pytest
 
 from tendies_ops.server.http.http_message import Request, Response
 from tendies_ops.server.http.http_protocol import READ_SIZE_BYTES, HttpProtocol, Respond
+from tendies_ops.server.http.request_reader import Bodies
 
 LONG_S = 10_000.0
 
@@ -46,13 +47,15 @@ class Client:
 
 
 def talk(
-    conversation: Callable[[Client], Awaitable[bytes]], handler: Callable[[Request, Respond], None] = echo
+    conversation: Callable[[Client], Awaitable[bytes]],
+    handler: Callable[[Request, Respond], None] = echo,
+    bodies: Bodies | None = None,
 ) -> bytes:
     async def run() -> bytes:
         connections: set[HttpProtocol] = set()
         buffer = bytearray(READ_SIZE_BYTES)
         server = await asyncio.get_running_loop().create_server(
-            lambda: HttpProtocol(handler, connections, buffer), "127.0.0.1", 0
+            lambda: HttpProtocol(handler, connections, buffer, bodies=bodies), "127.0.0.1", 0
         )
         try:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -199,3 +202,47 @@ def test_a_client_that_takes_no_answers_gets_no_more_of_them_and_is_cut_off() ->
 
     talk(conversation, large)
     assert asked < 50
+
+
+POST = b"POST /v1/x HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_a_body_that_is_answered_makes_room_for_the_next() -> None:
+    bodies = Bodies(limit_bytes=100)
+
+    async def conversation(client: Client) -> bytes:
+        for _ in range(3):
+            client.writer.write(POST % 90 + b"x" * 90)
+            assert await client.receive(15) == b"HTTP/1.1 200 OK"
+            await client.receive(len("\r\nDate: Tue, 01 Dec 2026 04:33:15 GMT\r\nContent-Length: 92\r\n\r\n") + 92)
+        return b""
+
+    talk(conversation, bodies=bodies)
+    assert bodies.held_bytes == 0
+
+
+def test_a_body_beyond_what_all_may_hold_is_told_to_come_later_and_holds_nothing() -> None:
+    bodies = Bodies(limit_bytes=100)
+
+    async def conversation(client: Client) -> bytes:
+        client.writer.write(POST % 200 + b"x" * 200)
+        client.writer.write_eof()
+        return await client.rest()
+
+    assert talk(conversation, bodies=bodies).startswith(b"HTTP/1.1 503 Service Unavailable")
+    assert bodies.held_bytes == 0
+
+
+def test_a_client_that_goes_away_leaves_no_body_behind() -> None:
+    bodies = Bodies()
+
+    async def conversation(client: Client) -> bytes:
+        await client.send(POST % 200 + b"x" * 199)
+        assert bodies.held_bytes == 199
+        client.writer.transport.abort()
+        while client.open:
+            await asyncio.sleep(0.01)
+        return b""
+
+    talk(conversation, bodies=bodies)
+    assert bodies.held_bytes == 0

@@ -7,7 +7,13 @@ import time
 import pytest
 
 from tendies_ops.server.http.http_message import Request
-from tendies_ops.server.http.request_reader import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_TARGET_BYTES, RequestReader
+from tendies_ops.server.http.request_reader import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_TARGET_BYTES,
+    Bodies,
+    RequestReader,
+)
 
 PIECE = 16 << 10
 
@@ -125,3 +131,16 @@ def test_a_head_costs_the_same_for_each_byte_however_long_it_is() -> None:
 
     short = min(seconds(50_000) for _ in range(3))
     assert min(seconds(500_000) for _ in range(3)) < 40 * short
+
+
+@pytest.mark.parametrize("headers", ["Content-Length: 60", "Transfer-Encoding: chunked"])
+def test_bodies_of_all_connections_have_a_limit_together(headers: str) -> None:
+    bodies = Bodies(limit_bytes=100)
+    half = "x" * 59 if "Length" in headers else "3b\r\n" + "x" * 59 + "\r\n"
+    first, second, third = (RequestReader(bodies) for _ in range(3))
+    first.feed(memoryview(post(headers, half)))
+    second.feed(memoryview(post(headers, half)))
+    assert (first.refusal, second.refusal, bodies.held_bytes) == (0, 503, 59)
+    first.drop_body()
+    third.feed(memoryview(post(headers, half)))
+    assert (third.refusal, bodies.held_bytes) == (0, 59)
