@@ -13,6 +13,7 @@ from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card
+from tendies_ops.web.run.own_pictures import own_pictures
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views import models_view
@@ -66,12 +67,14 @@ def model_page(
 ) -> HTMLResponse:
     """One model."""
     view = services.look_at(model)
+    runs = find_runs.list_runs([model], limit=20)
     return render(
         request,
         "model.html",
         view=view,
         choices=view.rollback_choices[:8],
-        latest_runs=find_runs.list_runs([model], limit=5),
+        latest_runs=find_runs.RunList(runs.runs[:5], runs.total),
+        own=own_pictures(services.ledgers, runs.runs, view.in_service.version, limit=5),
         candidates=list_undecided(view)[:4],
         to_review=model.spec.release.gate.review,
         under_way=under_way(view),
@@ -142,7 +145,7 @@ def rights(person: Person, model: KnownModel) -> dict[str, bool]:
 
 
 def _overview(services: Services, models: tuple[KnownModel, ...], choice: Choice) -> dict[str, Any]:
-    cards = [make_card(view) for view in services.look_at_all(models)]
+    cards = [make_card(view, services.ledgers) for view in services.look_at_all(models)]
     counts = count_cards(cards)
     return {
         "cards": choose(cards, choice), "total": len(cards), "counts": counts, "filters": filters_of(cards),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tendies_ops.web.ledger.ledger_index import LedgerIndexes
 from tendies_ops.web.run.batch_run import Run
 from tendies_ops.web.run.find_runs import list_runs
+from tendies_ops.web.run.own_pictures import OwnPictures, own_pictures
 from tendies_ops.web.views.candidates_view import Candidate, list_undecided
 from tendies_ops.web.views.models_view import ModelPicture
 
 _RUNS_SHOWN = 8
+_PICTURES_SHOWN = 3
 _CLASSES = {"some failed": "some", "dry run": "done"}
 _STATES = {"review": "To review", "down": "Down", "failed": "Last run failed"}  #: in the order of urgency
 
@@ -31,6 +34,7 @@ class ModelCard:
     view: ModelPicture
     to_review: tuple[Candidate, ...]  #: of a model whose releases a person approves
     runs: tuple[Run, ...]  #: newest first
+    own: OwnPictures | None
 
     @property
     def states(self) -> frozenset[str]:
@@ -49,11 +53,13 @@ class ModelCard:
         return [(_CLASSES.get(run.state, run.state), float(run.done)) for run in reversed(self.runs)]
 
 
-def make_card(view: ModelPicture) -> ModelCard:
+def make_card(view: ModelPicture, ledgers: LedgerIndexes) -> ModelCard:
     """Look up what a card shows in addition to the model itself."""
     reviewed = view.model.spec.release.gate.review
     undecided = list_undecided(view) if reviewed else []
-    return ModelCard(view, tuple(one for one, _ in undecided), list_runs([view.model], limit=_RUNS_SHOWN).runs)
+    runs = list_runs([view.model], limit=_RUNS_SHOWN).runs
+    own = own_pictures(ledgers, runs, view.in_service.version, limit=_PICTURES_SHOWN)
+    return ModelCard(view, tuple(one for one, _ in undecided), runs, own)
 
 
 def choose(cards: Sequence[ModelCard], choice: Choice) -> list[ModelCard]:
