@@ -16,7 +16,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/faults tests/fuzz tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo check test test-all test-matrix test-cluster test-faults test-fuzz soak bench docs lock clean
+.PHONY: help setup setup-dev demo check test test-all test-matrix test-cluster test-faults test-fuzz soak screenshots bench docs lock clean
 
 help: ## this list
 	@printf 'tendies: release and batch inference for TensorFlow Model Server, in Apache Airflow.\n\n'
@@ -56,6 +56,9 @@ test-fuzz: setup-dev ## search some ten minutes for input that makes a reader st
 
 soak: setup-dev ## a day of releases, batches and faults, squeezed into MINUTES=40
 	@$(PY) -m tests.soak --minutes $(MINUTES)
+
+screenshots: setup-dev ## every page of the UI at 1440, 1024 and 390 pixels, light and dark, into docs/pictures/pages
+	@TENDIES_SCREENSHOTS=docs/pictures/pages $(PY) -m pytest -n 0 tests/browser/take_screenshots.py $(PYTEST_OPTIONS)
 
 bench: setup-dev ## measure what bench/README.md promises, some 70 minutes
 	@$(PY) -m bench

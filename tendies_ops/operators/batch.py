@@ -114,7 +114,7 @@ class BatchOperator(TendiesOperator):
         if ok is False:
             raise BatchError(describe_failure(summary))
 
-    def batch_options(self, context: Context) -> BatchOptions:
+    def batch_options(self, run_id: str, started_by: str = "") -> BatchOptions:
         """
         Build the options of the run.
 
@@ -135,8 +135,8 @@ class BatchOperator(TendiesOperator):
                 "output": _require_allowed("output", self.output_path, self.allowed_outputs),
                 "model_name": self.model_name,
                 "servers": server.servers,
-                "run_id": run_name(context),
-                "started_by": what_started(context),
+                "run_id": run_id,
+                "started_by": started_by,
                 "credentials": server.credentials,
             }
         )
@@ -152,7 +152,7 @@ class BatchInferenceOperator(BatchOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and say what became of the pictures."""
-        report = self.run_batch(context, self.batch_options(context), cancelled)
+        report = self.run_batch(context, self.batch_options(run_name(context), what_started(context)), cancelled)
         return self.tell(context, report.summary(), ok=report.ok)
 
 

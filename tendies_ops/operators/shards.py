@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup, TriggerRule
 
 from tendies_ops.errors import BatchError, UsageError
-from tendies_ops.operators.batch import BatchOperator
+from tendies_ops.operators.batch import BatchOperator, run_name
+from tendies_ops.operators.who import what_started
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
@@ -41,7 +42,7 @@ class PlanShardsOperator(BatchOperator):
         from tendies_ops.inference.sharded_run import plan_shards
 
         plan = plan_shards(
-            self.batch_options(context),
+            self.batch_options(run_name(context), what_started(context)),
             max_shards=self.max_shards,
             pictures_per_shard=self.pictures_per_shard,
             bytes_per_shard=self.bytes_per_shard,
@@ -82,7 +83,7 @@ class BatchShardOperator(BatchOperator):
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the shard. The report tells of all shards at once."""
         shard = self.shard
-        options = self.batch_options(context).replaced(
+        options = self.batch_options(run_name(context), what_started(context)).replaced(
             shard=(int(shard["index"]), int(shard["count"])),
             shard_slots=shard["slots"],
             version=int(shard["version"]),
@@ -117,7 +118,7 @@ class FinishShardsOperator(BatchOperator):
         plan = ShardPlan(first["version"], first["pictures"], first["size_bytes"], first["count"], version_reason=why)
         pulled = ti.xcom_pull(task_ids=self.shard_task_id, map_indexes=list(range(plan.shards)))
         summaries = [summary for summary in pulled or () if summary]
-        report = finish_shards(self.batch_options(context), plan, summaries)
+        report = finish_shards(self.batch_options(run_name(context), what_started(context)), plan, summaries)
         return self.tell(context, report.summary(), ok=report.ok)
 
 

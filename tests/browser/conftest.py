@@ -139,3 +139,25 @@ def run_path(stage: Stage) -> str:
 def in_frame(page: Any) -> Any:
     """Our page inside Airflow's."""
     return page.frame_locator("iframe")
+
+
+def all_pages(stage: Stage) -> list[str]:
+    """Return an address of every page."""
+    run = run_path(stage)
+    return [
+        "models",
+        f"models/{MODEL}",
+        f"models/{MODEL}/versions/2",
+        f"models/{MODEL}/compare?a=1&b=2",
+        f"models/{MODEL}/releases/2",
+        "releases",
+        "runs",
+        "runs?state=stopped",
+        run,
+        f"{run}?outcome=failed",
+        f"{run}/pictures/1",
+        "pictures",
+        "pictures?q=walk-0003",
+        f"airflow/run?dag_id={stage.batch_dag}&run_id=none",
+        "nowhere",
+    ]

@@ -29,11 +29,25 @@ class Browsers:
         self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
     def page(
-        self, role: str, theme: Any = "light", *, width: int = 1280, height: int = 860, scripts: bool = True
+        self,
+        role: str,
+        theme: Any = "light",
+        *,
+        width: int = 1280,
+        height: int = 860,
+        scripts: bool = True,
+        bypass_policy: bool = False,
     ) -> Any:
-        """An empty page. Its navigation times out after 45 s."""
+        """
+        Return an empty page. Its navigation times out after 45 s.
+
+        :param bypass_policy: lets a checker's own script into pages whose policy allows none but theirs.
+        """
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=scripts
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            java_script_enabled=scripts,
+            bypass_csp=bypass_policy,
         )
         if role != "anonymous":
             context.add_cookies([{"name": "_token", "value": self.airflow.token(role), "url": self.airflow.url}])
