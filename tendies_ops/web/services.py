@@ -1,4 +1,4 @@
-"""What the routes share for as long as the API server lives."""
+"""The state that the routes share during the life of the API server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Lines:
 
 
 class Services:
-    """The caches; nothing in them is more than a copy of what lies in files or what servers say."""
+    """The caches; they hold only copies of files and of servers' answers."""
 
     def __init__(self, settings: WebSettings, locate: Locate) -> None:
         stores = ObjectStores()
@@ -100,7 +100,7 @@ def visible_model(model_name: str, visible: VisibleDep) -> KnownModel:
     """
     FastAPI dependency: the model that the address names.
 
-    :raises HTTPException: 404 if there is none, or none that this person may see: nobody learns which.
+    :raises HTTPException: 404 if there is none, or none that this person may see; the answer is the same.
     """
     model = visible.get(model_name)
     if model is None:
@@ -112,5 +112,5 @@ ModelDep = Annotated[KnownModel, Depends(visible_model)]
 
 
 def may_see(person: Person, model: KnownModel) -> bool:
-    """Whoever may see the runs of either DAG may see what they made."""
+    """Return True if this person may see the runs of either DAG, and so their results."""
     return person.may_see_dag(model.batch_dag_id) or person.may_see_dag(model.release_dag_id)

@@ -1,4 +1,4 @@
-"""Where the pages look and where they keep their cache; all of it can be said in the environment."""
+"""The settings of the pages, all of them from the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CACHE_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class WebSettings:
-    """What the pages need to know of the machine."""
+    """Directories and limits of the pages."""
 
     specs_dir: Path  #: the model specs that the DAGs are made from
     cache_dir: Path  #: thumbnails and ledger indexes; may be emptied at any time

@@ -1,7 +1,7 @@
 """
 A ledger that pages fast, however long it is.
 
-The index lies in the cache directory, never in the output. It follows the ledger as it grows, may be thrown away at any
+The index is in the cache directory, never in the output. It follows the ledger as it grows, may be thrown away at any
 time, and holds no fact of its own: what a page shows of a picture is read from its line.
 """
 
@@ -54,7 +54,7 @@ class LedgerLine:
     """One line and its place in the ledger."""
 
     row: int  #: counts from 1 over all runs of this ledger
-    record: dict[str, Any]  #: as the ledger has it; what a line of another tendies does not tell is None
+    record: dict[str, Any]  #: as the ledger has it; a value that the line lacks is None
 
     @property
     def has_picture(self) -> bool:
@@ -194,7 +194,7 @@ class LedgerIndex:
                 yield place.row, line
 
     def _look(self) -> tuple[int, int, int]:
-        """Return what tells one state of the ledger from another: its size first."""
+        """Return the identity of the ledger's present state; its size comes first."""
         try:
             status = self._ledger.stat()
         except OSError:

@@ -27,7 +27,7 @@ CHUNK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 _MAX_MEMORY_BYTES = 1 << 30  # of a process that takes in a whole ledger
 _LONGEST_S = 600.0  # and its time; what is missing then is taken in from the next page on
-_LAYOUT = "4"  # another word makes every index anew
+_LAYOUT = "4"  # another value rebuilds every index
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chunks (

@@ -1,4 +1,4 @@
-"""Which lines of a ledger are wanted, and where they lie: what is asked of the index's database."""
+"""Queries to the index of a ledger: the lines that match, and their places in the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Query:
-    """Which lines."""
+    """A selection of lines."""
 
     run_ids: tuple[str, ...] | None = None  #: absent: of every run
     outcome: str = ""
@@ -29,7 +29,7 @@ class Query:
 
 
 class Place(NamedTuple):
-    """Where one line lies."""
+    """The place of one line."""
 
     row: int  #: counts from 1 over all runs of the ledger
     start: int  #: in bytes
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 def slice_of(connection: sqlite3.Connection, query: Query, offset: int, limit: int) -> tuple[int, list[Place]]:
-    """Return how many lines match, and some of them: only the chunks that these lie in are looked into."""
+    """Return how many lines match, and some of them: only the chunks that hold these are read."""
     where, values = query.where()
     sql = f"SELECT chunk, sum(number) FROM parts WHERE {where} GROUP BY chunk ORDER BY chunk"  # noqa: S608 - constants
     total, places = 0, []
@@ -50,7 +50,7 @@ def slice_of(connection: sqlite3.Connection, query: Query, offset: int, limit: i
 
 
 def place_of(connection: sqlite3.Connection, row: int) -> Place | None:
-    """Return where the line of that number lies. Its chunk has thousands of others, none of which is unpacked."""
+    """Return the place of the line with that number. Its chunk has thousands of others, none of which is unpacked."""
     sql = "SELECT numbers, starts, lengths FROM parts WHERE chunk = ?"
     for blobs in connection.execute(sql, (chunk_of(connection, row),)):
         numbers, starts, lengths = (memoryview(blob).cast("q") for blob in blobs)
@@ -102,6 +102,6 @@ def _holding(names: bytes, text: str) -> Iterator[int]:
 
 
 def chunk_of(connection: sqlite3.Connection, row: int) -> int:
-    """The chunk that the line of that number lies in; 0, which none has, when there is no such line."""
+    """Return the chunk of the line with that number; 0, which no chunk has, if there is no such line."""
     found = connection.execute("SELECT chunk FROM chunks WHERE first_row <= ? AND ? < next_row", (row, row)).fetchone()
     return int(found[0]) if found else 0

@@ -1,5 +1,5 @@
 """
-Runs the pages beside Airflow's own requests instead of among them.
+Run the pages in an event loop of their own, next to Airflow's.
 
 A mounted application shares Airflow's event loop and its 40 threads for synchronous routes: what waits or works there
 delays task heartbeats. So a request crosses into an event loop of the pages' own, in a thread of its own, whose

@@ -113,7 +113,7 @@ class PictureCache:
 
 def cache_name(path: Path, side: int) -> str:
     """
-    Return what tells this picture in this size from every other, and from itself before it was written anew.
+    Return a name for this picture in this size, which changes when the file is written again.
 
     :raises OSError: there is no such file.
     """

@@ -1,4 +1,4 @@
-"""Candidates: exports that a person may have to decide on, beside what serves."""
+"""Candidates: exports that a person may have to decide on, next to the version in service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def candidate_page(
     person: PersonDep,
     part: Literal["page", "pictures"] = "page",
 ) -> HTMLResponse:
-    """A candidate: its pictures beside the live version's, what was measured, what differs."""
+    """Show a candidate: its pictures next to the live version's, the measures, the differences."""
     view = services.look_at(model)
     row = models_view.look_at_candidate(candidate.directory)
     review = read_review(model, row.manifest)

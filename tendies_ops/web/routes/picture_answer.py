@@ -38,7 +38,7 @@ class PictureRequest:
         """
         Return the picture, drawn again; 304 to a browser that has it.
 
-        Only a picture that was never drawn waits in line, and holds no thread meanwhile.
+        Only a picture that was never drawn waits in line, without holding a thread.
 
         :raises HTTPException: 415 when it cannot be decoded, 404 when it cannot be read, 503 when too many are drawn.
         """
@@ -61,7 +61,7 @@ class PictureRequest:
         return None if data is None else Response(data, media_type=MEDIA_TYPE, headers=headers)
 
     def _drawn(self, cache: PictureCache, path: Path) -> Response:
-        headers = self._headers(path)  # before the picture: one that changes meanwhile is asked for again
+        headers = self._headers(path)  # before the picture: if the file changes in between, it is requested again
         return Response(cache.get(path, side=self._side), media_type=MEDIA_TYPE, headers=headers)
 
     def _headers(self, path: Path) -> dict[str, str]:

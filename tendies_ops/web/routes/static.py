@@ -1,4 +1,4 @@
-"""Style and scripts. They hold no secret, yet nobody who is not logged in has any use for them."""
+"""Style and scripts. They hold no secret, but only users who are logged in need them."""
 
 from __future__ import annotations
 

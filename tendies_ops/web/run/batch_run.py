@@ -1,14 +1,15 @@
-"""One batch run as its pages show it, read from what the run writes beside its output."""
+"""One batch run as its pages show it, read from the files that it writes below its output."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tendies_ops.files.allowed_roots import is_below
 from tendies_ops.files.object_store import is_remote
@@ -24,6 +25,7 @@ _CAUSES = {
     "asset_triggered": "After a release or new pictures",
     "backfill": "Backfill",
 }
+T = TypeVar("T")
 _LONGEST_S = 366 * 86400.0  # of a run that can be believed
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 #: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
@@ -43,6 +45,11 @@ class TaskOfRun:
     attempt: str
 
 
+def _number_of(name: str, kind: Callable[[float], T]) -> T:
+    """Make a property of a number among a run's facts; 0 if it is not recorded."""
+    return property(lambda run: kind(run.number(name)))  # type: ignore[return-value]  # what it returns when it is read
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of one model."""
@@ -50,44 +57,35 @@ class Run:
     model_name: str
     run_id: str
     directory: Path
-    usual_input: str | None  #: the spec's input folder, for runs that do not tell theirs yet
+    usual_input: str | None  #: the spec's input folder, for runs that have not written theirs yet
     facts: dict[str, Any]  #: of report.json, or of progress.json while there is none
     state: RunState
     changed_at: datetime  #: when it last wrote a word
-    output_url: str | None = None  #: where its results lie, if that is an object store
+    output_url: str | None = None  #: URL of its results, if they are in an object store
     input_roots: tuple[str, ...] = ()  #: folders and URLs that its pictures may be in
 
     @property
     def input_url(self) -> str | None:
-        """Return where its pictures lie, if that is an object store and the one that the spec names."""
+        """Return the URL of its pictures, if it is that of the spec and an object store."""
         usual = self.usual_input
         return usual if usual and is_remote(usual) and self.facts.get("input", usual) == usual else None
 
     def number(self, name: str) -> float:
-        """A number among the facts; 0 where it is not told."""
+        """Return a number among the facts; 0 if it is not recorded."""
         value = self.facts.get(name)
         return value if isinstance(value, int | float) else 0
 
     @property
     def failures_allowed(self) -> int | None:
-        """Return how many of its pictures may fail; None where the run was not judged or does not tell."""
+        """Return how many of its pictures may fail; None: the run was not judged, or is of an older tendies."""
         value = self.facts.get("failures_allowed")
         return value if isinstance(value, int) else None
 
-    @property
-    def done(self) -> int:
-        """Pictures that were made in this run."""
-        return int(self.number("done"))
-
-    @property
-    def skipped(self) -> int:
-        """Pictures that an earlier run made and that have not changed."""
-        return int(self.number("skipped"))
-
-    @property
-    def failed(self) -> int:
-        """Pictures that could not be done."""
-        return int(self.number("failed"))
+    done = _number_of("done", int)  #: pictures that were made in this run
+    skipped = _number_of("skipped", int)  #: pictures that an earlier run made and that have not changed
+    failed = _number_of("failed", int)  #: pictures that could not be made
+    elapsed_s = _number_of("elapsed_s", float)
+    images_per_second = _number_of("images_per_second", float)  #: over the whole run
 
     @property
     def total(self) -> int:
@@ -100,16 +98,6 @@ class Run:
         """The one version that the run asked."""
         value = self.facts.get("version")
         return value if isinstance(value, int) else None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Return how long it has taken."""
-        return float(self.number("elapsed_s"))
-
-    @property
-    def images_per_second(self) -> float:
-        """Over the whole run."""
-        return float(self.number("images_per_second"))
 
     @property
     def eta_s(self) -> float | None:
@@ -150,10 +138,10 @@ class Run:
 
         A report is a file among the results: it cannot add a place from which pictures are served.
         """
-        told = self.facts.get("input") or self.usual_input
-        if not told or (self.output_url and told != self.usual_input):
+        named = self.facts.get("input") or self.usual_input
+        if not named or (self.output_url and named != self.usual_input):
             return None
-        return local_path(told) if is_below(told, self.input_roots) else None
+        return local_path(named) if is_below(named, self.input_roots) else None
 
     @property
     def output(self) -> Path:
@@ -162,7 +150,7 @@ class Run:
 
     @property
     def state_folder(self) -> Path:
-        """Return what all runs into this folder keep beside their results."""
+        """Return the folder of the state that all runs into this output share."""
         return self.directory.parents[1]
 
     @property

@@ -1,4 +1,4 @@
-"""Batch runs as their pages show them, read from what the runs write beside their outputs. No FastAPI."""
+"""Lists of batch runs, read from the files that the runs write below their outputs. No FastAPI."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def find_run(model: KnownModel, run_id: str) -> Run | None:
     try:
         directory = folder / run_id
         is_one = directory.is_dir() and not directory.is_symlink()
-        return _read(_place(model, run_id, directory, directory.stat().st_mtime_ns)) if is_one else None
+        return _read(_Place(model, run_id, directory, directory.stat().st_mtime_ns)) if is_one else None
     except OSError:
         return None
 
@@ -86,13 +86,10 @@ def runs_of_task(models: Iterable[KnownModel], dag_id: str, run_id: str, task_id
 
 @dataclass(frozen=True)
 class _Place:
-    model_name: str
-    usual_input: str | None
+    model: KnownModel
     run_id: str
-    directory: str
+    directory: Path
     changed_ns: int
-    output_url: str | None
-    input_roots: tuple[str, ...]
 
 
 def _places(model: KnownModel) -> list[_Place]:
@@ -103,7 +100,7 @@ def _places(model: KnownModel) -> list[_Place]:
     try:
         with os.scandir(folder) as entries:
             found += [
-                _place(model, entry.name, Path(entry.path), entry.stat().st_mtime_ns)
+                _Place(model, entry.name, Path(entry.path), entry.stat().st_mtime_ns)
                 for entry in entries
                 if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
             ]
@@ -122,16 +119,10 @@ def _runs_folder(model: KnownModel) -> Path | None:
     return folder if is_inside(model.output, folder) else None
 
 
-def _place(model: KnownModel, run_id: str, directory: Path, changed_ns: int) -> _Place:
-    output_url = model.mirror.url if model.mirror else None
-    return _Place(model.name, model.spec.batch.input, run_id, str(directory), changed_ns, output_url, model.input_roots)
-
-
 def _read(place: _Place) -> Run:
-    directory = Path(place.directory)
     for name in ("report.json", "progress.json"):
         try:
-            path, status = own_file(directory, name)
+            path, status = own_file(place.directory, name)
             facts = facts_of(str(path), status.st_mtime_ns, status.st_size)
         except (OSError, OutsideError):
             continue
@@ -142,11 +133,9 @@ def _read(place: _Place) -> Run:
 
 
 def _run(place: _Place, facts: dict[str, Any], state: RunState, changed_at: datetime) -> Run:
-    directory = Path(place.directory)
-    return Run(
-        place.model_name, place.run_id, directory, place.usual_input, facts, state, changed_at, place.output_url,
-        place.input_roots,
-    )  # fmt: skip
+    model, url = place.model, place.model.mirror.url if place.model.mirror else None
+    of_run = (model.name, place.run_id, place.directory, model.spec.batch.input, facts, state, changed_at)
+    return Run(*of_run, url, model.input_roots)
 
 
 def _moment(unix_s: float) -> datetime:

@@ -30,7 +30,7 @@ def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], r
     """
     The file on one side of a picture; of one in an object store, a copy.
 
-    :raises OutsideError: it is not there, not told, or outside of the run's input or output folder.
+    :raises OutsideError: it does not exist, is not recorded, or is outside of the run's input or output folder.
     """
     name = "input" if side == "before" else "output"
     relative = exact_path(line.record, name)
@@ -41,7 +41,7 @@ def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], r
 
 
 def numbers_of(run: Run, line: LedgerLine, remote: RemoteFiles) -> str:
-    """Return what the model answered in numbers, beside or instead of a picture; empty when it did not."""
+    """Return the model's answer in numbers, if it gave one next to or instead of a picture; else empty."""
     relative = exact_path(line.record, "output")
     if not relative:
         return ""
@@ -62,7 +62,7 @@ def _file_at(root: Path | None, url: str | None, relative: str, digest: str, rem
 
 
 def was_written_anew(run: Run, line: LedgerLine) -> bool:
-    """Return whether a later run has replaced the result, so that the file is not what this line tells of."""
+    """Return whether a later run has replaced the result, so that the file is not the one of this line."""
     written_ns = line.record.get("output_modified_ns")
     relative = exact_path(line.record, "output")
     if not relative or not isinstance(written_ns, int) or run.output_url:

@@ -80,7 +80,7 @@ def _state_of(parts: Iterable[Run], newest: Run) -> RunState:
 
 
 def _planned(part: Run) -> int:
-    """Return how many shards there are, as the names of their ledgers tell until the report has merged them."""
+    """Return how many shards there are, from the names of their ledgers, until the report has merged these."""
     found = (_PLANNED.fullmatch(path.name) for path in part.state_folder.glob("ledger.shard-*.jsonl"))
     return max((int(match[1]) for match in found if match), default=0)
 

@@ -25,7 +25,7 @@ INDEX_NAME = "index.txt"
 
 @dataclass(frozen=True)
 class Location:
-    """Where a model is served: what the spec says, completed by Airflow's connection."""
+    """Base path and servers of a model, from the spec, completed by Airflow's connection."""
 
     model_base_path: Path | None
     servers: tuple[str, ...]
@@ -43,7 +43,7 @@ def locate_by_spec(spec: ModelSpec) -> Location:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """One model and where its things lie."""
+    """One model and its places."""
 
     spec: ModelSpec
     location: Location
@@ -87,7 +87,7 @@ class KnownModel:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What one look at the specs gave."""
+    """The models of the specs, and the specs that cannot be read."""
 
     models: tuple[KnownModel, ...]
     problems: tuple[str, ...]  #: specs that cannot be read, in words

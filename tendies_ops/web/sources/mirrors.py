@@ -1,8 +1,8 @@
 """
-What runs keep in an object store, copied beside the other caches so that pages read it like any folder. No FastAPI.
+Copies of the state that runs keep in an object store, so that pages read it like any folder. No FastAPI.
 
 Only the state is copied: reports, and the ledger, whose segments never change. Looking costs two listings every ten
-seconds while somebody has a page open, behind the page's back but for the first time.
+seconds while a page is open, in the background except for the first time.
 """
 
 from __future__ import annotations

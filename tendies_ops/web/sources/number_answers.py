@@ -1,4 +1,4 @@
-"""What a model answers in numbers (boxes, classes with scores, values), in lines for people to read. No FastAPI."""
+"""A model's answers in numbers (boxes, classes with scores, values), as lines for people to read. No FastAPI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def golden_numbers(directory: Path | None, golden: GoldenEntry) -> str:
 
 
 def result_numbers(path: Path) -> str:
-    """What a batch wrote beside or instead of a picture (``<stem>.json``); empty when it is nothing of that kind."""
+    """Read the numbers that a batch wrote next to or instead of a picture (``<stem>.json``); empty: there are none."""
     document = _load(path.parent, path.name)
     if not isinstance(document, dict):
         return ""

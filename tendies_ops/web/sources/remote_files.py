@@ -1,4 +1,4 @@
-"""Single pictures from object stores, fetched when somebody looks at them and kept for a while. No FastAPI."""
+"""Single pictures from object stores, fetched when a page shows them and cached. No FastAPI."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RemoteFiles:
         :param digest: of its content, as the ledger has it: other content is another copy.
         :raises OutsideError: it is not below the URL, not there, too large, or cannot be read now.
         :raises BusyError: other objects are still being copied, or this one takes too long: it goes on, in its place
-            among those that are copied at the same time, and is there for whoever asks later.
+            among those that are copied at the same time, and is there for later requests.
         """
         parts = PurePosixPath(relative).parts
         if not parts or "\0" in relative or relative.startswith("/") or ".." in parts:
@@ -87,7 +87,7 @@ class RemoteFiles:
         return path
 
     def _copy(self, path: Path, url: str, relative: str, ended: futures.Future[None]) -> None:
-        """Make one copy, free its place, and tell how it ended."""
+        """Make one copy, free its place, and report how it ended."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._copying.release)
             try:

@@ -1,4 +1,4 @@
-"""What every replica says that it serves, asked at the same time, with a short patience and a shorter memory."""
+"""The versions that each replica reports: all are asked at once, with a short timeout; answers keep for a second."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def fate_of(candidate: Candidate, manifest: Manifest | None, view: ModelPicture)
 
 @dataclass(frozen=True)
 class Review:
-    """A candidate held against the version that served when it was reviewed."""
+    """A candidate compared with the version that served when it was reviewed."""
 
     directory: Path
     facts: dict[str, Any]

@@ -21,14 +21,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment that gets a dashed line; ``label`` stands below it if it is on the scale's grid, as zero is."""
+    """A moment that gets a dashed line, and a label if it is a tick of the scale, as zero is."""
 
     at_s: float
     label: str = ""
 
 
 def progress_bar(done: int, skipped: int, failed: int, total: int) -> Markup:
-    """What became of how many, as one bar of 100 units; every part that is not empty is at least one unit wide."""
+    """Draw the outcomes of a run as one bar of 100 units; every part that is not empty is at least one unit wide."""
     whole = max(total, done + skipped + failed, 1)
     parts, at = [], 0.0
     for css, number in (("done", done), ("skipped", skipped), ("failed", failed)):

@@ -31,7 +31,7 @@ class ChangedLine:
 
 @dataclass(frozen=True)
 class VersionDifference:
-    """What sets two versions apart."""
+    """The differences between two versions."""
 
     a: VersionRow
     b: VersionRow

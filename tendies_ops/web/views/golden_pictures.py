@@ -1,4 +1,4 @@
-"""Where a version's golden pictures lie, and the contact sheets of its optimised variants."""
+"""Paths of a version's golden pictures, and of the contact sheets of its optimised variants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tendies_ops.web.sources.number_answers import promised_picture
 
 
 def version_path(model: KnownModel, version: int) -> Path | None:
-    """The directory of a version, withdrawn ones too. The number is looked up among what lies there."""
+    """Return the directory of a version, withdrawn or not. The number is looked up among the directories."""
     base_path = model.location.model_base_path
     if base_path is None:
         return None

@@ -1,4 +1,4 @@
-"""How far a candidate's pictures are from those of the version in service, as tables with units and limits."""
+"""Tables of the difference between a candidate's pictures and the live version's, with units and limits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MeasureRow:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on one picture."""
+    """The measures of one picture."""
 
     name: str
     values: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""What there is to know about a model, read from its base path and joined with what its replicas say. No FastAPI."""
+"""The state of a model: its base path and history, joined with what its replicas report. No FastAPI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tendies_ops.web.sources.server_states import ReplicaState
 
 @dataclass(frozen=True)
 class ReplicaVersion:
-    """What one replica says of one version."""
+    """The state of one version on one replica."""
 
     server: str
     status: VersionStatus | None
@@ -29,7 +29,7 @@ class ReplicaVersion:
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version: what lies on the disk, what the replicas say, what became of it."""
+    """One version: its directory, its states on the replicas, and its history."""
 
     version: int
     path: Path | None  #: None: removed, only the history knows it
@@ -57,7 +57,7 @@ class VersionRow:
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files."""
+        """The size of all its files."""
         return sum(entry.size_bytes for entry in self.manifest.files.values()) if self.manifest else 0
 
     @property
@@ -91,7 +91,7 @@ class ModelPicture:
 
     @property
     def _by_replica(self) -> tuple[int | None, ...]:
-        """The version in service as each replica alone tells it; None: it has none, or does not answer."""
+        """The version in service on each replica; None: it has none, or does not answer."""
         return tuple(
             None if replica.problem else version_in_service([replica.served], self.base).version
             for replica in self.replicas
@@ -149,9 +149,9 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
     history = read_history(base_path) if base_path else []
     directories = {entry.version: entry.path for entry in list_version_dirs(base_path)} if base_path else {}
     withdrawn = list_withdrawn(base_path) if base_path else {}
-    told = {status.version for replica in replicas for status in replica.statuses}
+    reported = {status.version for replica in replicas for status in replica.statuses}
     numbered = {record.version for record in history} - {0}  # a candidate that was rejected never had a number
-    numbers = directories.keys() | withdrawn.keys() | told | numbered
+    numbers = directories.keys() | withdrawn.keys() | reported | numbered
     rows = [
         _version_row(number, directories.get(number), withdrawn.get(number), replicas, history)
         for number in sorted(numbers, reverse=True)
