@@ -20,7 +20,7 @@ def pages(stage: Stage) -> dict[str, str]:
     """Every page -> what it says."""
     run = run_path(stage)
     return {
-        "models": "1 model, 0 to review",
+        "models": "Sort by",
         f"models/{MODEL}": "Replicas",
         f"models/{MODEL}/releases/2": "Way back",
         "releases": "2 releases",

@@ -112,7 +112,7 @@ def test_a_first_release_started_and_approved_by_clicking_serves(reviewed: Revie
 
     assert reviewed.states(run_id) == dict.fromkeys(("export", "review", "approve", "release"), "success")
     assert reviewed.serving() == [1]
-    assert read_history(reviewed.base_path)[-1].reason == "approved by user"
+    assert read_history(reviewed.base_path)[-1].reason == "the first one; approved by user"
     page.context.close()
 
 

@@ -42,15 +42,14 @@ async function requestRollback(form, action) {
 
 const STARTERS = { trigger, rollback: requestRollback };
 
-// A paused Dag would take the request and do nothing. The same button, pressed once more, unpauses it first.
-async function readyToRun(form, action, button) {
-  if (!await isPaused(action.dag_id)) return true;
-  if (button.dataset.unpauses) { await unpause(action.dag_id); return true; }
+// A paused Dag would take the request and do nothing. So the button says, and does, both; Airflow decides who may unpause.
+async function offerToUnpause(form) {
+  const { dag_id: dagId } = JSON.parse(form.dataset.action);
+  const button = form.querySelector("button[type=submit]");
+  if (button.dataset.unpauses || !await isPaused(dagId)) return;
   button.dataset.unpauses = "yes";
   button.textContent = `Unpause and ${button.textContent.toLowerCase()}`;
-  say(form, "warn", `The Dag ${action.dag_id} is paused, so nothing would happen.`);
-  button.disabled = false;
-  return false;
+  say(form, "warn", `The Dag ${dagId} is paused, so nothing would happen.`);
 }
 
 async function act(form) {
@@ -59,8 +58,15 @@ async function act(form) {
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
   try {
-    if (!await readyToRun(form, action, button)) return;
     say(form, "", "Asking Airflow.");
+    if (await isPaused(action.dag_id)) {
+      if (!button.dataset.unpauses) {
+        await offerToUnpause(form);
+        button.disabled = false;
+        return;
+      }
+      await unpause(action.dag_id);
+    }
     const runId = await STARTERS[action.kind](form, action);
     dialog.dataset.changed = "yes";
     await follow(form, action.dag_id, runId, () => dialog.open);
@@ -70,9 +76,14 @@ async function act(form) {
   }
 }
 
+function openDialog(dialog) {
+  dialog.showModal();
+  offerToUnpause(dialog.querySelector("form")).catch(() => {});
+}
+
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
-  if (opener) document.getElementById(opener.dataset.open).showModal();
+  if (opener) openDialog(document.getElementById(opener.dataset.open));
   const closer = event.target.closest("[data-close]");
   if (closer) closer.closest("dialog").close();
 });
@@ -91,4 +102,4 @@ document.addEventListener("submit", (event) => {
 document.documentElement.classList.add("scripted");
 // A link to a dialog, such as "Release again" of a failed release, opens it.
 const wanted = document.getElementById(`do-${window.location.hash.slice(1)}`);
-if (wanted instanceof HTMLDialogElement) wanted.showModal();
+if (wanted instanceof HTMLDialogElement) openDialog(wanted);
