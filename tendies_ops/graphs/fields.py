@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
+from pathlib import Path
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+
+def mapped(path: Path) -> memoryview:
+    """
+    Return a file's bytes, which are read only where they are looked at.
+
+    It is not closed by hand: views of it may live longer.
+
+    :raises OSError: it cannot be read.
+    :raises ValueError: it is empty.
+    """
+    with path.open("rb") as stream:
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def text(value: memoryview) -> str:

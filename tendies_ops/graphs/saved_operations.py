@@ -8,13 +8,12 @@ and ``node_def.proto`` of TensorFlow.
 
 from __future__ import annotations
 
-import mmap
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from tendies_ops.errors import UntrustedModelError
-from tendies_ops.graphs.fields import messages, text
+from tendies_ops.graphs.fields import mapped, messages, text
 from tendies_ops.graphs.operations import require_computing
 from tendies_ops.graphs.saver import saver_functions
 
@@ -47,9 +46,7 @@ def operations_of(directory: Path) -> dict[str, int]:
         raise UntrustedModelError(f"{directory} has a {second}, which cannot be checked. Keep `saved_model.pb` alone.")
     path = directory / "saved_model.pb"
     try:
-        with path.open("rb") as stream:
-            # Not closed by hand: an error that is on its way still holds views of it.
-            return _count(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)))
+        return _count(mapped(path))
     except (OSError, ValueError) as error:
         raise UntrustedModelError(f"The graph {path} cannot be checked: {error}. Export it again.") from error
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tendies_ops.graphs.fields import messages, text, varint
+from tendies_ops.graphs.fields import mapped, messages, text, varint
 from tendies_ops.model_files.description import Shape
 from tendies_ops.model_files.graph import shape_of
 
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER, _TRAILER = 48, 5
 _LARGEST_BLOCK = 64 * 1024 * 1024
-_LARGEST_TABLE = 1024 * 1024 * 1024
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -37,18 +36,15 @@ def variables_of(file: Path) -> dict[str, Shape]:
     :raises ValueError: it is cut short or no such table.
     :raises OSError: it cannot be read.
     """
-    if file.stat().st_size > _LARGEST_TABLE:
-        raise ValueError("it is larger than 1 GiB")
-    data = memoryview(file.read_bytes())
     found: dict[str, Shape] = {}
-    for key, value in _entries(data):
-        if key:
-            found[key.decode("utf-8", "replace")] = next((shape_of(one) or () for one in messages(value, 2)), ())
-        else:
+    for key, value in _entries(mapped(file)):
+        if not key:
             found.update(_of_first_form(value))
-    return {
-        name: shape for name, shape in sorted(found.items()) if "\0" not in name
-    }  # others are slices of the first form
+            if found:  # the rest is weights
+                break
+        elif b"\0" not in key:  # else a part of a variable, which is listed as a whole
+            found[key.decode("utf-8", "replace")] = next((shape_of(one) or () for one in messages(value, 2)), ())
+    return dict(sorted(found.items()))
 
 
 def _of_first_form(value: memoryview) -> Iterator[tuple[str, Shape]]:

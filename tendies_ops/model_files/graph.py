@@ -22,7 +22,7 @@ _DTYPE_NAMES = (
 )
 _DTYPES = _DTYPE_NAMES.split()
 #: A graph with more is read in part: nothing that a network needs so many for is one of pictures.
-MOST_NODES = 300_000
+MOST_NODES = 100_000
 _META_GRAPH, _GRAPH, _SIGNATURES, _TAGS, _NODE = 2, 2, 5, (1, 4), 1
 _SHAPE_FIELD, _LIST_FIELD, _TENSOR_FIELD, _TYPE_FIELD = 7, 1, 8, 6
 _READ = {b"dtype", b"DstT", b"T", b"shape", b"_output_shapes", b"value"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from tendies_ops.errors import UntrustedModelError
 from tendies_ops.export.sources.checkpoint_files import checkpoint_files
 from tendies_ops.graphs import operations_of, refused_operations
+from tendies_ops.graphs.fields import mapped
 from tendies_ops.model_files.checkpoint_index import OBJECT_GRAPH, variables_of
 from tendies_ops.model_files.description import ModelFile, Shape, Signature
 from tendies_ops.model_files.ends import Ends, bind_known, find_ends, is_picture
@@ -33,7 +33,7 @@ def read_saved_model(directory: Path) -> ModelFile:
     path = directory / "saved_model.pb"
     if not path.is_file():
         return ModelFile(directory, "a SavedModel as text (saved_model.pbtxt)", "saved_model", notes=(_AS_TEXT,))
-    graphs = list(meta_graphs_of(_mapped(path)))
+    graphs = list(meta_graphs_of(mapped(path)))
     if not graphs:
         raise ValueError("it has no graph")
     graph = next((one for one in graphs if "serve" in one.tags), graphs[0])
@@ -110,7 +110,7 @@ def read_graph_file(path: Path) -> ModelFile:
 
     :raises ValueError: it holds no graph.
     """
-    data = _mapped(path)
+    data = mapped(path)
     if path.suffix == ".pbtxt" or bytes(data[:4096]).lstrip()[:5] in (b"node ", b"node{", b"meta_"):
         return ModelFile(path, "a TensorFlow graph as text (.pbtxt)", "frozen_graph", notes=(_AS_TEXT,))
     nodes, is_meta = _graph_in(data)
@@ -163,7 +163,7 @@ def read_checkpoint(prefix: Path) -> ModelFile:
     meta = Path(f"{prefix}.meta")
     if not meta.is_file():
         return replace(found, needs=(f"{_BUILDER} Or source.graph, a .meta or .pb file.",))
-    ends = find_ends(nodes_of(meta_graph_of(_mapped(meta)).graph))
+    ends = find_ends(nodes_of(meta_graph_of(mapped(meta)).graph))
     return _with_ends(replace(found, format=f"{name}, with its graph (.meta)"), ends)
 
 
@@ -186,8 +186,3 @@ def _with_ends(found: ModelFile, ends: Ends) -> ModelFile:
 def _weights(index: Path) -> dict[str, Shape]:
     found = {name.removesuffix(_ATTRIBUTE): shape for name, shape in variables_of(index).items()}
     return {name: shape for name, shape in found.items() if name not in (OBJECT_GRAPH, "save_counter")}
-
-
-def _mapped(path: Path) -> memoryview:
-    with path.open("rb") as stream:
-        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
