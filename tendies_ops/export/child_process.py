@@ -49,7 +49,7 @@ def _do(job: dict[str, Any], say: Any) -> dict[str, Any]:
 
     spec = ModelSpec.model_validate(job["spec"])
     if job["action"] == "try":
-        from tendies_ops.export.drafting.try_model import try_model
+        from tendies_ops.export.trial.try_model import try_model
 
         return try_model(spec, job["outputs"], [Path(name) for name in job["pictures"]], directory, say)
     from tendies_ops.export.pipeline import export_to

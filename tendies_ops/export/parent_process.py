@@ -141,7 +141,7 @@ def try_contracts(
     :param pictures: absent: some are made.
     :param directory: gets the pictures that came out.
     :param how: ``python``, ``timeout_s`` and ``on_line``, as for :func:`export_model`.
-    :return: as :func:`~tendies_ops.export.drafting.try_model.try_model` returns it.
+    :return: as :func:`~tendies_ops.export.trial.try_model.try_model` returns it.
     :raises TendiesError: the model cannot be opened or run, or gives no sane numbers.
     """
     check_inputs(spec)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tendies_ops.export.drafting.readings import Reading
+from tendies_ops.export.trial.readings import Reading
 
 _MORE_SATURATED = 0.2  #: of the values of the first Relu6, compared with the best reading
 _EXPLODED = 7.0  #: times the magnitude under the reading with the smallest

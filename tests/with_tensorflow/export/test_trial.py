@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tendies_ops.errors import ExportError
-from tendies_ops.export.drafting.try_model import try_model
+from tendies_ops.export.trial.try_model import try_model
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.contract import ValueRange
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.errors import ExportError
-from tendies_ops.export.drafting.frozen_run import FrozenRun
 from tendies_ops.export.network import IMAGE, Arrays, Network
 from tendies_ops.export.sources.detect import open_source
+from tendies_ops.export.trial.frozen_run import FrozenRun
 from tendies_ops.spec import Contract, InputContract, SourceSpec
 from tendies_ops.spec.contract import Size
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tendies_ops.export.drafting.readings import Reading
 from tendies_ops.export.plausibility import read_range
 from tendies_ops.export.reference import output_pixels, picture_values
+from tendies_ops.export.trial.readings import Reading
 from tendies_ops.spec import OutputContract
 
 Pixels = NDArray[np.uint8]
