@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tendies_ops.model_files import ModelFile
     from tendies_ops.model_files.draft import Trial
 
+_NO_MODEL = "There is no model at {}. Give a model's file or directory, or the prefix of a checkpoint."
 _SOURCE_HELP = "A known key of the spec's source, such as builder=model.py:build; once for each."
 
 
@@ -45,7 +46,11 @@ def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as opti
     from tendies_ops.model_files import holds_model
 
     if path is None or not holds_model(path):
+        if any(option is not None for option in (output, pictures, source, choose)):
+            raise UsageError(f"{_NO_MODEL.format(path or 'no PATH')} The other options are for the draft of its spec.")
         return _make_folder(path or Path(), compose=compose)
+    if compose:
+        raise UsageError(f"--compose is for a new folder, and {path} holds a model. Leave it out.")
     say = None if as_json else lambda line: console.print(line, markup=False)
     how = {"python": python, "timeout_s": timeout_s, "on_line": say}
     return _draft(path, output, pictures, _known(source or ()), how, choose=choose, force=force)
@@ -164,10 +169,8 @@ def _report(trial: Trial, number: int, target: Path, sheet: Path, *, as_json: bo
 def _make_folder(folder: Path, *, compose: bool) -> int:
     from tendies_ops.working_folder import make_folder
 
-    if folder.suffix or folder.is_file():
-        raise UsageError(
-            f"There is no model at {folder}. Give a model's file or directory, or the prefix of a checkpoint."
-        )
+    if folder.suffix:
+        raise UsageError(_NO_MODEL.format(folder))
     for created in make_folder(folder, compose=compose):
         console.print(f"created {folder / created}", markup=False)
     console.print(f"{folder}/README.md says how to go on.", markup=False)

@@ -53,8 +53,8 @@ def _read(path: Path) -> ModelFile:
         return read_keras_archive(path)
     if head == _HDF5:
         return read_hdf5(path)
-    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
-        return read_saved_model(path.parent)
+    if path.name in ("saved_model.pb", "saved_model.pbtxt", "checkpoint"):  # the last names the latest of its folder
+        return _read_directory(path.parent)
     if path.suffix in _GRAPHS and not Path(f"{path.with_suffix('')}.index").is_file():
         return read_graph_file(path)
     if path.suffix in (".index", ".meta", ".data") or ".data-" in path.name or is_table(path):

@@ -85,6 +85,8 @@ def test_a_builder_and_its_arguments_are_given_as_keys_of_the_source(
     [
         (("tf1",), SpecError, "source.builder"),
         (("absent.pb",), UsageError, "There is no model at"),
+        (("absent", "--pictures", "tf1"), UsageError, "There is no model at"),
+        (("frozen.pb", "--compose"), UsageError, "is for a new folder"),
         (("frozen.pb", "--pictures", "tf1"), UsageError, "there is no picture in"),
         (("frozen.pb", "--source", "builder"), UsageError, "takes KEY=VALUE"),
         (("frozen.pb", "--source", "bulder=a:b"), UsageError, "bulder"),

@@ -18,6 +18,7 @@ from tests.with_tensorflow.export.small_sources import write_tf1_checkpoint
 OWN = [
     ("tf1", "a TensorFlow 1 checkpoint", "tf1_checkpoint"),
     ("tf1/model.ckpt-7.index", "a TensorFlow 1 checkpoint", "tf1_checkpoint"),
+    ("tf1/checkpoint", "a TensorFlow 1 checkpoint", "tf1_checkpoint"),
     ("tf2/ck-1", "a TensorFlow 2 checkpoint", "tf2_checkpoint"),
     ("model.keras", "a whole Keras 3", "keras"),
     ("model.h5", "a whole Keras 3", "keras"),
