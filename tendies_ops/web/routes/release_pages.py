@@ -30,7 +30,7 @@ def releases_page(
 ) -> HTMLResponse:
     """All releases of all models, newest first."""
     models = [known for known in visible.models if model in ("", known.name)]
-    every = [(view, story) for view in services.look_at_all(models) for story in list_stories(view)]
+    every = [(view, story) for view in services.look_at_all(models) for story in list_stories(view, limit=_SHOWN)]
     every.sort(key=lambda item: item[1].started_at, reverse=True)
     filters = [("", "All", len(every))]
     filters += [(name, name.capitalize(), sum(1 for _, story in every if story.state == name)) for name in _STATES]

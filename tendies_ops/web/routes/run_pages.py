@@ -28,6 +28,7 @@ router = APIRouter(dependencies=[LOGGED_IN, PAGE])
 pictures = APIRouter(dependencies=[LOGGED_IN, PICTURE])
 downloads = APIRouter(dependencies=[LOGGED_IN, DOWNLOAD])
 _RUNS_ON_PAGE = 50
+_RUNS_COUNTED = 1000  # more are not read to count their states
 
 PageNumber = Annotated[int, Query(ge=1, le=10**6)]
 Text = Annotated[str, Query(max_length=200)]
@@ -69,8 +70,10 @@ def runs_page(
 ) -> HTMLResponse:
     """All runs, newest first, with how many there are in each state."""
     values = _some_runs(visible, state, model, q, page)
-    counts = find_runs.count_states(known for known in visible.models if model in ("", known.name))
-    filters = [("", "All", values["every"]), *((name, name.capitalize(), counts[name]) for name in _FILTERS)]
+    of_model = [known for known in visible.models if model in ("", known.name)]
+    counts = find_runs.count_states(of_model) if values["every"] <= _RUNS_COUNTED else None
+    filters = [("", "All", values["every"])]
+    filters += [(name, name.capitalize(), None if counts is None else counts[name]) for name in _FILTERS]
     return render(request, "runs.html", filters=filters, models=visible.models, **values)
 
 

@@ -16,7 +16,6 @@ from tendies_ops.web.run.batch_run import Run, RunState, facts_of, own_file
 from tendies_ops.web.safety import RUN_ID, OutsideError, is_inside
 from tendies_ops.web.sources.known import KnownModel
 
-_COUNTED = 500
 SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
 
 
@@ -53,9 +52,8 @@ def _holds(run: Run, text: str) -> bool:
 
 
 def count_states(models: Iterable[KnownModel]) -> Counter[str]:
-    """Count the runs of some models by their state, among the newest 500 of each."""
-    places = [place for model in models for place in sorted(_places(model), key=lambda p: -p.changed_ns)[:_COUNTED]]
-    return Counter(_read(place).state for place in places)
+    """Count the runs of some models by their state. Reads each of them once."""
+    return Counter(_read(place).state for model in models for place in _places(model))
 
 
 def find_run(model: KnownModel, run_id: str) -> Run | None:

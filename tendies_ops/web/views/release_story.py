@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from tendies_ops.errors import ReleaseError
 from tendies_ops.publish.history import HistoryRecord
@@ -28,9 +29,9 @@ class Story:
     record: HistoryRecord | None  #: how it ended; None: it is under way
     began: HistoryRecord | None  #: the line of its publication
     row: VersionRow | None  #: the version, or the rejected export
-    facts: ReleaseFacts | None
-    journal: Journal | None  #: of a release that is under way
-    measures: tuple[MeasureRow, ...]
+    facts: ReleaseFacts | None = None
+    journal: Journal | None = None  #: of a release that is under way
+    measures: tuple[MeasureRow, ...] = ()
 
     @property
     def state(self) -> str:
@@ -101,34 +102,43 @@ class Story:
 
 def find_story(view: ModelPicture, key: str) -> Story | None:
     """
-    Return one release of a model.
+    Return one release of a model, with its report.
 
     :param key: a version, or the time of the end of a release that never had one.
     """
-    journal = under_way(view)
     version = int(key) if key.isdecimal() and len(key) < 19 else 0
     lines = [r for r in view.history if (r.version == version if version else r.at == key and not r.version)]
+    story = _story(view, key, lines, under_way(view))
+    facts = read_release(view.model.location.model_base_path, version) if story and version else None
+    if story is None or facts is None:
+        return story
+    return replace(story, facts=facts, measures=measure_rows(facts.pictures, view.model.spec.release.gate))
+
+
+def list_stories(view: ModelPicture, *, limit: int) -> Iterator[Story]:
+    """Yield the newest releases of a model, as far as the history knows them, without their reports."""
+    journal = under_way(view)
+    lines: dict[str, list[HistoryRecord]] = {str(journal.version): []} if journal else {}
+    for record in view.history:
+        if record.event in (*_ENDS, "published"):
+            lines.setdefault(key_of(record), []).append(record)
+    found = (_story(view, key, records, journal) for key, records in islice(lines.items(), limit))
+    return (story for story in found if story is not None)
+
+
+def _story(view: ModelPicture, key: str, lines: Sequence[HistoryRecord], journal: Journal | None) -> Story | None:
+    """
+    Tell one release.
+
+    :param lines: of the history, newest first.
+    """
     ended = next((r for r in reversed(lines) if r.event in _ENDS), None)  # its release, not a later rollback
-    is_under_way = journal is not None and version != 0 and journal.version == version and ended is None
+    is_under_way = journal is not None and str(journal.version) == key and ended is None
     if ended is None and not is_under_way:
         return None
     began = next((r for r in lines if r.event == "published"), None)
-    row = view.row(version) if version else None
-    facts = read_release(view.model.location.model_base_path, version) if version else None
-    measures = measure_rows(facts.pictures, view.model.spec.release.gate) if facts else ()
-    return Story(key, ended, began, row, facts, journal if is_under_way else None, measures)
-
-
-def list_stories(view: ModelPicture) -> Iterator[Story]:
-    """Yield the releases of a model, newest first, as far as the history knows them."""
-    seen: set[str] = set()
-    journal = under_way(view)
-    keys = [str(journal.version)] if journal else []
-    keys += [key_of(record) for record in view.history if record.event in (*_ENDS, "published")]
-    for key in keys:
-        if key not in seen and (story := find_story(view, key)) is not None:
-            yield story
-        seen.add(key)
+    row = view.row(int(key)) if key.isdecimal() else None
+    return Story(key, ended, began, row, journal=journal if is_under_way else None)
 
 
 def key_of(record: HistoryRecord) -> str:
