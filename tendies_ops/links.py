@@ -1,7 +1,7 @@
 """
 Links from Airflow's own pages to ours, first of all the one from a task to the page that shows what it does.
 
-The plugin registers it, so it is worked out in the API server when somebody looks, and is there while the task is
+The plugin registers it, so the API server computes it when a page is opened, and it is there while the task is
 queued, while it runs and after it. Links of an operator's own class appear only when the task has ended.
 """
 

@@ -1,4 +1,4 @@
-"""What the UI shows under "Docs" of a DAG: what the model does, when the DAG runs, what it does then."""
+"""The text under "Docs" of a DAG in the UI: its model, when it runs, and what it does."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _BATCH = """\
 ## When it runs
 
 {cron}* When another version is released (`tendies://model/{name}`).
-* When somebody says that pictures have arrived (`tendies://pictures/{name}`).
+* On an event of `tendies://pictures/{name}`, which says that pictures have arrived.
 * By the Trigger button, with a form.
 
 ## What it does
 
 From `{input}` to `{output}`. Pictures that were done with the same model and options are skipped;
-a broken picture costs one picture, and {limit}. The ledger and the reports lie in `.tendies` below the output.
+a broken picture costs one picture, and {limit}. The ledger and the reports are in `.tendies` below the output.
 
 Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 
@@ -77,8 +77,8 @@ def release_docs(spec: ModelSpec) -> str:
 
 
 _REVIEW = """
-Before it is published, a person looks at its pictures beside those of the version that serves, and says yes or no: on
-the model's page, or under *Required Actions* of the task `approve`.
+Before it is published, a person looks at its pictures next to those of the version that serves, and approves or
+rejects it: on the model's page, or under *Required Actions* of the task `approve`.
 """
 _NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."
 

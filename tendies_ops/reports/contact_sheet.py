@@ -99,7 +99,7 @@ def _thumbnail(picture: Picture, cell_size: int) -> Image.Image | None:
         with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
             image.draft("RGB", (2 * cell_size, 2 * cell_size))
             upright = _on_paper(_in_srgb(ImageOps.exif_transpose(image)))
-    except Exception:  # a picture that cannot be shown is told by its empty cell, not by a failed report
+    except Exception:  # a picture that cannot be shown leaves its cell empty; the report does not fail
         return None
     if max(upright.size) * 2 <= cell_size:
         times = cell_size // max(upright.size)

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else but the contact sheet beside it."""
+"""A report as one HTML file, which needs only the contact sheet in the same folder."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222; }
+:root { color-scheme: light dark; --line: light-dark(#e2e6ec, #333f52); }
+body { font: 14px/1.43 Inter, -apple-system, BlinkMacSystemFont, "Segoe UI", Helvetica, Arial, sans-serif;
+  max-width: 1200px; margin: 1.5rem auto; padding: 0 .75rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .counts { display: flex; flex-wrap: wrap; gap: 1rem; }
-.counts div { border: 1px solid #ddd; border-radius: 6px; padding: .5rem 1rem; }
+.counts div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .75rem; }
 .counts b { display: block; font-size: 1.5rem; }
-.red { color: #b00020; } .green { color: #1b7a35; }
+.red { color: light-dark(#b00020, #ff8f9d); } .green { color: light-dark(#136c2e, #72d495); }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .6rem .25rem 0;
-border-bottom: 1px solid #eee; vertical-align: top; overflow-wrap: anywhere; }
+border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 img { max-width: 100%; }
 </style>
 </head>
