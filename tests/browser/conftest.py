@@ -109,7 +109,7 @@ def _with_a_run(stage: Stage) -> Stage:
             "source": {"checkpoint": str(stage.input / "none")},
             "release": {"model_base_path": str(stage.base_path), "servers": [stage.server.url]},
             "batch": {"input": str(stage.input), "output": str(stage.output), "max_batch_size": 2, "max_failed": 5},
-            "airflow": {"retries": 3, "retry_delay_s": 1},
+            "airflow": {"retries": 3, "retry_delay_s": 1, "rehearse": False},
         }
     )
     # The first request to the execution API takes Airflow seconds, on a busy machine longer than a task waits for it.

@@ -190,7 +190,10 @@ def test_why_did_these_five_fail_takes_two_clicks(stage: Stage, browsers: Browse
     page.context.close()
 
 
-def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, browsers: Browsers) -> None:
+def test_an_operator_rolls_back_in_three_clicks_although_the_dag_is_paused_and_undoes_it_in_two(
+    stage: Stage, browsers: Browsers
+) -> None:
+    stage.airflow.call("PATCH", f"/dags/tendies_rollback_{MODEL}", {"is_paused": True}, update_mask="is_paused")
     page = browsers.page("op")
     page.goto(browsers.framed("models"))
     frame = in_frame(page)
@@ -198,7 +201,7 @@ def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, 
     frame.get_by_role("button", name="Roll back").click()  # 2
     frame.get_by_label("Why").last.fill("too bright for the coast")
     browsers.keep(page, "rollback-dialog")
-    frame.locator("dialog[open] button[type=submit]").click()  # 3
+    frame.get_by_role("button", name="Unpause and roll back").click()  # 3
     frame.get_by_text("Done: version 1 serves.").wait_for(timeout=90_000)
     assert stage.server.serving() == [1]
     assert (record := read_history(stage.base_path)[-1]).event == "rolled_back"
@@ -207,6 +210,14 @@ def test_an_operator_puts_the_version_before_back_in_three_clicks(stage: Stage, 
     frame.get_by_text("Serving version 1").first.wait_for()
     frame.get_by_text("too bright for the coast").first.wait_for()
     browsers.keep(page, "rolled-back")
+
+    frame.get_by_role("button", name="Serve again").click()  # 1
+    frame.locator("dialog[open]").get_by_label("Why").fill("the rollback was a mistake")
+    frame.get_by_role("button", name="Serve it again").click()  # 2
+    frame.get_by_text("Done: version 3 serves.").wait_for(timeout=120_000)
+    assert stage.server.serving() == [3]
+    assert (record := read_history(stage.base_path)[-1]).event == "released"
+    assert (record.who, record.reason) == ("op", "the rollback was a mistake")
     page.context.close()
 
 
