@@ -51,15 +51,19 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         credentials=credentials,
         timeout_s=timeout_s,
     )
+    return _tell(subject, as_json=as_json)
+
+
+def _tell(subject: Subject, *, as_json: bool) -> int:
     findings: list[Finding] = []
     for finding in examine(subject):
         findings.append(finding)
         if not as_json:
             _print(finding)
+    problems = sum(finding.level == "problem" for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
-    problems = sum(finding.level == "problem" for finding in findings)
-    if not as_json:
+    else:
         console.print("Nothing is wrong." if not problems else f"Problems: {problems}.")
     return EXIT_PROBLEMS if problems else EXIT_DONE
 
