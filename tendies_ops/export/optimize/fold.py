@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.export.network import FrozenNetwork
-from tendies_ops.export.optimize.graph import NetworkGraph, NotApplicableError, node_of, short
+from tendies_ops.export.optimize.network_graph import NetworkGraph, NotApplicableError, node_of, short
 
 if TYPE_CHECKING:
     import tensorflow as tf

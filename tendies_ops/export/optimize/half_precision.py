@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tendies_ops.export.network import FrozenNetwork
 from tendies_ops.export.optimize.fold import fold
-from tendies_ops.export.optimize.graph import (
+from tendies_ops.export.optimize.network_graph import (
     FLOAT32,
     NetworkGraph,
     NotApplicableError,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tendies_ops.export.optimize.graph import NetworkGraph
+from tendies_ops.export.optimize.network_graph import NetworkGraph
 
 Array = NDArray[Any]
 #: What a normalisation may be made of.

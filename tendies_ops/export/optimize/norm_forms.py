@@ -6,8 +6,8 @@ import numpy as np
 
 from tendies_ops.export.network import FrozenNetwork
 from tendies_ops.export.optimize.fold import fold
-from tendies_ops.export.optimize.graph import NetworkGraph, NotApplicableError
 from tendies_ops.export.optimize.instance_norm import InstanceNorm, find_instance_norms
+from tendies_ops.export.optimize.network_graph import NetworkGraph, NotApplicableError
 
 
 def fuse_instance_norms(network: FrozenNetwork) -> tuple[FrozenNetwork, int]:

@@ -16,9 +16,9 @@ from tendies_ops.export.describe import Answers
 from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.network import FrozenNetwork, Input
 from tendies_ops.export.optimize.choice import as_table, choose
-from tendies_ops.export.optimize.graph import NotApplicableError
 from tendies_ops.export.optimize.host import Host, this_host
 from tendies_ops.export.optimize.measuring import Load, compare_speed, find_load, pictures_to_send
+from tendies_ops.export.optimize.network_graph import NotApplicableError
 from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
 from tendies_ops.export.optimize.precisions import FLOAT32, PRECISIONS, worth_trying
 from tendies_ops.export.optimize.variants_sheet import write_sheet

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tendies_ops.export.optimize.fold import fold
-from tendies_ops.export.optimize.graph import NetworkGraph
 from tendies_ops.export.optimize.instance_norm import InstanceNorm, find_instance_norms
+from tendies_ops.export.optimize.network_graph import NetworkGraph
 from tendies_ops.export.optimize.norm_forms import fuse_instance_norms
 from tests.with_tensorflow.optimize.networks import built, run, weights
 

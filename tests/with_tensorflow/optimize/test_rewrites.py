@@ -10,9 +10,9 @@ import pytest
 
 from tendies_ops.export.network import FrozenNetwork
 from tendies_ops.export.optimize.fold import fold
-from tendies_ops.export.optimize.graph import NotApplicableError
 from tendies_ops.export.optimize.half_precision import bfloat16, float16
 from tendies_ops.export.optimize.host import Host
+from tendies_ops.export.optimize.network_graph import NotApplicableError
 from tendies_ops.export.optimize.norm_forms import fuse_instance_norms
 from tendies_ops.export.optimize.precisions import worth_trying
 from tests.with_tensorflow.optimize.networks import (
