@@ -22,6 +22,7 @@ from tendies_ops.cli import (
     replay,
     rollback,
     serve,
+    tidy,
     versions,
 )
 from tendies_ops.cli.output import EXIT_WRONG_USAGE, error_console, fail
@@ -61,6 +62,7 @@ app.command("rollback", rich_help_panel=_MODELS)(rollback.rollback_command)
 app.command("versions", rich_help_panel=_MODELS)(versions.versions_command)
 app.command("batch", rich_help_panel=_PICTURES)(batch.batch_command)
 app.command("replay", rich_help_panel=_PICTURES)(replay.replay_command)
+app.command("tidy", rich_help_panel=_PICTURES)(tidy.tidy_command)
 app.command("doctor", rich_help_panel=_SERVERS)(doctor.doctor_command)
 app.command("serve", rich_help_panel=_SERVERS, context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(
     serve.serve_command
