@@ -92,9 +92,11 @@ def stop_marked(mark: Path) -> int:
     _wait_until_gone(first, _PATIENCE_S)
     # A program that is ending may still have started something.
     deadline_s = time.monotonic() + _PATIENCE_S
-    while (rest := _alive(_with_descendants([*find_marked(mark), *first]))) and time.monotonic() < deadline_s:
+    while rest := _alive(_with_descendants([*find_marked(mark), *first])):
         _send(rest, psutil.Process.kill)
         _wait_until_gone(rest, 1.0)
+        if time.monotonic() > deadline_s:
+            break
     return len(first)
 
 
