@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
+import weakref
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import ConnectionPool
 
 from tendies_ops.client.connection import make_punctual
@@ -27,6 +32,8 @@ class OneServerAdapter(HTTPAdapter):
 
     def __init__(self, connections: int, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
+        self._opened: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._opening = threading.Lock()
         super().__init__(pool_connections=1, pool_maxsize=connections)
         self._pool: ConnectionPool | None = None
 
@@ -38,7 +45,7 @@ class OneServerAdapter(HTTPAdapter):
         """The server's connections; whoever is second to look for them finds the same."""
         if self._pool is None:
             self._pool = self.poolmanager.connection_from_url(request.url)
-            make_punctual(self._pool)
+            make_punctual(self._pool, self._note_opened)
         return self._pool
 
     def cert_verify(self, *_: Any) -> None:
@@ -55,6 +62,19 @@ class OneServerAdapter(HTTPAdapter):
         response.raw = resp
         response.request = req
         return response
+
+    def hang_up(self) -> None:
+        """End every request that is under way, as if the server had closed all connections."""
+        with self._opening:
+            sockets = [connection.sock for connection in self._opened]
+        for sock in sockets:
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # under TLS as well: nothing more is said
+
+    def _note_opened(self, connection: HTTPConnection) -> None:
+        with self._opening:
+            self._opened.add(connection)
 
     def close(self) -> None:
         """Close every connection; a later request opens new ones."""

@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from urllib3 import HTTPResponse
@@ -90,12 +91,21 @@ class PunctualTLSConnection(HTTPSConnection):
     response_class = _PunctualResponse
 
 
-def make_punctual(pool: Any) -> None:
-    """Let a pool open connections whose answers have one deadline."""
-    if isinstance(pool, HTTPSConnectionPool):
-        pool.ConnectionCls = PunctualTLSConnection
-    elif isinstance(pool, HTTPConnectionPool):
-        pool.ConnectionCls = PunctualConnection
+def make_punctual(pool: Any, opened: Callable[[HTTPConnection], object]) -> None:
+    """
+    Let a pool open connections whose answers have one deadline.
+
+    :param opened: gets each connection, which is not connected yet.
+    """
+    kinds = {HTTPSConnectionPool: PunctualTLSConnection, HTTPConnectionPool: PunctualConnection}
+    kind = next((kind for of_pool, kind in kinds.items() if isinstance(pool, of_pool)), pool.ConnectionCls)
+
+    def open_connection(*args: Any, **kwargs: Any) -> HTTPConnection:
+        connection: HTTPConnection = kind(*args, **kwargs)
+        opened(connection)
+        return connection
+
+    pool.ConnectionCls = open_connection
 
 
 def read_body(raw: HTTPResponse, max_bytes: int) -> tuple[bytes, bool]:

@@ -4,6 +4,7 @@ Whether one of several Model Servers is given work, or left out until it is well
 A server that is overloaded says so and is only slowed down. One that does not answer at all, that has lost the
 version, or that keeps failing, is taken out at once: what it was asked goes to the others. From then on it costs nobody
 a picture; it is looked at now and then with a status request, and is given work again when the version is AVAILABLE.
+One that has answered nothing for a while is looked at as well, long before its requests have taken too long.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from tendies_ops.errors import ModelServerError, ServerSickError, ServerUnreacha
 _FAILURES_IN_A_ROW = 5  # with answers: a picture that no server takes must not take the servers out one by one
 _FIRST_LOOK_S = 0.2
 _LONGEST_LOOK_S = 10.0
+_SHORTEST_SILENCE_S = 3.0
+_SILENCES = 2  # times the longest after which it has answered
 
 
 @dataclass
@@ -26,10 +29,28 @@ class ReplicaHealth:
     lacks_version: bool = False  #: it answers, and does not serve the version that is wanted
     why: str = ""  #: the words of its last trouble, while it is out
     times_out: int = 0
+    _waits_since_s: float | None = None  # when it was last heard of, while it has requests
+    _longest_silence_s: float = 0.0  # after which it has answered
     _failures: int = 0  #: in a row
     _pause_s: float = 0.0
     _look_at_s: float = 0.0
     _looking: bool = False
+
+    def is_silent(self, now_s: float) -> bool:
+        """Return True if it has answered nothing for so long that it may hang."""
+        patience_s = max(_SHORTEST_SILENCE_S, _SILENCES * self._longest_silence_s)
+        return self._waits_since_s is not None and now_s - self._waits_since_s > patience_s
+
+    def on_sent(self, now_s: float) -> None:
+        """Note that a request has gone to it."""
+        if self._waits_since_s is None:
+            self._waits_since_s = now_s
+
+    def on_back(self, now_s: float, *, in_flight: int, answered: bool) -> None:
+        """Note that a request is back, and how many are still with it."""
+        if answered and self._waits_since_s is not None:
+            self._longest_silence_s = max(self._longest_silence_s, now_s - self._waits_since_s)
+        self._waits_since_s = now_s if in_flight else None
 
     def on_answer(self) -> None:
         """It answered a request for predictions well."""
@@ -47,9 +68,13 @@ class ReplicaHealth:
             self.lacks_version = isinstance(error, VersionGoneError)
             self.why = str(error)
 
-    def start_look(self, now_s: float) -> bool:
-        """Return whether it is time to look at it again; then :meth:`on_look` must follow."""
-        if self.in_rotation or self._looking or now_s < self._look_at_s:
+    def start_look(self, now_s: float, *, suspected: bool = False) -> bool:
+        """
+        Return True if it is time to look at it again; then :meth:`on_look` must follow.
+
+        :param suspected: look at it while it is given work, too.
+        """
+        if (self.in_rotation and not suspected) or self._looking or now_s < self._look_at_s:
             return False
         self._looking = True
         return True
@@ -61,6 +86,8 @@ class ReplicaHealth:
         :param error: None: the version is AVAILABLE there.
         """
         self._looking = False
+        if self.in_rotation and self._waits_since_s is not None and not is_silence(error):
+            self._waits_since_s = now_s
         if error is not None:
             self.on_trouble(error, now_s)
             self._wait(now_s)
@@ -71,13 +98,17 @@ class ReplicaHealth:
     def _is_bearable(self, error: ModelServerError) -> bool:
         if isinstance(error, VersionGoneError | ServerUnreachableError):
             return False
-        silent = isinstance(error, ServerSickError) and error.http_status is None
-        return not silent and self._failures < _FAILURES_IN_A_ROW
+        return not is_silence(error) and self._failures < _FAILURES_IN_A_ROW
 
     def _wait(self, now_s: float) -> None:
         """Longer each time, until it has answered a request well."""
         self._pause_s = min(_LONGEST_LOOK_S, max(_FIRST_LOOK_S, 2 * self._pause_s))
         self._look_at_s = now_s + self._pause_s
+
+
+def is_silence(error: ModelServerError | None) -> bool:
+    """Return True if the server took the question and did not answer in time."""
+    return isinstance(error, ServerSickError) and error.http_status is None
 
 
 def look_at(client: ModelServerClient, model_name: str, version: int) -> ModelServerError | None:

@@ -20,7 +20,7 @@ from tendies_ops.client.adapter import OneServerAdapter
 from tendies_ops.client.answers import error_for_failure, error_for_status
 from tendies_ops.client.connection import MAX_ERROR_BYTES, read_body
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
-from tendies_ops.errors import BadAnswerError, RequestRefusedError, UsageError, VersionGoneError
+from tendies_ops.errors import BadAnswerError, RequestRefusedError, ServerUnreachableError, UsageError, VersionGoneError
 from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import (
     STABLE,
@@ -78,6 +78,7 @@ class ModelServerClient:
         tls = credentials.tls_context() if self.base_url.lower().startswith("https:") else None
         self._adapter = OneServerAdapter(_CONNECTIONS, tls)
         self._of_thread = threading.local()
+        self._hang_ups: list[str] = []  # why
 
     def __enter__(self) -> ModelServerClient:
         return self
@@ -90,6 +91,15 @@ class ModelServerClient:
     def close(self) -> None:
         """Close every connection."""
         self._adapter.close()
+
+    def hang_up(self, why: str) -> None:
+        """
+        End every request that is under way; each raises ``ServerUnreachableError``. Later requests connect anew.
+
+        :param why: a clause about the server, for these errors.
+        """
+        self._hang_ups.append(why)
+        self._adapter.hang_up()
 
     def version_statuses(self, model_name: str) -> dict[int, VersionStatus]:
         """
@@ -220,6 +230,7 @@ class ModelServerClient:
     def _send(self, method: str, path: str, body: bytes | None, timeout_s: float, max_bytes: int) -> bytes:
         where = f"{method} {self.base_url}{path}"
         timeout = Timeout(total=timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        hang_ups_before = len(self._hang_ups)
         try:
             request = self._prepared(method, path, body)
             # By the adapter: what the session does besides (redirects, hooks, proxies) is not wanted and takes time.
@@ -232,6 +243,8 @@ class ModelServerClient:
             allowed_bytes = max_bytes if response.status_code == 200 else MAX_ERROR_BYTES
             answer, whole = read_body(response.raw, allowed_bytes)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if len(self._hang_ups) > hang_ups_before:
+                raise ServerUnreachableError(f"{where} was given up: {self._hang_ups[-1]}.") from error
             raise error_for_failure(error, where, timeout_s) from error
         if response.status_code != 200:
             raise error_for_status(response.status_code, answer, where)

@@ -66,6 +66,21 @@ with DAG("cluster_night", schedule=None):
         retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
     )
 
+with DAG("cluster_long_shards", schedule=None):
+    batch_inference_group(
+        input_path=str(PLACE / "pictures"),
+        output_path=str(PLACE / "long"),
+        include=["0[0-7]*.png"],
+        model_name="stripes",
+        shards=4,
+        pictures_per_shard=200,
+        max_batch_size=1,
+        options={"max_concurrency": 1, "provenance": False},
+        pool=SPEC.airflow.pool,
+        retries=SPEC.airflow.retries,
+        retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
+    )
+
 with DAG("cluster_few", schedule=None, params={"output": ""}):
     BatchInferenceOperator(
         task_id="infer",

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ _QUICKER = {
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+}
+#: So that a killed worker is soon noticed. With these, a short outage of the API server costs tasks.
+_SHORT_TIMEOUTS = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
@@ -102,6 +106,23 @@ class Installation:
         return LiveAirflow(
             self.place / "home", url, api_server, dict(self.environment), {"admin": self.secrets["ADMIN_PASSWORD"]}
         )
+
+    def restart_as_shipped(self) -> None:
+        """Restart the scheduler and the workers with the timeouts and retries that compose.yaml itself sets."""
+        workers = [name for name in self.airflow if name.startswith("worker")]
+        for name in ("scheduler", *workers):
+            self.airflow[name].kill()
+            self.airflow[name].environment = self._environment_of(name, short_timeouts=False)
+            self.airflow[name].start()
+        for name in workers:
+            explain: Callable[[], str] = self.airflow[name].log
+            wait_for(f"{name} to be healthy", partial(self.is_healthy, name), explain, timeout_s=120)
+
+    def restart_what_ended(self) -> None:
+        """Do what compose.yaml's ``restart: unless-stopped`` does."""
+        for process in self.airflow.values():
+            if process.running is not None and process.running.poll() is not None:
+                process.start()
 
     def is_healthy(self, name: str) -> bool:
         """Return True if a service's own healthcheck says so."""
@@ -179,7 +200,7 @@ class Installation:
             text = text.replace(written, here)
         return text
 
-    def _environment_of(self, service: str) -> dict[str, str]:
+    def _environment_of(self, service: str, *, short_timeouts: bool = True) -> dict[str, str]:
         """Return the settings and the secrets that compose.yaml gives to a service of Airflow."""
         told = containers.services()[service]["environment"]
         files = [self.place / name for name in containers.services()[service]["env_file"]]
@@ -192,6 +213,7 @@ class Installation:
             **from_compose,
             **from_secrets,
             **_QUICKER,
+            **(_SHORT_TIMEOUTS if short_timeouts else {}),
             "PATH": programs,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONUNBUFFERED": "1",

@@ -19,12 +19,15 @@ from typing import Any
 import pytest
 
 from tests.cluster.installation import MODEL_NAME, REPOSITORY, Installation, wait_for
+from tests.cluster.processes import Process
 from tests.support.airflow import LiveAirflow
 from tests.support.candidates import make_candidate, picture, shift
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(540)]
 
 PICTURES = 2000
+LONG_SHARDS = 800  # pictures in four shards, each of which lasts 100 s
+AWAY_S = 30.0
 SHIFT = 10
 _KINDS_OF_PICTURE = 40  # there are so many different ones, so that their answers are quickly computed
 _REQUEST_S = 1.5  # of 8 pictures: long enough for everything to break while the batch runs
@@ -144,7 +147,7 @@ def seconds_until_a_rollback_runs(airflow: LiveAirflow, night: str) -> float:
 
     The event names no request, so the task ends by saying that: only its place before the shards counts here.
     """
-    found = airflow.call("GET", f"/dags/cluster_night/dagRuns/{night}/taskInstances", limit=200)["task_instances"]
+    found = task_instances(airflow, "cluster_night", night)
     waiting = [one for one in found if one["task_id"] == "batch.infer" and one["state"] not in {"running", "success"}]
     assert len(waiting) >= 40, f"{len(waiting)} shards wait: {Counter(one['state'] for one in found)}"
     dag_id, asset_id = f"tendies_rollback_{MODEL_NAME}", airflow.asset_id(f"tendies://rollback/{MODEL_NAME}")
@@ -155,6 +158,73 @@ def seconds_until_a_rollback_runs(airflow: LiveAirflow, night: str) -> float:
     )
     assert airflow.wait_for_run(dag_id, run["dag_run_id"]) == "failed"
     return (datetime.fromisoformat(started) - datetime.fromisoformat(event["timestamp"])).total_seconds()
+
+
+def test_no_shard_loses_a_try_while_the_database_and_the_api_server_are_away_for_half_a_minute_each(
+    cluster: Installation,
+) -> None:
+    """With the retries and timeouts that compose.yaml and a model's spec have by default."""
+    airflow, results = cluster.live(), cluster.place / "long"
+    cluster.restart_as_shipped()
+    airflow.wait_for_dag("cluster_long_shards")
+    run_id = airflow.trigger("cluster_long_shards")
+    airflow.wait("four running shards", lambda: states_of_shards(airflow, run_id) == Counter(running=4), 120)
+    airflow.wait("the first pictures", lambda: done_in(results) > 0, 60)
+
+    assert cluster.postgres is not None
+    during_database = pictures_while_away(cluster, cluster.postgres.process, results)
+    airflow.wait("Airflow to be back", lambda: is_back(cluster, airflow, run_id), 120)
+    before_api_server = states_of_shards(airflow, run_id)
+    during_api_server = pictures_while_away(cluster, cluster.airflow["api-server"], results)
+    state = state_at_its_end(cluster, airflow, "cluster_long_shards", run_id)
+    tasks = task_instances(airflow, "cluster_long_shards", run_id)
+
+    print(f"{during_database} pictures without PostgreSQL, {during_api_server} without the API server")
+    assert before_api_server == Counter(running=4)
+    assert during_database >= 20
+    assert during_api_server >= 20
+    assert state == "success"
+    assert {(task["state"], task["try_number"]) for task in tasks} == {("success", 1)}
+    assert done_in(results) == LONG_SHARDS
+
+
+def task_instances(airflow: LiveAirflow, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = airflow.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=200)[
+        "task_instances"
+    ]
+    return found
+
+
+def states_of_shards(airflow: LiveAirflow, run_id: str) -> Counter[str]:
+    found = task_instances(airflow, "cluster_long_shards", run_id)
+    return Counter(task["state"] for task in found if task["task_id"] == "batch.infer")
+
+
+def pictures_while_away(cluster: Installation, service: Process, results: Path) -> int:
+    """Kill a service, start it again half a minute later, and return how many pictures were done meanwhile."""
+    service.kill()
+    before, gone_s = done_in(results), time.monotonic()
+    while time.monotonic() - gone_s < AWAY_S:
+        time.sleep(1)
+        if service is not cluster.airflow["api-server"]:
+            cluster.restart_what_ended()
+    done = done_in(results) - before
+    service.start()
+    return done
+
+
+def is_back(cluster: Installation, airflow: LiveAirflow, run_id: str) -> bool:
+    cluster.restart_what_ended()
+    return bool(states_of_shards(airflow, run_id))
+
+
+def state_at_its_end(cluster: Installation, airflow: LiveAirflow, dag_id: str, run_id: str) -> str:
+    def ended() -> str | None:
+        cluster.restart_what_ended()
+        state = airflow.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state if state in {"success", "failed"} else None
+
+    return str(airflow.wait(f"the end of {dag_id}", ended, 300))
 
 
 def test_a_replica_that_hangs_costs_a_small_batch_some_seconds_at_most(cluster: Installation) -> None:

@@ -165,7 +165,7 @@ class Coordinator:
             if not self._packer.fits(request):
                 self._ready.extendleft(reversed(self._packer.repack(request)))
                 continue
-            replica.sent()
+            replica.sent(now_s)
             self.tally.requests += 1
             self.tally.peak_concurrency = max(self.tally.peak_concurrency, self.in_flight)
             self._senders.submit(functools.partial(self._exchange.ask, replica, request, self._judge.control))
@@ -284,7 +284,7 @@ class Coordinator:
             except queue.Empty:
                 return
             if isinstance(event, Answered):
-                event.replica.returned()
+                event.replica.returned(time.monotonic())
                 if event.error is None:
                     self._finish(event)
             elif isinstance(event, Finished):

@@ -71,7 +71,7 @@ class Judge:
         if event.proved:
             self._hear_that_control_passed()
         if is_refusal(error, answered_before=self.successes > 0):
-            event.replica.returned()
+            event.replica.returned(time.monotonic())
             return self._after_refused_control(error) if event.proof_failed else self._after_refusal(event, error)
         self._rotation.on_trouble(event.replica, error, time.monotonic())
         return self._after_trouble(event, error)

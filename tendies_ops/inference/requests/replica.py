@@ -55,30 +55,39 @@ class Replica:
         """Tell whether it may be given another request now."""
         return self.in_rotation and self._pacer.may_send(now_s)
 
-    def sent(self) -> None:
+    def is_silent(self, now_s: float) -> bool:
+        """Return True if it has answered nothing for so long that it may hang."""
+        return self._health.is_silent(now_s)
+
+    def sent(self, now_s: float) -> None:
         """A request has gone to it."""
         self._pacer.in_flight += 1
+        self._health.on_sent(now_s)
 
     def answered(self, images: int, now_s: float) -> None:
         """A request has been answered well."""
-        self.returned()
+        self.returned(now_s)
         self._pacer.on_answer(images, now_s)
         self._health.on_answer()
         self.images_answered += images
 
     def failed(self, error: ModelServerError, now_s: float) -> None:
         """A request has failed, and not for what was in it."""
-        self.returned()
+        self._back(now_s, answered=False)
         self._pacer.on_trouble(now_s)
         self._note_change(lambda: self._health.on_trouble(error, now_s))
 
-    def returned(self) -> None:
+    def returned(self, now_s: float) -> None:
         """A request is back in a way that says nothing about the server."""
-        self._pacer.in_flight -= 1
+        self._back(now_s, answered=True)
 
-    def start_look(self, now_s: float) -> bool:
-        """Tell whether it is time for a status question; then :meth:`looked` must follow."""
-        return self._health.start_look(now_s)
+    def start_look(self, now_s: float, *, suspected: bool = False) -> bool:
+        """
+        Return True if it is time for a status question; then :meth:`looked` must follow.
+
+        :param suspected: ask it while it is given requests, too.
+        """
+        return self._health.start_look(now_s, suspected=suspected)
 
     def looked(self, error: ModelServerError | None, now_s: float) -> None:
         """
@@ -96,6 +105,10 @@ class Replica:
             "taken_out": self._health.times_out,
             "trouble": self._health.why,
         }
+
+    def _back(self, now_s: float, *, answered: bool) -> None:
+        self._pacer.in_flight -= 1
+        self._health.on_back(now_s, in_flight=self._pacer.in_flight, answered=answered)
 
     def _note_change(self, change: Any) -> None:
         """Make a change to its health, and name it in the log at once where it is left out or comes back."""

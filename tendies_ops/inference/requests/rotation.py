@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tendies_ops.client.replica_health import look_at
+from tendies_ops.client.replica_health import is_silence, look_at
 from tendies_ops.errors import ModelServerError, ServerSickError
 from tendies_ops.inference.requests.replica import Replica
 
@@ -74,9 +74,10 @@ class Rotation:
         return min(open_ones, key=lambda replica: (replica.in_flight, replica.images_answered), default=None)
 
     def look_around(self, now_s: float) -> None:
-        """Look at the servers that are out, when it is time."""
+        """Look at the servers that are out, when it is time, and at one that is silent while another is not."""
         for replica in self._replicas:
-            if replica.start_look(now_s):
+            suspected = replica.is_silent(now_s) and self._has_other(replica, now_s)
+            if replica.start_look(now_s, suspected=suspected):
                 self._submit(functools.partial(self._look, replica))
 
     def on_answer(self, replica: Replica, images: int, now_s: float) -> None:
@@ -111,12 +112,21 @@ class Rotation:
         """
         A look has ended.
 
+        What a server has been asked that does not even tell its status is asked of another one, if there is one.
+
         :raises VersionGoneError: no server has the version any more.
         :raises ServerSickError: none has answered for too long.
         """
         looked.replica.looked(looked.error, now_s)
+        if is_silence(looked.error) and looked.replica.in_flight and self._has_other(looked.replica, now_s):
+            looked.replica.client.hang_up("it answered neither this nor a question about its status")
         if looked.error is not None and not any(replica.in_rotation for replica in self._replicas):
             self._give_up_if_hopeless(looked.error, now_s)
+
+    def _has_other(self, replica: Replica, now_s: float) -> bool:
+        """Return True if another server is given requests and answers them."""
+        others = (other for other in self._replicas if other is not replica)
+        return any(other.in_rotation and not other.is_silent(now_s) for other in others)
 
     def _look(self, replica: Replica) -> Looked:
         return Looked(replica, look_at(replica.client, self._model_name, self._version))

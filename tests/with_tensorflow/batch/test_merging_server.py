@@ -1,43 +1,84 @@
-"""Runs on a server with --enable_batching: TensorFlow's own words, its own merging, and several runs at once."""
+"""Runs and releases on a server with --enable_batching: TensorFlow's own words, its own merging, all at once."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tendies_ops.export import export_model
+from tendies_ops.files import digest_of_digests
 from tendies_ops.inference import BatchOptions, BatchReport, run_batch
-from tendies_ops.spec import ModelSpec
+from tendies_ops.publish.history import read_history
+from tendies_ops.release import ReleaseReport, release_model
+from tendies_ops.spec import ModelSpec, ReleaseSpec
+from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files
+from tendies_ops.spec.release import SwapLimits
 from tests.support.model_server import RunningServer, start_model_server
 from tests.support.sample_pictures import encoded, noise
 
 PICTURES = 16  # of each kind
-PARAMETERS = """
-max_batch_size { value: 64 }
-batch_timeout_micros { value: 60000 }
-num_batch_threads { value: 2 }
-max_enqueued_batches { value: 1000 }
-"""
+PARAMETERS = {
+    "default": "",
+    "60 ms": """
+        max_batch_size { value: 64 }
+        batch_timeout_micros { value: 60000 }
+        num_batch_threads { value: 2 }
+        max_enqueued_batches { value: 1000 }
+    """,
+}
+OPTIONS = ReleaseSpec(limits=SwapLimits(max_failed_requests=0))
+
+
+@dataclass
+class Merging:
+    """A server that serves a network which changes nothing, and an export of it to release."""
+
+    server: RunningServer
+    base: Path
+    export: Path
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Serves a network that changes nothing; a batch waits 60 ms for others."""
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import keras
 
-    folder = tmp_path_factory.mktemp("merging")
+    folder = tmp_path_factory.mktemp("export")
     keras.Sequential([keras.Input((None, None, 3)), keras.layers.Activation("linear")]).save(folder / "same.keras")
     spec = ModelSpec.model_validate({"model_name": "same", "source": {"checkpoint": str(folder / "same.keras")}})
-    export_model(spec, folder / "base" / "1")
-    (folder / "batching").write_text(PARAMETERS)
-    flags = [f"--model_base_path={folder / 'base'}", f"--batching_parameters_file={folder / 'batching'}"]
-    with start_model_server("--model_name=same", "--enable_batching=true", *flags) as running:
-        yield running
+    export_model(spec, folder / "same")
+    return folder / "same"
+
+
+@pytest.fixture(params=sorted(PARAMETERS))
+def merging(request: pytest.FixtureRequest, export: Path, tmp_path: Path) -> Iterator[Merging]:
+    base = tmp_path / "base"
+    shutil.copytree(export, base / "1")
+    flags = [f"--model_base_path={base}", "--model_name=same", "--file_system_poll_wait_seconds=0.2"]
+    if PARAMETERS[request.param]:
+        (tmp_path / "batching").write_text(PARAMETERS[request.param])
+        flags.append(f"--batching_parameters_file={tmp_path / 'batching'}")
+    with start_model_server("--enable_batching=true", *flags) as server:
+        yield Merging(server, base, export)
+
+
+def release(merging: Merging, candidate: Path, number: int) -> ReleaseReport:
+    """Release the same network once more, as another content."""
+    shutil.copytree(merging.export, candidate)
+    (candidate / "assets.extra" / "number").write_text(str(number))
+    digests = digest_version_files(candidate)
+    manifest = json.loads((candidate / MANIFEST_PATH).read_bytes())
+    manifest["files"] = {name: {"sha256": one.sha256, "size_bytes": one.size_bytes} for name, one in digests.items()}
+    manifest["model_digest"] = digest_of_digests(digests)
+    (candidate / MANIFEST_PATH).write_text(json.dumps(manifest))
+    return release_model(candidate, merging.base, [merging.server.url], options=OPTIONS)
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
@@ -57,24 +98,29 @@ def run(folder: Path, url: str) -> BatchReport:
     for number in range(PICTURES):
         (pictures / f"{number:03}-good.jpg").write_bytes(encoded(noise(number, (64, 48)), "JPEG"))
         (pictures / f"{number:03}-then-bad.png").write_bytes(broken_png(number))
+    places = {"input": str(pictures), "output": str(folder / "out")}
     return run_batch(
-        BatchOptions(
-            input=str(pictures), output=str(folder / "out"), model_name="same", servers=(url,), max_batch_size=4
-        )
+        BatchOptions(**places, model_name="same", servers=(url,), max_batch_size=4, on_version_gone="newest")
     )
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_three_runs_at_once_blame_no_good_picture_and_none_is_stopped(
-    server: RunningServer, tmp_path: Path, times: int
+def test_three_runs_and_a_release_at_once_blame_no_good_picture_and_no_good_version(
+    merging: Merging, tmp_path: Path, times: int
 ) -> None:
+    """Half of the pictures are refused by the model alone; nobody holds a version back, so runs start over."""
     for time in range(times):
         folders = [tmp_path / f"{time}-{name}" for name in "abc"]
         with ThreadPoolExecutor(len(folders)) as pool:
-            reports = list(pool.map(lambda folder: run(folder, server.url), folders))
+            runs = [pool.submit(run, folder, merging.server.url) for folder in folders]
+            released = release(merging, tmp_path / f"{time}-candidate", time)
+            reports = [one.result() for one in runs]
         for report in reports:
             assert (report.done, report.failed) == (PICTURES, PICTURES)
             assert {failure.input for failure in report.failures} == {
                 f"{number:03}-then-bad.png" for number in range(PICTURES)
             }
             assert all("it does not decode" in failure.reason for failure in report.failures)
+        assert (released.version, released.state) == (time + 2, "released")
+        assert released.swap["failed_by_swap"] == 0
+    assert [record for record in read_history(merging.base) if record.event == "withdrawn"] == []

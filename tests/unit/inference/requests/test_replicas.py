@@ -87,6 +87,41 @@ def test_a_server_that_hangs_costs_a_moment_and_is_named_at_once(
         assert "answered" in str(replica_of(report, hung)["trouble"])
 
 
+@pytest.mark.parametrize("hung_from", [1, 5])
+def test_a_server_that_stops_answering_on_the_way_costs_some_seconds_and_no_picture(
+    bench: Bench, fleet: Callable[..., tuple[str, ...]], hung_from: int
+) -> None:
+    over = threading.Event()
+
+    def hang(_: Request) -> None:
+        if len(hung.batch_sizes) >= hung_from:
+            over.wait(60)
+
+    hung, healthy = model(fault=hang), model()
+    hung.status_fault = hang
+    started_s = time.monotonic()
+    servers = fleet(hung, healthy)
+    report = bench.run(servers=servers, timeout_s=60.0, max_batch_size=1)
+    over.set()
+    assert (report.done, report.failed) == (PICTURES, 0)
+    assert time.monotonic() - started_s < 20.0, "requests are not waited for until their own time is over"
+    assert "nor a question about its status" in str(replica_of(report, servers[0])["trouble"])
+
+
+def test_a_slow_server_that_tells_its_status_keeps_its_requests(
+    bench: Bench, fleet: Callable[..., tuple[str, ...]]
+) -> None:
+    def take_long(_: Request) -> None:
+        time.sleep(5.0)
+
+    slow = model(fault=take_long)
+    servers = fleet(slow, model())
+    report = bench.run(servers=servers, timeout_s=60.0, max_batch_size=1)
+    assert (report.done, report.retries) == (PICTURES, 0)
+    assert replica_of(report, servers[0])["taken_out"] == 0
+    assert slow.predicted
+
+
 def test_only_hanging_servers_are_told_within_the_time_of_a_question(bench: Bench) -> None:
     bench.add("a.png", png(1))
     started_s = time.monotonic()
