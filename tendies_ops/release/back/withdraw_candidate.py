@@ -18,6 +18,7 @@ from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 
 _POLL_S = 0.1
+_NOTICE_S = 2.0  # Model Server looks every second unless told otherwise
 _LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING for minutes
 
 
@@ -132,17 +133,18 @@ def _withdraw_labels(ctx: ReleaseContext, version: int, fallback: int | None) ->
 
 def _let_loads_finish(ctx: ReleaseContext, version: int) -> None:
     """
-    Wait while a replica loads ``version``; the version before still answers.
+    Wait while a replica loads ``version`` or is about to; the version before still answers.
 
     If its directory is renamed between the graph and the variables, a replica serves it without variables until its
     next poll, and every request fails (``RunRestore`` in ``loader.cc``).
     """
     timeout_s = min(_LOAD_S, ctx.options.available_timeout_s)
-    deadline_s = time.monotonic() + timeout_s
-    loading = ctx.fleet.loading(version, timeout_s=timeout_s)
-    while loading and (left_s := deadline_s - time.monotonic()) > 0:
+    started_s = time.monotonic()
+    loading = ctx.fleet.loading(version, timeout_s=timeout_s, or_unseen=True)
+    while loading and (left_s := started_s + timeout_s - time.monotonic()) > 0:
         time.sleep(_POLL_S)
-        loading = ctx.fleet.loading(version, loading, timeout_s=left_s)
+        or_unseen = time.monotonic() - started_s < _NOTICE_S
+        loading = ctx.fleet.loading(version, loading, timeout_s=left_s, or_unseen=or_unseen)
 
 
 def version_to_fall_back_to(ctx: ReleaseContext, version: int, previous: int | None) -> int | None:

@@ -24,6 +24,7 @@ _REPETITIONS = 4  # of a refused picture, before the refusal counts
 _TAIL_REQUESTS = 5  # at least this many after the swap, to notice a version that is slow
 _TAIL_S = 3.0
 _TIMELINE_POINTS = 120  # a few kilobytes: the report goes into an XCom
+_LAST_ANSWERS_S = 5.0  # for requests that are under way when the probe ends
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,6 +53,7 @@ class SwapProbe:
         self._memory = {server: pid for server in servers if (pid := server_pid(server)) is not None}
         self._rss_bytes: dict[str, list[tuple[float, int]]] = {server: [] for server in self._memory}
         self._stop = threading.Event()
+        self._asked_s: dict[str, float] = {}  # since when a server has been waited for
         self._threads = [threading.Thread(target=self._ask, args=(server,), daemon=True) for server in servers]
         self._renamed_s = math.inf
         self._available_s = math.inf
@@ -67,8 +69,12 @@ class SwapProbe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        ended_s = time.monotonic()
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, ended_s + _LAST_ANSWERS_S - time.monotonic()))
+        while self._asked_s:
+            server, asked_s = self._asked_s.popitem()
+            self._requests[server].append(Request(asked_s, time.monotonic() - asked_s, "not answered"))
 
     def renamed(self) -> None:
         """Note that the new version has just become visible."""
@@ -110,10 +116,12 @@ class SwapProbe:
 
     def _ask(self, server: str) -> None:
         while not self._stop.is_set():
-            started_s = time.monotonic()
+            self._asked_s[server] = started_s = time.monotonic()
             error = self._ask_once(server)
             took_s = time.monotonic() - started_s
             foreign = error is not None and self._is_foreign(server, error)
+            if self._asked_s.pop(server, None) is None:
+                return  # the probe has ended without this answer
             self._requests[server].append(Request(started_s, took_s, "" if error is None else str(error), foreign))
             self._weigh(server)
             self._stop.wait(_PAUSE_S)

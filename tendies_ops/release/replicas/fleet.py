@@ -79,18 +79,21 @@ class Fleet:
         """Return the versions that each serves and the one that its label ``stable`` names, or its error."""
         return self.each(self._served_or_error)
 
-    def loading(self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float) -> list[str]:
+    def loading(
+        self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float, or_unseen: bool = False
+    ) -> list[str]:
         """
         Return the replicas that are loading ``version`` now.
 
         :param servers: only of these; absent: of all.
         :param timeout_s: seconds to wait for their answers.
+        :param or_unseen: also return those that do not know it yet.
         """
         asked = self.servers if servers is None else tuple(servers)
         futures = {server: self._pool.submit(self._statuses_or_error, server) for server in asked}
         wait(futures.values(), timeout_s)
         answers = {server: future.result() for server, future in futures.items() if future.done()}
-        return [server for server, answer in answers.items() if _is_loading(answer, version)]
+        return [server for server, answer in answers.items() if _is_loading(answer, version, or_unseen=or_unseen)]
 
     def wait_until_serving(  # noqa: PLR0913  # keyword-only options
         self,
@@ -181,9 +184,11 @@ def check_servers(servers: Sequence[str], credentials: Credentials = NO_CREDENTI
         ModelServerClient(server, credentials=credentials).close()
 
 
-def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int) -> bool:
-    status = None if isinstance(answer, ModelServerError) else answer.get(version)
-    return status is not None and status.loading
+def _is_loading(answer: dict[int, VersionStatus] | ModelServerError, version: int, *, or_unseen: bool) -> bool:
+    if isinstance(answer, ModelServerError):
+        return False
+    status = answer.get(version)
+    return or_unseen if status is None else status.loading
 
 
 def describe_outcomes(outcomes: Mapping[str, WaitOutcome]) -> str:

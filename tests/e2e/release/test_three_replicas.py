@@ -21,7 +21,7 @@ PATIENT = OPTIONS.model_copy(update={"available_timeout_s": 30.0})
 
 
 def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Path, base: Path) -> None:
-    slow = {"load_s": 2.2}
+    slow = {"load_s": 3.0}
     refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1}
     with (
         WatchingServer(base) as dead,
@@ -35,7 +35,7 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
             SteadyLoad(late.url, MODEL_NAME, picture(5)) as load,
             pytest.raises(ReleaseError) as caught,
         ):
-            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=OPTIONS)
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=PATIENT)
         truth = {url: (available_versions(url), predict(url, picture(6))) for url in urls[1:]}
 
     words = str(caught.value)
@@ -67,6 +67,25 @@ def test_a_replica_that_is_still_loading_finishes_before_the_version_is_taken_ba
         assert [available_versions(url) for url in urls] == [[1], [1]]
     assert load.failures == []
     assert load.answered > 10
+
+
+def test_a_replica_that_looks_late_has_seen_the_version_before_it_is_taken_back(tmp_path: Path, base: Path) -> None:
+    """It would else begin to load at the moment when the directory goes, and serve what it got of it."""
+    refusing = {"error": "RESOURCE_EXHAUSTED: no memory for this one", "only_above": 1}
+    with (
+        WatchingServer(base, overrides=refusing) as unwilling,
+        WatchingServer(base, overrides={"load_s": 0.5, "only_above": 1}, poll_s=1.0) as late,
+    ):
+        urls = [unwilling.url, late.url]
+        release_model(make_candidate(tmp_path / "good", by=10), base, urls, options=PATIENT)
+        with (
+            SteadyLoad(late.url, MODEL_NAME, picture(5)) as load,
+            pytest.raises(ReleaseError, match=r"no memory for this one.*Version 1 serves on"),
+        ):
+            release_model(make_candidate(tmp_path / "next", by=20), base, urls, options=PATIENT)
+
+        assert late.loads == [1, 2, 1]
+    assert load.failures == []
 
 
 def test_a_release_that_is_stopped_while_a_replica_loads_fails_no_request(tmp_path: Path, base: Path) -> None:

@@ -201,6 +201,12 @@ def probe_of(fleet: Fleet, script: Scripted, answers: list[Answer]) -> dict[str,
     return probe.report()
 
 
+def is_quiet(script: Scripted) -> bool:
+    asked = len(script.bodies)
+    time.sleep(0.3)
+    return len(script.bodies) == asked
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + 20
     while not condition():
@@ -228,6 +234,21 @@ def test_a_refusal_that_repeats_itself_is_charged_to_the_swap(script: Scripted, 
 
     assert report["failed_by_swap"] == report["failed"]
     assert report["failed_for_others"] == 0
+
+
+def test_a_replica_that_hangs_does_not_hold_up_the_end_of_the_probe(script: Scripted, fleet: Fleet) -> None:
+    script.answers = [RIGHT]
+    with SwapProbe(fleet, fleet.servers, IMAGE) as probe:
+        wait_for(lambda: len(script.bodies) > 0)
+        probe.renamed()
+        script.answers = [Answer(delay_s=60.0)]
+        wait_for(lambda: is_quiet(script))
+        ended_s = time.monotonic()
+    report = probe.report()
+
+    assert time.monotonic() - ended_s < 20.0
+    assert report["failed_by_swap"] == 1
+    assert report["failures"] == ["not answered"]
 
 
 def test_the_errors_of_the_client_pass_through(script: Scripted) -> None:
