@@ -134,7 +134,7 @@ class LiveAirflow:
         """What the task logged, for a failed test's message."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         lines = self.call("GET", path, full_content=True)["content"]
-        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in lines)
+        return "\n".join(_line_of_log(line) for line in lines)
 
     def asset_events(self, uri: str) -> list[dict[str, Any]]:
         """The asset's events, oldest first."""
@@ -238,6 +238,13 @@ def start_airflow(home: Path, *, environment: Mapping[str, str] | None = None) -
         live.stop()
         raise
     return live
+
+
+def _line_of_log(line: Any) -> str:
+    if not isinstance(line, dict):
+        return str(line)
+    errors = [f"{one['exc_type']}: {one['exc_value']}" for one in line.get("error_detail") or ()]
+    return " ".join([str(line.get("event", line)), *errors])
 
 
 def _decoded(value: Any) -> Any:

@@ -7,6 +7,7 @@ Each runs as a process of its own, ``python -m tests.support.galleries watch ...
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import re
 import select
@@ -15,6 +16,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +30,11 @@ def start(what: str, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY)
 
 
+def start_watching(questions: Sequence[Question]) -> subprocess.Popen[bytes]:
+    """Start :func:`watch`."""
+    return start("watch", json.dumps([asdict(one) for one in questions]))
+
+
 def answer_of(process: subprocess.Popen[bytes], timeout_s: float = 900) -> Any:
     """End its input, wait for it, and return what it found."""
     return json.loads(process.communicate(timeout=timeout_s)[0])
@@ -36,18 +44,36 @@ def p99_ms(latencies_ms: list[float]) -> float:
     return sorted(latencies_ms)[int(0.99 * (len(latencies_ms) - 1))]
 
 
-def watch(url: str) -> list[float]:
-    """Ask for a route up to fifty times a second until the input ends; how many milliseconds each answer took."""
-    place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.netloc, timeout=60)
-    took: list[float] = []
-    while not select.select([sys.stdin], [], [], 0.02)[0]:
+@dataclass(frozen=True)
+class Question:
+    """A request that is asked again and again, and the status of its answer."""
+
+    url: str
+    method: str = "GET"
+    status: int = 200
+    token: str = ""
+    body: str = ""
+
+    def ask(self, connection: http.client.HTTPConnection) -> float:
+        """Return how many milliseconds the answer took."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"} if self.token else {}
         began_s = time.perf_counter()
-        connection.request("GET", place.path)
+        connection.request(self.method, urlsplit(self.url).path, self.body or None, headers)
         answer = connection.getresponse()
-        answer.read()
-        took.append((time.perf_counter() - began_s) * 1000)
-        assert answer.status == 200
+        text = answer.read()
+        assert answer.status == self.status, (self.url, answer.status, text[:500])
+        return (time.perf_counter() - began_s) * 1000
+
+
+def watch(questions: str) -> dict[str, list[float]]:
+    """Ask some questions, up to fifty a second, until the input ends; url -> milliseconds of each answer."""
+    asked = [Question(**one) for one in json.loads(questions)]
+    connection = http.client.HTTPConnection(urlsplit(asked[0].url).netloc, timeout=60)
+    took: dict[str, list[float]] = {one.url: [] for one in asked}
+    turns = itertools.cycle(asked)
+    while not select.select([sys.stdin], [], [], 0.02)[0]:
+        question = next(turns)
+        took[question.url].append(question.ask(connection))
     return took
 
 

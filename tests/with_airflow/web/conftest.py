@@ -6,34 +6,16 @@ from typing import Any
 import pytest
 
 from tests.support.airflow_home import initialize_database
-from tests.support.web_world import (
-    WebWorld,
-    add_candidate,
-    add_event,
-    add_release_report,
-    add_run,
-    add_version,
-    make_world,
-)
+from tests.support.full_world import RUN, fill_world
+from tests.support.web_world import WebWorld, make_world
 from tests.with_airflow.web.clients import Clients
-
-RUN = "20261122T030000Z-aaaaaa"
-CANDIDATE_RUN = "manual__2026-11-22T03:00:00+00:00"
-CANDIDATE = "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> WebWorld:
     """Two versions that were released, one that was withdrawn, one run. No replica answers."""
     world = make_world(tmp_path_factory.mktemp("web"), servers=("http://127.0.0.1:9",))
-    for version in (1, 2):
-        add_version(world, version, age_h=48 - version)
-        add_event(world, "released", version, age_h=48 - version)
-    add_version(world, 3, name="3.withdrawn-wrong-pixels")
-    add_event(world, "withdrawn", 3, reason="pictures <b>differ</b>")
-    add_run(world, RUN, version=2, done=5, failed=3)
-    add_candidate(world, CANDIDATE_RUN)
-    add_release_report(world, 2)
+    fill_world(world)
     return world
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
+from tests.support.full_world import CANDIDATE
 from tests.support.web_world import WebWorld
 from tests.with_airflow.web.clients import Clients
-from tests.with_airflow.web.conftest import CANDIDATE
 
 
 def test_the_page_of_a_candidate_shows_what_was_allowed(world: WebWorld, clients: Clients) -> None:

@@ -14,10 +14,10 @@ import orjson
 import pytest
 from PIL import Image
 
+from tests.support.full_world import CANDIDATE, RUN
 from tests.support.scenes import scene
 from tests.support.web_world import WebWorld, add_detector_run
 from tests.with_airflow.web.clients import Clients
-from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
 SECRET = b"the secret that must not get out"
 CLIMBS = (

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import orjson
 import pytest
 
+from tests.support.lying_reports import MARK, NAMES, claims, make_private_folder, write_lie
 from tests.support.scenes import scene
 from tests.support.web_world import WebWorld
 from tests.with_airflow.web.clients import Clients
 
-MARK = "what only the private folder says"
 SUFFIXES = ("", "/live", "/report.json", "/ledger.jsonl", "/pictures.zip", "?q=a", "?page=2")
 
 
 @pytest.fixture(scope="module")
 def private(world: WebWorld) -> Path:
     """A folder that no spec names: pictures, a report, a ledger and a result in numbers."""
-    folder = world.root / "private"
-    (folder / "sub").mkdir(parents=True)
-    for place in (folder, folder / "sub"):
-        scene(77).save(place / "secret.png")
-        (place / "report.json").write_bytes(orjson.dumps({"ok": True, "message": MARK, "done": 1, "started_at": MARK}))
-        (place / "ledger.jsonl").write_bytes(orjson.dumps({"run_id": "x", "outcome": "done", "input": MARK}) + b"\n")
-        (place / "secret.json").write_bytes(orjson.dumps({"outputs": {MARK: [1.0]}}))
-    return folder
-
-
-def claims(world: WebWorld, private: Path) -> Iterator[Any]:
-    """What a report may say of its input, in many spellings of the same."""
-    (world.input / "out").symlink_to(private)
-    (world.output / "out").symlink_to(private)
-    for target in (private, private / "sub"):
-        relative = os.path.relpath(target, world.input)
-        yield from (str(target), f"{target}/", f"file://{target}", f"file://localhost{target}", f"local://{target}")
-        yield from (f"{world.input}/{relative}", f"file://{world.input}/{relative}", f"{world.input}//{relative}")
-        yield from (f"{world.input}/./out", f"{world.output}/out", f"{world.input}/out/sub", f"//{target}")
-        yield from (f"{target}/../{target.name}", relative, quote(str(target)), f"file:{target}", f"FILE://{target}")
-        yield from (f"{target}\0", f"~/{target}", f"memory://{target}", f"http://127.0.0.1:9{target}")
-    yield from ("/", "file:///", "//", "..", ".", "", 5, None, ["/"], {"path": "/"}, True, f"{world.input}/..")
-
-
-NAMES = ("secret.png", "sub/secret.png", "out/secret.png", "../private/secret.png", "{private}/secret.png",
-         "private/secret.png", "{tail}/secret.png")  # fmt: skip
+    return make_private_folder(world.root)
 
 
 def test_a_report_that_claims_another_input_gets_no_picture_of_it(
@@ -57,18 +29,10 @@ def test_a_report_that_claims_another_input_gets_no_picture_of_it(
     tries = 0
     for number, claim in enumerate(claims(world, private)):
         run_id = f"lying-{number:03d}"
-        directory = world.output / ".tendies" / "runs" / run_id
-        directory.mkdir(parents=True)
-        (directory / "report.json").write_bytes(orjson.dumps({"ok": True, "input": claim, "output": str(private)}))
-        first = sum(1 for _ in world.ledger.open("rb")) + 1
-        names = [name.format(private=private, tail=str(private)[1:]) for name in NAMES]
-        with world.ledger.open("ab") as stream:
-            for name in names:
-                line = {"run_id": run_id, "outcome": "done", "input": name, "output": name, "version": 2}
-                stream.write(orjson.dumps({**line, "model_name": "brush"}) + b"\n")
-        for row, side in product(range(len(names)), ("before", "after", "original")):
-            answer = clients["admin"].get(f"/tendies/runs/brush/{run_id}/pictures/{first + row}/{side}")
-            assert answer.status_code == 404, (claim, names[row], side)
+        rows = write_lie(world, run_id, claim, private)
+        for row, side in product(rows, ("before", "after", "original")):
+            answer = clients["admin"].get(f"/tendies/runs/brush/{run_id}/pictures/{row}/{side}")
+            assert answer.status_code == 404, (claim, NAMES[row - rows.start], side)
             tries += 1
         page = clients["admin"].get(f"/tendies/runs/brush/{run_id}")
         assert page.status_code == 200

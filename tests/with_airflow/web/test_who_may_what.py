@@ -12,46 +12,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support.full_world import ROUTES, RUN
 from tests.support.web_world import WebWorld
 from tests.with_airflow.web.clients import ROLES, Clients
-from tests.with_airflow.web.conftest import CANDIDATE, RUN
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-RUN_URL = f"/runs/brush/{RUN}"
-#: route -> an address of it that answers, and with what status for somebody who may see it
-ROUTES: dict[str, tuple[str, int]] = {
-    "/": ("/", 307),
-    "/models": ("/models", 200),
-    "/models/live": ("/models/live", 200),
-    "/models/{model_name}": ("/models/brush", 200),
-    "/models/{model_name}/live": ("/models/brush/live", 200),
-    "/models/{model_name}/compare": ("/models/brush/compare?a=1&b=2", 200),
-    "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
-    "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
-    "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
-    "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
-    "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
-    "/models/{model_name}/candidates/{name}/golden/{index}/{side}": (
-        f"/models/brush/candidates/{CANDIDATE}/golden/1/after",
-        200,
-    ),
-    "/releases": ("/releases", 200),
-    "/models/{model_name}/releases/{key}": ("/models/brush/releases/2", 200),
-    "/runs": ("/runs", 200),
-    "/runs/live": ("/runs/live", 200),
-    "/runs/{model_name}/{run_id}": (RUN_URL, 200),
-    "/runs/{model_name}/{run_id}/live": (f"{RUN_URL}/live", 200),
-    "/runs/{model_name}/{run_id}/report.json": (f"{RUN_URL}/report.json", 200),
-    "/runs/{model_name}/{run_id}/ledger.jsonl": (f"{RUN_URL}/ledger.jsonl", 200),
-    "/runs/{model_name}/{run_id}/pictures.zip": (f"{RUN_URL}/pictures.zip", 200),
-    "/runs/{model_name}/{run_id}/pictures/{row}": (f"{RUN_URL}/pictures/1", 200),
-    "/runs/{model_name}/{run_id}/pictures/{row}/original": (f"{RUN_URL}/pictures/1/original", 200),
-    "/runs/{model_name}/{run_id}/pictures/{row}/{side}": (f"{RUN_URL}/pictures/1/after", 200),
-    "/pictures": ("/pictures?q=walk", 200),
-    "/airflow/run": ("/airflow/run?dag_id=tendies_batch_brush&run_id=x", 200),
-    "/airflow/run/live": ("/airflow/run/live?dag_id=tendies_batch_brush&run_id=x", 200),
-    "/static/{stamp}/{name}": ("/static/x/tendies.css", 200),
-}
 
 
 def test_the_table_names_every_route_there_is(airflow_app: Any) -> None:

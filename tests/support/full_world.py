@@ -1,0 +1,56 @@
+"""A world with something behind each route of the pages, and an address of each."""
+
+from __future__ import annotations
+
+from tests.support.web_world import WebWorld, add_candidate, add_event, add_release_report, add_run, add_version
+
+RUN = "20261122T030000Z-aaaaaa"
+CANDIDATE_RUN = "manual__2026-11-22T03:00:00+00:00"
+CANDIDATE = "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
+RUN_URL = f"/runs/brush/{RUN}"
+#: route -> an address of it that answers, and with what status for somebody who may see it
+ROUTES: dict[str, tuple[str, int]] = {
+    "/": ("/", 307),
+    "/models": ("/models", 200),
+    "/models/live": ("/models/live", 200),
+    "/models/{model_name}": ("/models/brush", 200),
+    "/models/{model_name}/live": ("/models/brush/live", 200),
+    "/models/{model_name}/compare": ("/models/brush/compare?a=1&b=2", 200),
+    "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
+    "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
+    "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
+    "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
+    "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
+    "/models/{model_name}/candidates/{name}/golden/{index}/{side}": (
+        f"/models/brush/candidates/{CANDIDATE}/golden/1/after",
+        200,
+    ),
+    "/releases": ("/releases", 200),
+    "/models/{model_name}/releases/{key}": ("/models/brush/releases/2", 200),
+    "/runs": ("/runs", 200),
+    "/runs/live": ("/runs/live", 200),
+    "/runs/{model_name}/{run_id}": (RUN_URL, 200),
+    "/runs/{model_name}/{run_id}/live": (f"{RUN_URL}/live", 200),
+    "/runs/{model_name}/{run_id}/report.json": (f"{RUN_URL}/report.json", 200),
+    "/runs/{model_name}/{run_id}/ledger.jsonl": (f"{RUN_URL}/ledger.jsonl", 200),
+    "/runs/{model_name}/{run_id}/pictures.zip": (f"{RUN_URL}/pictures.zip", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}": (f"{RUN_URL}/pictures/1", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}/original": (f"{RUN_URL}/pictures/1/original", 200),
+    "/runs/{model_name}/{run_id}/pictures/{row}/{side}": (f"{RUN_URL}/pictures/1/after", 200),
+    "/pictures": ("/pictures?q=walk", 200),
+    "/airflow/run": ("/airflow/run?dag_id=tendies_batch_brush&run_id=x", 200),
+    "/airflow/run/live": ("/airflow/run/live?dag_id=tendies_batch_brush&run_id=x", 200),
+    "/static/{stamp}/{name}": ("/static/x/tendies.css", 200),
+}
+
+
+def fill_world(world: WebWorld) -> None:
+    """Add two versions that were released, one that was withdrawn, a candidate and a run."""
+    for version in (1, 2):
+        add_version(world, version, age_h=48 - version)
+        add_event(world, "released", version, age_h=48 - version)
+    add_version(world, 3, name="3.withdrawn-wrong-pixels")
+    add_event(world, "withdrawn", 3, reason="pictures <b>differ</b>")
+    add_run(world, RUN, version=2, done=5, failed=3)
+    add_candidate(world, CANDIDATE_RUN)
+    add_release_report(world, 2)
