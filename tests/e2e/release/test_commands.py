@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tendies_ops.cli.main import main
-from tests.support.candidates import make_candidate
+from tests.support.candidates import make_candidate, write_manifest
+from tests.support.saved_graphs import graph_of
 from tests.support.watching_server import WatchingServer
 
 
@@ -145,3 +146,22 @@ def test_going_back_where_there_is_nothing_says_so_and_changes_nothing(
     status, _, err = tendies("rollback", *where, "--to", 7)
     assert (status, "There is no version 7" in err) == (2, True)
     assert server.serving() == [1]
+
+
+@pytest.mark.parametrize("operation", ["ReadFile", "WriteFile", "PyFunc", "Vendor>Op"])
+def test_a_hostile_candidate_is_refused_before_anything_is_copied(
+    tmp_path: Path, base: Path, server: WatchingServer, tendies: CommandLine, operation: str
+) -> None:
+    where = ("--model-base-path", base, "--server", server.url, "--no-rehearsal")
+    tendies.json("release", make_candidate(tmp_path / "a"), *where)
+    hostile = make_candidate(tmp_path / "b", by=20)
+    (hostile / "saved_model.pb").write_bytes(graph_of("Const", operation))
+    write_manifest(hostile)
+
+    status, _, err = tendies("release", hostile, *where)
+
+    assert status == 1
+    assert operation in err
+    assert "--allow-operation" in err
+    assert (server.loads, server.serving()) == ([1], [1])
+    assert [path.name for path in base.iterdir() if path.name[0] != "."] == ["1"]

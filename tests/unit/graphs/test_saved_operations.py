@@ -12,19 +12,7 @@ from tendies_ops.errors import UntrustedModelError
 from tendies_ops.graphs import operations_of, refused_operations, require_computing_model
 from tests.support.candidates import make_candidate, write_manifest
 from tests.support.protos import field
-
-
-def node(operation: str) -> bytes:
-    return field(1, b"name") + field(2, operation.encode())
-
-
-def function(name: str, *operations: str) -> bytes:
-    return field(1, field(1, name.encode())) + field(3, *map(node, operations))
-
-
-def saved_model(*operations: str, library: bytes = b"") -> bytes:
-    graph = field(1, *map(node, operations)) + (field(2, library) if library else b"")
-    return b"\x08\x01" + field(2, field(2, graph))
+from tests.support.saved_graphs import function, graph_of
 
 
 def write(folder: Path, data: bytes) -> Path:
@@ -35,12 +23,12 @@ def write(folder: Path, data: bytes) -> Path:
 
 def test_nodes_and_bodies_of_functions_are_counted_and_calls_of_functions_are_not(tmp_path: Path) -> None:
     library = field(1, function("inner", "Mul", "ReadFile"))
-    data = saved_model("Const", "Const", "inner", library=library)
+    data = graph_of("Const", "Const", "inner", library=library)
     assert operations_of(write(tmp_path / "m", data)) == {"Const": 2, "Mul": 1, "ReadFile": 1}
 
 
 def test_a_second_graph_that_overrides_the_first_is_counted_as_well(tmp_path: Path) -> None:
-    data = saved_model("WriteFile") + saved_model("Const")
+    data = graph_of("WriteFile") + graph_of("Const")
     assert operations_of(write(tmp_path / "m", data)) == {"Const": 1, "WriteFile": 1}
     twice = b"\x08\x01" + field(2, field(2, field(1, field(2, b"WriteFile", b"Const"))))
     assert operations_of(write(tmp_path / "m", twice)) == {"Const": 1, "WriteFile": 1}
@@ -49,12 +37,12 @@ def test_a_second_graph_that_overrides_the_first_is_counted_as_well(tmp_path: Pa
 @pytest.mark.parametrize("damage", [b"\x12", b"\x12\xff\xff\xff\xff\x0f", b"\xff" * 20, b"\x13", b"graph"])
 def test_a_graph_that_cannot_be_read_is_refused(tmp_path: Path, damage: bytes) -> None:
     with pytest.raises(UntrustedModelError, match="cannot be checked"):
-        require_computing_model(write(tmp_path / "m", saved_model("Const") + damage))
+        require_computing_model(write(tmp_path / "m", graph_of("Const") + damage))
 
 
 @pytest.mark.parametrize("name", ["saved_model.cpb", "saved_model.pbtxt"])
 def test_a_second_form_of_the_graph_is_refused(tmp_path: Path, name: str) -> None:
-    (write(tmp_path / "m", saved_model("Const")) / name).write_bytes(b"")
+    (write(tmp_path / "m", graph_of("Const")) / name).write_bytes(b"")
     with pytest.raises(UntrustedModelError, match=name):
         require_computing_model(tmp_path / "m")
 
@@ -76,7 +64,7 @@ def test_each_operation_is_refused_with_its_reason_and_unknown_ones_too() -> Non
 
 def hostile_export(tmp_path: Path) -> Path:
     directory = make_candidate(tmp_path / "export")
-    write(directory, saved_model("Const", "WriteFile"))
+    write(directory, graph_of("Const", "WriteFile"))
     write_manifest(directory)
     return directory
 
