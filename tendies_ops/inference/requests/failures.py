@@ -38,10 +38,12 @@ from tendies_ops.inference.ledger.outcomes import FailureKind
 
 _PROOFS_TO_SPLIT = 1
 _PROOFS_TO_BLAME = 3
-_REFUSALS_OF_CONTROL = 5
-_REFUSALS_OF_CONTROL_WHERE_MERGED = 12
-_ROUNDS = {True: 14, None: 8, False: 4}  # by whether the server merges requests; None: nobody knows
-_ROUNDS_IN_ANY_WORDS = 16
+_REFUSALS_OF_CONTROL = 8
+_REFUSALS_OF_CONTROL_WHERE_MERGED = 20
+# By whether the server merges requests; None: nobody knows. A round counts against a good picture by chance every
+# second time at most, so twenty blame one in a million.
+_ROUNDS = {True: 20, None: 8, False: 4}
+_ROUNDS_IN_ANY_WORDS = 24
 _FAILURES_WHERE_MERGED = 8
 _EVERY_ROUND = 4  # of the tries with padding, one asks for something harmless instead, to come to an end
 _FIRST_PAUSE_S = 0.02

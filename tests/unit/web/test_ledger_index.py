@@ -26,7 +26,7 @@ def index(ledger: Path, tmp_path: Path) -> LedgerIndex:
 
 
 def names(index: LedgerIndex, query: Query, offset: int = 0, limit: int = 100) -> list[str]:
-    index.follow()
+    index.follow(budget_s=30)
     return [found.record["input"] for found in index.page(query, offset=offset, limit=limit).lines]
 
 
@@ -77,7 +77,7 @@ def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_p
     rows = []
     for cache in ("one", "two"):
         index = LedgerIndexes(tmp_path / cache).of(ledger)
-        index.follow()
+        index.follow(budget_s=30)
         rows.append([found.row for found in index.page(Query(("r1",)), offset=0, limit=20).lines])
     assert rows[0] == rows[1] == list(range(1, 11))
     found = index.line(10)
@@ -98,7 +98,7 @@ def test_neighbours_are_those_that_match(ledger: Path, index: LedgerIndex) -> No
     kinds = {"done": None, "failed": "x"}
     lines = [line(f"p{n}", "r1", outcome, kinds[outcome]) for n, outcome in enumerate(outcomes)]
     ledger.write_bytes(b"".join(lines))
-    index.follow()
+    index.follow(budget_s=30)
     assert index.neighbours(Query(("r1",)), 3) == (2, 4)
     assert index.neighbours(Query(("r1",), "failed"), 2) == (None, 4)
     assert index.neighbours(Query(("r1",), text="p4"), 1) == (None, 5)
@@ -115,7 +115,7 @@ def test_many_small_chunks_hold_what_one_large_chunk_holds(
     for start in range(0, 200, 13):
         with ledger.open("ab") as stream:
             stream.write(b"".join(lines[start : start + 13]))
-        index.follow(budget_s=5)
+        index.follow(budget_s=30)
     assert names(index, Query(("r1",)), 0, 500) == [f"p{n:03d}" for n in range(200)]
     assert names(index, Query(("r1",)), 97, 6) == [f"p{n:03d}" for n in range(97, 103)]
     assert names(index, Query(("r1",), "failed"), 3, 4) == ["p021", "p028", "p035", "p042"]
@@ -132,7 +132,7 @@ def test_threads_that_look_at_the_same_time_see_every_line_once(ledger: Path, in
         thread.start()
     for thread in threads:
         thread.join()
-    index.follow(budget_s=5)
+    index.follow(budget_s=30)
     assert index.counts(("r1",)) == {("done", ""): 3000}
 
 
@@ -148,7 +148,7 @@ def test_one_line_is_found_without_unpacking_the_others(
 
     outcomes = ["failed" if number % 7 == 0 else "done" for number in range(5000)]
     ledger.write_bytes(b"".join(line(f"p{n}", "r1", outcome) for n, outcome in enumerate(outcomes)))
-    index.follow(budget_s=5)
+    index.follow(budget_s=30)
     monkeypatch.setattr(ledger_places, "Place", Counted)
     for row in (1, 2, 2500, 5000):
         found = index.line(row)

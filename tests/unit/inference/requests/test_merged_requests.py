@@ -123,7 +123,7 @@ def test_a_model_that_refuses_every_picture_is_told_after_some_tries(make_bench:
     bench.add("a.png", png(1))
     with pytest.raises(WrongContractError, match="refuses even a plain picture"):
         bench.run()
-    assert 4 < len(bench.model.batch_sizes) < 12
+    assert 7 < len(bench.model.batch_sizes) < 16
 
 
 def test_an_access_that_is_denied_once_stops_nothing(make_bench: Callable[..., Bench]) -> None:
