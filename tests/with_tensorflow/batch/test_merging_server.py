@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,12 @@ PARAMETERS = {
         max_enqueued_batches { value: 1000 }
     """,
 }
+#: Each version stays loaded until the runs that have begun with it are over.
+CONFIG = """
+model_config_list { config {
+    name: "same" base_path: "%s" model_platform: "tensorflow" model_version_policy { latest { num_versions: 30 } }
+} }
+"""
 OPTIONS = ReleaseSpec(limits=SwapLimits(max_failed_requests=0))
 
 
@@ -61,7 +68,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def merging(request: pytest.FixtureRequest, export: Path, tmp_path: Path) -> Iterator[Merging]:
     base = tmp_path / "base"
     shutil.copytree(export, base / "1")
-    flags = [f"--model_base_path={base}", "--model_name=same", "--file_system_poll_wait_seconds=0.2"]
+    (tmp_path / "models").write_text(CONFIG % base)
+    flags = [f"--model_config_file={tmp_path / 'models'}", "--file_system_poll_wait_seconds=0.2"]
     if PARAMETERS[request.param]:
         (tmp_path / "batching").write_text(PARAMETERS[request.param])
         flags.append(f"--batching_parameters_file={tmp_path / 'batching'}")
@@ -99,28 +107,40 @@ def run(folder: Path, url: str) -> BatchReport:
         (pictures / f"{number:03}-good.jpg").write_bytes(encoded(noise(number, (64, 48)), "JPEG"))
         (pictures / f"{number:03}-then-bad.png").write_bytes(broken_png(number))
     places = {"input": str(pictures), "output": str(folder / "out")}
-    return run_batch(
-        BatchOptions(**places, model_name="same", servers=(url,), max_batch_size=4, on_version_gone="newest")
-    )
+    return run_batch(BatchOptions(**places, model_name="same", servers=(url,), max_batch_size=4))
+
+
+def check(report: BatchReport) -> None:
+    assert (report.done, report.failed) == (PICTURES, PICTURES)
+    assert {failure.input for failure in report.failures} == {f"{n:03}-then-bad.png" for n in range(PICTURES)}
+    assert all("it does not decode" in failure.reason for failure in report.failures)
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_three_runs_and_a_release_at_once_blame_no_good_picture_and_no_good_version(
     merging: Merging, tmp_path: Path, times: int
 ) -> None:
-    """Half of the pictures are refused by the model alone; nobody holds a version back, so runs start over."""
-    for time in range(times):
-        folders = [tmp_path / f"{time}-{name}" for name in "abc"]
-        with ThreadPoolExecutor(len(folders)) as pool:
-            runs = [pool.submit(run, folder, merging.server.url) for folder in folders]
-            released = release(merging, tmp_path / f"{time}-candidate", time)
-            reports = [one.result() for one in runs]
-        for report in reports:
-            assert (report.done, report.failed) == (PICTURES, PICTURES)
-            assert {failure.input for failure in report.failures} == {
-                f"{number:03}-then-bad.png" for number in range(PICTURES)
-            }
-            assert all("it does not decode" in failure.reason for failure in report.failures)
-        assert (released.version, released.state) == (time + 2, "released")
-        assert released.swap["failed_by_swap"] == 0
+    """Runs begin all the time, also with a version that is being proved: half of their pictures the model refuses."""
+    all_released = threading.Event()
+
+    def run_again_and_again(name: str) -> list[BatchReport]:
+        reports: list[BatchReport] = []
+        while len(reports) < times or not all_released.is_set():
+            reports.append(run(tmp_path / f"{name}{len(reports)}", merging.server.url))
+        return reports
+
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(run_again_and_again, name) for name in "abc"]
+        try:
+            released = [release(merging, tmp_path / f"candidate-{number}", number) for number in range(times)]
+        finally:
+            all_released.set()
+        reports = [report for one in runs for report in one.result()]
+
+    assert len(reports) >= 3 * times
+    for report in reports:
+        check(report)
+    assert [(one.version, one.state) for one in released] == [(n + 2, "released") for n in range(times)]
+    assert [one.swap["failed_by_swap"] for one in released] == [0] * times
     assert [record for record in read_history(merging.base) if record.event == "withdrawn"] == []
+    print(f"{len(reports)} runs with versions {sorted({report.version for report in reports})}")
