@@ -110,20 +110,26 @@ def test_a_thousand_views_one_after_the_other_do_not_slow_airflow_down(
 
 def check_latency(live: LiveAirflow, what: str, gallery: str, number: int, questions: Sequence[Question]) -> None:
     """Hold how fast Airflow answers while the pages are used against how fast it does while no one uses them."""
-    watching = galleries.start_watching(questions)
-    time.sleep(20)
-    idle = galleries.answer_of(watching)
+    before = watch_for(10, questions)
     before_mb = memory_mb(live)
 
     watching = galleries.start_watching(questions)
     statuses = galleries.answer_of(galleries.start(what, gallery, live.token("viewer"), number))
     busy = galleries.answer_of(watching)
     after_mb = memory_mb(live)
+    after = watch_for(10, questions)
     print(f"{what} {number}: {statuses}; memory {before_mb:.0f} -> {after_mb:.0f} MB")
     assert set(statuses) <= {"200", "415", "503"}
-    for url in idle:
-        check_route(urlsplit(url).path, idle[url], busy[url])
+    for url in busy:
+        check_route(urlsplit(url).path, before[url] + after[url], busy[url])
     assert after_mb - before_mb < 400
+
+
+def watch_for(seconds: float, questions: Sequence[Question]) -> dict[str, list[float]]:
+    watching = galleries.start_watching(questions)
+    time.sleep(seconds)
+    found: dict[str, list[float]] = galleries.answer_of(watching)
+    return found
 
 
 def check_route(path: str, idle: list[float], busy: list[float]) -> None:
