@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 import jwt
 import psutil
 import pytest
+import requests
 
 from tests.support import galleries
 from tests.support.airflow import LiveAirflow
 from tests.support.galleries import Question
+from tests.support.ports import free_port
 from tests.support.scan_bombs import scan_bomb
 from tests.support.web_world import WebWorld, add_run
 
@@ -31,7 +33,7 @@ def sleeps():
     sleep()
 sleeps()
 """
-NOISE_MS = 40.0  # what a busy machine of two cores adds to the slowest of a hundred answers
+NOISE_MS = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +60,16 @@ def gallery(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def questions(live_airflow: LiveAirflow) -> Iterator[list[Question]]:
-    """Airflow's version, its health, and the heartbeat of a task that runs."""
+    """A server that does nothing; Airflow's version, its health, and the heartbeat of a task that runs."""
     live_airflow.add_dag_file("sleeps.py", SLEEPING_DAG)
     live_airflow.wait_for_dag("sleeps")
     run_id = live_airflow.trigger("sleeps")
     task = live_airflow.wait_for_task("sleeps", run_id, "sleep", "running")
+    plain = f"http://127.0.0.1:{(port := free_port())}"
+    serving = galleries.start("serve", port)
+    live_airflow.wait("the plain server", lambda: requests.get(plain, timeout=5).ok)
     yield [
+        Question(plain),
         Question(f"{live_airflow.url}/api/v2/version"),
         Question(f"{live_airflow.url}/api/v2/monitor/health"),
         Question(
@@ -74,6 +80,7 @@ def questions(live_airflow: LiveAirflow) -> Iterator[list[Question]]:
             body=json.dumps({"hostname": task["hostname"], "pid": task["pid"]}),
         ),
     ]
+    serving.kill()
     live_airflow.call("PATCH", f"/dags/sleeps/dagRuns/{run_id}", {"state": "failed"}, update_mask="state")
 
 
@@ -120,8 +127,11 @@ def check_latency(live: LiveAirflow, what: str, gallery: str, number: int, quest
     after = watch_for(10, questions)
     print(f"{what} {number}: {statuses}; memory {before_mb:.0f} -> {after_mb:.0f} MB")
     assert set(statuses) <= {"200", "415", "503"}
-    for url in busy:
-        check_route(urlsplit(url).path, before[url] + after[url], busy[url])
+    plain, *routes = (one.url for one in questions)
+    noise_ms = NOISE_MS + 3 * galleries.p99_ms(busy[plain])
+    print(f"a server that does nothing: p99 {galleries.p99_ms(busy[plain]):.1f} ms")
+    for url in routes:
+        check_route(urlsplit(url).path, before[url] + after[url], busy[url], noise_ms)
     assert after_mb - before_mb < 400
 
 
@@ -132,14 +142,15 @@ def watch_for(seconds: float, questions: Sequence[Question]) -> dict[str, list[f
     return found
 
 
-def check_route(path: str, idle: list[float], busy: list[float]) -> None:
+def check_route(path: str, idle: list[float], busy: list[float], noise_ms: float) -> None:
+    """Allow twice the time of an idle server, and what the machine itself adds to each of the steps to an answer."""
     idle_ms, busy_ms = galleries.p99_ms(idle), galleries.p99_ms(busy)
     found = (
         f"{path}: p50 {statistics.median(idle):.1f} -> {statistics.median(busy):.1f} ms, "
         f"p99 {idle_ms:.1f} -> {busy_ms:.1f} ms, worst {max(idle):.0f} -> {max(busy):.0f} ms of {len(busy)}"
     )
     print(found)
-    assert busy_ms <= 2 * idle_ms + NOISE_MS, found
+    assert busy_ms <= 2 * idle_ms + noise_ms, found
 
 
 def memory_mb(live: LiveAirflow) -> float:

@@ -7,6 +7,7 @@ Each runs as a process of its own, ``python -m tests.support.galleries watch ...
 from __future__ import annotations
 
 import http.client
+import http.server
 import itertools
 import json
 import re
@@ -44,6 +45,23 @@ def p99_ms(latencies_ms: list[float]) -> float:
     return sorted(latencies_ms)[int(0.99 * (len(latencies_ms) - 1))]
 
 
+def serve_plainly(port: str) -> None:
+    """Be a server that does nothing: how long its answers take is the machine's doing."""
+
+    class Nothing(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:  # the name is http.server's
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Be silent."""
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Nothing).serve_forever()
+
+
 @dataclass(frozen=True)
 class Question:
     """A request that is asked again and again, and the status of its answer."""
@@ -68,12 +86,13 @@ class Question:
 def watch(questions: str) -> dict[str, list[float]]:
     """Ask some questions, up to fifty a second, until the input ends; url -> milliseconds of each answer."""
     asked = [Question(**one) for one in json.loads(questions)]
-    connection = http.client.HTTPConnection(urlsplit(asked[0].url).netloc, timeout=60)
+    places = {urlsplit(one.url).netloc for one in asked}
+    connections = {place: http.client.HTTPConnection(place, timeout=60) for place in places}
     took: dict[str, list[float]] = {one.url: [] for one in asked}
     turns = itertools.cycle(asked)
     while not select.select([sys.stdin], [], [], 0.02)[0]:
         question = next(turns)
-        took[question.url].append(question.ask(connection))
+        took[question.url].append(question.ask(connections[urlsplit(question.url).netloc]))
     return took
 
 
@@ -121,5 +140,5 @@ def _get(connection: http.client.HTTPConnection, path: str, token: str, statuses
 
 
 if __name__ == "__main__":
-    wanted: Any = {"watch": watch, "open": open_galleries, "view": view}[sys.argv[1]]
+    wanted: Any = {"serve": serve_plainly, "watch": watch, "open": open_galleries, "view": view}[sys.argv[1]]
     json.dump(wanted(*sys.argv[2:4], *map(int, sys.argv[4:])), sys.stdout)
