@@ -11,12 +11,11 @@ import yaml
 
 from tendies_ops.model_files.description import ModelFile
 from tendies_ops.model_files.draft import Proposal, Trial, name_of, relative_to
-from tendies_ops.spec import OutputContract
+from tendies_ops.spec.strict_model import SpecPart
 
 _WIDTH = 110
 #: Sections that are written as blocks; other mappings are short.
 _BLOCKS = {"source", "contract", "input", "output", "outputs", "extra_inputs"}
-_ALWAYS = {"range", "color_order", "kind"}  #: keys of the contract that a reader wants to see
 
 
 def spec_text(found: ModelFile, trial: Trial, chosen: int, target: Path, header: Sequence[str]) -> str:
@@ -38,21 +37,25 @@ def spec_text(found: ModelFile, trial: Trial, chosen: int, target: Path, header:
 
 
 def _contract(proposal: Proposal) -> dict[str, Any]:
+    """Return the contract without its defaults, except for those that a reader wants to see."""
     given = proposal.contract
-    result = given.model_dump(mode="json", exclude_defaults=True)
-    is_colored = given.input.channels == 3 and given.input.dtype != "uint8"
-    shown = given.input.model_dump(mode="json", include=_ALWAYS if is_colored else {"range"})
-    result = {"input": {**shown, **result.pop("input", {})}, **result}
-    if not given.outputs:
-        result["output"] = {**_always(given.output, is_colored), **result.get("output", {})}
-    for name, output in given.outputs.items():
-        result["outputs"][name] = {**_always(output, is_colored), **result["outputs"][name]}
-    return result
+    keys = {"range", "color_order"} if given.input.channels == 3 else {"range"}
+    outputs = {
+        name: _shown(output, {"kind", *(keys if output.kind == "image" else ())})
+        for name, output in (given.outputs or {"output": given.output}).items()
+    }
+    return {
+        "input": _shown(given.input, set() if given.input.dtype == "uint8" else keys),
+        **({"outputs": outputs} if given.outputs else outputs),
+        **given.model_dump(mode="json", include={"extra_inputs"}, exclude_defaults=True),
+    }
 
 
-def _always(output: OutputContract, is_colored: bool) -> dict[str, Any]:
-    wanted = {"kind"} if output.kind != "image" else _ALWAYS if is_colored else _ALWAYS - {"color_order"}
-    return output.model_dump(mode="json", include=wanted)
+def _shown(part: SpecPart, always: set[str]) -> dict[str, Any]:
+    changed = part.model_dump(mode="json", exclude_defaults=True)
+    wanted = [key for key in type(part).model_fields if key in always or key in changed]
+    full = part.model_dump(mode="json")
+    return {key: full[key] for key in wanted}
 
 
 def _marks_of_file(found: ModelFile) -> dict[str, str]:

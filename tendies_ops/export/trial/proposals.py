@@ -73,6 +73,8 @@ def _proposal(
 
 
 def _range_mark(one: Candidate, others: Sequence[Candidate]) -> str:
+    if one.reading.contract.dtype == "uint8":
+        return "the network takes whole numbers"
     rivals = [
         o
         for o in others
@@ -157,6 +159,8 @@ def propose_recogniser(
 
 
 def _recogniser_mark(one: Observation, left: Sequence[str], reasons: Mapping[str, str]) -> str:
+    if one.reading.contract.dtype == "uint8":
+        return "the network takes whole numbers"
     if reasons[one.reading.name]:
         return f"doubtful: {reasons[one.reading.name]}"
     rivals = [name for name in left if name != one.reading.name]

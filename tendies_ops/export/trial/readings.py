@@ -33,7 +33,7 @@ def readings_for(base: InputContract) -> list[Reading]:
     :param base: what the graph itself says about its input.
     """
     orders = ("rgb", "bgr") if base.channels == 3 else ("rgb",)
-    ranges = [_BYTES] if base.dtype == "uint8" else [_ZERO_TO_ONE, _MINUS_ONE, _BYTES]
+    ranges = [base.range] if base.dtype == "uint8" else [_ZERO_TO_ONE, _MINUS_ONE, _BYTES]
     found = []
     for order in orders:
         changes = [{"range": one} for one in ranges] + (_with_mean(base.channels, order) if len(ranges) > 1 else [])
@@ -56,7 +56,9 @@ def _with_mean(channels: int, order: str) -> list[dict[str, object]]:
 def _reading(base: InputContract, changes: dict[str, object]) -> Reading:
     contract = base.model_copy(update=changes)
     name = f"{contract.range.low:g}..{contract.range.high:g}"
-    if contract.divide_by:
+    if contract.dtype == "uint8":
+        name = "the pixels as they are"
+    elif contract.divide_by:
         name = "mean and deviation of ImageNet"
     elif contract.subtract_mean:
         name += " minus the mean of ImageNet"
