@@ -47,14 +47,12 @@ class ReleaseFacts:
     @property
     def seconds_to_available(self) -> float | None:
         """Seconds from the rename until the slowest replica served."""
-        value = self.facts.get("seconds_to_available")
-        return float(value) if is_number(value) else None  # type: ignore[arg-type]
+        return self._number("seconds_to_available")
 
     @property
     def elapsed_s(self) -> float | None:
         """Seconds that the release took under the lock."""
-        value = self.facts.get("elapsed_s")
-        return float(value) if is_number(value) else None  # type: ignore[arg-type]
+        return self._number("elapsed_s")
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -80,6 +78,10 @@ class ReleaseFacts:
     def pictures(self) -> tuple[Measured, ...]:
         """Return what the gate measured, the largest difference first."""
         return measured_pictures(_mapping(self.facts.get("gate")).get("images"))
+
+    def _number(self, name: str) -> float | None:
+        value = self.facts.get(name)
+        return float(value) if is_number(value) else None  # type: ignore[arg-type]
 
     def _points(self) -> list[tuple[float, float, bool]]:
         try:

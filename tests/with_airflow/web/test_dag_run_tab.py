@@ -62,6 +62,7 @@ def test_a_release_that_failed_leads_from_its_dag_run_to_its_error(world: WebWor
     page = clients["viewer"].get(story).text
     assert "a data file is cut short" in page
     assert "mara" in page
+    assert "/dags/tendies_release_brush/runs/manual__broken" in page, "and back to its tasks and logs"
     assert page.count("not reached") >= 4
 
 
