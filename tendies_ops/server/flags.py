@@ -88,17 +88,20 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
     :raises UsageError: a flag is known and not implemented here.
     :raises StatusError: a value is of the wrong type.
     """
-    known = {item.name: item for item in fields(Flags)}
+    defaults = {item.name: item.default for item in fields(Flags)}
     values: dict[str, Any] = {}
     unknown = []
     for argument in arguments:
         name, equals, text = argument.removeprefix("--").partition("=")
-        if name in _NOT_IMPLEMENTED and argument.startswith("--"):
-            _refuse(name, text if equals else "true")
-        elif name not in known or not argument.startswith("--") or not (equals or _is_switch(known[name].default)):
+        text = text if equals else "true"
+        if not argument.startswith("--"):
             unknown.append(argument)
+        elif name in _NOT_IMPLEMENTED:
+            _refuse(name, text)
+        elif name in defaults and (equals or isinstance(defaults[name], bool)):
+            values[name] = _value(name, text, defaults[name])
         else:
-            values[name] = _value(name, text if equals else "true", known[name].default)
+            unknown.append(argument)
     asks_help = not {"--help", "-h"}.isdisjoint(unknown)
     return CommandLine(Flags(**values), tuple(unknown), asks_help)
 
@@ -107,10 +110,6 @@ def hint_for(unknown: str) -> str:
     """Return what a person may have meant by a flag that is unknown."""
     name = unknown.removeprefix("--")
     return f" (write --{name}=VALUE)" if name in {item.name for item in fields(Flags)} else ""
-
-
-def _is_switch(default: Any) -> bool:
-    return isinstance(default, bool)
 
 
 def _refuse(name: str, text: str) -> None:
@@ -122,18 +121,14 @@ def _refuse(name: str, text: str) -> None:
 
 
 def _value(name: str, text: str, default: Any) -> Any:
+    kind = type(default)
     try:
-        if isinstance(default, bool):
+        if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        is_text = isinstance(default, str)
-        return type(default)(text if is_text else text.replace("_", "?"))  # 8_501 is a number in Python only
+        return kind(text if kind is str else text.replace("_", "?"))  # 8_501 is a number in Python only
     except (ValueError, KeyError):
-        wanted = _kind(default)
+        wanted = {bool: "true or false", int: "whole number"}.get(kind, "number")
         raise invalid_argument(f"Couldn't interpret value {text!r} for flag --{name}; it wants a {wanted}.") from None
-
-
-def _kind(default: Any) -> str:
-    return {bool: "true or false", int: "whole number", float: "number"}.get(type(default), "text")
 
 
 def usage() -> str:

@@ -76,8 +76,5 @@ class Metrics:
 
 
 def _label_text(labels: Labels) -> str:
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = ((name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in labels)
+    return ",".join(f'{name}="{value}"' for name, value in escaped)

@@ -64,6 +64,11 @@ class Tensor:
     proto: bytes = b""
 
 
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as error texts have it: ``[2,3]``."""
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
 def string_tensor(shape: tuple[int, ...], values: Sequence[bytes]) -> Tensor:
     """Make a tensor of byte strings."""
     return Tensor(shape, STRING, np.array(values, object))

@@ -16,15 +16,6 @@ _MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
 #: Phrases of libevent that are not those of today's standard.
 _REASONS: Final = {413: "Request Entity Too Large", 429: "Client Error", 499: "Client Error", 504: "Gateway Time-out"}
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_PATH: Final = re.compile(r"[^?#]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A request target: the path alone, and with query and fragment, which the routes see as part of it."""
-
-    path: str
-    whole: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +23,14 @@ class Request:
     """
     One whole request.
 
+    :param target: the path, with query and fragment, which the routes see as part of it.
     :param headers: those that this server reads, names in lower case; of a repeated one the first.
     :param is_1_1: HTTP/1.1; else HTTP/1.0.
     :param keep_alive: the client leaves the connection open for the next request.
     """
 
     method: str
-    target: Target
+    target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | bytearray = b""
     is_1_1: bool = True
@@ -70,18 +62,17 @@ class Response:
         return ("Connection", "close") in self.headers
 
 
-def parse_target(text: str) -> Target | None:
+def parse_target(text: str) -> str | None:
     """
-    Split a request target in origin or absolute form.
+    Read a request target in origin or absolute form.
 
-    :return: None where it is neither.
+    :return: the target in origin form; None where it is neither.
     """
     absolute = _ABSOLUTE.match(text)
     whole = text if absolute is None else text[absolute.end() :]
     if absolute is not None and not whole.startswith("/"):
         whole = "/" + whole
-    path = _PATH.match(whole)
-    return Target(path[0], whole) if path is not None and whole.startswith("/") else None
+    return whole if whole.startswith("/") else None
 
 
 def html_error(status: int) -> Response:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httptools
 
-from tendies_ops.server.http.http_message import Request, Target, parse_target
+from tendies_ops.server.http.http_message import Request, parse_target
 
 MAX_TARGET_BYTES: Final = 64 << 10
 #: Of a head; and of anything else that a client sends between two pieces of a body.
@@ -59,7 +59,7 @@ class RequestReader:
         self.is_in_body = False
         self._target = bytearray()
         self._headers: dict[str, str] = {}
-        self._route = Target("", "")
+        self._route = ""
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
         self._length = 0  # of the body, where the head names it

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import rapidjson
 
+from tendies_ops.server.status_codes import StatusError, invalid_argument
+
 _NEEDS_ESCAPE: Final = re.compile(rb'["\\\x00-\x1f]')
 _ESCAPES: Final[dict[bytes, bytes]] = {bytes([byte]): b"\\u%04X" % byte for byte in range(0x20)} | {
     b'"': b'\\"',
@@ -69,6 +71,11 @@ def debug_string(value: Any) -> str:
         if len(text) >= _DEBUG_LIMIT_BYTES:
             break
     return text.decode()
+
+
+def refused(value: Any, why: str) -> StatusError:
+    """Make the error that shows a value and says what is wrong with it."""
+    return invalid_argument(f"JSON Value: {debug_string(value)} {why}")
 
 
 def _tokens(value: Any, before: str, level: int) -> Iterator[str]:

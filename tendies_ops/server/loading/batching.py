@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from tendies_ops.server.graph.servable import Servable
@@ -22,14 +23,12 @@ from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 @dataclass(eq=False)
 class _Task:
-    """One request, or a piece of a large one."""
+    """One request."""
 
     inputs: Mapping[str, Tensor]
     rows: int
     deadline_s: float
-    done: threading.Event = field(default_factory=threading.Event)
-    outputs: dict[str, Tensor] = field(default_factory=dict)
-    error: StatusError | None = None
+    outputs: Future[dict[str, Tensor]] = field(default_factory=Future)
 
 
 @dataclass(eq=False)
@@ -70,25 +69,15 @@ class BatchingServable:
 
         :raises StatusError: the session's text, of whichever request in the batch failed; or the queue is full.
         """
-        now_s = time.monotonic()
-        deadline_s = now_s + timeout_ms / 1e3 if timeout_ms > 0 else float("inf")
-        rows = rows_of(inputs)
-        pieces = self._pieces(inputs, rows)
-        tasks = [_Task(piece, rows_of(piece), deadline_s) for piece in pieces]
+        rows, limit = rows_of(inputs), self._parameters.max_batch_size
+        if rows > limit:
+            raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {limit}")
+        deadline_s = time.monotonic() + timeout_ms / 1e3 if timeout_ms > 0 else float("inf")
+        task = _Task(inputs, rows, deadline_s)
         with self._changed:
-            for task in tasks:
-                self._enqueue(signature, task)
+            self._enqueue(signature, task)
             self._changed.notify()
-        for task in tasks:
-            task.done.wait()
-            if task.error is not None:
-                raise task.error
-        outputs = [task.outputs for task in tasks]
-        return (
-            outputs[0]
-            if len(outputs) == 1
-            else {name: merge_rows(name, [out[name] for out in outputs]) for name in outputs[0]}
-        )
+        return task.outputs.result()
 
     def close(self) -> None:
         """End the threads and close the servable; nobody runs anything any more."""
@@ -98,16 +87,6 @@ class BatchingServable:
         for thread in self._threads:
             thread.join()
         self._servable.close()
-
-    def _pieces(self, inputs: Mapping[str, Tensor], rows: int) -> list[Mapping[str, Tensor]]:
-        limit = self._parameters.max_batch_size
-        if rows <= limit:
-            return [inputs]
-        if not self._parameters.split_large_requests:
-            raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {limit}")
-        sizes = [min(limit, rows - start) for start in range(0, rows, limit)]
-        columns = {name: split_rows(tensor, sizes) for name, tensor in inputs.items()}
-        return [{name: parts[index] for name, parts in columns.items()} for index in range(len(sizes))]
 
     def _enqueue(self, signature: Signature, task: _Task) -> None:
         queue = self._queues[signature.name]
@@ -126,13 +105,13 @@ class BatchingServable:
         while (batch := self._next_batch()) is not None:
             with self._slots:
                 try:
-                    self._run_batch(batch)
-                except StatusError as error:
-                    _fail(batch, error)
+                    answers = self._run_batch(batch)
                 except Exception as error:  # the requests that wait must hear of it
-                    _fail(batch, StatusError("INTERNAL", f"{type(error).__name__}: {error}"))
-            for task in batch.tasks:
-                task.done.set()
+                    for task in batch.tasks:
+                        task.outputs.set_exception(error)
+                    continue
+            for task, outputs in zip(batch.tasks, answers, strict=True):
+                task.outputs.set_result(outputs)
 
     def _next_batch(self) -> _Batch | None:
         with self._changed:
@@ -148,14 +127,14 @@ class BatchingServable:
                 self._changed.wait(wait_s)
 
     def _seconds_until_due(self, queue: deque[_Batch]) -> float | None:
-        """When the first batch of a queue is to run: full, or old enough. None without one."""
+        """Tell when the first batch of a queue is to run: once it is full, or old enough. None without one."""
         if not queue:
             return None
         if len(queue) > 1 or queue[0].rows >= self._parameters.max_batch_size or self._closing:
             return 0.0
         return queue[0].opened_s + self._parameters.batch_timeout_s - time.monotonic()
 
-    def _run_batch(self, batch: _Batch) -> None:
+    def _run_batch(self, batch: _Batch) -> list[dict[str, Tensor]]:
         now_s = time.monotonic()
         latest_s = max(task.deadline_s for task in batch.tasks)
         if latest_s <= now_s:
@@ -163,7 +142,9 @@ class BatchingServable:
         timeout_ms = 0 if latest_s == float("inf") else max(1, int((latest_s - now_s) * 1e3))
         padding = self._parameters.padded_size(batch.rows) - batch.rows
         outputs = self._servable.run(batch.signature, self._merged(batch, padding), timeout_ms=timeout_ms)
-        _hand_out(batch, outputs, padding)
+        sizes = [task.rows for task in batch.tasks]
+        parts = {name: _rows_of_tasks(tensor, sizes, sum(sizes) + padding) for name, tensor in outputs.items()}
+        return [{name: rows[index] for name, rows in parts.items()} for index in range(len(sizes))]
 
     def _merged(self, batch: _Batch, padding: int) -> dict[str, Tensor]:
         merged = {}
@@ -175,21 +156,13 @@ class BatchingServable:
         return merged
 
 
-def _hand_out(batch: _Batch, outputs: Mapping[str, Tensor], padding: int) -> None:
-    sizes = [task.rows for task in batch.tasks] + ([padding] if padding else [])
-    for name, tensor in outputs.items():
-        if not tensor.shape:
-            raise StatusError("FAILED_PRECONDITION", "Batched output tensor has 0 dimensions")
-        if tensor.shape[0] != sum(sizes):
-            raise StatusError(
-                "FAILED_PRECONDITION",
-                "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the "
-                "input tensors",
-            )
-        for task, part in zip(batch.tasks, split_rows(tensor, sizes), strict=False):  # the padding has no task
-            task.outputs[name] = part
-
-
-def _fail(batch: _Batch, error: StatusError) -> None:
-    for task in batch.tasks:
-        task.error = error
+def _rows_of_tasks(tensor: Tensor, sizes: list[int], rows: int) -> list[Tensor]:
+    if not tensor.shape:
+        raise StatusError("FAILED_PRECONDITION", "Batched output tensor has 0 dimensions")
+    if tensor.shape[0] != rows:
+        raise StatusError(
+            "FAILED_PRECONDITION",
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
+            "tensors",
+        )
+    return split_rows(tensor, sizes)

@@ -31,7 +31,6 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int = os.cpu_count() or 1
     allowed_batch_sizes: tuple[int, ...] = ()
-    split_large_requests: bool = False
 
     def padded_size(self, rows: int) -> int:
         """Return how many rows are run for this many."""
@@ -57,8 +56,9 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
     :raises StatusError: the file or what it says is wrong.
     """
     message = read_text_proto(str(path), BatchingParametersMessage())
-    if message.pad_variable_length_inputs:
-        raise StatusError("UNIMPLEMENTED", f"{path}: pad_variable_length_inputs is not implemented here")
+    if message.pad_variable_length_inputs or message.enable_large_batch_splitting.value:
+        what = "pad_variable_length_inputs and enable_large_batch_splitting"
+        raise StatusError("UNIMPLEMENTED", f"{path}: {what} are not implemented by the embedded Model Server")
     defaults = BatchingParameters()
 
     def value(name: str, default: int) -> int:
@@ -70,7 +70,6 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
         max_enqueued_batches=value("max_enqueued_batches", defaults.max_enqueued_batches),
         num_batch_threads=value("num_batch_threads", defaults.num_batch_threads),
         allowed_batch_sizes=tuple(message.allowed_batch_sizes),
-        split_large_requests=message.enable_large_batch_splitting.value,
     )
     _check_allowed_sizes(parameters)
     return parameters

@@ -7,15 +7,12 @@ Source: tensorflow/core/lib/io/record_reader.cc: length (8 bytes), its checksum 
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from tendies_ops.server.status_codes import StatusError
 
-_HEADER_BYTES: Final = 12
-_FOOTER_BYTES: Final = 4
 _MASK_DELTA: Final = 0xA282EAD8
 
 
@@ -28,28 +25,19 @@ def read_records(path: Path) -> Iterator[bytes]:
     data = path.read_bytes()
     offset = 0
     while offset < len(data):
-        header = data[offset : offset + _HEADER_BYTES]
-        if len(header) < _HEADER_BYTES:
-            raise _truncated(offset)
-        if masked_crc(header[:8]) != int.from_bytes(header[8:], "little"):
-            raise _corrupted(offset)
-        (size,) = struct.unpack("<Q", header[:8])
-        start = offset + _HEADER_BYTES
-        record, footer = data[start : start + size], data[start + size : start + size + _FOOTER_BYTES]
-        if len(footer) < _FOOTER_BYTES:
-            raise _truncated(offset)
-        if masked_crc(record) != int.from_bytes(footer, "little"):
-            raise _corrupted(offset)
-        yield record
-        offset = start + size + _FOOTER_BYTES
+        size = int.from_bytes(_checked(data, offset, offset, 8), "little")
+        yield _checked(data, offset, offset + 12, size)
+        offset += 12 + size + 4
 
 
-def _corrupted(offset: int) -> StatusError:
-    return StatusError("DATA_LOSS", f"corrupted record at {offset} (Is this even a TFRecord file?)")
-
-
-def _truncated(offset: int) -> StatusError:
-    return StatusError("DATA_LOSS", f"truncated record at {offset} failed with Read less bytes than requested")
+def _checked(data: bytes, offset: int, start: int, size: int) -> bytes:
+    """Return some bytes of the record at an offset, behind which their checksum stands."""
+    content, checksum = data[start : start + size], data[start + size : start + size + 4]
+    if len(checksum) < 4:
+        raise StatusError("DATA_LOSS", f"truncated record at {offset} failed with Read less bytes than requested")
+    if masked_crc(content) != int.from_bytes(checksum, "little"):
+        raise StatusError("DATA_LOSS", f"corrupted record at {offset} (Is this even a TFRecord file?)")
+    return content
 
 
 @functools.cache

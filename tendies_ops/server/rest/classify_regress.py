@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tendies_ops.server.graph.example_methods import CLASSES, REGRESSION, SCORES
-from tendies_ops.server.graph.tensors import Tensor
+from tendies_ops.server.graph.tensors import Tensor, shape_text
 from tendies_ops.server.json.pretty_json import lines, one_line, quoted
 from tendies_ops.server.rest.predict_answer import decimals, rows_on_one_line
 from tendies_ops.server.status_codes import invalid_argument
@@ -25,7 +25,7 @@ def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> byte
     shape = values.shape
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
         raise invalid_argument(
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got " + _shape_text(shape)
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got " + shape_text(shape)
         )
     if shape[0] != num_examples:
         raise invalid_argument(f"Input batch size did not match output batch size: {num_examples} vs. {shape[0]}")
@@ -54,7 +54,7 @@ def _check_rows(tensor: Tensor | None, what: str, dtype: str, num_examples: int)
     if tensor is None:
         return
     if len(tensor.shape) != 2:
-        raise invalid_argument(f"Expected Tensor shape: [batch_size num_classes] but got {_shape_text(tensor.shape)}")
+        raise invalid_argument(f"Expected Tensor shape: [batch_size num_classes] but got {shape_text(tensor.shape)}")
     if tensor.dtype.proto_name != f"DT_{dtype}":
         raise invalid_argument(f"Expected {what} Tensor of DT_{dtype}. Got: {tensor.dtype.proto_name}")
     if tensor.shape[0] != num_examples:
@@ -71,7 +71,3 @@ def _classifications(classes: Tensor | None, scores: Tensor | None, num_examples
     pairs = [one_line([label, number]) for label, number in zip(labels, numbers, strict=True)]
     rows = [one_line(pairs[row * width : (row + 1) * width]) for row in range(num_examples)]
     return rows_on_one_line("results", rows)
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"

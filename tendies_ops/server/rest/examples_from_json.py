@@ -6,15 +6,13 @@ Source: tensorflow/serving util/json_tensor.cc, MakeExampleFromJsonObject; tenso
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from tendies_ops.server.json.parse_json import JsonObject
-from tendies_ops.server.json.pretty_json import debug_string
+from tendies_ops.server.json.pretty_json import refused
 from tendies_ops.server.protobuf.messages import Example
 from tendies_ops.server.rest.json_values import decode_base64_object, is_base64_object, json_type
-from tendies_ops.server.status_codes import StatusError, invalid_argument
-
-_Kind = Literal["bytes", "float", "int64"]
+from tendies_ops.server.status_codes import invalid_argument
 
 
 def read_examples(document: JsonObject) -> list[bytes]:
@@ -37,16 +35,13 @@ def _with_context(context: Any, example: Any) -> bytes:
 
 
 def _examples(document: JsonObject) -> list[Any]:
-    def refuse(what: str) -> StatusError:
-        return invalid_argument(f"JSON Value: {debug_string(document)} {what}")
-
     if "examples" not in document:
-        raise refuse("When method is classify, key 'examples' is expected and was not found")
+        raise refused(document, "When method is classify, key 'examples' is expected and was not found")
     examples = document["examples"]
     if not isinstance(examples, list):
-        raise refuse("Expecting 'examples' value to be an list/array")
+        raise refused(document, "Expecting 'examples' value to be an list/array")
     if not examples:
-        raise refuse("'examples' value is an empty array")
+        raise refused(document, "'examples' value is an empty array")
     return examples
 
 
@@ -60,30 +55,24 @@ def _example(value: Any) -> Any:
 
 
 def _fill(feature: Any, name: str, values: list[Any]) -> None:
-    kind: _Kind | None = None
+    kind = None
     for value in values:
-        of_value = _kind_of(name, value)
+        of_value, converted = _converted(name, value)
         if kind not in (None, of_value):
             raise invalid_argument(f"Unexpected element type in feature: {name} expecting type: {kind}")
         kind = of_value
-        getattr(feature, f"{kind}_list").value.append(_converted(name, value, kind))
+        getattr(feature, f"{kind}_list").value.append(converted)
 
 
-def _kind_of(name: str, value: Any) -> _Kind:
+def _converted(name: str, value: Any) -> tuple[str, Any]:
     if isinstance(value, float):
-        return "float"
+        return "float", value
     if isinstance(value, int):  # true and false too
-        return "int64"
-    if isinstance(value, str) or is_base64_object(value):
-        return "bytes"
-    raise invalid_argument(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
-
-
-def _converted(name: str, value: Any, kind: _Kind) -> Any:
-    if kind == "float":
-        return value
-    if kind == "int64":
         if value >= 1 << 63:
             raise invalid_argument(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
-        return int(value)
-    return decode_base64_object(value) if isinstance(value, dict) else value.encode()
+        return "int64", int(value)
+    if isinstance(value, str):
+        return "bytes", value.encode()
+    if is_base64_object(value):
+        return "bytes", decode_base64_object(value)
+    raise invalid_argument(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tendies_ops.server.graph.tensors import STRING, DType, Tensor, number_tensor, string_tensor
 from tendies_ops.server.json.parse_json import JsonObject
-from tendies_ops.server.json.pretty_json import debug_string
+from tendies_ops.server.json.pretty_json import debug_string, refused
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 _INT32: Final = (-(1 << 31), (1 << 31) - 1)
@@ -69,9 +69,7 @@ def _converted(value: Any, dtype: DType) -> Any:
     if dtype is not STRING and dtype.name not in (*_FLOATS, "bool", *_INT_RANGES) and not isinstance(value, dict):
         raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {debug_string(value)} to type: {dtype.name}")
     if not _all_plain([value], dtype):
-        raise invalid_argument(
-            f"JSON Value: {debug_string(value)} Type: {json_type(value)} is not of expected type: {dtype.name}"
-        )
+        raise refused(value, f"Type: {json_type(value)} is not of expected type: {dtype.name}")
     return value
 
 
@@ -90,7 +88,7 @@ def decode_base64_object(value: JsonObject) -> bytes:
     :raises StatusError: it is none, or not base64.
     """
     if not is_base64_object(value):
-        raise invalid_argument(f"JSON Value: {debug_string(value)} not formatted correctly for base64 data")
+        raise refused(value, "not formatted correctly for base64 data")
     decoded = decode_base64(value["b64"].encode())
     if decoded is None:
         raise invalid_argument("Unable to base64 decode")

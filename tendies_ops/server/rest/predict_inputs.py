@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from tendies_ops.server.graph.signatures import TensorInfo
-from tendies_ops.server.graph.tensors import DType, Tensor
+from tendies_ops.server.graph.tensors import DType, Tensor, shape_text
 from tendies_ops.server.json.parse_json import JsonObject
-from tendies_ops.server.json.pretty_json import debug_string
+from tendies_ops.server.json.pretty_json import debug_string, refused
 from tendies_ops.server.rest.json_values import converted, is_base64_object, make_tensor
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 
@@ -37,13 +37,10 @@ def signature_name_of(document: Any) -> str:
     :raises StatusError: the document is no object, or the name no string.
     """
     if not isinstance(document, dict):
-        raise invalid_argument(f"JSON Value: {debug_string(document)} Is not object")
+        raise refused(document, "Is not object")
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid_argument(
-            f"JSON Value: {debug_string(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
-        )
+        raise refused(document, "not formatted correctly. 'signature_name' key must be a string value.")
     return name
 
 
@@ -64,16 +61,13 @@ def predict_inputs(document: JsonObject, inputs: Inputs, signature_name: str) ->
 
 
 def _instances(document: JsonObject) -> list[Any]:
-    def refuse(what: str) -> StatusError:
-        return invalid_argument(f"JSON Value: {debug_string(document)} {what}")
-
     if "inputs" in document:
-        raise refuse("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
+        raise refused(document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
     instances = document["instances"]
     if not isinstance(instances, list):
-        raise refuse("Expecting 'instances' to be an list/array")
+        raise refused(document, "Expecting 'instances' to be an list/array")
     if not instances:
-        raise refuse("No values in 'instances' array")
+        raise refused(document, "No values in 'instances' array")
     return instances
 
 
@@ -126,14 +120,10 @@ def _add(columns: dict[str, _Column], inputs: Inputs, name: str, item: Any, wher
         if size != len(leaves):
             raise invalid_argument(f"Expecting tensor size: {size} but got: {len(leaves)}")
         if column.shape != shape:
-            raise invalid_argument(f"Expecting shape {_shape_text(column.shape)} but got: {_shape_text(shape)}")
+            raise invalid_argument(f"Expecting shape {shape_text(column.shape)} but got: {shape_text(shape)}")
         column.leaves.extend(leaves)
     except StatusError as error:
         raise invalid_argument(f"Failed to process element: {where} of 'instances' list. Error: {error}") from None
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
 
 
 def _from_columns(value: Any, inputs: Inputs) -> dict[str, Tensor]:

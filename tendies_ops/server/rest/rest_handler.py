@@ -54,12 +54,12 @@ class RestHandler:
         code = "OK"
         route = None
         try:
-            route = parse_route(request.method, request.target.whole)
+            route = parse_route(request.method, request.target)
             body = self._dispatch(route, request.content())
         except StatusError as error:
             code, body = error.code, error_body(error.message)
         except Exception as error:
-            log.exception("%s %s ended unexpectedly.", request.method, request.target.whole[:200])
+            log.exception("%s %s ended unexpectedly.", request.method, request.target[:200])
             code, body = "INTERNAL", error_body(f"{type(error).__name__} while answering; see the server's log.")
         self._count(request, route, code, (time.perf_counter() - begin) * 1e6)
         return http_status(code), body
@@ -71,7 +71,7 @@ class RestHandler:
             self._metrics.observe("request_latency", elapsed_us, model_name=name, API=api, entrypoint="REST")
         self._metrics.count("request_count", model_name=name, status=code)
         text = "%s %s: %s, %d bytes in, %.1f ms"
-        log.debug(text, request.method, request.target.whole[:200], code, len(request.body), elapsed_us / 1e3)
+        log.debug(text, request.method, request.target[:200], code, len(request.body), elapsed_us / 1e3)
 
     def _dispatch(self, route: Route, body: Body) -> bytes:
         if route.action == "predict":

@@ -40,15 +40,15 @@ class Site:
 
     def answer_now(self, request: Request) -> Response | None:
         """Answer whatever takes no time; None is for the REST API."""
-        target = request.target
-        if target.path == READY_PATH:
+        path = re.split("[?#]", request.target, maxsplit=1)[0]
+        if path == READY_PATH:
             return Response(200, b"ready\n", (_TEXT,)) if self.ready() else Response(503, b"not ready\n", (_TEXT,))
-        if target.path == self.prometheus_path:
-            if target.whole == target.path:
+        if path == self.prometheus_path:
+            if request.target == path:
                 return Response(200, self.metrics.page(), (_TEXT,))
-            text = f"Unexpected path: {target.whole}. Should be {target.path}"
+            text = f"Unexpected path: {request.target}. Should be {path}"
             return Response(400, text.encode("utf-8", "replace"), (_TEXT,))
-        return None if _REST.fullmatch(target.whole) else html_error(404)
+        return None if _REST.fullmatch(request.target) else html_error(404)
 
     def answer(self, request: Request) -> Response:
         """Answer a request of the REST API; never raises."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from typing import Final
 
 from tendies_ops.server.status_codes import StatusError, invalid_argument
 from tendies_ops.server.versions.manager import Manager
@@ -16,6 +17,10 @@ from tendies_ops.server.versions.model_config import read_model_config
 from tendies_ops.server.versions.version_source import ModelConfig, VersionSource
 
 log = logging.getLogger(__name__)
+
+_LIST_IS_GONE: Final = (
+    "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to another."
+)
 
 
 class Models:
@@ -47,7 +52,8 @@ class Models:
         """
         with self._lock:
             if models is None:
-                self._refuse_to_lose_the_list()
+                if self._is_configured:
+                    raise StatusError("FAILED_PRECONDITION", _LIST_IS_GONE)
                 return
             for model in models.values():
                 self._check_labels(model)
@@ -69,14 +75,6 @@ class Models:
     def ready(self) -> bool:
         """Return whether every configured model can be used."""
         return all(self._manager.serving.available(name) for name in self._models)
-
-    def _refuse_to_lose_the_list(self) -> None:
-        if self._is_configured:
-            raise StatusError(
-                "FAILED_PRECONDITION",
-                "Cannot transition to requested config. It is only legal to transition from one ModelConfigList to "
-                "another.",
-            )
 
     def _check_labels(self, model: ModelConfig) -> None:
         old = self._models.get(model.name)

@@ -140,6 +140,7 @@ def test_batching_parameters_are_read_and_checked(tmp_path: Path) -> None:
     path.write_text("max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 6")
     with pytest.raises(StatusError, match="last entry was 6; expected 8"):
         read_batching_parameters(path)
-    path.write_text("pad_variable_length_inputs: true")
-    with pytest.raises(StatusError, match="pad_variable_length_inputs is not implemented here"):
-        read_batching_parameters(path)
+    for text in ("pad_variable_length_inputs: true", "enable_large_batch_splitting { value: true }"):
+        path.write_text(text)
+        with pytest.raises(StatusError, match="are not implemented by the embedded Model Server"):
+            read_batching_parameters(path)

@@ -110,15 +110,11 @@ def test_a_full_queue_says_so() -> None:
     merged.close()
 
 
-def test_requests_larger_than_a_batch_are_refused_or_split() -> None:
-    servable = Doubles()
-    refusing = batching(servable, max_batch_size=2)
+def test_requests_larger_than_a_batch_are_refused() -> None:
+    refusing = batching(Doubles(), max_batch_size=2)
     with pytest.raises(StatusError, match="Task size 3 is larger than maximum input batch size 2"):
         refusing.run(DOUBLE_IT, {"x": numbers(1, 2, 3)})
     refusing.close()
-    splitting = batching(servable, max_batch_size=2, split_large_requests=True)
-    assert values_of(splitting.run(DOUBLE_IT, {"x": numbers(1, 2, 3)})) == [2, 4, 6]
-    splitting.close()
 
 
 @pytest.mark.parametrize(
