@@ -1,4 +1,4 @@
-"""The embedded Model Server as a child process, for whoever needs one for a while."""
+"""The embedded Model Server as a child process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import tendies_ops
 from tendies_ops.child_environment import environment_of_child
 from tendies_ops.errors import UsageError
 
-#: Ends with us, however we end: a pipe that nobody holds open any more is at its end. Takes this package along to an
-#: interpreter that has TensorFlow and may not have tendies.
+#: Ends with the parent process, however that ends: its pipe is then closed. Loads this package into an interpreter that
+#: has TensorFlow and may not have tendies.
 _BOOTSTRAP: Final = """
 import importlib.util, os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
@@ -39,17 +39,17 @@ PROGRAM: Final = ("-c", _BOOTSTRAP, str(Path(tendies_ops.__file__).parent))
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A server that has been started; it answers once its first version serves."""
+    """A started server; it answers as soon as its first version serves."""
 
     url: str
     process: subprocess.Popen[bytes]
     log_path: Path
 
     def last_words(self) -> str:
-        """Return the end of its log, or what it said when it did not start."""
+        """Return the end of its log, or the reason why it did not start."""
         text = " ".join(self.log_path.read_text(errors="replace").split())
         start = text.rfind("Failed to start server")  # its own words for a first version that does not load
-        return (text[start:][:600] if start >= 0 else text[-600:]) or "it said nothing"
+        return (text[start:][:600] if start >= 0 else text[-600:]) or "its log is empty"
 
 
 @contextlib.contextmanager
@@ -62,12 +62,12 @@ def embedded_server(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[EmbeddedServer]:
     """
-    Run a server on a port of 127.0.0.1 that nobody else can take; it is killed when the block ends, or this process.
+    Run a server on a reserved port of 127.0.0.1; it is killed at the end of the block or of this process.
 
-    :param flags: tensorflow_model_server's, without a port.
-    :param python: the interpreter that has TensorFlow; absent: this one.
-    :param program: what it runs, instead of the embedded server.
-    :param environment: instead of this process's. Of either the child gets the part that is no secret.
+    :param flags: those of tensorflow_model_server, without a port.
+    :param python: an interpreter that has TensorFlow; by default this one.
+    :param program: arguments of the interpreter, instead of the embedded server.
+    :param environment: replaces that of this process. Secrets are removed from either.
     :raises UsageError: the interpreter cannot be started.
     """
     with socket.socket() as bound:

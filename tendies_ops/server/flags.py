@@ -38,7 +38,7 @@ class Flags:
     load_retry_interval_micros: int = _flag(60_000_000, "time between two tries")
     num_load_threads: int = _flag(0, "loads at a time; 0: one, and nothing else is loaded or unloaded meanwhile")
     num_unload_threads: int = _flag(0, "unloads at a time; 0: in line")
-    flush_filesystem_caches: bool = _flag(True, "no effect here: the system drops files from its cache as it needs to")
+    flush_filesystem_caches: bool = _flag(True, "accepted, without effect")
     tensorflow_session_parallelism: int = _flag(0, "threads inside and across operations; 0: TensorFlow chooses")
     tensorflow_intra_op_parallelism: int = _flag(0, "threads inside an operation; 0: TensorFlow chooses")
     tensorflow_inter_op_parallelism: int = _flag(0, "operations at a time; 0: TensorFlow chooses")
@@ -60,7 +60,7 @@ class Flags:
     log_level: str = _flag("info", "own flag: debug (a line for each request), info, warning, error")
 
 
-#: Flags of the real server that are refused here, unless their value asks for nothing.
+#: Flags of the real server that are refused, unless their value turns the feature off.
 _NOT_IMPLEMENTED: Final = (
     "enable_grpc_healthcheck_service", "enable_profiler", "enable_serialization_as_tensor_content",
     "enable_signature_method_name_check", "grpc_channel_arguments", "grpc_max_threads", "grpc_socket_path",
@@ -69,12 +69,12 @@ _NOT_IMPLEMENTED: Final = (
     "thread_pool_factory_config_file", "use_alts_credentials", "xla_cpu_compilation_enabled",
     "xla_gpu_compilation_enabled",
 )  # fmt: skip
-_ASKS_FOR_NOTHING: Final = ("", "0", "false")
+_OFF: Final = ("", "0", "false")
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What was asked for, and what nobody knows."""
+    """A command line that was read, with its unknown arguments."""
 
     flags: Flags
     unknown: tuple[str, ...]
@@ -85,7 +85,7 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
     """
     Read a command line.
 
-    :raises UsageError: a flag is known and not implemented here.
+    :raises UsageError: a flag of the real server is not implemented.
     :raises StatusError: a value is of the wrong type.
     """
     defaults = {item.name: item.default for item in fields(Flags)}
@@ -107,16 +107,16 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
 
 
 def hint_for(unknown: str) -> str:
-    """Return what a person may have meant by a flag that is unknown."""
+    """Return a hint if an unknown argument resembles a flag."""
     name = unknown.removeprefix("--")
     return f" (write --{name}=VALUE)" if name in {item.name for item in fields(Flags)} else ""
 
 
 def _refuse(name: str, text: str) -> None:
-    if text.lower() not in _ASKS_FOR_NOTHING:
+    if text.lower() not in _OFF:
         raise UsageError(
             f"--{name} is a flag of tensorflow_model_server that the embedded Model Server does not implement. "
-            "Leave it away, or run the real server (docs/reference/model-server.md lists what differs)."
+            "Remove it, or use the real server (docs/reference/model-server.md lists the differences)."
         )
 
 

@@ -1,5 +1,5 @@
 """
-Counters in Prometheus' text format, under the names that dashboards of the real server know.
+Metrics in Prometheus' text format, with the real server's names.
 
 Source: tensorflow/serving util/prometheus_exporter.cc (format), servables/tensorflow/util.cc (buckets).
 """
@@ -17,7 +17,7 @@ _PREFIX: Final = ":tensorflow:serving:"
 _COUNTERS: Final = ("request_count",)
 _HISTOGRAMS: Final = ("request_latency", "runtime_latency")
 _LIMITS_US: Final = [10.0 * 1.8**power for power in range(33)]  # up to some 20 minutes
-_MAX_POINTS: Final = 10_000  # of one metric: model names come from clients too
+_MAX_POINTS: Final = 10_000  # per metric: clients can invent model names
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Histogram:
 
 
 class Metrics:
-    """All counters of one server; safe to use from any thread."""
+    """The metrics of a server; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class Metrics:
                 points.setdefault(key, _Histogram()).add(value_us)
 
     def page(self) -> bytes:
-        """Return the page that Prometheus reads."""
+        """Return the page for Prometheus."""
         lines = []
         with self._lock:
             for name, points in self._counters.items():

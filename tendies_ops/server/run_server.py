@@ -1,4 +1,4 @@
-"""``tendies-model-server`` and ``tendies serve``: wires the parts together and runs them until SIGTERM."""
+"""``tendies-model-server`` and ``tendies serve``: the parts, wired together and run until SIGTERM."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
     Serve until SIGTERM.
 
     :param arguments: tensorflow_model_server's flags.
-    :param make_loader: what loads version directories; tests bring one without TensorFlow.
-    :return: the exit status: 0 after SIGTERM, 255 where it could not start.
-    :raises UsageError: a flag is known and not implemented here.
+    :param make_loader: makes the loader of version directories; tests have one without TensorFlow.
+    :return: the exit status: 0 after SIGTERM, 255 if it could not start.
+    :raises UsageError: a flag of the real server is not implemented.
     """
     try:
         command_line = parse_flags(arguments)
@@ -78,7 +78,7 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
         )
     if flags.rest_api_port == 0:
-        # The real server would go on for gRPC's sake.
+        # The real server would start, to serve gRPC.
         raise invalid_argument("--rest_api_port=PORT is needed: the embedded Model Server has no API but REST.")
     if flags.model_config_file:
         return read_model_config(flags.model_config_file)
@@ -87,9 +87,9 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
 
 def _listener(flags: Flags) -> socket.socket:
     """
-    Bind the port, or take the socket over that is bound to it.
+    Bind the port, or use the bound socket of ``--rest_api_socket``.
 
-    :raises StatusError: it is not to be had.
+    :raises StatusError: the port is not available.
     """
     host, port = flags.rest_api_address, flags.rest_api_port
     try:
@@ -123,7 +123,7 @@ class _Server:
         self._stop_waiting = threading.Event()
 
     async def serve(self) -> int:
-        """Load, open the port, and serve until a signal says to stop."""
+        """Load the models, open the port, and serve until SIGTERM or SIGINT."""
         flags, stopping = self._flags, self._stop_on_signals()
         self._models.apply(self._configured)
         self._manager.start()
@@ -164,7 +164,7 @@ class _Server:
             prometheus_path=self._prometheus_path,
             cors=flags.rest_api_enable_cors_support,
         )
-        # The real server's event loop occupies one of its threads.
+        # In the real server, the event loop occupies one of the threads.
         server = HttpServer(site.answer_now, site.answer, num_threads=max(1, flags.rest_api_num_threads - 1))
         listener = _listener(flags)
         await server.start(listener)
@@ -175,7 +175,7 @@ class _Server:
             reload = partial(self._models.reload, flags.model_config_file)
             self._repeat(reload, flags.model_config_file_poll_wait_seconds, "config-poll")
         await stopping.wait()
-        log.info("Stopping: answering the requests in flight.")
+        log.info("Stopping after the requests in flight.")
         await server.drain()
 
     def _repeat(self, look: Callable[[], None], wait_s: float, name: str) -> None:
@@ -184,7 +184,7 @@ class _Server:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the console script."""
     try:
         sys.exit(run(sys.argv[1:]))
     except TendiesError as error:

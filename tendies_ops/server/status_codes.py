@@ -29,10 +29,10 @@ CODES: Final = tuple(_HTTP_STATUS)
 
 class StatusError(Exception):
     """
-    What went wrong, in the words that a client of Model Server reads.
+    An error, with the message that a client of Model Server receives.
 
     :param code: the name of TensorFlow's status code.
-    :param message: the text alone, without the code; bytes that are not UTF-8 as surrogates.
+    :param message: without the code; bytes that are not UTF-8 are surrogates.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -45,10 +45,10 @@ class StatusError(Exception):
 
 
 def http_status(code: str) -> int:
-    """Return the HTTP status that Model Server answers with."""
+    """Return the HTTP status of a code."""
     return _HTTP_STATUS.get(code, 500)
 
 
 def invalid_argument(message: str) -> StatusError:
-    """Make the most frequent error: the request does not make sense."""
+    """Make the most frequent error, for requests that are wrong."""
     return StatusError("INVALID_ARGUMENT", message)

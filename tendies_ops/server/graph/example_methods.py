@@ -1,5 +1,5 @@
 """
-Which signatures the classify and regress methods take, and their one input.
+The signatures and the input of the classify and regress methods.
 
 Source: tensorflow/serving servables/tensorflow/classifier.cc, regressor.cc.
 """
@@ -24,9 +24,9 @@ _NOUN: Final[dict[Method, str]] = {"classify": "classification", "regress": "reg
 
 def find_signature(signatures: Mapping[str, Signature], name: str, method: Method) -> Signature:
     """
-    Return the signature, if it is one for this method.
+    Return the signature of a name, checked for the method.
 
-    :raises StatusError: there is none of that name, or it does not fit.
+    :raises StatusError: there is no such signature, or it does not fit the method.
     """
     wanted = name or DEFAULT_SIGNATURE
     signature = signatures.get(wanted)
@@ -60,5 +60,5 @@ def _no(what: str, signature: Signature, method: Method) -> StatusError:
 
 
 def examples_tensor(examples: Sequence[bytes]) -> dict[str, Tensor]:
-    """Make the one input of such a signature."""
+    """Make the input tensor of such a signature."""
     return {_INPUT: string_tensor((len(examples),), examples)}

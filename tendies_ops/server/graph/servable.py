@@ -21,19 +21,19 @@ MAX_RANK = 254  # tensorflow/core/framework/tensor_shape.h, MaxDimensions
 
 
 class Servable(Protocol):
-    """What the server needs of a loaded version; the tests bring one without TensorFlow."""
+    """A loaded version, as the server uses it; tests have one without TensorFlow."""
 
     signatures: Mapping[str, Signature]
 
     def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
-        """Run one signature; ``timeout_ms`` 0 waits for ever."""
+        """Run a signature; a ``timeout_ms`` of 0 means no limit."""
 
     def close(self) -> None:
-        """Give the memory back; nothing runs any more."""
+        """Free the memory; no request is running any more."""
 
 
 class Loader(Protocol):
-    """Loads a version directory; raises StatusError when it cannot."""
+    """Loads a version directory; raises StatusError if that fails."""
 
     def __call__(self, model_name: str, version: int, version_dir: Path) -> Servable:
         """Load it, warm-up included."""
@@ -41,7 +41,7 @@ class Loader(Protocol):
 
 def session_config(flags: Flags) -> Any:
     """
-    Return the ConfigProto that says how TensorFlow runs.
+    Return TensorFlow's session settings as a ConfigProto.
 
     :raises StatusError: the flags contradict each other.
     """
@@ -58,7 +58,7 @@ def session_config(flags: Flags) -> Any:
         intra_op_parallelism_threads=intra if separate else both,
         inter_op_parallelism_threads=inter if separate else both,
         gpu_options={"per_process_gpu_memory_fraction": flags.per_process_gpu_memory_fraction},
-        # The real server places operations without a kernel on the device that was asked for on one that has it.
+        # As in the real server: an operation without a kernel for the wanted device runs on another device.
         allow_soft_placement=True,
     )
 
@@ -67,7 +67,7 @@ class SavedModelServable:
     """
     A SavedModel in a TensorFlow session.
 
-    :raises StatusError: it does not load; the text is TensorFlow's own.
+    :raises StatusError: it does not load; the message is TensorFlow's.
     """
 
     def __init__(self, version_dir: Path, flags: Flags) -> None:
@@ -102,10 +102,10 @@ class SavedModelServable:
 
     def run(self, signature: Signature, inputs: Mapping[str, Tensor], *, timeout_ms: int = 0) -> dict[str, Tensor]:
         """
-        Run a signature's graph. The interpreter lock is free meanwhile; any number of threads may call it.
+        Run a signature's graph, with the interpreter lock released; safe to call from any thread.
 
         :param inputs: name in the signature -> tensor.
-        :raises StatusError: with the session's own text.
+        :raises StatusError: with the session's message.
         """
         feeds = [(self._output(signature.inputs[name]), name, tensor) for name, tensor in inputs.items()]
         fetches = [self._output(info) for info in signature.outputs.values()]

@@ -1,4 +1,4 @@
-"""The signatures of a SavedModel: names and types of what goes in and comes out."""
+"""The signatures of a SavedModel: names and types of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Signature:
     definition: Any = field(default_factory=SignatureDef)  #: the message that it was read from
 
     def text(self) -> str:
-        """Return the message as protobuf's DebugString prints it, which some error texts contain."""
+        """Return the message as protobuf's DebugString prints it; some error messages contain it."""
         return _DEBUG_PREFIX + str(text_format.MessageToString(self.definition))
 
 
@@ -43,7 +43,7 @@ def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
     Read the signatures of a graph.
 
     :param meta_graph: a serialised MetaGraphDef.
-    :raises google.protobuf.message.DecodeError: it is none.
+    :raises google.protobuf.message.DecodeError: it is not a MetaGraphDef.
     """
     found = MetaGraphDef.FromString(meta_graph).signature_def
     return {
@@ -54,7 +54,7 @@ def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
 
 def check_inputs(signature: Signature, sent: Collection[str]) -> None:
     """
-    Compare what a request sends with what the signature takes (predict_util.cc, VerifyRequestInputsSize).
+    Check that a request has exactly the inputs of the signature (predict_util.cc, VerifyRequestInputsSize).
 
     :raises StatusError: they differ.
     """

@@ -1,5 +1,5 @@
 """
-TensorFlow's C library, called through ctypes: the only module that touches TensorFlow.
+TensorFlow's C library, called through ctypes: the only module that uses TensorFlow.
 
 The ``tensorflow`` package carries the library that tensorflow_model_server is built from. Calling it directly loads a
 SavedModel with the same C++ code as the real server (hence the same errors, to the letter), needs neither the seconds
@@ -71,8 +71,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "TF_StringGetDataPointer": (_P, [_P]),
     "TF_StringGetSize": (_SIZE, [_P]),
 }
-# These may take long or wait for others. All the rest costs less than to give the interpreter lock away and to queue
-# for it again, behind every other request.
+# These may take long or block. All others take less time than releasing the interpreter lock and waiting for it again.
 _LONG_CALLS: Final = frozenset(
     {
         "TF_LoadSessionFromSavedModel",
@@ -87,7 +86,7 @@ _LONG_CALLS: Final = frozenset(
 
 def package_dir() -> Path:
     """
-    Return where the tensorflow package lies; it is not imported.
+    Return the directory of the tensorflow package without importing it.
 
     :raises UsageError: it is not installed.
     """
@@ -107,7 +106,7 @@ def library() -> Any:
 
     :raises UsageError: TensorFlow is not installed.
     """
-    # TensorFlow writes a dozen lines at each load otherwise; whoever sets the variable gets what they ask for.
+    # Otherwise TensorFlow logs a dozen lines at each load. A value that is set already is respected.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     directory = package_dir()
     suffix = "2.dylib" if sys.platform == "darwin" else "so.2"
@@ -125,7 +124,7 @@ def library() -> Any:
 
 
 class Status:
-    """A ``TF_Status`` for one call; ``with`` raises what it holds."""
+    """A ``TF_Status`` for one call; leaving the ``with`` block raises its error."""
 
     def __init__(self) -> None:
         self._library = library()

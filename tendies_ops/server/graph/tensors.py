@@ -17,8 +17,8 @@ class DType:
     """One row of tensorflow/core/framework/types.proto."""
 
     number: int
-    name: str  #: as in error texts: ``float``
-    numpy: np.dtype[Any] | None = None  #: None for strings and what JSON cannot carry
+    name: str  #: as in error messages: ``float``
+    numpy: np.dtype[Any] | None = None  #: None for strings and for types that JSON cannot hold
 
     @property
     def proto_name(self) -> str:
@@ -45,7 +45,7 @@ _OF_NUMPY: Final = {dtype.numpy: dtype for dtype in DTYPES.values() if dtype.num
 
 
 def dtype_of(number: int) -> DType:
-    """Return the type with this number, also one that is not known here."""
+    """Return the type with a number, even if the number is unknown."""
     return DTYPES.get(number, DType(number, f"unknown dtype enum ({number})"))
 
 
@@ -54,7 +54,7 @@ class Tensor:
     """
     A tensor, row-major. TensorFlow allows four times the dimensions that numpy does, so the values are flat.
 
-    :param values: numbers, bools, or bytes objects; None where only TensorFlow reads them.
+    :param values: numbers, bools, or bytes objects; None if only TensorFlow reads them.
     :param proto: a serialised TensorProto, in place of values.
     """
 
@@ -65,7 +65,7 @@ class Tensor:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as error texts have it: ``[2,3]``."""
+    """Return a shape as in error messages: ``[2,3]``."""
     return "[" + ",".join(map(str, shape)) + "]"
 
 

@@ -1,1 +1,1 @@
-"""Decide how connections are read and written, what is refused, and how long a client is waited for."""
+"""Decide how connections are read and written, what is refused, and how long the server waits for a client."""

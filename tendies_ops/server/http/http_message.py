@@ -1,4 +1,4 @@
-"""HTTP requests as they were read, and answers as they are written, which is as libevent writes them."""
+"""HTTP requests and responses; the latter are laid out as libevent does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final
 
 _MAX_UNZIPPED_BYTES: Final = 100 << 20  # gzip_zlib.h, kMaxUncompressedBytes
-#: Phrases of libevent that are not those of today's standard.
+#: Reason phrases of libevent that differ from today's standard.
 _REASONS: Final = {413: "Request Entity Too Large", 429: "Client Error", 499: "Client Error", 504: "Gateway Time-out"}
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
@@ -21,11 +21,11 @@ _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    One whole request.
+    A complete request.
 
     :param target: the path, with query and fragment, which the routes see as part of it.
-    :param headers: those that this server reads, names in lower case; of a repeated one the first.
-    :param is_1_1: HTTP/1.1; else HTTP/1.0.
+    :param headers: the headers that the server uses, with names in lower case; the first one if repeated.
+    :param is_1_1: True for HTTP/1.1, False for HTTP/1.0.
     :param keep_alive: the client leaves the connection open for the next request.
     """
 
@@ -37,7 +37,7 @@ class Request:
     keep_alive: bool = True
 
     def content(self) -> bytes | bytearray:
-        """Return the body, unpacked where it is gzip; anything that does not unpack counts as no body."""
+        """Return the body, unpacked if it is gzip; a body that cannot be unpacked counts as empty."""
         if "gzip" not in self.headers.get("content-encoding", ""):
             return self.body
         unzip = zlib.decompressobj(wbits=31)
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer; ``headers`` come before Date and Content-Length."""
+    """A response; ``headers`` precede Date and Content-Length."""
 
     status: int
     body: bytes = b""
@@ -58,7 +58,7 @@ class Response:
 
     @property
     def closes(self) -> bool:
-        """Tell whether the connection ends with it."""
+        """Return True if the connection is closed after it."""
         return ("Connection", "close") in self.headers
 
 
@@ -66,7 +66,7 @@ def parse_target(text: str) -> str | None:
     """
     Read a request target in origin or absolute form.
 
-    :return: the target in origin form; None where it is neither.
+    :return: the target in origin form; None if it is in neither.
     """
     absolute = _ABSOLUTE.match(text)
     whole = text if absolute is None else text[absolute.end() :]
@@ -76,14 +76,14 @@ def parse_target(text: str) -> str | None:
 
 
 def html_error(status: int) -> Response:
-    """Make an HTML page as libevent does; the connection ends with it."""
+    """Make an error page as libevent does; it closes the connection."""
     reason = _reason(status)
     page = f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n<H1>{reason}</H1>\n</BODY></HTML>\n"
     return Response(status, page.encode(), (("Content-Type", "text/html"), ("Connection", "close")))
 
 
 def response_head(response: Response, *, is_1_1: bool = True, keep_alive: bool = True) -> bytes:
-    """Lay out status line and headers in libevent's order; the last two parameters are the request's."""
+    """Return status line and headers in libevent's order; the last two parameters are those of the request."""
     headers = list(response.headers)
     if is_1_1:
         headers.append(("Date", _date(int(time.time()))))

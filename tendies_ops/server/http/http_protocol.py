@@ -1,7 +1,7 @@
 """
-One connection: requests in, answers out, one at a time and in order, and an end to every wait.
+One connection: requests are answered one at a time and in order, and every wait has a limit.
 
-What a client sends ahead is kept as it came, no more than one read of the socket brings; the next read waits for it.
+Pipelined data is kept unparsed, at most one read of the socket; reading pauses until it has been used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tendies_ops.server.http.http_message import Request, Response, html_error, 
 from tendies_ops.server.http.request_reader import Bodies, RequestReader
 
 READ_SIZE_BYTES: Final = 256 << 10
-_PIECE_BYTES: Final = 16 << 10  # so few that the requests in them cost no memory to speak of
+_PIECE_BYTES: Final = 16 << 10  # small enough that the requests in it need little memory
 
 Respond = Callable[[Response], None]
 Handler = Callable[[Request, Respond], None]
@@ -26,12 +26,12 @@ Handler = Callable[[Request, Respond], None]
 @dataclass(frozen=True)
 class Patience:
     """
-    How long a connection may keep the server waiting, in seconds.
+    Limits of the time that a connection may keep the server waiting.
 
-    :param head_s: from a head's first byte to its last.
-    :param silence_s: between two pieces of a body, and between two of an answer that are taken.
+    :param head_s: from the first byte of a head to its last.
+    :param silence_s: between two pieces of a body, and between two pieces of an answer that the client accepts.
     :param idle_s: between two requests.
-    :param linger_s: how long what a refused client still sends is read, so that it sees the answer.
+    :param linger_s: how long a refused client is still read from, so that it receives the answer.
     """
 
     head_s: float = 30.0
@@ -44,10 +44,10 @@ class HttpProtocol(asyncio.BufferedProtocol):
     """
     One connection.
 
-    :param handler: gets each request and a function to answer it with, on the loop's thread, now or later.
-    :param connections: holds every open connection.
-    :param buffer: where bytes are received, for all connections of the loop: each read is used up at once.
-    :param bodies: what all connections hold.
+    :param handler: called with each request and a function that sends its answer, now or later, on the loop's thread.
+    :param connections: all open connections.
+    :param buffer: receives the bytes of all connections of the loop; each read is processed at once.
+    :param bodies: the memory that all connections use for bodies.
     """
 
     def __init__(
@@ -66,24 +66,24 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._bodies = bodies or Bodies()
         self._reader = RequestReader(self._bodies)
-        self._ahead = b""  # received and not read yet
+        self._ahead = b""  # received and not parsed yet
         self._waiting: deque[Request] = deque()
         self._is_answering = False
-        self._takes_answers = True  # the client reads what it is sent
-        self._half_closed = False  # the client sends no more
+        self._takes_answers = True  # the client reads its answers
+        self._half_closed = False  # the client has finished sending
         self._draining = False
         self._lingers = False
-        self._since_s = time.monotonic()  # what is being waited for now
+        self._since_s = time.monotonic()  # the start of the current wait
         self._unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the connection."""
+        """Register the connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection; an answer on its way is dropped."""
+        """Forget the connection; a pending answer is dropped."""
         self._transport = None
         self._bodies.held_bytes -= sum(len(request.body) for request in self._waiting)
         self._waiting.clear()
@@ -91,26 +91,26 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._connections.discard(self)
 
     def drain(self) -> None:
-        """Close once the answer in progress is out."""
+        """Close after the answer in progress."""
         self._draining = True
         if not self._is_answering and self._transport is not None:
             self._transport.close()
 
     def pause_writing(self) -> None:
-        """Answer nothing more until the client has taken what it was sent."""
+        """Stop answering until the client has read what was sent."""
         self._takes_answers = False
 
     def resume_writing(self) -> None:
-        """Go on answering."""
+        """Continue to answer."""
         self._takes_answers = True
         self._go_on()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Name the place for the next bytes."""
+        """Return the buffer for the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Read what has come."""
+        """Parse the bytes that were received."""
         if not self._lingers and self._transport is not None:
             self._read(self._buffer[:nbytes])
             self._go_on()
@@ -118,7 +118,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def _read(self, data: memoryview) -> None:
-        """Read up to the end of a request; what is behind it waits until that one is answered."""
+        """Parse up to the end of a request; the rest waits until the request is answered."""
         assert self._transport is not None
         was_in_head = self._reader.is_in_head
         while data and not self._waiting and not self._reader.refusal:
@@ -132,7 +132,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._ahead = b"" if self._reader.refusal else bytes(data)
 
     def eof_received(self) -> bool:
-        """Let half-closed clients have their answer still."""
+        """Keep the connection open for the answers of a half-closed client."""
         self._half_closed = True
         if self._lingers and self._transport is not None:
             self._transport.close()
@@ -140,7 +140,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         return True
 
     def expire(self, now_s: float) -> None:
-        """End a wait that has taken too long; asked every second or so."""
+        """End a wait that has taken too long; called every second."""
         if self._transport is None or self._is_answering:
             return
         unsent_bytes = self._transport.get_write_buffer_size()
@@ -185,11 +185,11 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._transport.writelines([head] if request.method == "HEAD" else [head, response.body])
         if self._draining or response.closes or not keep_alive:
             self._transport.close()
-        else:  # not at once: a thousand requests sent ahead would be a thousand calls inside each other
+        else:  # not at once: a thousand pipelined requests would be a thousand nested calls
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _refuse(self, status: int) -> None:
-        """Answer what cannot be read, and end the connection; what still comes is read and dropped for a while."""
+        """Reject a request and end the connection; further data is discarded for a while."""
         assert self._transport is not None
         response = html_error(status)
         self._reader.drop_body()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -14,17 +13,17 @@ from tendies_ops.server.http.http_message import Request, Response
 from tendies_ops.server.http.http_protocol import READ_SIZE_BYTES, HttpProtocol, Respond
 from tendies_ops.server.http.request_reader import Bodies
 
-_LOOK_S: Final = 1.0  # how often waits are looked at
+_LOOK_S: Final = 1.0  # interval between two checks for waits that took too long
 
 Answer = Callable[[Request], Response]
 
 
 class HttpServer:
     """
-    Serves a function.
+    Serves HTTP requests with two functions.
 
-    :param answer_now: answers on the loop's thread what takes no time, None for all else.
-    :param answer: answers all else, on one of ``num_threads`` threads.
+    :param answer_now: answers requests that need no work, on the loop's thread; returns None for all others.
+    :param answer: answers the others, on one of ``num_threads`` threads.
     """
 
     def __init__(self, answer_now: Callable[[Request], Response | None], answer: Answer, *, num_threads: int) -> None:
@@ -36,7 +35,7 @@ class HttpServer:
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, listener: socket.socket) -> None:
-        """Open the port that a socket is bound to."""
+        """Listen on a bound socket."""
         buffer, bodies = bytearray(READ_SIZE_BYTES), Bodies()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: HttpProtocol(self._handle, self._connections, buffer, bodies=bodies), sock=listener, backlog=1024
@@ -44,7 +43,7 @@ class HttpServer:
         self._watch = asyncio.create_task(self._end_long_waits())
 
     async def drain(self) -> None:
-        """Take no new connections, answer what has been asked, close."""
+        """Accept no new connections, answer the pending requests, and close."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
@@ -53,8 +52,6 @@ class HttpServer:
             await asyncio.sleep(0.01)
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
         self._pool.shutdown()
 
     async def _end_long_waits(self) -> None:

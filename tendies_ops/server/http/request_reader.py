@@ -1,7 +1,7 @@
 """
-Cuts a connection's bytes into requests with llhttp, the parser of Node.js, and keeps every part within a limit.
+Requests parsed by llhttp, the parser of Node.js, with a limit for every part.
 
-llhttp refuses what two readers may take for two things: Content-Length beside Transfer-Encoding, a second
+llhttp rejects requests that two parsers could read differently: Content-Length beside Transfer-Encoding, a second
 Content-Length, blanks before a colon, folded headers, lines that end without a carriage return.
 """
 
@@ -15,24 +15,24 @@ import httptools
 from tendies_ops.server.http.http_message import Request, parse_target
 
 MAX_TARGET_BYTES: Final = 64 << 10
-#: Of a head; and of anything else that a client sends between two pieces of a body.
+#: Limit of a head, and of everything that a client sends between two pieces of a body.
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 30
-MAX_BODIES_BYTES: Final = 2 << 30  # of all connections, from the first byte of a body until its answer is there
+MAX_BODIES_BYTES: Final = 2 << 30  # of all connections together, from the first byte of a body until its answer
 
-#: Shorter pieces are gathered: as objects of their own they would cost more than they hold.
+#: Shorter pieces are joined: as objects of their own they would need more memory than their content.
 _LONG_PIECE_BYTES: Final = 4 << 10
 _METHODS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _READ_HEADERS: Final = frozenset({"content-encoding", "content-length", "expect", "origin", "transfer-encoding"})
 
 
 class _RefusedError(Exception):
-    """Ends the parser; the status is in the reader."""
+    """Stops the parser; the reader has the status."""
 
 
 @dataclass
 class Bodies:
-    """How much of request bodies all connections of a server hold together."""
+    """The memory that all connections of a server use for request bodies."""
 
     limit_bytes: int = MAX_BODIES_BYTES
     held_bytes: int = 0
@@ -40,11 +40,11 @@ class Bodies:
 
 class RequestReader:
     """
-    Reads the requests of one connection.
+    Parses the requests of one connection.
 
-    ``refusal`` is the status that answers what cannot be read, 0 while all can: nothing behind it is looked at.
+    ``refusal`` is the HTTP status that rejects the connection, 0 if there is none. Nothing after it is parsed.
 
-    :param bodies: what all readers hold. Whoever has answered a request takes the length of its body off.
+    :param bodies: shared by all readers; the caller subtracts the length of a body once its request is answered.
     """
 
     def __init__(self, bodies: Bodies | None = None) -> None:
@@ -62,28 +62,28 @@ class RequestReader:
         self._route = ""
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
-        self._length = 0  # of the body, where the head names it
+        self._length = 0  # of the body, if the head has it
         self._bytes_between = 0  # since the request or the last piece of its body began
 
     @property
     def body_bytes_left(self) -> int:
-        """Return how much of a body of known length is still to come; of one in chunks nothing is known."""
+        """Return the number of bytes of a body that are missing; 0 if its length is unknown."""
         return max(0, self._length - self._body_bytes)
 
     def drop_body(self) -> None:
-        """Let go of what has come of a body."""
+        """Discard the part of a body that was received."""
         self._bodies.held_bytes -= self._body_bytes
         self._clear()
 
     def must_continue(self) -> bool:
-        """Tell, once a request, whether the client waits for ``100 Continue`` before it sends its body."""
+        """Return True, once per request, if the client waits for ``100 Continue`` before sending the body."""
         return self.is_in_body and self._headers.pop("expect", None) is not None and not self._body
 
     def feed(self, data: memoryview) -> list[Request]:
         """
-        Read the next bytes; the time it takes grows with their number alone.
+        Parse the next bytes, in time linear in their number.
 
-        :return: the requests that are whole now. ``refusal`` tells how it went on behind them.
+        :return: the requests that are complete now. ``refusal`` is set if the bytes after them were rejected.
         """
         self._found = []
         if self.is_in_head or self.is_in_body:
@@ -99,12 +99,12 @@ class RequestReader:
         return self._found
 
     def _ignore_upgrade(self, rest: memoryview) -> None:
-        """Go on as if no other protocol had been offered: the offer needs no answer."""
+        """Ignore the offer of another protocol; it needs no answer."""
         found = self._found
         self._parser = httptools.HttpRequestParser(self)
         self._found = found + (self.feed(rest) if rest else [])
 
-    # What follows is called by the parser.
+    # The parser calls the methods below.
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -112,19 +112,19 @@ class RequestReader:
         self.is_in_head = True
 
     def on_url(self, piece: bytes) -> None:
-        """Take a piece of the target."""
+        """Add a piece of the target."""
         self._target += piece
         if len(self._target) > MAX_TARGET_BYTES:
             self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header that matters; a trailer is no header."""
+        """Keep a header that is used; trailers are not."""
         key = name.decode("latin-1").lower()
         if self.is_in_head and key in _READ_HEADERS:
             self._headers.setdefault(key, value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
-        """Refuse what is not served before its body comes."""
+        """Reject unsupported requests before their body is received."""
         self.is_in_head, self.is_in_body = False, True
         self._bytes_between = 0
         if self._parser.get_http_version() not in ("1.0", "1.1"):
@@ -146,14 +146,14 @@ class RequestReader:
             self._refuse(413)
         has_body = coding is not None or self._length > 0
         if has_body and self._parser.should_upgrade():
-            self._refuse(501)  # the parser takes the body for the other protocol
+            self._refuse(501)  # the parser would treat the body as data of the other protocol
         if not has_body or self._parser.get_http_version() == "1.0":
             self._headers.pop("expect", None)
         if self._headers.get("expect", "100-continue").lower() != "100-continue":
             self._refuse(417)
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a piece of the body."""
         self._bytes_between = 0
         if self._bodies.held_bytes + len(piece) > self._bodies.limit_bytes:
             self._refuse(503)
@@ -169,7 +169,7 @@ class RequestReader:
             self._refuse(413)
 
     def on_message_complete(self) -> None:
-        """Hand the request over."""
+        """Finish the request."""
         parser = self._parser
         method = parser.get_method().decode()
         is_1_1 = parser.get_http_version() == "1.1"

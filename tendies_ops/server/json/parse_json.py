@@ -22,7 +22,7 @@ _ROOT_FOLLOWED: Final = "The document root must not be followed by other values"
 
 
 class _Decoder(rapidjson.Decoder):
-    """Of a name that is there twice the first member counts, as with RapidJSON's FindMember."""
+    """Decodes objects; if a name occurs twice, the first member counts, as in RapidJSON's FindMember."""
 
     def start_object(self) -> list[tuple[str, Any]]:
         return []
@@ -33,7 +33,7 @@ class _Decoder(rapidjson.Decoder):
 
 
 class _Body:
-    """A body as a stream: between two pieces the parser lets other threads have the interpreter."""
+    """A body as a stream; the parser releases the interpreter lock between two pieces."""
 
     def __init__(self, body: bytes | bytearray | memoryview) -> None:
         self._rest = memoryview(body)
@@ -44,13 +44,13 @@ class _Body:
         return bytes(piece)
 
 
-# Not kParseFullPrecisionFlag: one double in eight is a unit off in the last place.
+# Not kParseFullPrecisionFlag: one double in eight is off by one unit in the last place.
 _decode: Final = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
 
 
 def parse_json(body: bytes | bytearray) -> Any:
     """
-    Read the first JSON document of a request body; text behind it is ignored.
+    Read the first JSON document of a request body; text after it is ignored.
 
     :raises StatusError: INVALID_ARGUMENT, ``JSON Parse error: ...``.
     """

@@ -1,7 +1,7 @@
 """
 JSON as RapidJSON's PrettyWriter lays it out: four blanks a level, arrays on one line or one element a line.
 
-Answers are bytes: what a model returns as a string need not be UTF-8.
+Answers are bytes because the strings of a model need not be UTF-8.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def quoted(text: bytes) -> bytes:
 
 
 def indent(level: int) -> bytes:
-    """Return the blanks before a line."""
+    """Return the indentation of a line."""
     return b"    " * level
 
 
@@ -46,7 +46,7 @@ def lines(brackets: bytes, items: Sequence[bytes], level: int) -> bytes:
     """
     Return an array (``[]``) or object (``{}``) with a line for each item.
 
-    :param level: how many arrays and objects are open around it.
+    :param level: the number of arrays and objects around it.
     """
     if not items:
         return brackets
@@ -61,7 +61,7 @@ def error_body(message: str) -> bytes:
 
 def debug_string(value: Any) -> str:
     """
-    Return a value as error texts print it: cut between tokens once 256 bytes are written.
+    Return a value as error messages quote it: cut between tokens after 256 bytes.
 
     Source: json_tensor.cc, JsonValueToDebugString.
     """
@@ -74,7 +74,7 @@ def debug_string(value: Any) -> str:
 
 
 def refused(value: Any, why: str) -> StatusError:
-    """Make the error that shows a value and says what is wrong with it."""
+    """Return an error that quotes a value and explains what is wrong with it."""
     return invalid_argument(f"JSON Value: {debug_string(value)} {why}")
 
 

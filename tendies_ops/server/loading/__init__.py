@@ -1,1 +1,1 @@
-"""Decide how a version directory is loaded, warmed up, and has its requests merged into batches."""
+"""Decide how a version directory is loaded and warmed up, and how its requests are merged into batches."""

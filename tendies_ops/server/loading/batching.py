@@ -1,5 +1,5 @@
 """
-Merges requests that wait at the same time into one run of the graph.
+Batching: requests that wait at the same time are merged into one run of the graph.
 
 Source: tensorflow/serving batching/batching_session.cc and tensorflow core/kernels/batching_util.
 """
@@ -46,7 +46,7 @@ class BatchingServable:
     """
     A servable whose requests are merged.
 
-    :param slots: bounds how many batches run at a time, over all models.
+    :param slots: limits the number of batches that run at a time, across all models.
     """
 
     def __init__(self, servable: Servable, parameters: BatchingParameters, slots: threading.Semaphore) -> None:
@@ -67,7 +67,7 @@ class BatchingServable:
         """
         Run a request together with others.
 
-        :raises StatusError: the session's text, of whichever request in the batch failed; or the queue is full.
+        :raises StatusError: a request of the batch failed (the message is the session's), or the queue is full.
         """
         rows, limit = rows_of(inputs), self._parameters.max_batch_size
         if rows > limit:
@@ -80,7 +80,7 @@ class BatchingServable:
         return task.outputs.result()
 
     def close(self) -> None:
-        """End the threads and close the servable; nobody runs anything any more."""
+        """Stop the threads and close the servable; no request is running any more."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -106,7 +106,7 @@ class BatchingServable:
             with self._slots:
                 try:
                     answers = self._run_batch(batch)
-                except Exception as error:  # the requests that wait must hear of it
+                except Exception as error:  # it is raised in the threads of the requests
                     for task in batch.tasks:
                         task.outputs.set_exception(error)
                     continue
@@ -127,7 +127,7 @@ class BatchingServable:
                 self._changed.wait(wait_s)
 
     def _seconds_until_due(self, queue: deque[_Batch]) -> float | None:
-        """Tell when the first batch of a queue is to run: once it is full, or old enough. None without one."""
+        """Return the time until the first batch of a queue is due: full, or old enough. None for an empty queue."""
         if not queue:
             return None
         if len(queue) > 1 or queue[0].rows >= self._parameters.max_batch_size or self._closing:

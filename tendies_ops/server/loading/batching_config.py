@@ -1,5 +1,5 @@
 """
-How requests are merged into batches.
+Settings of batching.
 
 Source: tensorflow/serving servables/tensorflow/session_bundle_config.proto and bundle_factory_util.cc; defaults of
 tensorflow core/kernels/batching_util/shared_batch_scheduler.h.
@@ -20,10 +20,10 @@ from tendies_ops.server.status_codes import StatusError, invalid_argument
 @dataclass(frozen=True)
 class BatchingParameters:
     """
-    Batching's settings.
+    Settings of batching.
 
     :param max_batch_size: rows in one run of the graph.
-    :param allowed_batch_sizes: sizes that a run is padded to; empty for any.
+    :param allowed_batch_sizes: sizes to which a run is padded; empty for any size.
     """
 
     max_batch_size: int = 1000
@@ -33,13 +33,13 @@ class BatchingParameters:
     allowed_batch_sizes: tuple[int, ...] = ()
 
     def padded_size(self, rows: int) -> int:
-        """Return how many rows are run for this many."""
+        """Return the number of rows that are run for a number of rows."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
 
 def batching_of_all(flags: Flags) -> BatchingParameters | None:
     """
-    Return what the flags say for all versions, None without batching.
+    Return the settings from the flags; None without batching.
 
     :raises StatusError: the parameters cannot be read.
     """
@@ -53,7 +53,7 @@ def read_batching_parameters(path: str | Path) -> BatchingParameters:
     """
     Read ``--batching_parameters_file`` or a version's ``batching_params.pbtxt``.
 
-    :raises StatusError: the file or what it says is wrong.
+    :raises StatusError: the file cannot be read, or its content is invalid.
     """
     message = read_text_proto(str(path), BatchingParametersMessage())
     if message.pad_variable_length_inputs or message.enable_large_batch_splitting.value:

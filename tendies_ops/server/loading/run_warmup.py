@@ -1,5 +1,5 @@
 """
-Runs the predict requests that a version brings for warming up; one that fails, fails the load.
+Warm-up: the recorded predict requests of a version are run while it loads. If one fails, the load fails.
 
 Source: tensorflow/serving servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc.
 """
@@ -30,7 +30,7 @@ def warm_up(servable: Servable, version_dir: Path, iterations: int) -> None:
     """
     Run the version's warm-up requests, if it has any.
 
-    :param iterations: how often each one runs; 0 for once.
+    :param iterations: number of runs of each request; 0 counts as 1.
     :raises StatusError: a request failed, or the file is damaged.
     """
     path = version_dir / WARMUP_FILE
@@ -57,7 +57,7 @@ def _run_all(servable: Servable, path: Path, iterations: int) -> int:
         if entry.HasField("predict_log"):
             _predict(servable, entry.predict_log.request, iterations)
         else:
-            log.warning("%s: only predict requests are run here; another one is skipped.", path)
+            log.warning("%s: a warm-up request that is not a predict request is skipped.", path)
         count += 1
         if count > _MAX_RECORDS:
             raise invalid_argument(f"Number of warmup records exceeds the maximum ({_MAX_RECORDS}) at {path}")

@@ -1,4 +1,4 @@
-"""Loads version directories: TensorFlow, then warm-up, then batching around it."""
+"""Loading of version directories: TensorFlow, then warm-up, then batching."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SavedModelLoader:
         """
         Load one version.
 
-        :raises StatusError: with TensorFlow's text, or what the warm-up met.
+        :raises StatusError: with TensorFlow's message, or that of a failed warm-up.
         """
         require_saved_model(version_dir)
         parameters = self._batching

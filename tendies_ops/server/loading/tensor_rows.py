@@ -1,5 +1,5 @@
 """
-Tensors as rows: merging along the first dimension and splitting again.
+Merging of tensors along the first dimension, and splitting them again.
 
 Source of the checks and their texts: tensorflow/serving batching/batching_session.cc.
 """
@@ -18,9 +18,9 @@ from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 def rows_of(inputs: Mapping[str, Tensor]) -> int:
     """
-    Return how many rows a request has.
+    Return the number of rows of a request.
 
-    :raises StatusError: an input has no first dimension, they differ in it, or there are no rows.
+    :raises StatusError: an input has no first dimension, the first dimensions differ, or there are no rows.
     """
     if any(not tensor.shape for tensor in inputs.values()):
         raise invalid_argument("Batching Run() input tensors must have at least one dimension")
@@ -35,9 +35,9 @@ def rows_of(inputs: Mapping[str, Tensor]) -> int:
 
 def merge_rows(name: str, tensors: Sequence[Tensor]) -> Tensor:
     """
-    Make one tensor of many.
+    Join tensors along the first dimension.
 
-    :param name: for the error.
+    :param name: the tensor's name, for the error message.
     :raises StatusError: the other dimensions differ.
     """
     if len(tensors) == 1:
@@ -57,7 +57,7 @@ def merge_rows(name: str, tensors: Sequence[Tensor]) -> Tensor:
 
 
 def split_rows(tensor: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    """Split a tensor into some of these many rows each, from its first row on."""
+    """Cut tensors with the given numbers of rows off the front of a tensor."""
     row_size = math.prod(tensor.shape[1:])
     parts: list[Tensor] = []
     start = 0

@@ -20,7 +20,7 @@ def read_records(path: Path) -> Iterator[bytes]:
     """
     Read the records of a file.
 
-    :raises StatusError: DATA_LOSS, it is none or damaged.
+    :raises StatusError: DATA_LOSS, it is not a TFRecord file, or damaged.
     """
     data = path.read_bytes()
     offset = 0
@@ -31,7 +31,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def _checked(data: bytes, offset: int, start: int, size: int) -> bytes:
-    """Return some bytes of the record at an offset, behind which their checksum stands."""
+    """Return a part of the record at an offset after comparing it with the checksum that follows it."""
     content, checksum = data[start : start + size], data[start + size : start + size + 4]
     if len(checksum) < 4:
         raise StatusError("DATA_LOSS", f"truncated record at {offset} failed with Read less bytes than requested")
@@ -52,7 +52,7 @@ def _table() -> tuple[int, ...]:
 
 
 def masked_crc(data: bytes) -> int:
-    """Return the checksum of some bytes as the files have it: CRC-32C, masked."""
+    """Return the masked CRC-32C of some bytes, the checksum of TFRecord files."""
     table = _table()
     value = 0xFFFFFFFF
     for byte in data:

@@ -1,5 +1,5 @@
 """
-The protocol buffers that the server reads and writes: of each the fields that it uses.
+The protocol buffers that the server reads and writes, with the fields that it uses.
 
 Their generated classes come only with ``import tensorflow``, which costs seconds and half a gigabyte, and with
 tensorflow-serving-api, which would bring gRPC. ``google.protobuf`` alone costs neither. Field numbers and names:
@@ -123,7 +123,7 @@ def _add_message(file: Any, name: str, fields: Fields) -> None:
 
 
 def _make_map(message: Any, field: Any, owner: str) -> None:
-    """Put the field's type into an entry with a key, which is what a map is on the wire."""
+    """Turn a field into a map: on the wire, a repeated message of key and value."""
     entry = message.nested_type.add(name=field.name.title().replace("_", "") + "Entry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_STRING)

@@ -12,10 +12,10 @@ from tendies_ops.server.status_codes import StatusError, invalid_argument
 
 def read_text_proto(path: str, message: Any) -> Any:
     """
-    Read a text-format file.
+    Parse a text-format file.
 
     :param message: is filled and returned.
-    :raises StatusError: it is missing, or not of this type.
+    :raises StatusError: the file cannot be read, or does not hold such a message.
     """
     try:
         text = Path(path).read_text()

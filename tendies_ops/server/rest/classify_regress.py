@@ -17,9 +17,9 @@ from tendies_ops.server.status_codes import invalid_argument
 
 def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> bytes:
     """
-    ``{"results": [value, ...]}``.
+    Return ``{"results": [value, ...]}``.
 
-    :raises StatusError: the output is not one float for each example.
+    :raises StatusError: the output does not have one float per example.
     """
     values = outputs[REGRESSION]
     shape = values.shape
@@ -36,9 +36,9 @@ def answer_regressions(outputs: Mapping[str, Tensor], num_examples: int) -> byte
 
 def answer_classifications(outputs: Mapping[str, Tensor], num_examples: int) -> bytes:
     """
-    ``{"results": [[[label, score], ...], ...]}``.
+    Return ``{"results": [[[label, score], ...], ...]}``.
 
-    :raises StatusError: classes or scores are not one row for each example.
+    :raises StatusError: classes or scores do not have one row per example.
     """
     classes, scores = outputs.get(CLASSES), outputs.get(SCORES)
     _check_rows(classes, "classes", "STRING", num_examples)

@@ -1,5 +1,5 @@
 """
-From a classify or regress request's JSON to serialised ``tf.Example`` messages.
+Serialised ``tf.Example`` messages from the JSON of a classify or regress request.
 
 Source: tensorflow/serving util/json_tensor.cc, MakeExampleFromJsonObject; tensorflow core/example/feature.proto.
 """
@@ -17,10 +17,10 @@ from tendies_ops.server.status_codes import invalid_argument
 
 def read_examples(document: JsonObject) -> list[bytes]:
     """
-    Read the examples of a request, each with the context that all share.
+    Read the examples of a request, each merged with the context that they share.
 
     :return: serialised tf.Example messages.
-    :raises StatusError: with the real server's text.
+    :raises StatusError: with the real server's message.
     """
     context = _example(document["context"]) if "context" in document else Example()
     return [_with_context(context, _example(value)) for value in _examples(document)]

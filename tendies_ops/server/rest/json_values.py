@@ -1,5 +1,5 @@
 """
-JSON values to a tensor's values: what each type takes, and what the error says.
+Conversion of JSON values to the values of a tensor, with the error messages of each type.
 
 Source: tensorflow/serving util/json_tensor.cc, AddValueToTensor and JsonDecodeBase64Object.
 """
@@ -30,18 +30,18 @@ _INT_RANGES: Final[dict[str, tuple[int, int]]] = {
     "uint64": (0, (1 << 64) - 1),
 }
 _FLOATS: Final = ("float", "double")
-# What absl::Base64Unescape takes: blanks anywhere, "=" or "." as padding, or none.
+# absl::Base64Unescape accepts blanks anywhere, and "=", "." or nothing as padding.
 _BASE64_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
 
 
 def is_base64_object(value: Any) -> bool:
-    """Return whether it is ``{"b64": "..."}`` and nothing else."""
+    """Return True if it is exactly ``{"b64": "..."}``."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def converted(leaves: list[Any], dtype: DType) -> list[Any]:
     """
-    Return the values as the type has them.
+    Convert values to those of a type.
 
     :raises StatusError: for the first one that does not fit.
     """
@@ -49,7 +49,7 @@ def converted(leaves: list[Any], dtype: DType) -> list[Any]:
 
 
 def _all_plain(leaves: list[Any], dtype: DType) -> bool:
-    """Tell whether every value is fine as it is, without asking each one."""
+    """Return True if no value needs converting or checking on its own."""
     kinds = set(map(type, leaves))
     if dtype.name in _FLOATS:
         return kinds <= {int, float}
@@ -85,7 +85,7 @@ def decode_base64_object(value: JsonObject) -> bytes:
     """
     Return the bytes of a ``{"b64": ...}`` object.
 
-    :raises StatusError: it is none, or not base64.
+    :raises StatusError: it is not such an object, or not base64.
     """
     if not is_base64_object(value):
         raise refused(value, "not formatted correctly for base64 data")
@@ -99,7 +99,7 @@ def decode_base64(text: bytes | memoryview) -> bytes | None:
     """
     Decode as absl::Base64Unescape does.
 
-    :return: None where that refuses.
+    :return: None if that function would reject the text.
     """
     try:
         return bytes(pybase64.b64decode(text, validate=True))
@@ -117,11 +117,11 @@ def decode_base64(text: bytes | memoryview) -> bytes | None:
 
 
 def make_tensor(values: list[Any], shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """Make a tensor of checked values."""
+    """Make a tensor from checked values."""
     if dtype is STRING:
         return string_tensor(shape, values)
     if dtype.numpy is None:
-        return Tensor(shape, dtype)  # no value: each one has been refused
+        return Tensor(shape, dtype)  # there are no values: each one was refused
     if dtype.name in _FLOATS:
         return number_tensor(shape, _float_array(values, dtype.numpy))
     wide = np.uint64 if dtype.name == "uint64" else np.bool_ if dtype.name == "bool" else np.int64

@@ -1,7 +1,7 @@
 """
-Status and metadata answers, as protobuf's JSON printer lays them out: one blank a level, a newline at the end.
+Status and metadata answers, as protobuf's JSON printer lays them out: one blank per level, a newline at the end.
 
-Source: google/protobuf/json; which fields, from tensorflow/serving apis and http_rest_api_util.cc.
+Source: google/protobuf/json; fields: tensorflow/serving apis and http_rest_api_util.cc.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf import json_format
 from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.server.graph.signatures import Signature
 
-# protobuf escapes more than JSON must: what breaks HTML and what is invisible.
+# protobuf escapes more than JSON requires: characters that break HTML, and invisible ones.
 _ESCAPED: Final = re.compile(
     "[<>\x7f\xad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
     "\ufeff\ufff9-\ufffb]"
@@ -37,7 +37,7 @@ def status_answer(statuses: Iterable[VersionStatus]) -> bytes:
 
 
 def metadata_answer(model_name: str, version: int, signatures: Mapping[str, Signature]) -> bytes:
-    """Return the body of ``GET /v1/models/NAME/metadata``: two messages, joined by hand as there."""
+    """Return the body of ``GET /v1/models/NAME/metadata``: two messages, joined as the real server does."""
     spec = _printed({"name": model_name, "version": str(version), "signature_name": ""})
     definitions = _printed({"signature_def": {name: _fields(item) for name, item in signatures.items()}})
     text = f'{{\n"model_spec":{spec}\n,\n"metadata": {{"signature_def": {definitions}\n}}\n}}\n'

@@ -1,8 +1,8 @@
 """
-The quick way for what image clients send: ``{"instances": [{"b64": "..."}, ...]}`` and nothing else.
+A fast path for the requests of image clients: ``{"instances": [{"b64": "..."}, ...]}`` and nothing else.
 
-The pictures are decoded where they lie in the body: no JSON parser copies them, which halves the time of a request.
-Whatever looks different in any way is left to the ordinary way, so that nothing is judged twice.
+The pictures are decoded in place, without a JSON parser that copies them, which halves the time of a request. Any
+other request is left to the ordinary path, so only one place decides about it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _TAIL: Final = _pattern(b'"', rb"\}", rb"\]", rb"\}")
 
 def read_plain_files(body: bytes | bytearray) -> list[bytes] | None:
     """
-    Read the files of the usual request.
+    Read the files of such a request.
 
-    :return: None where it is anything else, or a file is not plain base64.
+    :return: None if it is any other request, or a file is not plain base64.
     """
     step = _HEAD.match(body)
     if step is None:

@@ -1,5 +1,5 @@
 """
-From output tensors to the answer's JSON, to the byte.
+Output tensors as the JSON of an answer, equal to the real server's to the byte.
 
 Source: tensorflow/serving util/json_tensor.cc, MakeJsonFromTensors.
 """
@@ -26,7 +26,7 @@ def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
     """
     Return ``{"predictions": [...]}``, with one element for each row.
 
-    :raises StatusError: an output has no first dimension, or they differ in it, or JSON has no such type.
+    :raises StatusError: an output has no first dimension, the first dimensions differ, or JSON cannot hold the type.
     """
     batch_size = _batch_size(outputs)
     if len(outputs) == 1:
@@ -44,7 +44,7 @@ def answer_rows(outputs: Mapping[str, Tensor]) -> bytes:
 
 
 def rows_on_one_line(name: str, rows: Sequence[bytes]) -> bytes:
-    """Return an object of one array whose elements follow each other, and whose bracket has a line of its own."""
+    """Return an object with one array: its elements on one line, its closing bracket on the next."""
     return b"".join((b'{\n    "', name.encode(), b'": [', b", ".join(rows), b"\n    ]\n}" if rows else b"]\n}"))
 
 
@@ -52,7 +52,7 @@ def answer_columns(outputs: Mapping[str, Tensor]) -> bytes:
     """
     Return ``{"outputs": ...}``, with each tensor whole.
 
-    :raises StatusError: JSON has no such type.
+    :raises StatusError: JSON cannot hold the type.
     """
     if len(outputs) == 1:
         ((name, tensor),) = outputs.items()
@@ -73,7 +73,7 @@ def _column(name: str, tensor: Tensor, level: int) -> bytes:
 
 
 def _arrays(texts: list[bytes], shape: tuple[int, ...], first_axis: int) -> list[bytes]:
-    """Put values into arrays, the innermost first, for all axes but the ones before ``first_axis``."""
+    """Nest values in arrays, innermost first, for the axes from ``first_axis`` on."""
     for axis in range(len(shape) - 1, first_axis - 1, -1):
         texts = [one_line(row) for row in _split(texts, shape, axis)]
     return texts
@@ -101,7 +101,7 @@ def _rendered(name: str, tensor: Tensor, level: int) -> list[bytes]:
     """
     Return every value as JSON text.
 
-    :param level: how many arrays and objects are open around each value; objects of bytes indent by it.
+    :param level: the number of arrays and objects around each value, by which ``{"b64": ...}`` objects are indented.
     """
     values = tensor.values
     if tensor.dtype is STRING and values is not None:
@@ -126,7 +126,7 @@ def _bytes_objects(values: Iterable[bytes], level: int) -> list[bytes]:
 
 def decimals(values: NDArray[Any]) -> list[bytes]:
     """
-    Return floats as JSON: six digits where they read back equal, else all that are needed; whole ones get ``.0``.
+    Return floats as JSON: with six digits if they read back equal, otherwise with as many as needed.
 
     :param values: flat, float32 or float64.
     """

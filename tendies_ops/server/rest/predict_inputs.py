@@ -1,5 +1,5 @@
 """
-From a predict request's JSON to the input tensors, with the real server's checks in its order.
+Input tensors from the JSON of a predict request, with the real server's checks in its order.
 
 Source: tensorflow/serving util/json_tensor.cc.
 """
@@ -24,7 +24,7 @@ Inputs = Mapping[str, TensorInfo]
 
 @dataclass(frozen=True)
 class PredictInputs:
-    """What a predict request holds."""
+    """The content of a predict request."""
 
     tensors: Mapping[str, Tensor]
     row_format: bool  #: ``instances`` (answered with ``predictions``), not ``inputs`` (``outputs``)
@@ -34,7 +34,7 @@ def signature_name_of(document: Any) -> str:
     """
     Return the signature that a request names; empty for the default one.
 
-    :raises StatusError: the document is no object, or the name no string.
+    :raises StatusError: the document is not an object, or the name not a string.
     """
     if not isinstance(document, dict):
         raise refused(document, "Is not object")
@@ -49,7 +49,7 @@ def predict_inputs(document: JsonObject, inputs: Inputs, signature_name: str) ->
     Return the tensors of a predict request.
 
     :param inputs: the signature's.
-    :raises StatusError: with the real server's text.
+    :raises StatusError: with the real server's message.
     """
     if not inputs:
         raise invalid_argument(f"Failed to get input map for signature: {signature_name or 'DEFAULT'}")
@@ -103,7 +103,7 @@ def _from_instances(instances: list[Any], inputs: Inputs) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class _Column:
-    """What the elements of ``instances`` bring for one input; the first one says the shape of all."""
+    """The elements of ``instances`` for one input; all must have the shape of the first."""
 
     shape: tuple[int, ...]
     leaves: list[Any] = field(default_factory=list)
@@ -149,7 +149,7 @@ def _column(value: Any, dtype: DType) -> Tensor:
 
 
 def dense_shape(value: Any) -> tuple[int, ...]:
-    """Return the shape that the first elements suggest (GetDenseTensorShape)."""
+    """Return the shape that the first element of each list implies (GetDenseTensorShape)."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -161,9 +161,9 @@ def dense_shape(value: Any) -> tuple[int, ...]:
 
 def flatten(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
     """
-    Return the values of a nested list in row-major order, checked and converted for the type.
+    Return the values of a nested list in row-major order, converted to the type.
 
-    :raises StatusError: for the first misfit in reading order.
+    :raises StatusError: for the first value or list that does not fit.
     """
     leaves = _flatten_regular(value, shape)
     if leaves is None:
@@ -181,7 +181,7 @@ def _flatten_regular(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
 
 
 def _flatten_checked(value: Any, shape: tuple[int, ...], dtype: DType) -> list[Any]:
-    """Go step by step, depth first, as FillTensorProto does."""
+    """Check and convert the elements depth first, as FillTensorProto does."""
     leaves: list[Any] = []
     pending = [(value, 0)]
     while pending:

@@ -1,5 +1,5 @@
 """
-What each REST path answers.
+Answers of the REST paths.
 
 Source: tensorflow/serving model_servers/http_rest_api_handler.cc and http_server.cc.
 """
@@ -36,7 +36,7 @@ Labels = Callable[[str, str], int]  # model name, label -> version; raises Statu
 
 
 class RestHandler:
-    """Answers one request at a time, on whatever thread it is called."""
+    """Answers one request at a time, on the calling thread."""
 
     def __init__(self, manager: Manager, labels: Labels, metrics: Metrics, flags: Flags) -> None:
         self._manager = manager
@@ -142,7 +142,7 @@ def _find_signature(servable: Servable, name: str) -> Signature:
 
 
 def _only_files(files: list[bytes] | None, signature: Signature) -> PredictInputs | None:
-    """Return the inputs of a request of nothing but files, where the signature has one input and takes strings."""
+    """Return the inputs of a request that consists of files, if the signature's only input takes strings."""
     inputs = [(name, info) for name, info in signature.inputs.items() if info.dtype is STRING]
     if files is None or len(inputs) != 1 or len(signature.inputs) != 1:
         return None

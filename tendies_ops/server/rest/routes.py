@@ -1,5 +1,5 @@
 """
-What a request target asks for.
+Request targets of the REST API.
 
 Source: tensorflow/serving model_servers/http_rest_api_util.cc.
 """
@@ -27,7 +27,7 @@ _STATUS: Final = re.compile(
 
 @dataclass(frozen=True)
 class Route:
-    """What is asked of which model."""
+    """An action on a model."""
 
     action: Action
     model_name: str
@@ -37,13 +37,13 @@ class Route:
 
 def parse_route(method: str, target: str) -> Route:
     """
-    Read what a REST request asks for.
+    Parse the target of a REST request.
 
-    :raises StatusError: nothing that is known, or the version is no int64.
+    :raises StatusError: the target is malformed, or the version does not fit 64 bits.
     """
     pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(method)
     match = pattern.fullmatch(target) if pattern else None
-    if match is None or (method == "POST" and match[4] != match[4].lower()):  # the last name's case counts
+    if match is None or (method == "POST" and match[4] != match[4].lower()):  # the case of the verb counts
         raise invalid_argument(f"Malformed request: {method} {target}")
     model_name, version_text, label, last = match.groups()
     version = int(version_text[-20:]) if version_text else None

@@ -1,4 +1,4 @@
-"""What the port answers: the REST API below ``/v1/``, the metrics page, whether the server is ready."""
+"""The paths of the port: the REST API below ``/v1/``, the metrics page, and readiness."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Site:
     """
     Every path of the port.
 
-    :param ready: tells whether all that is configured can be used.
-    :param prometheus_path: None serves no metrics.
+    :param ready: returns True if every configured model can be used.
+    :param prometheus_path: path of the metrics page; None for no page.
     :param cors: send CORS headers with every answer.
     """
 
@@ -39,7 +39,7 @@ class Site:
     cors: bool = False
 
     def answer_now(self, request: Request) -> Response | None:
-        """Answer whatever takes no time; None is for the REST API."""
+        """Answer requests that need no work; return None for those of the REST API."""
         path = re.split("[?#]", request.target, maxsplit=1)[0]
         if path == READY_PATH:
             return Response(200, b"ready\n", (_TEXT,)) if self.ready() else Response(503, b"not ready\n", (_TEXT,))

@@ -1,5 +1,5 @@
 """
-Which models are configured, under which labels, and how that changes while the server runs.
+The configured models and labels, and how they change while the server runs.
 
 Source: tensorflow/serving model_servers/server_core.cc, ReloadConfig and UpdateModelVersionLabelMap.
 """
@@ -27,7 +27,7 @@ class Models:
     """
     The configured models.
 
-    :param allow_unavailable: labels that are new or stay where they are may name versions that are not available.
+    :param allow_unavailable: new and unchanged labels may refer to versions that are not available.
     """
 
     def __init__(self, manager: Manager, source: VersionSource, *, allow_unavailable: bool) -> None:
@@ -39,16 +39,16 @@ class Models:
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """Return the models that should serve."""
+        """Return the names of the configured models."""
         return list(self._models)
 
     def apply(self, models: Mapping[str, ModelConfig] | None) -> None:
         """
         Replace the whole configuration, or leave all as it is.
 
-        :param models: None: a config file without a list of models, like one that is just being written. It changes
+        :param models: None for a config file without a list of models, such as one that is being written. It changes
             nothing, while an empty list unloads everything.
-        :raises StatusError: a label names a version that is not available, or there was a list and now is none.
+        :raises StatusError: a label refers to a version that is not available, or a list is followed by None.
         """
         with self._lock:
             if models is None:
@@ -63,7 +63,7 @@ class Models:
 
     def version_of_label(self, model_name: str, label: str) -> int:
         """
-        Return the version that a label names.
+        Return the version of a label.
 
         :raises StatusError: INVALID_ARGUMENT, there is no such label.
         """
@@ -73,7 +73,7 @@ class Models:
         return model.labels[label]
 
     def ready(self) -> bool:
-        """Return whether every configured model can be used."""
+        """Return True if every configured model can be used."""
         return all(self._manager.serving.available(name) for name in self._models)
 
     def _check_labels(self, model: ModelConfig) -> None:
@@ -90,7 +90,7 @@ class Models:
             )
 
     def reload(self, path: str) -> None:
-        """Read the model config file again; what is wrong in it is only logged."""
+        """Read the model config file again; errors are only logged."""
         try:
             models = read_model_config(path)
             before = self._models

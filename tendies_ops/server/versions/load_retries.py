@@ -1,5 +1,5 @@
 """
-Loading one version: what is checked first, and how often it is tried.
+The checks before a version is loaded, and retries.
 
 Source: tensorflow/serving core/basic_manager.cc, util/retrier.cc, servables/tensorflow/saved_model_bundle_factory.cc.
 """
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def load_with_retries(attempt: Callable[[], T], what: str, flags: Flags, cancelled: threading.Event) -> T:
     """
-    Try until it succeeds, the retries are used up, or it is cancelled.
+    Try until an attempt succeeds, the retries are used up, or it is cancelled.
 
     :raises StatusError: of the last attempt.
     """
@@ -40,9 +40,9 @@ def reserve_resources(
     model_name: str, version: int, version_dir: Path, flags: Flags, cancelled: threading.Event
 ) -> None:
     """
-    Look at the directory as the real server's memory estimate does.
+    Check the directory as the real server does for its memory estimate.
 
-    :raises StatusError: it is missing, or no directory.
+    :raises StatusError: it is missing, or not a directory.
     """
     servable = f"{{name: {model_name} version: {version}}}"
     try:

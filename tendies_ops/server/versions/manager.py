@@ -36,7 +36,7 @@ _FINISHED: tuple[_Phase, ...] = ("new", "unloaded", "error")
 
 @dataclass
 class _Managed:
-    """One version that the manager was told of."""
+    """A version in the care of the manager."""
 
     model_name: str
     version: int
@@ -48,7 +48,7 @@ class _Managed:
 
 
 class Manager:
-    """Makes what is served follow what should be served."""
+    """Loads and unloads versions until those serve that should serve."""
 
     def __init__(self, loader: Loader, flags: Flags) -> None:
         self.states = VersionStates()
@@ -59,24 +59,24 @@ class Manager:
         self._pending: dict[str, Mapping[int, Path]] = {}
         self._managed: dict[tuple[str, int], _Managed] = {}
         self._stopping = threading.Event()
-        self._woken = threading.Event()  # a version serves: what it replaces goes at once
+        self._woken = threading.Event()  # a version serves: unload its predecessor at once
         self._thread = threading.Thread(target=self._run, name="version-manager", daemon=True)
         self._pool: ThreadPoolExecutor | None = None
         self._unload_pool = _pool(flags.num_unload_threads)
 
     def start(self) -> None:
-        """Begin; the first loads run side by side, later ones as the settings say."""
+        """Start; the first loads run in parallel, later ones as the flags define."""
         self._pool = _pool(max(_INITIAL_LOAD_THREADS, self._flags.num_load_threads))
         self._thread.start()
 
     def end_of_start(self) -> None:
-        """The first versions serve: from now on ``num_load_threads`` loads run at a time, 0 means in line."""
+        """Continue with ``num_load_threads`` parallel loads, as the first versions serve; 0 is one at a time."""
         initial, self._pool = self._pool, _pool(self._flags.num_load_threads)
         if initial is not None:
             initial.shutdown(wait=False)
 
     def stop(self) -> None:
-        """Begin no further step, cancel retries, and wait for the step that runs."""
+        """Start no further step, cancel retries, and wait for the running step."""
         self._stopping.set()
         self._woken.set()
         with self._lock:
@@ -85,7 +85,7 @@ class Manager:
         self._thread.join(timeout=5.0)
 
     def set_aspired(self, model_name: str, versions: Mapping[int, Path]) -> None:
-        """These versions of the model should serve and no others. Takes effect at the next tick."""
+        """Set the versions of a model that should serve, from the next tick on."""
         with self._lock:
             self._pending[model_name] = versions
 
@@ -120,7 +120,7 @@ class Manager:
             step = self._next_step()
             if step is not None:
                 self._perform(step)
-            # New versions are noted after the step, so that they stay in START until the next tick.
+            # New versions are added after the step, so that they stay in START until the next tick.
             self._take_pending()
 
     def _flush(self) -> None:
@@ -137,7 +137,7 @@ class Manager:
                     self._apply(model_name, versions)
 
     def _asks_for_a_leaving_version(self, model_name: str, versions: Mapping[int, Path]) -> bool:
-        """A version that was to go and should now stay must be gone before it can come again."""
+        """Return True if one of the versions is still to be unloaded: it can be loaded again only after that."""
         leaving = (self._managed.get((model_name, version)) for version in versions)
         return any(managed is not None and not managed.is_aspired for managed in leaving)
 
@@ -155,14 +155,14 @@ class Manager:
         return [managed for managed in self._managed.values() if managed.model_name == model_name]
 
     def _next_step(self) -> _Managed | None:
-        """The one version to load or unload now; unloading comes first, it frees memory."""
+        """Return the version to load or unload next; unloading comes first because it frees memory."""
         with self._lock:
             names = dict.fromkeys(managed.model_name for managed in self._managed.values())
             steps = [step for name in names if (step := self._step_of_model(name)) is not None]
             return min(steps, key=lambda step: step.phase != "ready", default=None)
 
     def _step_of_model(self, model_name: str) -> _Managed | None:
-        """AvailabilityPreservingPolicy: unload only while an aspired version serves, or none is aspired at all."""
+        """Choose by AvailabilityPreservingPolicy: unload only if an aspired version serves or none is aspired."""
         versions = self._of_model(model_name)
         aspired = [managed for managed in versions if managed.is_aspired]
         if not aspired or any(managed.phase == "ready" for managed in aspired):

@@ -1,5 +1,5 @@
 """
-The files that tell the server what to serve.
+The configuration files of the server.
 
 Source: tensorflow/serving config/model_server_config.proto, monitoring_config.proto and the checks of
 model_servers/server_core.cc.
@@ -23,8 +23,8 @@ def read_model_config(path: str) -> dict[str, ModelConfig] | None:
     """
     Read ``--model_config_file``.
 
-    :return: model name -> its config; None where the file has no ``model_config_list``.
-    :raises StatusError: the file or what it says is wrong.
+    :return: model name -> its config; None if the file has no ``model_config_list``.
+    :raises StatusError: the file cannot be read, or its content is invalid.
     """
     message = read_text_proto(path, ModelServerConfig())
     if not message.HasField("model_config_list"):
@@ -36,7 +36,7 @@ def checked(models: list[ModelConfig]) -> dict[str, ModelConfig]:
     """
     Return the models by name.
 
-    :raises StatusError: a name is there twice, or a base path relative.
+    :raises StatusError: two models have one name, or a base path is relative.
     """
     named: dict[str, ModelConfig] = {}
     for model in models:
@@ -54,7 +54,7 @@ def read_prometheus_path(path: str) -> str | None:
     """
     Read ``--monitoring_config_file``.
 
-    :return: where the metrics are served, None where they are not.
+    :return: the path of the metrics page; None for no page.
     """
     prometheus = read_text_proto(path, MonitoringConfig()).prometheus_config
     return (prometheus.path or DEFAULT_PROMETHEUS_PATH) if prometheus.enable else None

@@ -1,4 +1,4 @@
-"""A look at something, again and again."""
+"""A function that is called periodically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Repeated:
     """
     Calls a function in a thread of its own until it is stopped.
 
-    :param wait_s: how long it waits before each call.
+    :param wait_s: the wait before each call.
     """
 
     def __init__(self, call: Callable[[], None], *, wait_s: float, name: str) -> None:
@@ -21,7 +21,7 @@ class Repeated:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait for the call that is under way."""
+        """Stop, and wait for a call in progress."""
         self._stopping.set()
         self._thread.join()
 

@@ -1,5 +1,5 @@
 """
-What can be used right now, and who is using it.
+The versions that can be used, and the requests that use them.
 
 Every request holds the generation of the map that it began with. A change makes a new generation at once, for new
 requests, and returns when the last request on the old one has ended, on whatever model. That is how the real server
@@ -37,7 +37,7 @@ class ServingMap:
     @contextmanager
     def servable(self, model_name: str, version: int | None) -> Iterator[tuple[int, Servable]]:
         """
-        Hold a version for the time of one request.
+        Hold a version for the duration of a request.
 
         :param version: None for the highest one.
         :raises StatusError: NOT_FOUND, it is not served.
@@ -63,11 +63,11 @@ class ServingMap:
         return set(self._current.models.get(model_name, {}))
 
     def add(self, model_name: str, version: int, servable: Servable) -> None:
-        """Let new requests use a version; returns when no request is left that began before."""
+        """Let new requests use a version; return when all requests that began before have ended."""
         self._change(model_name, lambda versions: {**versions, version: servable})
 
     def remove(self, model_name: str, version: int) -> None:
-        """Take a version away from new requests; returns when nobody uses it any more."""
+        """Withhold a version from new requests; return when no request uses it any more."""
         self._change(
             model_name,
             lambda versions: {number: servable for number, servable in versions.items() if number != version},

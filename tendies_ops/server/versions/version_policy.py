@@ -1,5 +1,5 @@
 """
-Which versions of a model should serve, judged from the names in its base path. No I/O.
+The versions of a model that should serve, by the names in its base path. No I/O.
 
 Source: tensorflow/serving sources/storage_path/file_system_storage_path_source.cc.
 """
@@ -23,7 +23,7 @@ class VersionPolicy:
     """
     ``latest`` n, ``all``, or ``specific`` numbers; the default is the latest one.
 
-    :param specific: None where another policy is chosen; no number at all means no version.
+    :param specific: None for another policy; an empty set means no version.
     """
 
     latest: int = 1
@@ -33,9 +33,9 @@ class VersionPolicy:
 
 def parse_version(name: str) -> int | None:
     """
-    The version that a directory entry's name means, None if it means none.
+    Return the version of a directory entry's name; None if it has none.
 
-    As absl::SimpleAtoi reads an int64: white space around, a sign, leading zeros; nothing else.
+    Read as absl::SimpleAtoi reads an int64: with white space around, a sign and leading zeros, and nothing else.
     """
     match = _INTEGER.fullmatch(name)
     if match is None:
@@ -46,9 +46,9 @@ def parse_version(name: str) -> int | None:
 
 def aspired_versions(names: Iterable[str], policy: VersionPolicy) -> dict[int, str]:
     """
-    The versions that should serve, highest first, and the name of each one's directory entry.
+    Return the versions that should serve, highest first, with the name of each one's directory entry.
 
-    Of two names with one number the last in name order counts.
+    If two names have the same number, the last one in name order counts.
     """
     found: dict[int, str] = {}
     for name in sorted(names):
@@ -56,12 +56,7 @@ def aspired_versions(names: Iterable[str], policy: VersionPolicy) -> dict[int, s
         if version is None:
             continue
         if version in found and not policy.all:
-            log.warning(
-                "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
-                version,
-                name,
-                found[version],
-            )
+            log.warning("Version %d is loaded from %s; %s has the same number.", version, name, found[version])
         found[version] = name
     return {version: found[version] for version in _chosen(found, policy)}
 
@@ -72,6 +67,6 @@ def _chosen(found: Mapping[int, str], policy: VersionPolicy) -> list[int]:
         return versions
     if policy.specific is not None:
         for missing in sorted(policy.specific - found.keys()):
-            log.warning("Version %d was asked for by the model's version policy and is not there.", missing)
+            log.warning("The version policy requests version %d, which does not exist.", missing)
         return [version for version in versions if version in policy.specific]
     return versions[: policy.latest]

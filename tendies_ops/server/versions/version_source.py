@@ -1,4 +1,4 @@
-"""Looks at the base paths and tells which versions should serve."""
+"""The base paths, and the versions in them that should serve."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ class ModelConfig:
 
 class VersionSource:
     """
-    Looks at the base paths.
+    Watches the base paths.
 
-    :param tell: is told which versions of a model should serve, and no others.
+    :param aspire: called with the versions of a model that should serve.
     """
 
-    def __init__(self, tell: Callable[[str, Mapping[int, Path]], None]) -> None:
-        self._tell = tell
+    def __init__(self, aspire: Callable[[str, Mapping[int, Path]], None]) -> None:
+        self._aspire = aspire
         self._models: dict[str, ModelConfig] = {}
         self._lock = threading.Lock()
 
     def set_models(self, models: Mapping[str, ModelConfig]) -> None:
-        """Replace the models; the versions of those that are gone should serve no longer."""
+        """Replace the models; no version of a removed model should serve any more."""
         with self._lock:
             gone = self._models.keys() - models.keys()
             self._models = dict(models)
         for name in gone:
-            self._tell(name, {})
+            self._aspire(name, {})
 
     def poll_now(self) -> None:
         """
-        Look at every base path once.
+        Read every base path once.
 
-        If one of them is missing, nothing changes for any model: as the real server, and what keeps models serving
-        while their storage is away.
+        If one of them is missing, nothing changes for any model, as in the real server: models keep serving while
+        their storage is unreachable.
         """
         with self._lock:
             try:
@@ -58,7 +58,7 @@ class VersionSource:
                 log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error)  # noqa: TRY400  # a traceback says no more
                 return
             for name, versions in found.items():
-                self._tell(name, versions)
+                self._aspire(name, versions)
 
 
 def _look(model: ModelConfig) -> dict[int, Path]:
@@ -72,10 +72,5 @@ def _look(model: ModelConfig) -> dict[int, Path]:
         ) from None
     chosen = aspired_versions(names, model.policy)
     if not chosen:
-        log.warning(
-            "No versions of servable %s found under base path %s. Did you forget to name your leaf directory as a "
-            "number (eg. '/1/')?",
-            model.name,
-            model.base_path,
-        )
+        log.warning("No version of %s in %s: version directories have numbers as names.", model.name, model.base_path)
     return {version: Path(model.base_path) / name for version, name in chosen.items()}

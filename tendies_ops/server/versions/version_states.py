@@ -1,4 +1,4 @@
-"""The states of all versions that this process has known, as clients see them."""
+"""The states of all versions that this process has had, as clients see them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VersionStates:
         self._changed = threading.Condition(threading.RLock())
 
     def set(self, model_name: str, version: int, state: State, error: StatusError | None = None) -> None:
-        """Note and log a change."""
+        """Record and log a change."""
         status = VersionStatus(version, state, *((error.code, error.message) if error else ()))
         with self._changed:
             self._states.setdefault(model_name, {})[version] = status
@@ -31,21 +31,21 @@ class VersionStates:
             log.error("%s version %d: %s, %s", model_name, version, state, error)
 
     def of_model(self, model_name: str) -> dict[int, VersionStatus]:
-        """The states of a model's versions, highest version first."""
+        """Return the states of a model's versions, highest version first."""
         with self._changed:
             known = self._states.get(model_name, {})
             return {version: known[version] for version in sorted(known, reverse=True)}
 
     def highest(self, model_name: str) -> VersionStatus | None:
-        """The status of the highest version, None while there is none."""
+        """Return the status of the highest version; None if there are no versions."""
         return next(iter(self.of_model(model_name).values()), None)
 
     def wait_for(self, done: Callable[[], bool], *, timeout_s: float | None = None) -> bool:
-        """Wait until ``done``, asked after each change; whether it came in time."""
+        """Wait until ``done``, called after each change, returns True; return False after the timeout."""
         with self._changed:
             return self._changed.wait_for(done, timeout_s)
 
     def wake(self) -> None:
-        """Let every waiter ask again."""
+        """Make every waiting thread call its ``done`` again."""
         with self._changed:
             self._changed.notify_all()
