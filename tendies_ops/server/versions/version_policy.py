@@ -56,7 +56,8 @@ def aspired_versions(names: Iterable[str], policy: VersionPolicy) -> dict[int, s
         if version is None:
             continue
         if version in found and not policy.all:
-            log.warning("Version %d is loaded from %s; %s has the same number.", version, name, found[version])
+            text = "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored."
+            log.warning(text, version, name, found[version])
         found[version] = name
     return {version: found[version] for version in _chosen(found, policy)}
 

@@ -72,5 +72,6 @@ def _look(model: ModelConfig) -> dict[int, Path]:
         ) from None
     chosen = aspired_versions(names, model.policy)
     if not chosen:
-        log.warning("No version of %s in %s: version directories have numbers as names.", model.name, model.base_path)
+        text = "No versions of servable %s found under base path %s. Did you forget to name its directories as numbers?"
+        log.warning(text, model.name, model.base_path)
     return {version: Path(model.base_path) / name for version, name in chosen.items()}
