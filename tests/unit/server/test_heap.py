@@ -46,9 +46,9 @@ def pages() -> tuple[int, int]:
     return again, given_back
 
 
-def test_freed_blocks_are_used_again_without_a_page_fault_for_each(pages: tuple[int, int]) -> None:
+def test_freed_blocks_are_reused_without_page_faults(pages: tuple[int, int]) -> None:
     assert pages[0] < PAGES_OF_A_ROUND / 10
 
 
-def test_what_is_free_goes_back_to_the_system(pages: tuple[int, int]) -> None:
+def test_freed_memory_is_returned_to_the_system(pages: tuple[int, int]) -> None:
     assert pages[1] > PAGES_OF_A_ROUND * 0.9

@@ -20,7 +20,7 @@ def test_a_counter_and_a_histogram_are_written_as_prometheus_reads_them() -> Non
     assert f"{name}_count{{{labels}}} 1" in lines
 
 
-def test_names_that_clients_make_up_do_not_fill_the_memory() -> None:
+def test_model_names_that_clients_invent_do_not_fill_the_memory() -> None:
     metrics = Metrics()
     for number in range(12_000):
         metrics.count("request_count", model_name=f"made-up-{number}", status="NOT_FOUND")

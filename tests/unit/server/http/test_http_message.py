@@ -30,7 +30,7 @@ def test_an_error_page_closes_the_connection_and_is_always_http_1_1() -> None:
     assert head.startswith("HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\n")
 
 
-def test_a_client_that_asks_to_close_is_told_so_once() -> None:
+def test_an_answer_that_closes_the_connection_has_one_connection_header() -> None:
     names = [
         line.split(":")[0]
         for response in (Response(200, b"a"), html_error(400))
@@ -46,11 +46,11 @@ def test_an_answer_in_http_1_0_names_its_length_where_the_connection_stays_open(
 
 
 @pytest.mark.parametrize(("status", "phrase"), [(429, "Client Error"), (499, "Client Error"), (404, "Not Found")])
-def test_the_reason_of_a_status_is_the_real_servers(status: int, phrase: str) -> None:
+def test_a_status_line_has_the_reason_phrase_of_the_real_server(status: int, phrase: str) -> None:
     assert response_head(Response(status)).decode().startswith(f"HTTP/1.1 {status} {phrase}\r\n")
 
 
-def test_a_gzip_body_is_unpacked_and_a_false_one_is_none() -> None:
+def test_a_gzip_body_is_unpacked_and_an_invalid_one_counts_as_empty() -> None:
     def content(body: bytes) -> bytes:
         return bytes(Request("POST", "/", {"content-encoding": "gzip"}, body).content())
 

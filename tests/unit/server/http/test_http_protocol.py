@@ -97,7 +97,7 @@ def test_the_answer_to_head_has_no_body_that_a_client_could_take_for_the_next_an
     assert body == b"<>"
 
 
-def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_once() -> None:
+def test_a_client_that_expects_100_continue_gets_it_once() -> None:
     async def conversation(client: Client) -> bytes:
         await client.send(b"POST /v1/x HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
         asked = await client.receive(25)
@@ -111,12 +111,12 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked_once() -> None:
     assert found.endswith(b"<hello>")
 
 
-def test_a_client_that_has_sent_its_body_is_not_asked_for_it() -> None:
+def test_a_client_that_has_sent_its_body_gets_no_100_continue() -> None:
     answer = answer_to(b"POST /v1/x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_what_is_refused_is_answered_before_the_client_has_sent_all_and_the_rest_is_dropped() -> None:
+def test_a_refused_request_is_answered_before_all_of_it_is_sent_and_the_rest_is_discarded() -> None:
     async def conversation(client: Client) -> bytes:
         await client.send(b"GET /v1/a HTTP/1.1\r\n\r\nnothing\r\n" + b"x" * 5_000_000)
         return await client.rest()
@@ -135,7 +135,7 @@ def test_what_is_refused_is_answered_before_the_client_has_sent_all_and_the_rest
         (b"", b""),
     ],
 )
-def test_no_client_keeps_a_connection_by_saying_nothing_more(sent: bytes, status: bytes) -> None:
+def test_a_connection_of_a_silent_client_is_closed(sent: bytes, status: bytes) -> None:
     async def conversation(client: Client) -> bytes:
         await client.send(sent)
         client.wait_seems_long()
@@ -144,7 +144,7 @@ def test_no_client_keeps_a_connection_by_saying_nothing_more(sent: bytes, status
     assert talk(conversation) == status.removesuffix(b"\n")
 
 
-def test_a_client_that_drops_its_head_byte_by_byte_does_not_win_time() -> None:
+def test_a_head_that_is_sent_byte_by_byte_has_no_more_time_than_another() -> None:
     async def conversation(client: Client) -> bytes:
         begun_s = time.monotonic()
         await client.send(b"GET /v1/x HTTP/1.1\r\nX: ")
@@ -157,7 +157,7 @@ def test_a_client_that_drops_its_head_byte_by_byte_does_not_win_time() -> None:
     assert talk(conversation).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-def test_a_refused_client_that_goes_on_sending_is_cut_off() -> None:
+def test_a_refused_client_that_continues_to_send_is_disconnected() -> None:
     async def conversation(client: Client) -> bytes:
         await client.send(b"nothing\r\n" + b"x" * 100_000)
         answer = await client.rest()
@@ -169,7 +169,7 @@ def test_a_refused_client_that_goes_on_sending_is_cut_off() -> None:
     assert talk(conversation).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-def test_a_request_that_takes_long_to_answer_is_not_a_wait_for_the_client() -> None:
+def test_a_slow_answer_does_not_count_as_a_wait_for_the_client() -> None:
     async def conversation(client: Client) -> bytes:
         await client.send(b"GET /v1/x HTTP/1.1\r\n\r\n")
         client.wait_seems_long()
@@ -180,7 +180,7 @@ def test_a_request_that_takes_long_to_answer_is_not_a_wait_for_the_client() -> N
     talk(conversation, never)
 
 
-def test_a_client_that_takes_no_answers_gets_no_more_of_them_and_is_cut_off() -> None:
+def test_a_client_that_does_not_read_its_answers_is_disconnected() -> None:
     asked = 0
 
     def large(request: Request, respond: Respond) -> None:
@@ -207,7 +207,7 @@ def test_a_client_that_takes_no_answers_gets_no_more_of_them_and_is_cut_off() ->
 POST = b"POST /v1/x HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
 
 
-def test_a_body_that_is_answered_makes_room_for_the_next() -> None:
+def test_an_answered_request_makes_room_for_the_next_body() -> None:
     bodies = Bodies(limit_bytes=100)
 
     async def conversation(client: Client) -> bytes:
@@ -221,7 +221,7 @@ def test_a_body_that_is_answered_makes_room_for_the_next() -> None:
     assert bodies.held_bytes == 0
 
 
-def test_a_body_beyond_what_all_may_hold_is_told_to_come_later_and_holds_nothing() -> None:
+def test_a_body_beyond_the_limit_of_all_bodies_is_refused_with_503_and_freed() -> None:
     bodies = Bodies(limit_bytes=100)
 
     async def conversation(client: Client) -> bytes:
@@ -233,7 +233,7 @@ def test_a_body_beyond_what_all_may_hold_is_told_to_come_later_and_holds_nothing
     assert bodies.held_bytes == 0
 
 
-def test_a_client_that_goes_away_leaves_no_body_behind() -> None:
+def test_the_body_of_a_client_that_disconnects_is_freed() -> None:
     bodies = Bodies()
 
     async def conversation(client: Client) -> bytes:

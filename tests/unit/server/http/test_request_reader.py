@@ -56,7 +56,7 @@ def test_requests_are_the_same_however_their_bytes_arrive(piece: int) -> None:
         " X: a", "X: a\r\n b", "X: a\0b", "X: a\rb", "X: a\nContent-Length: 2", "X", ": a", "X\tY: a",
     ],
 )  # fmt: skip
-def test_what_two_readers_may_take_for_two_things_is_refused(headers: str) -> None:
+def test_a_request_that_two_parsers_could_read_differently_is_refused(headers: str) -> None:
     assert read(post(headers, "{}")) == ([], 400)
 
 
@@ -75,24 +75,24 @@ def test_what_two_readers_may_take_for_two_things_is_refused(headers: str) -> No
         (post("Transfer-Encoding: chunked", "f" * 17 + "\r\n"), 400),
     ],
 )  # fmt: skip
-def test_what_is_not_served_is_refused_with_its_status(sent: bytes, refusal: int) -> None:
+def test_an_unsupported_request_is_refused_with_its_status(sent: bytes, refusal: int) -> None:
     assert read(sent)[1] == refusal
 
 
-def test_an_offer_of_another_protocol_is_passed_over() -> None:
+def test_an_offer_of_another_protocol_is_ignored() -> None:
     offer = b"GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
     found, refusal = read(offer + offer + b"GET /b HTTP/1.1\r\n\r\n")
     assert ([request.target.partition("?")[0] for request in found], refusal) == (["/a", "/a", "/b"], 0)
 
 
-def test_pieces_of_every_length_make_the_body_in_their_order() -> None:
+def test_a_body_is_joined_from_pieces_of_every_length_in_order() -> None:
     pieces = [bytes([65 + number]) * size for number, size in enumerate((1, 5000, 2, 3, 5000, 4096, 4095, 1))]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     found, refusal = read(post("Transfer-Encoding: chunked") + chunks)
     assert ([request.body for request in found], refusal) == ([b"".join(pieces)], 0)
 
 
-def test_what_came_whole_before_what_is_refused_is_still_a_request() -> None:
+def test_a_complete_request_before_a_refused_one_is_still_answered() -> None:
     found, refusal = read(post("Content-Length: 2", "{}") + b"garbage\r\n")
     assert ([bytes(request.body) for request in found], refusal) == ([b"{}"], 400)
 
@@ -118,7 +118,7 @@ def test_every_part_of_a_request_has_a_limit(sent: bytes, refusal: int) -> None:
     assert read(sent)[1] == refusal
 
 
-def test_a_head_costs_the_same_for_each_byte_however_long_it_is() -> None:
+def test_the_time_to_parse_a_head_is_linear_in_its_length() -> None:
     """Ten times the bytes, in pieces as small: some ten times the time, where reading again would take a hundred."""
 
     def seconds(size: int) -> float:
@@ -134,7 +134,7 @@ def test_a_head_costs_the_same_for_each_byte_however_long_it_is() -> None:
 
 
 @pytest.mark.parametrize("headers", ["Content-Length: 60", "Transfer-Encoding: chunked"])
-def test_bodies_of_all_connections_have_a_limit_together(headers: str) -> None:
+def test_the_bodies_of_all_connections_have_a_common_limit(headers: str) -> None:
     bodies = Bodies(limit_bytes=100)
     half = "x" * 59 if "Length" in headers else "3b\r\n" + "x" * 59 + "\r\n"
     first, second, third = (RequestReader(bodies) for _ in range(3))

@@ -43,20 +43,20 @@ from tendies_ops.server.status_codes import StatusError
         (b'["\\udc00"]', "The surrogate pair in string is invalid. at offset: 2"),
     ],
 )
-def test_broken_json_is_named_with_its_offset(body: bytes, message: str) -> None:
+def test_invalid_json_is_reported_with_its_offset(body: bytes, message: str) -> None:
     with pytest.raises(StatusError) as caught:
         parse_json(body)
     assert str(caught.value) == f"INVALID_ARGUMENT: JSON Parse error: {message}"
 
 
-def test_what_the_real_parser_takes_and_pythons_does_not() -> None:
+def test_json_that_only_the_real_parser_accepts_is_accepted() -> None:
     assert parse_json(b"\xef\xbb\xbf [Inf, -Inf] and more") == [math.inf, -math.inf]
     assert parse_json(b"5 and more") == 5
     assert math.isnan(parse_json(b"-NaN"))
     assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
-def test_of_a_repeated_name_the_first_counts() -> None:
+def test_the_first_of_two_members_with_one_name_counts() -> None:
     assert parse_json(b'{"a":1,"b":2,"a":3}') == {"a": 1, "b": 2}
 
 
@@ -66,7 +66,7 @@ def test_integers_beyond_64_bits_are_doubles() -> None:
     assert [type(value) for value in too_big] == [float, float]
 
 
-def test_most_doubles_are_read_as_python_does_and_none_is_further_than_two_units_off() -> None:
+def test_doubles_are_at_most_two_units_in_the_last_place_off() -> None:
     chance = random.Random(3)
     texts = [repr(chance.uniform(-1, 1) * 10 ** chance.randrange(-30, 30)) for _ in range(2000)]
     pairs = [(parse_json(text.encode()), float(text)) for text in texts if "." in text or "e" in text]
@@ -114,7 +114,7 @@ def test_long_values_are_cut_between_tokens() -> None:
     assert debug_string(["x" * 1000, 1]) == '["' + "x" * 1000 + '"'
 
 
-def test_what_an_error_text_shows_of_a_huge_value_is_bounded() -> None:
+def test_the_excerpt_of_a_huge_value_in_an_error_is_bounded() -> None:
     nested: object = {"": 0}
     for _ in range(300):
         nested = {"a": nested, "b": nested}

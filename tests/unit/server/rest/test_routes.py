@@ -18,7 +18,7 @@ from tendies_ops.server.status_codes import StatusError
         ("GET", "/v1/models/m?x=1", Route("status", "m?x=1")),
     ],
 )
-def test_routes(method: str, target: str, route: Route) -> None:
+def test_a_target_is_parsed_to_its_route(method: str, target: str, route: Route) -> None:
     assert parse_route(method, target) == route
 
 
@@ -31,16 +31,16 @@ def test_routes(method: str, target: str, route: Route) -> None:
         ("GET", "/v1/models/m/"),
     ],
 )
-def test_everything_else_is_malformed(method: str, target: str) -> None:
+def test_any_other_target_is_malformed(method: str, target: str) -> None:
     with pytest.raises(StatusError, match=f"Malformed request: {method} {target}"):
         parse_route(method, target)
 
 
 @pytest.mark.parametrize("version", ["9223372036854775808", "9" * 5000, "1" + "0" * 40])
-def test_a_version_beyond_64_bits_is_named(version: str) -> None:
+def test_a_version_beyond_64_bits_is_refused_by_name(version: str) -> None:
     with pytest.raises(StatusError, match=f"Failed to convert version: {version} to numeric"):
         parse_route("GET", f"/v1/models/m/versions/{version}")
 
 
-def test_zeros_before_a_version_count_for_nothing() -> None:
+def test_leading_zeros_of_a_version_are_ignored() -> None:
     assert parse_route("GET", f"/v1/models/m/versions/{'0' * 5000}7") == Route("status", "m", version=7)

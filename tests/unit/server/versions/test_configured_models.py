@@ -35,7 +35,7 @@ def labelled(**labels: int) -> dict[str, ModelConfig]:
     return {"m": ModelConfig("m", "/m", labels=labels)}
 
 
-def test_a_config_file_that_is_empty_for_a_moment_unloads_nothing(models: Models) -> None:
+def test_an_empty_config_file_unloads_no_model(models: Models) -> None:
     models.apply(labelled())
     with pytest.raises(StatusError, match="only legal to transition from one ModelConfigList to another"):
         models.apply(None)
@@ -55,7 +55,7 @@ def test_an_empty_list_unloads_every_model(models: Models) -> None:
     assert models.names() == []
 
 
-def test_a_label_may_stay_at_a_version_that_is_gone_but_not_move_to_one(models: Models) -> None:
+def test_a_label_may_stay_at_an_unloaded_version_but_not_move_to_one(models: Models) -> None:
     models.apply(labelled(stable=1))
     models.apply(labelled(stable=1, canary=2))
     assert models.version_of_label("m", "stable") == 1

@@ -113,7 +113,7 @@ def test_a_broken_version_leaves_the_old_one_serving_and_its_number_is_burnt(
     assert world.loaded == [1, 3]
 
 
-def test_when_nothing_is_aspired_everything_goes(make_world: Callable[[Flags], World]) -> None:
+def test_all_versions_are_unloaded_if_none_is_aspired(make_world: Callable[[Flags], World]) -> None:
     world = make_world(NO_RETRIES)
     world.aspire(1)
     world.wait_for({1: "AVAILABLE"})
@@ -150,7 +150,7 @@ def test_a_version_is_available_only_when_older_requests_have_ended(
     world.wait_for({2: "AVAILABLE", 1: "END"})
 
 
-def test_retries_find_what_is_mended_meanwhile(make_world: Callable[[Flags], World]) -> None:
+def test_a_retry_loads_a_version_that_was_repaired_in_the_meantime(make_world: Callable[[Flags], World]) -> None:
     world = make_world(Flags(max_num_load_retries=50, load_retry_interval_micros=20_000))
     world.broken.add(1)
     world.aspire(1)
@@ -159,7 +159,7 @@ def test_retries_find_what_is_mended_meanwhile(make_world: Callable[[Flags], Wor
     world.wait_for({1: "AVAILABLE"})
 
 
-def test_with_load_threads_a_newer_version_need_not_wait(make_world: Callable[[Flags], World]) -> None:
+def test_a_newer_version_does_not_wait_for_retries_with_load_threads(make_world: Callable[[Flags], World]) -> None:
     world = make_world(Flags(num_load_threads=2))  # five retries, a minute apart
     world.broken.add(1)
     world.aspire(1)
@@ -168,7 +168,7 @@ def test_with_load_threads_a_newer_version_need_not_wait(make_world: Callable[[F
     world.wait_for({2: "AVAILABLE", 1: "END"})
 
 
-def test_a_start_fails_with_the_highest_version(make_world: Callable[[Flags], World]) -> None:
+def test_the_start_fails_if_the_highest_version_fails(make_world: Callable[[Flags], World]) -> None:
     world = make_world(NO_RETRIES)
     world.broken.add(2)
     world.aspire(1, 2)
@@ -180,7 +180,9 @@ def test_a_start_fails_with_the_highest_version(make_world: Callable[[Flags], Wo
     )
 
 
-def test_what_is_no_directory_is_said_before_loading(make_world: Callable[[Flags], World], tmp_path: Path) -> None:
+def test_a_version_that_is_not_a_directory_is_reported_before_loading(
+    make_world: Callable[[Flags], World], tmp_path: Path
+) -> None:
     world = make_world(NO_RETRIES)
     (tmp_path / "5").write_text("a file")
     world.manager.set_aspired("m", {5: tmp_path / "5", 6: tmp_path / "6"})

@@ -26,5 +26,5 @@ def test_the_highest_number_is_the_latest() -> None:
     assert aspired_versions(names, VersionPolicy(specific=frozenset())) == {}
 
 
-def test_of_two_names_with_one_number_the_last_counts() -> None:
+def test_the_last_of_two_names_with_one_number_counts() -> None:
     assert aspired_versions(["7", "007"], VersionPolicy()) == {7: "7"}
