@@ -24,40 +24,40 @@ def _flag(default: Any, help_text: str) -> Any:
 class Flags:
     """Every flag that the embedded server acts on, with the real server's default."""
 
-    rest_api_port: int = _flag(0, "port of the REST API; it must be given, there is no other API here")
-    rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "requests answered at a time, plus one")
-    rest_api_timeout_in_ms: int = _flag(30000, "how long TensorFlow may run for one request")
-    rest_api_enable_cors_support: bool = _flag(False, "CORS headers in every answer")
-    model_name: str = _flag("default", "name of the one model (not with --model_config_file)")
-    model_base_path: str = _flag("", "directory that holds the version directories (not with --model_config_file)")
-    model_config_file: str = _flag("", "text ModelServerConfig: several models, version policies, labels")
-    model_config_file_poll_wait_seconds: float = _flag(0.0, "how often that file is read again; 0: never")
-    file_system_poll_wait_seconds: float = _flag(1.0, "how often base paths are looked at; 0: once; fractions are fine")
-    allow_version_labels_for_unavailable_models: bool = _flag(False, "new labels may name versions not yet loaded")
-    max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
-    load_retry_interval_micros: int = _flag(60_000_000, "time between two tries")
-    num_load_threads: int = _flag(0, "loads at a time; 0: one, and nothing else is loaded or unloaded meanwhile")
-    num_unload_threads: int = _flag(0, "unloads at a time; 0: in line")
-    flush_filesystem_caches: bool = _flag(True, "accepted, without effect")
-    tensorflow_session_parallelism: int = _flag(0, "threads inside and across operations; 0: TensorFlow chooses")
-    tensorflow_intra_op_parallelism: int = _flag(0, "threads inside an operation; 0: TensorFlow chooses")
-    tensorflow_inter_op_parallelism: int = _flag(0, "operations at a time; 0: TensorFlow chooses")
-    per_process_gpu_memory_fraction: float = _flag(0.0, "share of the GPU's memory; 0: TensorFlow chooses")
-    saved_model_tags: str = _flag("serve", "comma-separated tags of the graph to load")
-    enable_model_warmup: bool = _flag(True, "run assets.extra/tf_serving_warmup_requests while loading")
-    num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request runs, where above 0")
-    enable_batching: bool = _flag(False, "merge requests into batches")
-    batching_parameters_file: str = _flag("", "text BatchingParameters")
-    enable_per_model_batching_parameters: bool = _flag(False, "read batching_params.pbtxt of each version")
-    monitoring_config_file: str = _flag("", "text MonitoringConfig: Prometheus metrics")
-    remove_unused_fields_from_bundle_metagraph: bool = _flag(True, "always so here: only the signatures are kept")
-    port: int = _flag(8500, "gRPC port of the real server; there is no gRPC here, nothing listens on it")
-    # The embedded server's own.
-    rest_api_address: str = _flag("127.0.0.1", "own flag: address to listen on; 0.0.0.0 for every network")
-    rest_api_socket: int = _flag(
-        -1, "own flag: descriptor of a socket that is bound to the port, to listen on; -1: none"
+    rest_api_port: int = _flag(0, "port of the REST API; required")
+    rest_api_num_threads: int = _flag(4 * (os.cpu_count() or 1), "parallel requests, plus one")
+    rest_api_timeout_in_ms: int = _flag(30000, "time limit of TensorFlow for one request")
+    rest_api_enable_cors_support: bool = _flag(False, "send CORS headers with every answer")
+    model_name: str = _flag("default", "name of the model (not with --model_config_file)")
+    model_base_path: str = _flag("", "directory of the version directories (not with --model_config_file)")
+    model_config_file: str = _flag("", "ModelServerConfig in text format: several models, version policies, labels")
+    model_config_file_poll_wait_seconds: float = _flag(0.0, "interval between two reads of that file; 0: read once")
+    file_system_poll_wait_seconds: float = _flag(1.0, "interval between two reads of the base paths; 0: read once")
+    allow_version_labels_for_unavailable_models: bool = _flag(
+        False, "allow new labels for versions that are not loaded"
     )
-    log_level: str = _flag("info", "own flag: debug (a line for each request), info, warning, error")
+    max_num_load_retries: int = _flag(5, "retries of a failed load")
+    load_retry_interval_micros: int = _flag(60_000_000, "time between two retries")
+    num_load_threads: int = _flag(0, "parallel loads; 0: one, and no other load or unload at the same time")
+    num_unload_threads: int = _flag(0, "parallel unloads; 0: one, and no load at the same time")
+    flush_filesystem_caches: bool = _flag(True, "accepted, without effect")
+    tensorflow_session_parallelism: int = _flag(0, "threads within and across operations; 0: chosen by TensorFlow")
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0: chosen by TensorFlow")
+    tensorflow_inter_op_parallelism: int = _flag(0, "parallel operations; 0: chosen by TensorFlow")
+    per_process_gpu_memory_fraction: float = _flag(0.0, "fraction of the GPU memory; 0: chosen by TensorFlow")
+    saved_model_tags: str = _flag("serve", "comma-separated tags of the graph to load")
+    enable_model_warmup: bool = _flag(True, "run assets.extra/tf_serving_warmup_requests during the load")
+    num_request_iterations_for_warmup: int = _flag(0, "runs of each warm-up request; 0: one")
+    enable_batching: bool = _flag(False, "merge requests into batches")
+    batching_parameters_file: str = _flag("", "BatchingParameters in text format")
+    enable_per_model_batching_parameters: bool = _flag(False, "read the batching_params.pbtxt of each version")
+    monitoring_config_file: str = _flag("", "MonitoringConfig in text format: Prometheus metrics")
+    remove_unused_fields_from_bundle_metagraph: bool = _flag(True, "accepted, without effect")
+    port: int = _flag(8500, "gRPC port of the real server; accepted, without effect")
+    # The embedded server's own.
+    rest_api_address: str = _flag("127.0.0.1", "only here: address to listen on; 0.0.0.0 for every network")
+    rest_api_socket: int = _flag(-1, "only here: descriptor of a bound socket to listen on; -1: none")
+    log_level: str = _flag("info", "only here: debug (logs each request), info, warning, error")
 
 
 #: Flags of the real server that are refused, unless their value turns the feature off.
@@ -142,5 +142,5 @@ def usage() -> str:
     for item in fields(Flags):
         default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
         lines += [f"  --{item.name}={default}", f"      {item.metadata['help']}"]
-    lines += ["", "Known and refused: " + ", ".join(_NOT_IMPLEMENTED) + "."]
+    lines += ["", "Not implemented: " + ", ".join(_NOT_IMPLEMENTED) + "."]
     return "\n".join(lines) + "\n"

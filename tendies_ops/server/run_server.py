@@ -62,7 +62,7 @@ def run(arguments: list[str], *, make_loader: MakeLoader | None = None) -> int:
 
 def _set_up_logging(level: str) -> None:
     if level not in _LOG_LEVELS:
-        raise UsageError(f"--log_level is one of {', '.join(_LOG_LEVELS)}, not {level!r}.")
+        raise UsageError(f"--log_level must be one of {', '.join(_LOG_LEVELS)}, not {level!r}.")
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
 
 
@@ -79,7 +79,7 @@ def _configured_models(flags: Flags) -> dict[str, ModelConfig] | None:
         )
     if flags.rest_api_port == 0:
         # The real server would start, to serve gRPC.
-        raise invalid_argument("--rest_api_port=PORT is needed: the embedded Model Server has no API but REST.")
+        raise invalid_argument("--rest_api_port=PORT is required: the embedded Model Server serves REST only.")
     if flags.model_config_file:
         return read_model_config(flags.model_config_file)
     return checked([ModelConfig(flags.model_name, flags.model_base_path)])
@@ -169,7 +169,7 @@ class _Server:
         listener = _listener(flags)
         await server.start(listener)
         if flags.port != Flags.port:
-            log.warning("There is no gRPC here: nothing listens on the port of --port.")
+            log.warning("--port has no effect: the embedded Model Server has no gRPC.")
         log.info("Exporting HTTP/REST API at:%s:%d ...", *listener.getsockname()[:2])
         if flags.model_config_file:
             reload = partial(self._models.reload, flags.model_config_file)
