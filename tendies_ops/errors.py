@@ -2,7 +2,7 @@
 Every error that tendies raises on purpose.
 
 A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what
-happened, where, what was found, and what to do next. What time can mend is ``retryable``: folders, disks, permissions
+happened, where, what was found, and what to do next. What time can fix is ``retryable``: folders, disks, permissions
 of stores, servers and locks. A wrong spec, checkpoint or contract is not.
 
     TendiesError                     exit status 1
@@ -13,7 +13,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
         ExportFolderError    retryable   the directory of exports cannot be written
         CheckpointError                the checkpoint is broken or does not fit the graph
           CheckpointMissingError retryable there is none at that path, it lacks files, or it cannot be read
-          CheckpointChangedError retryable somebody wrote to it while it was read
+          CheckpointChangedError retryable it was written to while it was read
         UntrustedModelError            the model would run code, or operations on files, the network or Python
         ParityError                    the export computes something else than its source
         ImplausibleError               the network's numbers speak against the contract, and the export is strict
@@ -24,7 +24,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
         VersionRemovedError            the version to be used is not there, or no longer
         LockHeldError        retryable   another publisher is at work
       ModelServerError               what talking to Model Server can end in
-        ServerUnreachableError retryable nobody answers at that address
+        ServerUnreachableError retryable nothing answers at that address
         ServerSickError      retryable   it answers that it cannot now (429, 500, 503, 504, or not in time)
         VersionGoneError     retryable   the model or version is not served (404)
         RequestRefusedError            it read the request and refused it (other 4xx)
@@ -55,7 +55,7 @@ class TendiesError(Exception):
     """Base of all. Its text is one paragraph for a person, never a traceback, and shows no login of an address."""
 
     exit_status: ClassVar[int] = 1
-    retryable: ClassVar[bool] = False  # whether doing the same again later can succeed
+    retryable: ClassVar[bool] = False  # whether a later retry can succeed
 
     def __init__(self, *words: object) -> None:
         super().__init__(*(mask_logins(word) if isinstance(word, str) else word for word in words))
@@ -97,7 +97,7 @@ class CheckpointMissingError(CheckpointError):
 
 
 class CheckpointChangedError(CheckpointError):
-    """Somebody wrote to the checkpoint while it was read."""
+    """The checkpoint was written to while it was read."""
 
     retryable = True
 
@@ -135,7 +135,7 @@ class VersionExistsError(PublishError):
 
 
 class VersionRemovedError(PublishError):
-    """The version that somebody wants to use has no directory, or none any more."""
+    """The requested version has no directory, or no longer has one."""
 
 
 class LockHeldError(PublishError):
@@ -159,7 +159,7 @@ class ModelServerError(TendiesError):
 
 
 class ServerUnreachableError(ModelServerError):
-    """Nobody answers at that address. Also the normal state of a server that has not loaded its first version."""
+    """Nothing answers at that address. Also the normal state of a server that has not loaded its first version."""
 
     retryable = True
 
@@ -241,7 +241,7 @@ class OutputFolderError(BatchError):
 
 
 class StoppedError(TendiesError):
-    """The work was asked to stop (a kill, Ctrl-C). What is done is kept; doing the same again goes on from there."""
+    """The work was asked to stop (a kill, Ctrl-C). What is done is kept; a rerun continues from there."""
 
     retryable = True
 

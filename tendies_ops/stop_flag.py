@@ -21,7 +21,7 @@ class StopFlag(threading.Event):
         self._told = False
 
     def is_set(self) -> bool:
-        """Return whether somebody said stop."""
+        """Return True once a stop was requested."""
         return self._told
 
     def set(self) -> None:
@@ -34,10 +34,10 @@ class StopFlag(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """
-        Wait until somebody says stop.
+        Wait until a stop is requested.
 
         :param timeout: seconds, at most.
-        :return: whether somebody did.
+        :return: True if one was.
         """
         deadline_s = None if timeout is None else time.monotonic() + timeout
         while not self._told:

@@ -33,7 +33,7 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """
-    Look at servers, model base path, folders and Airflow, and say what to mend before a release or a batch fails.
+    Look at servers, model base path, folders and Airflow, and report what to fix before a release or a batch fails.
 
     Ends with status 1 if there is a problem. Example: tendies doctor brush_strokes.yaml --connection tf_serving_default
     """

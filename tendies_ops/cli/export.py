@@ -28,7 +28,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     ] = 1800.0,
     server: Annotated[str | None, typer.Option(help="URL of a Model Server with this model, to compare with")] = None,
     optimize: Annotated[str | None, typer.Option(help=_OPTIMIZE_HELP, metavar="|".join(PRECISIONS))] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="print one picture's road, station by station")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="print one picture's values after each step")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="fail where the numbers speak against the contract")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
     credentials: Credentials = NO_CREDENTIALS,

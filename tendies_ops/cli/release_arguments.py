@@ -82,7 +82,7 @@ class ReleaseArguments:
 
 def with_said(options: ReleaseSpec, said: Mapping[str, Any]) -> ReleaseSpec:
     """
-    Return the terms with what the command line says, held against the same limits as a spec.
+    Return the terms with what the command line says, validated against the same limits as a spec.
 
     :raises UsageError: a value is beyond them; names the option.
     """

@@ -27,7 +27,7 @@ class OneServerAdapter(HTTPAdapter):
     may share an adapter.
 
     :param connections: kept open at most.
-    :param tls: what the server's certificate is held against, and the client's own; None: the server has no TLS.
+    :param tls: trust store and client certificate; None: the server has no TLS.
     """
 
     def __init__(self, connections: int, tls: ssl.SSLContext | None = None) -> None:
@@ -42,7 +42,7 @@ class OneServerAdapter(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> ConnectionPool:
-        """The server's connections; whoever is second to look for them finds the same."""
+        """The server's connection pool; concurrent callers get the same one."""
         if self._pool is None:
             self._pool = self.poolmanager.connection_from_url(request.url)
             make_punctual(self._pool, self._note_opened)

@@ -74,7 +74,7 @@ def _inputs_not_sent(body: bytes) -> str:
 def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:
     """The error that a request without a whole answer stands for."""
     if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
-        return ServerUnreachableError(f"{where}: nobody took the connection within {timeout_s:g} s.")
+        return ServerUnreachableError(f"{where}: nothing accepted the connection within {timeout_s:g} s.")
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return ServerSickError(f"{where} was not answered within {timeout_s:g} s.")
     if isinstance(error, requests.exceptions.SSLError):
@@ -89,7 +89,7 @@ def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelSe
 def _no_connection(error: requests.ConnectionError, where: str) -> str:
     cause = _root_cause(error)
     if "Connection refused" in cause:
-        return f"{where}: nobody listens there. Is the server running, and has it loaded its first version?"
+        return f"{where}: nothing listens there. Is the server running, and has it loaded its first version?"
     if "Name or service not known" in cause or "getaddrinfo" in cause:
         return f"{where}: there is no such host."
     return f"{where}: the connection was lost ({cause})."

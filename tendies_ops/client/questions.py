@@ -1,4 +1,4 @@
-"""The same question to several servers at once, where one that hangs holds up nobody."""
+"""The same question to several servers at once, without waiting for one that hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ask_each(
     clients: Sequence[ModelServerClient], ask: Callable[[ModelServerClient], T], *, moment_s: float | None = None
 ) -> list[T | ModelServerError]:
     """
-    Ask every server at the same time, each in a thread of its own that nobody joins.
+    Ask every server at the same time, each in a thread of its own that is never joined.
 
     :param ask: asks one, with the client's own timeout.
     :param moment_s: how long the others are waited for once one has answered well; absent: until each has answered or

@@ -21,7 +21,7 @@ def batch_params(spec: ModelSpec) -> dict[str, Param]:
         "output": _folder("Output", f"Folder or fsspec URL of the results. {done_already}", spec.batch.output),
         "version": Param(
             None if batch.version is None else str(batch.version),
-            type=["null", "string", "integer"],  # a number too, for whoever triggers by the API
+            type=["null", "string", "integer"],  # a number too, for triggers through the API
             minimum=1,
             pattern=r"^[^/:\s]*$",
             title="Version",

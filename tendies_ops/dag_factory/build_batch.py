@@ -64,7 +64,7 @@ def _place(name: str, of_spec: str | None) -> str:
     """
     Return the template of a folder: what the run was given, else what the spec says.
 
-    A Param is never rendered, so whoever triggers a run writes no Jinja. A constant of the spec is the Param's default.
+    A Param is never rendered, so a user who triggers a run writes no Jinja. A constant is the Param's default.
     """
     if of_spec is None or not is_template(of_spec):
         return f"{{{{ params.{name} or '' }}}}"

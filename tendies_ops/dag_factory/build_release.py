@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tendies_ops.spec import ModelSpec
 
 _SAVED_MODEL_DIR = "{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}"
-#: Empty after a no, so that a release which somebody clears and runs all the same finds itself without an approval.
+#: Empty after a no, so that a release that is cleared and run anyway has no approval.
 _APPROVED_BY = (
     "{% set answer = ti.xcom_pull(task_ids='approve') %}"
     "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}"
@@ -79,7 +79,7 @@ def _checkpoint_asset(spec: ModelSpec) -> Asset:
 
 
 def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
-    """Return what review and release are told alike."""
+    """Return the arguments that review and release have in common."""
     return {
         "saved_model_dir": _SAVED_MODEL_DIR,
         "model_base_path": base_path(spec),

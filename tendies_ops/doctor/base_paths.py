@@ -24,7 +24,7 @@ def look_at_base_path(base: Path, *, in_service: int | None, unproved: Unproved 
     """
     Look at a model base path.
 
-    :param in_service: its files are held against their digests.
+    :param in_service: its files are compared with their digests.
     """
     if not base.is_dir():
         what = "is a file" if base.exists() else "does not exist"

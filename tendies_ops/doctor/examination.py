@@ -46,7 +46,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
     try:
         view = view_of(base)
     except (PublishError, OSError) as error:
-        yield problem(base, f"the state of releases cannot be read: {error}", "Mend its rights, or restore the file.")
+        yield problem(base, f"the state of releases cannot be read: {error}", "Fix its permissions, or restore it.")
         view = BasePathView()
     yield from look_at_servers(answers, subject.model_name, view, labels=subject.labels)
     for url, answer in answers.items():

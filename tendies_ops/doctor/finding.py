@@ -20,12 +20,12 @@ class Finding:
 
 
 def problem(about: object, found: str, remedy: str) -> Finding:
-    """Make a finding that has to be mended."""
+    """Make a finding that has to be fixed."""
     return Finding("problem", str(about), found, remedy)
 
 
 def warning(about: object, found: str, remedy: str) -> Finding:
-    """Make a finding that should be mended."""
+    """Make a finding that should be fixed."""
     return Finding("warning", str(about), found, remedy)
 
 

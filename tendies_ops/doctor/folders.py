@@ -43,7 +43,7 @@ def _input(folder: Path) -> Finding:
         with os.scandir(folder) as entries:
             found = sum(1 for _, _ in zip(range(_LOOKED_AT), entries, strict=False))
     except OSError as error:
-        return problem(folder, f"the input cannot be read: {error.strerror}", "Make it, mount it, or mend its rights.")
+        return problem(folder, f"the input cannot be read: {error.strerror}", "Create it, mount it, or fix its rights.")
     return (
         ok(folder, "the input can be read") if found else warning(folder, "the input is empty", "Put pictures there.")
     )

@@ -1,4 +1,4 @@
-"""The road of one picture, station by station: where numbers are not what training saw, it shows here."""
+"""The way of one picture through the export, step by step, to see where values differ from those of training."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tendies_ops.export.parity import Expectation
 from tendies_ops.spec import Contract
 
 
-def road_of_a_picture(expected: Expectation, answers: Answers, contract: Contract) -> list[str]:
+def steps_of_a_picture(expected: Expectation, answers: Answers, contract: Contract) -> list[str]:
     """
-    Describe shape, dtype and least, mean and greatest value at each station, one line each.
+    Describe shape, dtype and minimum, mean and maximum after each step, one line each.
 
     :param expected: what the source computes for the picture.
     :param answers: what the export answered; the first is for this picture.
@@ -26,17 +26,17 @@ def road_of_a_picture(expected: Expectation, answers: Answers, contract: Contrac
     pixels = decode_file(tf.constant(expected.golden.data), contract.input)
     sized = to_network_size(pixels, contract.input)
     lines = [
-        f"The road of the golden image {expected.golden.name}:",
+        f"The way of the golden image {expected.golden.name}:",
         _line("file", f"{len(expected.golden.data)} bytes"),
-        _station("decoded", pixels),
-        _station("at the network's size", sized),
-        _station("network input", to_network_values(sized[tf.newaxis], contract.input)),
+        _step("decoded", pixels),
+        _step("at the network's size", sized),
+        _step("network input", to_network_values(sized[tf.newaxis], contract.input)),
     ]
     for name, values in expected.outputs.items():
-        lines.append(_station(f"network output `{name}`", values[np.newaxis]))
+        lines.append(_step(f"network output `{name}`", values[np.newaxis]))
         if contract.for_output(name).kind == "image":
             lines.append(
-                _station("clipped to pixels", to_pixels(tf.constant(values[np.newaxis]), contract.for_output(name)))
+                _step("clipped to pixels", to_pixels(tf.constant(values[np.newaxis]), contract.for_output(name)))
             )
     for name, value in answers[0].items():
         lines.append(_answer(name, value))
@@ -46,10 +46,10 @@ def road_of_a_picture(expected: Expectation, answers: Answers, contract: Contrac
 def _answer(name: str, value: Any) -> str:
     if isinstance(value, bytes):
         return _line(f"answer `{name}`", f"{len(value)} bytes")
-    return _station(f"answer `{name}`", value)
+    return _step(f"answer `{name}`", value)
 
 
-def _station(name: str, tensor: Any) -> str:
+def _step(name: str, tensor: Any) -> str:
     values = np.asarray(tensor)
     what = f"{values.dtype} {list(values.shape)}"
     if values.size and np.issubdtype(values.dtype, np.number):

@@ -41,7 +41,7 @@ def compare_with_server(
 
     :func:`require_server` has looked whether that can be done.
 
-    :param directory: an export that nobody else sees yet.
+    :param directory: an export that no other process sees yet.
     :raises ModelServerError: the server does not answer.
     :raises ParityError: it answers something else.
     """

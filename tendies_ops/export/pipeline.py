@@ -14,7 +14,7 @@ from tendies_ops.errors import ExportError
 from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
-from tendies_ops.export.explain import road_of_a_picture
+from tendies_ops.export.explain import steps_of_a_picture
 from tendies_ops.export.fitting import require_fitting, smaller_pictures
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.network import Network
@@ -36,7 +36,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
-    :param explain: also say what the first golden image is at each station.
+    :param explain: also report the first golden image after each step.
     :param strict: doubts about the contract are errors.
     :raises TendiesError: anything that stands in the way.
     """
@@ -64,7 +64,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     served = ServedSignature(directory)
     answers = answer_golden(served, golden, spec.contract)
     if explain:
-        for line in road_of_a_picture(expected[0], answers, spec.contract):
+        for line in steps_of_a_picture(expected[0], answers, spec.contract):
             say(line)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")

@@ -112,7 +112,7 @@ def _label(output_dir: Path) -> str:
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other exports from looking around and renaming there meanwhile, where the file system has locks."""
+    """Keep other exports out during the block, if the file system has locks."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _is_alive(part: Path) -> bool:
-    """Return whether somebody is writing there. Where a file system has no locks, nobody can tell."""
+    """Return True if another process is writing there. Without file locks this is unknown."""
     try:
         descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

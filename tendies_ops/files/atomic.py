@@ -22,7 +22,7 @@ def write_bytes_atomically(
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
     try:
         with temporary.open("wb") as stream:
-            if like is not None:  # before it has its name: whoever reads it may do so at any moment
+            if like is not None:  # before it has its name: it may be read at any moment after
                 _make_like(stream.fileno(), like)
             stream.write(data)
             stream.flush()

@@ -30,7 +30,7 @@ _STORE_OPTIONS: dict[str, dict[str, Any]] = {
 _FLAT = frozenset({"s3", "gs", "abfs"})  # a folder is only the start of names: making one costs a request for nothing
 _TRIES = 5
 _LONGEST_PAUSE_S = 5.0
-#: What the same request again cannot mend.
+#: Errors that repeating the request cannot fix.
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 
 
@@ -45,7 +45,7 @@ class ObjectStore:
 
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
 
-    Methods raise ``OSError`` for what several tries did not mend, ``FileNotFoundError`` for what is not there.
+    Methods raise ``OSError`` for what several attempts did not fix, ``FileNotFoundError`` for what is not there.
     """
 
     def __init__(self, url: str) -> None:

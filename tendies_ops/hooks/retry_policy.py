@@ -1,4 +1,4 @@
-"""The errors after which Airflow retries a task: those that time can mend, the same for plain and mapped tasks."""
+"""The errors after which Airflow retries a task: those that time can fix, the same for plain and mapped tasks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def _retryable_error_names() -> list[type[BaseException] | str]:
 #: other error of tendies fails the task at once, and errors of other libraries are left to ``retries``.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=_retryable_error_names(), reason="time can mend this"),
+        RetryRule(exception=_retryable_error_names(), reason="time can fix this"),
         RetryRule(
             exception="tendies_ops.errors.TendiesError",
             action=RetryAction.FAIL,
-            reason="doing the same again cannot help",
+            reason="a retry cannot help",
         ),
     ]
 )

@@ -32,7 +32,7 @@ class Todo:
 
     @property
     def settled(self) -> Outcome | None:
-        """Its outcome, when nobody needs to look at the file."""
+        """Its outcome, if the file need not be read."""
         if self.step == "skip":
             output, *further = self.known_outputs
             return Outcome(self.found, "skipped", output=output, further_outputs=tuple(further))

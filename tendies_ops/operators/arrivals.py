@@ -27,7 +27,7 @@ class Arrival:
 
     checkpoint: str
     step: int | None
-    mtime_ns: int | None  #: None where whoever announced it did not say: then it is not known whether it was taken
+    mtime_ns: int | None  #: None if the announcement did not say: then it is not known whether it was taken
 
 
 def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:

@@ -184,4 +184,4 @@ def _age_s(path: Path) -> float | None:
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:
-        return None  # another export has put it in place or cleared it away meanwhile
+        return None  # another export has renamed or removed it in the meantime

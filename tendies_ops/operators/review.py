@@ -82,7 +82,7 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
 
     :param saved_model_dir: the candidate. (templated)
     :param model_base_path: whose history gets the no. (templated)
-    :param retry_policy: which errors are retried; default those that time can mend.
+    :param retry_policy: which errors are retried; default those that time can fix.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "saved_model_dir", "model_base_path")
@@ -106,7 +106,7 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Somebody has answered, or nobody in time."""
+        """Handle the answer, or the timeout."""
         self._tell_waiting(waits=False)
         if event.get("chosen_options") == [self.REJECT]:  # first, for Airflow's part ends by an exception that skips
             self._withdraw(event.get("responded_by_user") or {}, event.get("params_input") or {})

@@ -1,7 +1,7 @@
 """
 Requests to roll back: in the state store of ``tendies://rollback/<model>``, named by the event that starts the run.
 
-Under some auth managers whoever may trigger a DAG may post an asset event, too. Writing an asset's state takes the
+Under some auth managers all users who may trigger a DAG may also post asset events. Writing an asset's state takes the
 right to edit assets in all of them. So the event only names a request, and the request says what is wanted.
 """
 
@@ -29,7 +29,7 @@ class RollbackRequest:
     name: str
     to_version: int | None  #: None: the one before
     reason: str
-    by: str  #: who wants it, as whoever may write requests has written it
+    by: str  #: the requesting user, as recorded by a user who may write requests
 
 
 def take_request(context: Context, asset: Asset) -> RollbackRequest:
@@ -56,7 +56,7 @@ def take_request(context: Context, asset: Asset) -> RollbackRequest:
 
 
 def close_request(context: Context, asset: Asset, request: RollbackRequest) -> None:
-    """Mark a request as done, so that nobody repeats it by clearing the run."""
+    """Mark a request as done, so that clearing the run does not repeat it."""
     stored = _stored(context, asset, request.name)
     if isinstance(stored, Mapping):
         _store(context, asset).set(REQUEST_PREFIX + request.name, {**stored, "done": True})

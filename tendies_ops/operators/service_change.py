@@ -1,4 +1,4 @@
-"""What operators do alike that try a candidate or change what serves: terms, rehearsal, telling everybody."""
+"""What operators that try a candidate or change what serves have in common: terms, rehearsal, records."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class FinishShardsOperator(BatchOperator):
         self.shard_task_id = shard_task_id
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Sum up, and be red if shards are missing or too many pictures failed."""
+        """Sum up, and fail if shards are missing or too many pictures failed."""
         from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
 
         ti = context["ti"]

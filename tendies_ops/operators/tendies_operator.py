@@ -1,4 +1,4 @@
-"""What every operator does alike: stop when killed, find its server, fail at once when a retry is useless."""
+"""What all operators have in common: stop when killed, find its server, fail at once when a retry is useless."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
 
     :param model_server_conn_id: connection of type ``tf_serving``: replicas, model base path, timeouts, token.
     :param servers: REST base URLs instead of the connection's; a list, or one string with commas.
-    :param retry_policy: which errors are retried; default those that time can mend.
+    :param retry_policy: which errors are retried; default those that time can fix.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ STATE_DIRECTORY = ".tendies"
 JOURNAL_NAME = "journal.json"  #: in the state directory, while a release or rollback is under way or was killed
 STAGING_PREFIX = ".tendies-staging-"
 TRASH_PREFIX = ".tendies-trash-"
-#: How the name of a rejected candidate ends: whoever would release it under its old name does not find it.
+#: How the name of a rejected candidate ends: a release of its old name does not find it.
 REJECTED_SUFFIX = ".rejected"
 _WITHDRAWN = re.compile(r"([0-9]+)\.withdrawn-.*", re.ASCII)
 
@@ -88,7 +88,7 @@ def new_staging_path(model_base_path: Path) -> Path:
 
 def discard(path: Path) -> None:
     """
-    Remove a directory so that nobody sees half of it: it is renamed away first.
+    Remove a directory that is never seen half removed: it is renamed first.
 
     The rename is also what stops a publisher that was paused and lost its lock: its own rename then finds nothing.
     """
@@ -100,9 +100,9 @@ def discard(path: Path) -> None:
 
 def remove_leftovers(model_base_path: Path) -> int:
     """
-    Remove what killed publishers left. Only for the holder of the lock: then nobody else's staging is alive.
+    Remove what killed publishers left. Only for the holder of the lock: no other staging is in use then.
 
-    What cannot be removed stays under its name, which no server looks at, until somebody who may removes it.
+    Anything that cannot be deleted is left under a name that Model Server ignores.
 
     :return: how many there were.
     """

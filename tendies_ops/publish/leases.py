@@ -1,5 +1,5 @@
 """
-Leases: a batch run says that it is using a version, and nobody takes that version away meanwhile.
+Leases: a batch run records that it is using a version, which is then not taken away.
 
 A lease is a file ``.tendies/leases/<version>-<id>.json`` that its holder touches every few seconds. It ends with the
 run, with the run's process, or, on another host, two minutes after the last touch. A holder that was only paused makes
@@ -34,7 +34,7 @@ EXPIRES_AFTER_S = 120.0
 
 @dataclass(frozen=True)
 class Lease:
-    """Somebody uses a version."""
+    """A use of a version."""
 
     version: int
     holder: str  #: in words: ``run 2026-11-22T03:00``
@@ -52,7 +52,7 @@ def hold_lease(
     """
     Keep ``version`` in service for the length of a ``with`` block.
 
-    :param holder: who, in words that help whoever has to wait.
+    :param holder: who, for those who have to wait.
     :raises VersionRemovedError: there is no such version.
     :raises BasePathError: the lease cannot be written.
     """
@@ -86,7 +86,7 @@ def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> li
     Return who uses which version now.
 
     :param now_unix_s: absent: this host's clock.
-    :raises OSError: they cannot be listed. That is never taken for "nobody".
+    :raises OSError: they cannot be listed. That is never taken for "no leases".
     """
     now_s = time.time() if now_unix_s is None else now_unix_s
     directory = model_base_path / STATE_DIRECTORY / "leases"

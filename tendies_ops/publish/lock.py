@@ -1,7 +1,7 @@
 """
 The lock of a model base path: one publisher or release at a time, also from two hosts that share the directory.
 
-A lock is a file ``.tendies/lock.<generation>`` that holds its owner. Whoever has the highest generation has the lock.
+A lock is a file ``.tendies/lock.<generation>`` that holds its owner. The holder of the highest generation has the lock.
 It is taken by making the next generation with ``link``, of which exactly one can succeed, on NFS too, where POSIX locks
 may be local to a host or survive it. An owner says that it lives by touching the file; one that is known to be dead,
 or that has not touched it for a minute *of the waiter's own clock* (hosts disagree about the time), is passed over by
@@ -77,15 +77,15 @@ class BasePathLock:
 
     def check(self) -> None:
         """
-        Make sure that nobody took over while this process was paused.
+        Make sure that no other process took over while this one was paused.
 
-        :raises LockHeldError: somebody did.
+        :raises LockHeldError: one did.
         """
         newest = _newest(self.path.parent)
         if newest.generation != self.generation:
             raise LockHeldError(
                 f"This process was away for so long that {newest.owner or 'another one'} took over the lock of "
-                f"{self.path.parent.parent}. Nothing more was changed; run the same again."
+                f"{self.path.parent.parent}. Nothing more was changed; run the same command again."
             )
 
 
@@ -101,10 +101,10 @@ def lock_base_path(
     """
     Hold the lock of ``model_base_path``.
 
-    :param purpose: what for, for whoever waits: ``release of brush_strokes``.
+    :param purpose: what for, for those who wait: ``release of brush_strokes``.
     :param timeout_s: how long to wait for another holder.
-    :raises LockHeldError: somebody else held it all that time; it is named.
-    :raises StoppedError: ``cancelled`` was set meanwhile.
+    :raises LockHeldError: another process held it all that time; it is named.
+    :raises StoppedError: ``cancelled`` was set while waiting.
     :raises BasePathError: the base path cannot be written.
     """
     lock = _acquire(model_base_path, purpose, timeout_s, StaleWatch(stale_after_s), cancelled)
@@ -145,7 +145,7 @@ def _acquire(
         if now_s >= deadline_s:
             raise LockHeldError(
                 f"{model_base_path} is locked by {seen.owner or 'an unknown process'} ({seen.purpose}) and was not "
-                f"given free within {timeout_s:.0f} s. Wait for it to end, then run the same again."
+                f"released within {timeout_s:.0f} s. Wait for it to end, then run the same command again."
             )
         time.sleep(_POLL_S)
 
@@ -199,7 +199,7 @@ def _link(ticket: Path, path: Path) -> None:
     Make ``path`` with the ticket's content, or find it there.
 
     Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may then see
-    the file before its content, which counts as held by somebody unknown.
+    the file before its content, which counts as held by an unknown process.
     """
     try:
         os.link(ticket, path)

@@ -59,11 +59,11 @@ class Owner:
         return asdict(self)
 
     def is_known_dead(self) -> bool:
-        """Return whether it ran where this process can look, and does not run any more. False where nobody can tell."""
+        """Return whether it ran where this process can look, and does not run any more. False if unknown."""
         return self.is_known_alive() is False
 
     def is_known_alive(self) -> bool | None:
-        """Return whether it runs where this process can look. None where nobody can tell."""
+        """Return whether it runs where this process can look. None if unknown."""
         mine = (socket.gethostname(), _boot_id(), _pid_namespace())
         if (self.host, self.boot_id, self.pid_namespace) != mine:
             return None
@@ -84,7 +84,7 @@ class Heartbeat:
     """
     Touches a file from a thread, so that other hosts see that its owner lives.
 
-    :param restore: makes the file anew where it has gone; absent: it stays gone.
+    :param restore: makes the file again if it was removed; absent: it stays removed.
     """
 
     def __init__(self, path: Path, *, interval_s: float, restore: Callable[[], None] = lambda: None) -> None:

@@ -68,7 +68,7 @@ def _disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
     except OSError as error:
         raise PublishError(
             f"{model_base_path} cannot be written: {error.strerror} ({error.filename or 'while it was synced'}). Mend "
-            "that and run the same again: if the version is there already, it is found."
+            "that and run the same command again: if the version is there already, it is found."
         ) from error
 
 
@@ -149,16 +149,16 @@ def make_visible(  # noqa: PLR0913  # keyword-only facts of the history
     """
     The one rename. The caller holds the lock.
 
-    :param who: whoever asked for it, for the history; empty: user and host of this process.
+    :param who: who asked for it, for the history; empty: user and host of this process.
     :param note: why, for the history.
-    :raises VersionExistsError: somebody who does not heed the lock made that number meanwhile.
+    :raises VersionExistsError: a process that ignores the lock made that number in the meantime.
     :raises LockHeldError: this process was paused and another one took over.
     """
     path = model_base_path / str(version)
     try:
         lock.check()
         if path.exists() or path.is_symlink():
-            raise VersionExistsError(f"{path} appeared while its content was being copied. Run the same again.")
+            raise VersionExistsError(f"{path} appeared while its content was being copied. Run the same command again.")
         staging.rename(path)
     except OSError as error:
         raise BasePathError(f"{staging} could not be renamed to {path}: {error.strerror}. Run it again.") from error

@@ -22,7 +22,7 @@ def stage_version(
     """
     Copy, sync to disk, and read back against the manifest.
 
-    Modes follow the base path's, so that whoever may read there may read the version: umasks of schedulers are often
+    Modes follow the base path's, so that users who may read there may read the version: umasks of schedulers are often
     too strict for the user that Model Server runs as.
 
     :return: the staging directory, beside the versions, under a name that is no number.

@@ -41,7 +41,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
     :param servers: REST base URLs instead of the connection's. (templated)
     :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
     :param poke_interval: seconds between two looks; default the connection's poll interval.
-    :param retry_policy: which errors are retried; default those that time can mend.
+    :param retry_policy: which errors are retried; default those that time can fix.
     """
 
     template_fields: Sequence[str] = (

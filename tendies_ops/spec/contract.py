@@ -126,7 +126,7 @@ class OutputContract(SpecPart):
         if self.kind == "segmentation" and self.format == "jpeg" and self.palette is None:
             raise ValueError("a JPEG changes the class numbers of a segmentation: take format png, or give a palette")
         if self.kind == "classification" and self.top_k is not None and self.labels is None:
-            raise ValueError("top_k needs labels: without their names nobody knows which classes the best ones are")
+            raise ValueError("top_k needs labels: without their names the best classes cannot be named")
         return self
 
 

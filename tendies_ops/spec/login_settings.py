@@ -12,7 +12,7 @@ from tendies_ops.spec.strict_model import SpecPart
 
 
 class LoginSettings(SpecPart):
-    """Files that hold the login, and what a server's certificate is held against."""
+    """Files that hold the login and the trusted certificates."""
 
     token_file: Path | None = Field(
         None, description="file that holds a bearer token for the servers; it goes over https or to this machine only"

@@ -105,7 +105,7 @@ class CheckpointWatch:
 
     A checkpoint is news when its step is above the watermark's and it has not changed since the listing before: a copy
     that is still growing is left alone. Of several only the newest is announced, for a release of the others would be
-    replaced at once. A training that began anew, with lower steps in younger files, is news as well.
+    replaced at once. A training that started over, with lower steps in newer files, is news as well.
 
     :param watermark: what was announced before; None on the very first start.
     :param replay_backlog: on the very first start announce what lies there already, instead of taking it as known.
@@ -139,7 +139,7 @@ class CheckpointWatch:
     def _is_news(self, newest: FoundCheckpoint) -> bool:
         if self.watermark is None or newest.step > self.watermark.step:
             return True
-        return newest.mtime_ns > self.watermark.mtime_ns  # written again, or the training began anew
+        return newest.mtime_ns > self.watermark.mtime_ns  # written again, or the training started over
 
 
 def _newest(found: Iterable[FoundCheckpoint]) -> FoundCheckpoint | None:

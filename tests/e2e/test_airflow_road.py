@@ -269,7 +269,7 @@ def test_a_review_waits_for_a_person_whose_name_goes_to_the_release(live_airflow
     model, dag_id = "reviewed_stripes", "tendies_release_reviewed_stripes"
     release = {
         "model_base_path": str(tmp_path / "models"),
-        "servers": ["http://127.0.0.1:9"],  # nobody listens there: how the release ends is not what is tried here
+        "servers": ["http://127.0.0.1:9"],  # nothing listens there: how the release ends is not what is tried here
         "available_timeout_s": 1,
         "gate": {"review": True},
     }

@@ -4,7 +4,7 @@ Find instance normalisation in a graph by what its nodes compute, not by what th
 A picture is normalised by its own statistics: ``scale * (x - mean) / sqrt(variance + epsilon) + offset``, with mean and
 variance over the height and width of each channel (Ulyanov et al., "Instance Normalization", 2016). Frameworks spell
 this in a dozen ways. So the nodes that depend on one tensor and on constants alone are run on random pictures, and what
-comes out is held against that formula.
+comes out is compared with that formula.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class _Workshop:
         if self._draft.spec.contract.extra_inputs:
             return self._finish(FLOAT32, "Kept float32: requests of models with further inputs are not measured.", [])
         if not self._draft.makes_pictures:
-            return self._finish(FLOAT32, "Kept float32: nobody can see what another precision costs numbers.", [])
+            return self._finish(FLOAT32, "Kept float32: the cost of a lower precision cannot be seen in numbers.", [])
         names, reasons = worth_trying(self._host)
         self._leave_out(reasons)
         entries = [entry for name in names if (entry := self._try(name)) is not None]
@@ -120,7 +120,7 @@ class _Workshop:
             self._say(f"Not tried: {reason}")
 
     def _try(self, name: str) -> VariantEntry | None:
-        """Make a variant that nobody asked for by name: when it does not even run, it is not taken."""
+        """Make a variant that was not asked for by name; one that does not run is not taken."""
         import tensorflow as tf
 
         try:

@@ -129,9 +129,9 @@ def digest_of_files(files: list[Path]) -> str:
 @contextlib.contextmanager
 def unchanged(files: Sequence[Path]) -> Iterator[None]:
     """
-    Watch that nobody writes to ``files`` meanwhile: the digest would be of other weights than those that were read.
+    Detect writes to ``files`` during the block: the digest would be of other weights than those that were read.
 
-    :raises CheckpointChangedError: somebody did.
+    :raises CheckpointChangedError: one was written to.
     """
     before = {path: _identity(path) for path in files}
     try:

@@ -2,7 +2,7 @@
 Finds what a Keras file would run besides layers of Keras itself, before any Keras reads it. No TensorFlow, no Keras.
 
 Keras 3 refuses most of it, tf_keras little of it, and which of the two loads a file is decided by what the other one
-refuses. So the file's own configuration is read here, and held against what a network of Keras layers consists of.
+refuses. So the file's own configuration is read here and compared with what a network of Keras layers consists of.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def require_no_code(path: Path, known: Collection[str]) -> None:
         shown = "; ".join(dict.fromkeys(found[:_SHOWN])) + ("; and more" if len(found) > _SHOWN else "")
         raise UntrustedModelError(
             f"{path} would do more than compute: {shown}. Nothing of it was run. For layers of your own, give "
-            "source.builder: a function that returns a dict of their names and classes. If you trust whoever made the "
+            "source.builder: a function that returns a dict of their names and classes. If you trust the author of the "
             "file with everything that this process can do, allow it in the model spec: `source: {trust_code: true}`."
         )
 

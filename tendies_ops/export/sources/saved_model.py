@@ -72,7 +72,7 @@ def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contra
     signatures = {name: s for name, s in meta_graph.signature_def.items() if not name.startswith("__")}
     signature = signatures.get(source.signature)
     if signature is None and len(signatures) == 1 and source.signature == SourceSpec.model_fields["signature"].default:
-        signature = next(iter(signatures.values()))  # nobody named another one
+        signature = next(iter(signatures.values()))  # no other was named
     if signature is None:
         todo = (
             "Set source.signature."

@@ -193,7 +193,7 @@ def _assignment(network: GraphNetwork, variable: GraphVariable) -> _Assignment:
 def _chunks(
     assignments: list[tuple[_Assignment, str]], shapes: Mapping[str, list[int]]
 ) -> Iterator[list[tuple[_Assignment, str]]]:
-    """Few runs, because each prepares the graph anew; but not all weights in memory at once."""
+    """Few runs, because each prepares the graph again; but not all weights in memory at once."""
     chunk: list[tuple[_Assignment, str]] = []
     values = 0
     for assignment, name in assignments:

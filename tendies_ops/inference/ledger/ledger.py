@@ -98,7 +98,7 @@ def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def read_record(line: bytes) -> dict[str, Any] | None:
-    """One line of a ledger; None where a kill tore it, somebody else wrote it or a disk changed it."""
+    """One line of a ledger; None if a kill tore it, another program wrote it or a disk changed it."""
     try:
         record: dict[str, Any] = orjson.loads(line)
         exact_path(record, "input")

@@ -1,11 +1,11 @@
 """
 The ledger in an object store, which cannot append: segments, ``.tendies/ledger/<time>-<run_id>.jsonl``.
 
-A segment is written once and never changed, so nobody who writes beside this run can lose lines or double them. The
+A segment is written once and never changed, so concurrent writers can neither lose nor duplicate lines. The
 names sort by time, and a run's sort after those that it has read, whatever the clocks of the machines that wrote them;
 as in any ledger, the later line about a picture is the truth. When there are many segments they are put together into
 one that has only the last line of each picture, under the name that sorts where the last of them did; only then the
-others go. Whoever reads in between reads some lines twice, which say the same.
+others go. A reader in between reads some lines twice, which are equal.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def ended(segment: bytes) -> bytes:
 
 
 def _time_in(name: str) -> datetime:
-    """The time by which a segment sorts; that of nothing where somebody else has put a file there."""
+    """The time by which a segment sorts; that of nothing if another program put a file there."""
     try:
         return datetime.strptime(posixpath.basename(name).partition("-")[0], _TIME).replace(tzinfo=timezone.utc)
     except ValueError:

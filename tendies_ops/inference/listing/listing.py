@@ -24,7 +24,7 @@ class Listing:
 
     What is listed and not yet taken is kept packed: about 20 bytes a file, 20 MB for a million.
 
-    :param files: may raise; whoever reads the listing gets the error.
+    :param files: may raise; the reader of the listing gets the error.
     """
 
     def __init__(self, files: Iterable[Found]) -> None:

@@ -15,7 +15,7 @@ class PathFilter:
     """
     Which files are taken.
 
-    :param include: globs; empty takes everything. Without ``/`` a pattern is held against the name, else against the
+    :param include: globs; empty takes everything. Without ``/`` a pattern is compared with the name, else with the
         path below the input; ``**`` spans folders.
     :param exclude: globs; they win over ``include``.
     :param include_hidden: take names that start with a dot as well.

@@ -1,7 +1,7 @@
 """
 Which pictures are whose, when a batch is split.
 
-A picture belongs to the shard that its path says, so nobody has to hand out lists, and a shard that runs again,
+A picture's shard follows from its path, so no lists are handed out, and a shard that runs again,
 anywhere, does the same pictures. Of more shards than run at a time, each is smaller than the one before (trapezoid
 self-scheduling, Tzeng and Ni 1993): a worker that is done early takes another, and the end waits for a small shard
 only, not for the slowest worker's share.

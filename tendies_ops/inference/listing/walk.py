@@ -84,7 +84,7 @@ def _look_at(entry: os.DirEntry[str], path: str, output_stem: str) -> Found | No
     except OSError as error:
         return Found(path, 0, 0, output_stem, f"it cannot be read: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
-        return None  # a pipe or device would block whoever opens it
+        return None  # opening a pipe or device would block
     return Found(path, status.st_size, status.st_mtime_ns, output_stem)
 
 

@@ -44,7 +44,7 @@ class RunFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def write_progress(self, progress: dict[str, Any]) -> None:
-        """Rewrite ``progress.json``, for whoever watches."""
+        """Rewrite ``progress.json``, which the pages read."""
         with _told_as_output_trouble(self.folder):
             write_bytes_atomically(self.folder / "progress.json", orjson.dumps(_readable(progress)), durable=False)
 

@@ -5,7 +5,7 @@ A request that the server refuses is split until the refused pictures stand alon
 2 k log2(B) more requests for k bad ones among B. Where the words are about shapes, pictures of different sizes are
 parted first: some models make one tensor of a request. A request that the server fails on is sent again; only when the
 server keeps answering others in between, was too slow or had no memory for it, is it split too, and only a picture that
-fails alone, several times, while others pass, is written down as the reason. "Not now" (429, 503, nobody there) is
+fails alone, several times, while others pass, is blamed. "Not now" (429, 503, refused connection) is
 never a picture's fault.
 
 One refusal is no verdict: a server that merges requests refuses all of them for one picture, be it another client's.
@@ -114,7 +114,7 @@ def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
     Return whether the server read the request and refused it.
 
     A 404 in other words than Model Server's is a wrong address, but not one that has answered before: then it is
-    something in the server's place, such as a proxy while the server starts anew.
+    something in the server's place, such as a proxy while the server restarts.
     """
     if isinstance(error, RequestRefusedError):
         return not (answered_before and error.http_status == _NOT_FOUND)
@@ -138,7 +138,7 @@ def after_refusal(  # noqa: PLR0913  # keyword-only facts
     :param file: the only file of the request; None: it holds several.
     :param answered_before: whether it has answered anything in this run: if not, it may be refusing all.
     :param proved: the server answered something harmless right before or after.
-    :param merges: whether the server merges requests of several clients; None: nobody knows yet.
+    :param merges: whether the server merges requests of several clients; None: not known yet.
     :param padding: how many bytes of nothing to put behind the file, should it be asked with some.
     """
     words = error.server_words or str(error)
@@ -221,7 +221,7 @@ def after_failure(
 
     :param parts: of the request.
     :param successes: how many requests the server has answered well so far.
-    :param merges: whether the server merges requests of several clients; None: nobody knows yet.
+    :param merges: whether the server merges requests of several clients; None: not known yet.
     """
     answered_others = 0 <= history.successes_seen < successes
     now = dataclasses.replace(history, failures=history.failures + 1, successes_seen=successes)
@@ -252,7 +252,7 @@ def _took_too_long(error: ModelServerError) -> bool:
 
 def _is_not_now(error: ModelServerError) -> bool:
     if isinstance(error, ServerUnreachableError):
-        return "nobody" in str(error)
+        return "nothing listens" in str(error) or "nothing accepted" in str(error)
     if isinstance(error, RequestRefusedError):  # see is_refusal
         return True
     return isinstance(error, ServerSickError) and error.http_status in _NOT_NOW and not _lacks_memory(error)

@@ -102,7 +102,7 @@ class Rotation:
 
     def on_silence(self, error: ModelServerError, now_s: float) -> None:
         """
-        A request was refused, and nobody can tell yet for what.
+        A request was refused, and it is not known yet for which part of it.
 
         :raises ServerSickError: nothing has been answered, and no refusal explained, for too long.
         """

@@ -26,7 +26,7 @@ class Answers:
     """
     The outputs of a signature, and what is known of their meaning.
 
-    :param outputs: names; empty where nobody tells them: then they are taken for pictures.
+    :param outputs: names; empty if unknown: then they are taken for pictures.
     :param labels: names of the classes, the first of a detection's being class 1.
     :param fixed_classes: the scores of every picture are those of ``labels``, in this order.
     :param same_size: a request must hold pictures of one size, for the model makes one tensor of them.

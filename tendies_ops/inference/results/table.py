@@ -170,7 +170,7 @@ def _read_outputs(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
     try:
         outputs = orjson.loads(read(name)).get("outputs", {})
     except (OSError, ValueError, AttributeError):
-        return {}  # somebody moved it meanwhile: its row has the picture's name only
+        return {}  # it was moved in the meantime: its row has the picture's name only
     return outputs if isinstance(outputs, dict) else {}
 
 

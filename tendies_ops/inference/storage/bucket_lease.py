@@ -2,7 +2,7 @@
 Keeping a second run away from an output in an object store, which has no locks.
 
 Who writes keeps an object ``.tendies/leases/<name>.json`` and changes it every few seconds. Who comes and finds one
-watches it: one that changes is somebody's; one that stays as it is for long enough was left by a killed run, and is
+watches it: one that changes is alive; one that stays the same for long enough was left by a killed run, and is
 taken away. Only content is compared, never a clock with another one.
 
 Limits: where a store cannot make an object only if it is absent (fsspec's ``mode="create"``; S3 and Google Cloud
@@ -41,7 +41,7 @@ class RemoteLease:
     The lease of one run on one output.
 
     :param store: the output.
-    :param run_id: told to whoever has to wait.
+    :param run_id: shown to runs that have to wait.
     :param shard: share the output with the other shards of the same batch.
     """
 
@@ -95,7 +95,7 @@ class RemoteLease:
             self._clear_away(posixpath.join(_FOLDER, name))
         try:
             self._store.create(self._path, self._encoded())
-        except FileExistsError:  # somebody came a moment earlier
+        except FileExistsError:  # another run was faster
             raise self._held_by(self._read(self._path)) from None
         late = [name for name in self._rivals() if name != self._name]
         if late:  # they came at the same moment as a shard, or as the whole; both go, and come again
@@ -110,7 +110,7 @@ class RemoteLease:
         return [name for name in names if name in {self._name, f"{_ALONE}.json"}]
 
     def _clear_away(self, path: str) -> None:
-        """Remove a lease that nobody renews; return as soon as it is gone."""
+        """Remove a lease that is not renewed; return as soon as it is gone."""
         first = self._read(path)
         until_s = time.monotonic() + _LEFT_AFTER_S
         while first is not None and time.monotonic() < until_s:

@@ -94,7 +94,7 @@ class LocalOutput:
 
         :param shard: share the folder with the other shards of the same batch.
         :raises LockHeldError: another run writes here.
-        :raises OutputFolderError: nobody can.
+        :raises OutputFolderError: it cannot be written.
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks, "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH)

@@ -40,7 +40,7 @@ def test_each_is_named_and_the_old_version_answers_on_all_that_live(tmp_path: Pa
 
     words = str(caught.value)
     assert f"{dead.url}: " in words
-    assert "nobody listens there" in words
+    assert "nothing listens there" in words
     assert words.index(unwilling.url) < words.index(late.url), "what failed comes first"
     assert f"{late.url}: was not waited for after" in words
     assert "does it watch this model base path?" not in words

@@ -255,7 +255,7 @@ def test_nobody_there_is_said_plainly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     client = ModelServerClient(f"http://127.0.0.1:{port}")
-    with pytest.raises(ServerUnreachableError, match="nobody listens there"):
+    with pytest.raises(ServerUnreachableError, match="nothing listens there"):
         client.serving_version("m")
 
 

@@ -29,7 +29,7 @@ def said() -> list[str]:
     return [text for path in sorted((REPOSITORY / "tendies_ops").rglob("*.py")) for text in _texts_of(path)]
 
 
-def test_the_page_has_the_errors_of_every_station() -> None:
+def test_the_page_has_the_errors_of_every_step() -> None:
     assert len(TEXTS) >= 20
 
 

@@ -46,7 +46,7 @@ def model_of(world: WebWorld) -> KnownModel:
 
 def view_of(world: WebWorld, *serving: int | None) -> ModelPicture:
     replicas = [
-        ReplicaState(f"http://r{n}", (VersionStatus(v, "AVAILABLE"),) if v else (), "" if v else "nobody listens there")
+        ReplicaState(f"http://r{n}", (VersionStatus(v, "AVAILABLE"),) if v else (), "" if v else "down")
         for n, v in enumerate(serving)
     ]
     return read_model(model_of(world), replicas)

@@ -36,7 +36,7 @@ def road(small_sources: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
     lines: list[str] = []
     (folder / "out").mkdir()
     export_to(folder / "out", spec, lines.append, explain=True)
-    start = next(number for number, line in enumerate(lines) if line.startswith("The road of the golden image noise"))
+    start = next(number for number, line in enumerate(lines) if line.startswith("The way of the golden image noise"))
     return lines[start + 1 : start + 1 + len(STATIONS)]
 
 

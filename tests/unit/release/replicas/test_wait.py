@@ -4,7 +4,7 @@ from tendies_ops.errors import ServerSickError, ServerUnreachableError, VersionG
 from tendies_ops.release.replicas.wait import VersionWait
 from tendies_ops.rest_api.status import State, VersionStatus
 
-SILENT = ServerUnreachableError("nobody listens there")
+SILENT = ServerUnreachableError("nothing listens there")
 
 
 def statuses(**states: State) -> dict[int, VersionStatus]:
