@@ -14,7 +14,7 @@ SILENT = ServerSickError("not answered within 5 s")
 BUSY = ServerSickError("the queue is full", http_status=503)
 
 
-@pytest.mark.parametrize("error", [SILENT, ServerUnreachableError("nobody listens"), VersionGoneError("no version 3")])
+@pytest.mark.parametrize("error", [SILENT, ServerUnreachableError("nothing listens"), VersionGoneError("no version 3")])
 def test_a_server_that_cannot_be_asked_is_left_out_at_once(error: ModelServerError) -> None:
     health = ReplicaHealth()
     health.on_trouble(error, 10.0)

@@ -62,7 +62,7 @@ def test_no_server_is_said_at_once(bench: Bench) -> None:
     bench.add("a.png", png(1))
     bench.server.stop()
     started_s = time.monotonic()
-    with pytest.raises(ServerUnreachableError, match="nobody listens"):
+    with pytest.raises(ServerUnreachableError, match="nothing listens"):
         bench.run()
     assert time.monotonic() - started_s < 5.0
 

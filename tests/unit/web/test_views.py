@@ -235,7 +235,7 @@ def test_a_silent_replica_is_an_answer_and_is_not_asked_all_the_time() -> None:
     states = ServerStates(timeout_s=0.5, clock=lambda: now[0])
     nobody = Location(None, ("http://127.0.0.1:9",))
     first = states.of("m", nobody)
-    assert "nobody listens" in first[0].problem
+    assert "nothing listens" in first[0].problem
     assert states.of("m", nobody)[0] is first[0]
     now[0] = 5.0
     assert states.of("m", nobody)[0] is not first[0]

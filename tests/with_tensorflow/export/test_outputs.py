@@ -128,7 +128,7 @@ def test_auto_keeps_a_classifier_in_float32_because_no_picture_shows_the_price(
     assert taken is not None
     assert taken.chosen == "float32"
     assert taken.variants == ()
-    assert "nobody can see" in taken.why
+    assert "cannot be seen" in taken.why
 
 
 def test_a_classifier_answers_classify_requests_of_model_server(small_sources: Path, export_here: ExportHere) -> None:

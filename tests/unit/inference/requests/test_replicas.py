@@ -61,7 +61,7 @@ def test_a_server_that_is_not_there_at_the_start_holds_up_nobody(
     report = bench.run(servers=(dead, *fleet(model())))
     assert report.done == PICTURES
     assert (replica_of(report, dead)["answered"], replica_of(report, dead)["taken_out"]) == (0, 1)
-    assert "nobody listens" in str(replica_of(report, dead)["trouble"])
+    assert "nothing listens" in str(replica_of(report, dead)["trouble"])
 
 
 @contextmanager
@@ -194,5 +194,5 @@ def test_a_version_that_no_server_has_ends_the_run(bench: Bench, fleet: Callable
 def test_no_server_at_all_is_said_at_once(bench: Bench) -> None:
     bench.add("a.png", png(1))
     dead = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    with pytest.raises(ServerUnreachableError, match="nobody listens"):
+    with pytest.raises(ServerUnreachableError, match="nothing listens"):
         bench.run(servers=dead)
