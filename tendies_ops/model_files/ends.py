@@ -50,7 +50,9 @@ def find_ends(nodes: Sequence[Node]) -> Ends:
     """Look for the ends of a network in a graph that has no signature."""
     graph = _Graph(nodes)
     free = [node for node in nodes if node.op in _PLACEHOLDERS]
-    pictures = sorted(filter(is_picture, (graph.tensor(node) for node in free)), key=_likeliness_of_input, reverse=True)
+    pictures = [tensor for tensor in map(graph.tensor, free) if is_picture(tensor)]
+    of_rank = [tensor for tensor in pictures if tensor.shape]
+    pictures = sorted(of_rank or pictures, key=_likeliness_of_input, reverse=True)
     outputs = graph.outputs_of(pictures[0].name) if pictures else ()
     needed = graph.below(outputs[0].name) if outputs else set()
     others = [n.as_tensor() for n in free if n.op != "PlaceholderWithDefault" and n.name in needed]
@@ -125,7 +127,8 @@ class _Graph:
         last = [self._before_passing(n) for n in useful if names.isdisjoint(self.users.get(n.name, ()))]
         final = [n for n in useful if n.op in _FINAL and _NAMED.search(n.name) and n not in last]
         found = {node.name: self.tensor(node, self._why(node, node in last)) for node in (*last, *final)}
-        ranked = sorted(found.values(), key=lambda tensor: self._likeliness(tensor, last), reverse=True)
+        tensors = [tensor for tensor in found.values() if tensor.shape != ()]  # one number is a loss
+        ranked = sorted(tensors, key=lambda tensor: self._likeliness(tensor, last), reverse=True)
         return tuple(ranked[:12])
 
     def below(self, name: str) -> set[str]:
@@ -155,14 +158,13 @@ class _Graph:
             reasons.append("its name says so")
         return ", ".join(reasons)
 
-    def _likeliness(self, tensor: Tensor, last: Collection[Node]) -> tuple[bool, int, int]:
+    def _likeliness(self, tensor: Tensor, last: Collection[Node]) -> tuple[int, int]:
         node = self.nodes[tensor.name]
         shape = tensor.shape
-        is_number = shape == () and node.shape is not None  # a loss
         is_picture_like = shape is not None and len(shape) == _PICTURE_RANK and shape[-1] in _CHANNELS
         points = 2 * is_picture_like + (node.op in _FINAL) + (node in last)
         points += _NAMED.search(node.name.rsplit("/", 1)[-1]) is not None
-        return not is_number, points, self.order[node.name]
+        return points, self.order[node.name]
 
     def _guessed_shape(self, node: Node) -> Shape | None:
         """Read the channels off the weights of the last layer before a node that says no shape."""

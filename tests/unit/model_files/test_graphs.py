@@ -45,14 +45,14 @@ def test_a_loss_a_summary_and_a_dead_branch_are_not_taken_for_the_output(tmp_pat
         IMAGE,
         node("fake", "Tanh", "photo", T=dtype(FLOAT)),
         node("discriminator", "Conv2D", "fake", T=dtype(FLOAT)),
-        node("loss", "Mean", "discriminator", T=dtype(FLOAT)),
+        node("loss", "Mean", "discriminator", T=dtype(FLOAT), _output_shapes=field(1, field(7, shape()))),
         node("summary", "ScalarSummary", "loss"),
         node("dead", "Switch", "fake", T=dtype(FLOAT)),
         node("gradients/fake", "TanhGrad", "fake", T=dtype(FLOAT)),
     )
     outputs = names(found)[1]
     assert outputs[0] == "fake"
-    assert not {"summary", "dead", "gradients/fake"} & set(outputs)
+    assert not {"loss", "summary", "dead", "gradients/fake"} & set(outputs)
 
 
 def test_flags_of_training_dropout_and_styles_get_the_value_they_have_at_inference(tmp_path: Path) -> None:
@@ -66,6 +66,7 @@ def test_flags_of_training_dropout_and_styles_get_the_value_they_have_at_inferen
         node("unrelated", "Placeholder", dtype=dtype(BOOL)),
         node("out", "AddN", "photo", "is_training", "keep_prob", "style", "mask", T=dtype(FLOAT)),
     )
+    assert [tensor.name for tensor in found.inputs] == ["photo"]
     assert found.constants == {"is_training": False, "keep_prob": 1.0, "style": {"one_hot": [0, 26]}}
     assert [tensor.name for tensor in found.further_inputs] == ["mask"]
 
