@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 
 #: Finding programs, libraries and temporary folders, the language, and the settings of TensorFlow and its libraries.
-#: ``TENDIES_DEMO`` marks what a demo has started. Everything else stays behind: Airflow's settings and connections,
-#: tokens, keys, and proxies with passwords.
+#: ``TENDIES_DEV`` marks what `tendies dev` has started. Everything else is left out: Airflow's settings and
+#: connections, tokens, keys, and proxies with passwords.
 _NEEDED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TEMP|TMP|TZ|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|TERM|COLUMNS"
     r"|NO_COLOR|PYTHON\w+|VIRTUAL_ENV|TF_(?!CONFIG)\w+|TF2_\w+|KERAS_\w+|XLA_\w+|CUDA_\w+|NVIDIA_\w+|OMP_\w+|MKL_\w+"
-    r"|OPENBLAS_\w+|KMP_\w+|ONEDNN_\w+|MALLOC_\w+|TENDIES_DEMO|SYSTEMROOT"
+    r"|OPENBLAS_\w+|KMP_\w+|ONEDNN_\w+|MALLOC_\w+|TENDIES_DEV|SYSTEMROOT"
 )
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from examples.demo.place import DemoPlace
 from examples.demo.road import ModelRoad
-from examples.demo.voice import Voice
+from tendies_ops.dev import Voice
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ModelOutcome:
         voice.line(f"\n{self.model_name}", style="bold")
         voice.line(f"  runs       {'release and batch succeeded' if self.is_green else 'FAILED (see the lines above)'}")
         voice.line(f"  version    {_name_version(release)}")
-        voice.line(f"  pictures   {batch.get('done', 0)} done, {batch.get('failed', 0)} failed, {total} in all")
+        voice.line(f"  pictures   {_counts(batch)}, {total} in all")
         voice.line(f"  speed      {batch.get('images_per_second') or 0:.1f} images per second")
         voice.line(f"  results    {_short(self.results)}")
         if self.contact_sheet:
@@ -49,9 +48,9 @@ class ModelOutcome:
             voice.line(f"  missing    {', '.join(self.missing[:5])} ({len(self.missing)} in all)", style="red")
 
 
-def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
+def read_outcome(folder: Path, road: ModelRoad) -> ModelOutcome:
     """Ask Airflow for the tasks' results, and look at every picture."""
-    pictures, results = place.pictures(road.model_name), place.results(road.model_name)
+    pictures, results = (folder / kind / road.model_name for kind in ("pictures", "results"))
     release = road.release and road.api.result(road.release_dag_id, road.release.run_id, "release")
     batch = road.batch and road.api.result(road.batch_dag_id, road.batch.run_id, "infer")
     missing = find_missing(pictures, results)
@@ -63,12 +62,17 @@ def read_outcome(place: DemoPlace, road: ModelRoad) -> ModelOutcome:
         pictures,
         results,
         missing,
-        _copy_contact_sheet(results, place.root / f"{road.model_name}.png"),
+        _copy_contact_sheet(results, folder / f"{road.model_name}.png"),
     )
 
 
 def _name_version(release: Mapping[str, Any]) -> str:
-    return f"{release['version']}, digest {str(release['model_digest'])[:19]}" if release else "none"
+    return f"{release['version']}, digest {str(release['model_digest'])[:19]}" if release else "released earlier"
+
+
+def _counts(batch: Mapping[str, Any]) -> str:
+    skipped = f", {batch['skipped']} done before" if batch.get("skipped") else ""
+    return f"{batch.get('done', 0)} done{skipped}, {batch.get('failed', 0)} failed"
 
 
 def _copy_contact_sheet(results: Path, target: Path) -> Path | None:

@@ -6,7 +6,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from examples.demo.errors import DemoError
+from tendies_ops.dev import DevError
 
 #: scikit-image's data directory also holds drawings, masks and micrographs. These are photographs, each of its own
 #: scene but for the motorcycle, which is a stereo pair.
@@ -34,15 +34,15 @@ def copy_photographs(directory: Path) -> int:
     """
     Copy the photographs into ``directory`` and return how many there are.
 
-    :raises DemoError: scikit-image is not installed or came without one of them.
+    :raises DevError: scikit-image is not installed or came without one of them.
     """
     spec = find_spec("skimage")  # found, not imported: the import takes a second
     if spec is None or spec.origin is None:
-        raise DemoError("scikit-image, which brings the demo's photographs, is not installed: run `make setup`.")
+        raise DevError("scikit-image, which brings the demo's photographs, is not installed: run `make setup`.")
     source = Path(spec.origin).parent / "data"
     directory.mkdir(parents=True, exist_ok=True)
     if absent := [name for name in PHOTOGRAPHS if not (source / name).is_file()]:
-        raise DemoError(f"scikit-image came without its photographs {', '.join(absent)} (looked in {source}).")
+        raise DevError(f"scikit-image came without its photographs {', '.join(absent)} (looked in {source}).")
     for name in PHOTOGRAPHS:
         shutil.copyfile(source / name, directory / name)
     return len(PHOTOGRAPHS)

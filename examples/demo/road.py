@@ -6,9 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from examples.demo.airflow_api import AirflowApi
-from examples.demo.errors import DemoError
-from examples.demo.voice import Voice
+from tendies_ops.dev import AirflowApi, DevError, Voice
 
 _ENDED = ("success", "failed", "skipped", "upstream_failed")
 #: The scheduler turns the event of a release into a batch run within seconds; this long means that it never will.
@@ -62,6 +60,7 @@ class ModelRoad:
     release: FollowedRun | None = None
     batch: FollowedRun | None = None
     _released_s: float = 0.0
+    _earlier: set[str] = field(default_factory=set)
 
     @property
     def release_dag_id(self) -> str:
@@ -73,12 +72,22 @@ class ModelRoad:
         """The batch DAG's name."""
         return f"tendies_batch_{self.model_name}"
 
-    def set_out(self) -> None:
-        """Switch both DAGs on and start the release. The batch starts when the release has told of itself."""
+    def set_out(self, *, is_released: bool) -> str:
+        """
+        Unpause both DAGs, start the release, whose event starts the batch, and return the DAG that was triggered.
+
+        :param is_released: an earlier demo has released the model: start the batch at once.
+        """
         self.api.unpause(self.batch_dag_id)
         self.api.unpause(self.release_dag_id)
-        run_id = self.api.trigger(self.release_dag_id, note="make demo")
-        self.release = FollowedRun(self.api, self.voice, self.model_name, self.release_dag_id, run_id)
+        self._earlier = {str(run["dag_run_id"]) for run in self.api.runs(self.batch_dag_id)}
+        dag_id = self.batch_dag_id if is_released else self.release_dag_id
+        run = FollowedRun(self.api, self.voice, self.model_name, dag_id, self.api.trigger(dag_id, note="make demo"))
+        if is_released:
+            self.batch = run
+        else:
+            self.release = run
+        return dag_id
 
     def look(self) -> None:
         """Go as far as things stand now."""
@@ -92,15 +101,15 @@ class ModelRoad:
 
     @property
     def is_released(self) -> bool:
-        """Whether the release run is green."""
-        return self.release is not None and self.release.state == "success"
+        """Return True once the release has succeeded, or if an earlier one has."""
+        return self.release.state == "success" if self.release is not None else self.batch is not None
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen."""
-        if self.release is None or self.release.state not in _ENDED:
-            return False
-        return not self.is_released or (self.batch is not None and self.batch.state in _ENDED)
+        """Return True when nothing more will happen."""
+        if self.batch is not None:
+            return self.batch.state in _ENDED
+        return self.release is not None and self.release.state in _ENDED and not self.is_released
 
     @property
     def is_green(self) -> bool:
@@ -108,13 +117,13 @@ class ModelRoad:
         return self.is_released and self.batch is not None and self.batch.state == "success"
 
     def _find_batch(self) -> None:
-        runs = self.api.runs(self.batch_dag_id)
+        runs = [run for run in self.api.runs(self.batch_dag_id) if run["dag_run_id"] not in self._earlier]
         if runs:
             run_id = str(runs[0]["dag_run_id"])
             self.voice.step(f"{self.model_name}: the release's event started {self.batch_dag_id}")
             self.batch = FollowedRun(self.api, self.voice, self.model_name, self.batch_dag_id, run_id)
         elif time.monotonic() - self._released_s > _EVENT_TIMEOUT_S:
-            raise DemoError(
+            raise DevError(
                 f"{self.model_name} is released, but its event started no run of {self.batch_dag_id} "
                 f"within {_EVENT_TIMEOUT_S:.0f} s."
             )

@@ -1,184 +1,110 @@
-"""The demo from beginning to end."""
+"""The demo from beginning to end: ``tendies dev`` on a folder with two trained models and real pictures."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
-from examples.demo.airflow_api import AirflowApi
-from examples.demo.airflow_server import AirflowServer, start_airflow
-from examples.demo.errors import DemoError
-from examples.demo.lock import only_demo
-from examples.demo.model_servers import start_model_server
 from examples.demo.outcome import ModelOutcome, read_outcome
 from examples.demo.pictures import copy_photographs
-from examples.demo.place import DemoPlace
-from examples.demo.ports import check_free
-from examples.demo.processes import Program, find_marked, stop_marked
 from examples.demo.road import ModelRoad
-from examples.demo.specs import read_example_specs, write_demo_spec
-from examples.demo.voice import Voice
+from examples.demo.specs import add_spec, read_example_specs
 from examples.noise_to_stripes.make_noise import write_noise_pictures
-from tendies_ops.spec import ModelSpec
+from tendies_ops.dev import AirflowApi, DevError, DevOptions, Installation, Voice, running
+from tendies_ops.working_folder import make_folder
 
-_DATABASE_TIMEOUT_S = 180.0
-_AIRFLOW_TIMEOUT_S = 180.0
 _DAGS_TIMEOUT_S = 120.0
 _ROAD_TIMEOUT_S = 1200.0
 _NOISE_PICTURES = 64
 _NOISE_SEED = 7  # not the one that the model was trained on
 
 
-@dataclass(frozen=True)
-class DemoOptions:
-    """What a person chooses."""
-
-    once: bool
-    airflow_port: int
-    first_model_server_port: int
-
-
-def run_demo(place: DemoPlace, options: DemoOptions, voice: Voice) -> int:
+def run_demo(folder: Path, options: DevOptions, voice: Voice, *, once: bool) -> int:
     """
     Run everything and return the exit status: 0 only if every run succeeded and every picture is there.
 
-    :raises DemoError: something is in the way.
+    What is in the folder is kept: the specs, pictures, results and versions of earlier demos, and all that was added.
+
+    :param once: do not stay up afterwards.
+    :raises DevError: something cannot start.
     """
-    voice.line(
-        "tendies demo: two trained models and real pictures, through a real Airflow. Everything lies in .demo/\n"
-    )
-    place.root.mkdir(parents=True, exist_ok=True)
-    with only_demo(place.root / "lock", voice), _nothing_left(place, voice):
-        show = Show(place, options, voice)
-        show.prepare()
-        show.start()
-        show.travel()
-        complete = show.tell()
-        if not options.once:
-            show.stay()
+    voice.line("tendies demo: two trained models and real pictures, through a real Airflow. Everything is in .demo/\n")
+    make_folder(folder)
+    names = _add_examples(folder, voice)
+    with running(folder, options, voice) as installation:
+        outcomes = _travel(installation, names, voice)
+        complete = all(outcome.is_complete for outcome in outcomes)
+        verdict = "Every run succeeded and every picture is there." if complete else "Not everything succeeded."
+        voice.line(f"\n{verdict}\n", style="bold green" if complete else "bold red")
+        if not once:
+            _tell_next(installation, voice)
+            installation.stay()
     return 0 if complete else 1
 
 
-@contextlib.contextmanager
-def _nothing_left(place: DemoPlace, voice: Voice) -> Iterator[None]:
-    """Whatever an earlier demo left running is stopped first; whatever this one started is stopped last."""
-    if count := stop_marked(place.root):
-        voice.step(f"Stopped {count} processes that an earlier demo had left")
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
-        if find_marked(place.root):
-            voice.step("Stopping Airflow and the Model Servers ...")
-            stop_marked(place.root)
-            voice.step(f"Stopped. Pictures and reports stay in {place.root / 'results'}")
+def _add_examples(folder: Path, voice: Voice) -> list[str]:
+    """Put the examples' specs and pictures into the folder; return the models' names."""
+    names = []
+    for spec in read_example_specs():
+        add_spec(folder, spec)
+        count, kind = _make_pictures(folder / "pictures" / spec.model_name, spec.model_name)
+        voice.step(f"{spec.model_name}: {count} {kind}")
+        names.append(spec.model_name)
+    return names
 
 
-class Show:
-    """One demo: prepare, start, travel, tell, stay."""
+def _make_pictures(directory: Path, model_name: str) -> tuple[int, str]:
+    if directory.is_dir() and (there := len(list(directory.iterdir()))):
+        return there, "pictures are there already"
+    if "noise" in model_name:
+        return len(write_noise_pictures(directory, _NOISE_PICTURES, _NOISE_SEED)), "noise pictures to work on"
+    return copy_photographs(directory), "photographs to work on"
 
-    def __init__(self, place: DemoPlace, options: DemoOptions, voice: Voice) -> None:
-        self._place = place
-        self._options = options
-        self._voice = voice
-        self._specs: list[ModelSpec] = []
-        self._programs: list[Program] = []
-        self._roads: list[ModelRoad] = []
-        self._airflow: AirflowServer | None = None
 
-    def prepare(self) -> None:
-        """Ports, specs and pictures."""
-        self._specs = read_example_specs()
-        check_free(self._options.airflow_port, what="Airflow", option="PORT")
-        for _, port in self._with_ports():
-            check_free(port, what="A Model Server", option="MODEL_SERVER_PORT")
-        self._place.clear()
-        for spec in self._specs:
-            count, kind = self._make_pictures(spec.model_name)
-            self._voice.step(f"{spec.model_name}: {count} {kind}")
+def _travel(installation: Installation, names: list[str], voice: Voice) -> list[ModelOutcome]:
+    """Release each model, run its batch, and return what came of it."""
+    api = installation.api
+    roads = [ModelRoad(api, voice, name) for name in names]
+    installation.wait("Airflow has not read the DAGs", lambda: _has_dags(api, roads), _DAGS_TIMEOUT_S)
+    for road in roads:
+        is_released = any(path.name.isdigit() for path in (installation.folder / "models" / road.model_name).iterdir())
+        voice.step(f"{road.model_name}: triggered {road.set_out(is_released=is_released)}")
+    installation.wait("The runs have not ended", lambda: _have_ended(roads), _ROAD_TIMEOUT_S)
+    outcomes = [read_outcome(installation.folder, road) for road in roads]
+    for outcome in outcomes:
+        outcome.tell(voice)
+    return outcomes
 
-    def _with_ports(self) -> list[tuple[ModelSpec, int]]:
-        first = self._options.first_model_server_port
-        return [(spec, first + index) for index, spec in enumerate(self._specs)]
 
-    def _make_pictures(self, model_name: str) -> tuple[int, str]:
-        directory = self._place.pictures(model_name)
-        if "noise" in model_name:
-            return len(write_noise_pictures(directory, _NOISE_PICTURES, _NOISE_SEED)), "noise pictures to work on"
-        return copy_photographs(directory), "photographs to work on"
+def _has_dags(api: AirflowApi, roads: list[ModelRoad]) -> bool:
+    if problems := api.import_errors():
+        raise DevError(f"Airflow cannot read a DAG file: {problems[0]}")
+    return all(api.has_dag(dag_id) for road in roads for dag_id in (road.release_dag_id, road.batch_dag_id))
 
-    def start(self) -> None:
-        """Airflow and the Model Servers; returns when Airflow is well and knows every DAG."""
-        servers = [start_model_server(self._place, spec.model_name, port) for spec, port in self._with_ports()]
-        for server, spec in zip(servers, self._specs, strict=True):
-            write_demo_spec(self._place, spec, server.url)
-            self._voice.step(f"{spec.model_name}: Model Server at {server.url}, waiting for a first version")
-        self._programs = [server.program for server in servers]
-        self._voice.step("Starting Airflow (scheduler, DAG processor, triggerer, API server) ...")
-        self._airflow = airflow = start_airflow(self._place, self._options.airflow_port, wait=self._wait_for_end)
-        self._programs += airflow.programs
-        api = AirflowApi(airflow)
-        self._wait("Airflow is not up", api.is_healthy, _AIRFLOW_TIMEOUT_S)
-        api.log_in()
-        self._voice.step(f"Airflow is up at {airflow.url}  (user {airflow.user}, password {airflow.password})")
-        self._roads = [ModelRoad(api, self._voice, spec.model_name) for spec in self._specs]
-        self._wait("Airflow has not read the DAGs", lambda: self._has_dags(api), _DAGS_TIMEOUT_S)
 
-    def _has_dags(self, api: AirflowApi) -> bool:
-        if problems := api.import_errors():
-            raise DemoError(f"Airflow cannot read a DAG file: {problems[0]}")
-        return all(api.has_dag(dag_id) for road in self._roads for dag_id in (road.release_dag_id, road.batch_dag_id))
+def _have_ended(roads: list[ModelRoad]) -> bool:
+    for road in roads:
+        road.look()
+    return all(road.has_ended for road in roads)
 
-    def travel(self) -> None:
-        """Release every model and run every batch."""
-        for road in self._roads:
-            road.set_out()
-            self._voice.step(f"{road.model_name}: triggered {road.release_dag_id}")
-        self._wait("The runs have not ended", self._look, _ROAD_TIMEOUT_S)
 
-    def _look(self) -> bool:
-        for road in self._roads:
-            road.look()
-        return all(road.has_ended for road in self._roads)
+_NEXT = """\
+Airflow is up until Ctrl-C: user {user}, password {password}. Click:
+  1  {url}/plugin/tendies  which version of each model serves
+  2  {url}/dags/tendies_batch_brush_strokes/runs  a run, and under Pictures its photographs before and after
+  3  {url}/dags/tendies_rollback_brush_strokes  the way back to an earlier version
 
-    def tell(self) -> bool:
-        """Say what was done, and whether all of it was."""
-        outcomes: list[ModelOutcome] = [read_outcome(self._place, road) for road in self._roads]
-        for outcome in outcomes:
-            outcome.tell(self._voice)
-        complete = all(outcome.is_complete for outcome in outcomes)
-        verdict = "Every run succeeded and every picture is there." if complete else "Not everything succeeded."
-        self._voice.line(f"\n{verdict}\n", style="bold green" if complete else "bold red")
-        return complete
+Try next:
+  new pictures      cp photo.jpg {folder}/pictures/brush_strokes/   then trigger tendies_batch_brush_strokes
+  a changed model   edit {folder}/specs/brush_strokes.yaml          then trigger tendies_release_brush_strokes
+  a broken one      mkdir examples/brush_strokes/checkpoint/broken  and release that as `checkpoint`: the version
+                    before serves on
+  a model of yours  write {folder}/specs/mine.yaml, `tendies check` it, and name it in {folder}/specs/index.txt
 
-    def stay(self) -> None:
-        """Keep everything up until Ctrl-C."""
-        airflow = self._airflow
-        if airflow is None:
-            return
-        self._voice.line(f"Airflow   {airflow.url}   user {airflow.user}   password {airflow.password}", style="bold")
-        self._voice.line(f"Pictures  {airflow.url}/plugin/tendies")
-        self._voice.line("Everything stays up until Ctrl-C.\n")
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                self._check_programs()
-                time.sleep(1)
+Everything here is kept for the next `make demo`; only `make clean` deletes it.
+"""
 
-    def _wait_for_end(self, program: Program) -> None:
-        self._wait(f"{program.name} is not ready", lambda: program.process.poll() is not None, _DATABASE_TIMEOUT_S)
 
-    def _wait(self, what: str, check: Callable[[], bool], timeout_s: float) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while not check():
-            self._check_programs()
-            if time.monotonic() > deadline_s:
-                raise DemoError(f"{what} after {timeout_s:.0f} s. The logs are in {self._place.logs}.")
-            time.sleep(0.5)
-
-    def _check_programs(self) -> None:
-        for program in self._programs:
-            program.check()
+def _tell_next(installation: Installation, voice: Voice) -> None:
+    airflow, here = installation.airflow, Path.cwd()
+    folder = installation.folder.relative_to(here) if installation.folder.is_relative_to(here) else installation.folder
+    voice.line(_NEXT.format(url=airflow.url, user=airflow.user, password=airflow.password, folder=folder))

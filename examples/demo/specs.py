@@ -1,4 +1,4 @@
-"""The examples' model specs, with the demo's own folders and servers filled in."""
+"""The examples' model specs, with the folders of the demo."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from pathlib import Path
 
 import yaml
 
-from examples.demo.place import CHECKOUT, DemoPlace
-from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.spec import INDEX_NAME, ModelSpec, load_indexed_specs
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE_SPECS = CHECKOUT / "examples" / "models"
-_INDEX_NAME = "index.txt"
 
 
 def read_example_specs() -> list[ModelSpec]:
-    """The specs that ``examples/models/index.txt`` names, with absolute paths."""
-    lines = (EXAMPLE_SPECS / _INDEX_NAME).read_text(encoding="utf-8").splitlines()
-    return [load_spec(EXAMPLE_SPECS / line.strip()) for line in lines if line.strip() and not line.startswith("#")]
+    """Return the specs that ``examples/models/index.txt`` names, with absolute paths."""
+    return load_indexed_specs(EXAMPLE_SPECS)
 
 
-def write_demo_spec(place: DemoPlace, spec: ModelSpec, server_url: str) -> Path:
-    """Write the spec that this demo's DAGs read for ``spec``'s model."""
+def add_spec(folder: Path, spec: ModelSpec) -> None:
+    """
+    Write the spec of an example into a working folder and name it in the index; one that is there remains unchanged.
+
+    It names no server: its model is served by that of ``tendies dev``.
+    """
+    path = folder / "specs" / f"{spec.model_name}.yaml"
+    if path.exists():
+        return
     data = spec.model_dump(mode="json", exclude_unset=True)
-    data.setdefault("release", {}).update(
-        model_base_path=str(place.base_path(spec.model_name)),
-        servers=[server_url],
-    )
+    data.pop("release", None)
     data.setdefault("batch", {}).update(
-        input=str(place.pictures(spec.model_name)),
-        output=str(place.results(spec.model_name)),
+        input=str(folder / "pictures" / spec.model_name),
+        output=str(folder / "results" / spec.model_name),
     )
-    path = place.specs / f"{spec.model_name}.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    with (place.specs / _INDEX_NAME).open("a", encoding="utf-8") as index:
+    with (path.parent / INDEX_NAME).open("a", encoding="utf-8") as index:
         index.write(f"{path.name}\n")
-    return path

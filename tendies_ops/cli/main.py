@@ -13,6 +13,7 @@ import typer
 from tendies_ops.cli import (
     batch,
     check,
+    dev,
     doctor,
     export,
     init,
@@ -55,6 +56,7 @@ _START, _MODELS, _PICTURES, _SERVERS = "Start", "Models", "Pictures", "Servers"
 app.command("init", rich_help_panel=_START)(init.init_command)
 app.command("inspect", rich_help_panel=_START)(inspect.inspect_command)
 app.command("check", rich_help_panel=_START)(check.check_command)
+app.command("dev", rich_help_panel=_START)(dev.dev_command)
 app.command("export", rich_help_panel=_MODELS)(export.export_command)
 app.command("publish", rich_help_panel=_MODELS)(publish.publish_command)
 app.command("release", rich_help_panel=_MODELS)(release.release_command)

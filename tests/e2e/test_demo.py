@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from examples.demo.processes import find_family, find_marked, stop_marked
+from tendies_ops.dev.processes import find_family, find_marked, stop_marked
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     output, _ = demo.communicate(timeout=_ROAD_TIMEOUT_S)
 
     assert demo.returncode == 0, output
-    assert f"Stopped {len(left)} processes that an earlier demo had left" in output
+    assert f"Stopped {len(left)} processes that an earlier start had left" in output
     assert not any(process.is_running() for process in left)
     assert "Every run succeeded and every picture is there." in output
     assert "64 done, 0 failed, 64 in all" in output
@@ -127,7 +127,7 @@ def test_a_port_in_use_is_one_sentence_and_starts_nothing(place: Path) -> None:
         demo = start_demo(place, PORT=str(port))
         output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
-    assert f"Error: Airflow wants port {port} of 127.0.0.1" in output
+    assert f"Error: Airflow cannot use port {port} of 127.0.0.1" in output
     assert "Traceback" not in output
     assert find_marked(place) == []
 

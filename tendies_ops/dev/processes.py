@@ -1,9 +1,9 @@
 """
-Starting programs so that none of them outlives the demo.
+Starting programs so that none of them outlives the program that started them.
 
 Every program gets a session of its own and a mark in its environment, which all its descendants inherit. Whatever
-carries the mark of this checkout is the demo's, also after the demo itself was killed: no list of process ids can go
-stale, and nobody else's process can be taken for one of ours.
+carries the mark of a folder belongs to it, even after the starter was killed: no list of process ids can go
+stale, and no other process can be mistaken for one of ours.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 
 import psutil
 
-from examples.demo.errors import DemoError
+from tendies_ops.dev.error import DevError
 
-MARK = "TENDIES_DEMO"
+MARK = "TENDIES_DEV"
 _PATIENCE_S = 5.0
 _TAIL_BYTES = 20_000
 
 
 @dataclass(frozen=True)
 class Program:
-    """One program that the demo started."""
+    """A started program."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -37,19 +37,17 @@ class Program:
         """
         Do nothing while it runs.
 
-        :raises DemoError: it has ended, which it should not by itself.
+        :raises DevError: it has ended, which it should not by itself.
         """
         if (status := self.process.poll()) is not None:
-            raise DemoError(
-                f"{self.name} ended with status {status}: {last_line(self.log_path)} (log: {self.log_path})"
-            )
+            raise DevError(f"{self.name} ended with status {status}: {last_line(self.log_path)} (log: {self.log_path})")
 
 
 def start(name: str, command: Sequence[str], *, log_path: Path, mark: Path, environment: Mapping[str, str]) -> Program:
     """
     Start ``command`` in a session of its own, with its output in ``log_path``.
 
-    :param mark: the demo's directory, by which :func:`find_marked` finds the program and all that it starts.
+    :param mark: the folder, by which :func:`find_marked` finds the program and all that it starts.
     :param environment: the program's whole environment.
     """
     marked = {
@@ -65,13 +63,13 @@ def start(name: str, command: Sequence[str], *, log_path: Path, mark: Path, envi
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the programs in order
+            start_new_session=True,  # Ctrl-C reaches the starter alone, which then stops the programs in order
         )
     return Program(name, process, log_path)
 
 
 def find_marked(mark: Path) -> list[psutil.Process]:
-    """Every living process that carries this demo's mark."""
+    """Return every living process that carries a folder's mark."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -81,12 +79,12 @@ def find_marked(mark: Path) -> list[psutil.Process]:
 
 
 def find_family(mark: Path) -> list[psutil.Process]:
-    """Every living process of this demo, and what they started, whose mark cannot be read while it begins."""
+    """Return those processes and what they have started, whose mark cannot be read at its begin."""
     return _alive(_with_descendants(find_marked(mark)))
 
 
 def stop_marked(mark: Path) -> int:
-    """End every process of this demo, asked first and then forced, and return how many there were."""
+    """End every process of a folder, by SIGTERM and then by SIGKILL, and return how many there were."""
     first = find_family(mark)
     _send(first, psutil.Process.terminate)
     _wait_until_gone(first, _PATIENCE_S)
@@ -131,9 +129,9 @@ def _send(processes: Sequence[psutil.Process], how: Callable[[psutil.Process], N
 
 
 def last_line(log_path: Path) -> str:
-    """The last line of a log that says something, for an error message."""
+    """Return the last line of a log that is not empty, for an error message."""
     with contextlib.suppress(OSError):
         text = log_path.read_bytes()[-_TAIL_BYTES:].decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1] if lines else "it said nothing"
-    return "it said nothing"
+        return lines[-1] if lines else "no output"
+    return "no output"

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from examples.demo.errors import DemoError
-from examples.demo.processes import find_marked, last_line, start, stop_marked
+from tendies_ops.dev.error import DevError
+from tendies_ops.dev.processes import find_marked, last_line, start, stop_marked
 
 #: Starts a child in a session of its own, as Airflow does with its tasks, tells its id, and stays.
 _PARENT = """
@@ -76,7 +76,7 @@ def test_what_outlived_its_killed_parent_is_found_by_the_mark_alone(mark: Path) 
 
 
 def test_a_program_that_ignores_sigterm_is_forced(mark: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("examples.demo.processes._PATIENCE_S", 0.1)
+    monkeypatch.setattr("tendies_ops.dev.processes._PATIENCE_S", 0.1)
     _, child_pid = _start_family(mark, _DEAF_SLEEPER, says="deaf")
     stop_marked(mark)
     assert _is_gone(child_pid)
@@ -101,11 +101,11 @@ def test_a_program_that_ended_by_itself_is_told_with_its_last_words(mark: Path) 
         environment=dict(os.environ),
     )
     program.process.wait(timeout=10)
-    with pytest.raises(DemoError, match="the parrot ended with status 3: bereft of life"):
+    with pytest.raises(DevError, match="the parrot ended with status 3: bereft of life"):
         program.check()
 
 
 def test_a_program_that_said_nothing_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_text("\n  \n")
-    assert last_line(tmp_path / "empty.log") == "it said nothing"
-    assert last_line(tmp_path / "absent.log") == "it said nothing"
+    assert last_line(tmp_path / "empty.log") == "no output"
+    assert last_line(tmp_path / "absent.log") == "no output"

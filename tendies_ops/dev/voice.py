@@ -1,4 +1,4 @@
-"""How the demo speaks: one line a step, with the seconds since the start."""
+"""Lines for people: one a step, with the seconds since the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Voice:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the demo began."""
+        """The seconds since the start."""
         return time.monotonic() - self._started
 
     def step(self, text: str, *, style: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What the demo asks Airflow, over its public REST API, as anybody's script would."""
+"""Airflow's public REST API, as far as it is needed here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from examples.demo.airflow_server import AirflowServer
-from examples.demo.errors import DemoError
+from tendies_ops.dev.airflow_server import AirflowServer
+from tendies_ops.dev.error import DevError
 
 _PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
@@ -35,7 +35,7 @@ class AirflowApi:
         body = {"username": self.server.user, "password": self.server.password}
         answer = self._session.post(f"{self.server.url}/auth/token", json=body, timeout=30)
         if not answer.ok:
-            raise DemoError(f"Airflow does not let the demo in: {answer.status_code} {answer.text[:200]}")
+            raise DevError(f"Airflow refused the login: {answer.status_code} {answer.text[:200]}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def has_dag(self, dag_id: str) -> bool:
@@ -91,10 +91,10 @@ class AirflowApi:
         try:
             return self._session.request(method, f"{self.server.url}/api/v2{path}", json=body, timeout=60)
         except requests.RequestException as error:
-            raise DemoError(f"Airflow no longer answers at {self.server.url} ({type(error).__name__}).") from error
+            raise DevError(f"Airflow no longer answers at {self.server.url} ({type(error).__name__}).") from error
 
     @staticmethod
     def _json(answer: requests.Response) -> Any:
         if not answer.ok:
-            raise DemoError(f"Airflow refused {answer.request.method} {answer.url}: {answer.text[:200]}")
+            raise DevError(f"Airflow refused {answer.request.method} {answer.url}: {answer.text[:200]}")
         return answer.json()

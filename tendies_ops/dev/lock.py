@@ -1,4 +1,4 @@
-"""One demo at a time in a checkout."""
+"""One start at a time in a folder."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from examples.demo.errors import DemoError
-from examples.demo.voice import Voice
+from tendies_ops.dev.error import DevError
+from tendies_ops.dev.voice import Voice
 
-#: A demo whose terminal was closed needs a few seconds to stop what it started.
+#: A start whose terminal was closed needs a few seconds to stop its programs.
 _PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
-def only_demo(path: Path, voice: Voice) -> Iterator[None]:
+def only_one(path: Path, voice: Voice) -> Iterator[None]:
     """
-    Hold ``path`` for as long as this demo runs. The lock ends with the process, however that ends.
+    Hold the lock at ``path``. It ends with the process, however that ends.
 
-    :raises DemoError: another demo of this checkout is running.
+    :raises DevError: another process holds it.
     """
     with path.open("a+", encoding="utf-8") as file:
         if not _take(file.fileno()):
-            voice.step(f"Waiting for another demo of this checkout to end (process {_owner(path)}) ...")
+            voice.step(f"Waiting for process {_owner(path)}, which runs this folder, to end ...")
             _wait_for(file.fileno(), path)
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -38,7 +38,7 @@ def _wait_for(descriptor: int, path: Path) -> None:
     deadline_s = time.monotonic() + _PATIENCE_S
     while not _take(descriptor):
         if time.monotonic() > deadline_s:
-            raise DemoError(f"Another demo is running in this checkout (process {_owner(path)}): stop it with Ctrl-C.")
+            raise DevError(f"Process {_owner(path)} runs this folder already: stop it with Ctrl-C.")
         time.sleep(_LOOK_EVERY_S)
 
 

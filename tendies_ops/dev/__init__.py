@@ -1,0 +1,10 @@
+"""``tendies dev``: Airflow and Model Servers for a working folder, on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from tendies_ops.dev.airflow_api import AirflowApi
+from tendies_ops.dev.error import DevError
+from tendies_ops.dev.installation import DevOptions, Installation, running
+from tendies_ops.dev.voice import Voice
+
+__all__ = ["AirflowApi", "DevError", "DevOptions", "Installation", "Voice", "running"]

@@ -1,0 +1,9 @@
+"""The error of an installation that cannot start or go on."""
+
+from __future__ import annotations
+
+from tendies_ops.errors import TendiesError
+
+
+class DevError(TendiesError):
+    """Airflow or a Model Server of ``tendies dev`` cannot start, or has ended."""
