@@ -1,4 +1,4 @@
-# `make help` lists the targets. Everything lands below this directory: .venv/ (packages), .demo/ (the demo's state).
+# `make help` lists the targets. Everything lands below this directory: .venv/ (packages), .demo/ (the demo's working folder).
 # PYTHON=python3.12 chooses the interpreter that .venv/ is made with; by default the newest of 3.10 to 3.13 on PATH.
 
 PYTHON ?=
@@ -69,7 +69,8 @@ docs: setup-dev ## check that the links in the documentation lead somewhere
 lock: setup ## make requirements*.txt again from pyproject.toml
 	@$(PY) -m tools.lock
 
-clean: ## remove what the targets made: .venv/, .demo/, .bench/, caches
+clean: ## delete what the targets made: .venv/, .demo/ with its models, pictures and results, .bench/, caches
 	@$(if $(wildcard $(PY)),$(PY) -m examples.demo --clean)
+	@echo "Deleting packages (.venv, .matrix), the demo with everything added to it (.demo), benchmarks (.bench) and caches:"
 	rm -rf .venv .matrix .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -185,7 +185,7 @@ def _run(command: list[str]) -> None:
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=_lock_fds
         )
         try:
-            status = child.wait()
+            status = _wait_with_signs_of_life(child)
         except KeyboardInterrupt:
             child.terminate()
             child.wait()
@@ -194,6 +194,16 @@ def _run(command: list[str]) -> None:
         output = log.read().decode(errors="replace")
     if status:
         raise subprocess.CalledProcessError(status, command, output=output)
+
+
+def _wait_with_signs_of_life(child: subprocess.Popen[bytes]) -> int:
+    started, free_bytes = time.monotonic(), shutil.disk_usage(ROOT).free
+    while (status := child.poll()) is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.wait(timeout=10)
+        used_gb = max(0.0, free_bytes - shutil.disk_usage(ROOT).free) / 1e9
+        say(f"  {time.monotonic() - started:.0f} s, {used_gb:.1f} GB on disk, about 3 GB in all ...")
+    return status
 
 
 def _run_or_fail(command: list[str]) -> None:

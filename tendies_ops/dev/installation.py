@@ -81,6 +81,7 @@ class Installation:
         self._servers = ModelServers(folder, options.model_server_port, self._base)
         self._airflow: AirflowServer | None = None
         self._problem = ""
+        self._looked_s = 0.0
 
     @property
     def airflow(self) -> AirflowServer:
@@ -134,13 +135,9 @@ class Installation:
 
     def stay(self) -> None:
         """Keep everything up until Ctrl-C; models that are added to the index are served."""
-        looked_s = time.monotonic()
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 self.check()
-                if time.monotonic() - looked_s > _LOOK_AT_SPECS_EVERY_S:
-                    self.serve_models()
-                    looked_s = time.monotonic()
                 time.sleep(1)
 
     def wait(self, what: str, is_done: Callable[[], bool], timeout_s: float = _STEP_TIMEOUT_S) -> None:
@@ -158,10 +155,13 @@ class Installation:
 
     def check(self) -> None:
         """
-        Do nothing while every program runs.
+        Serve the models that are in the index now, and make sure that every program runs.
 
         :raises DevError: one has ended.
         """
+        if time.monotonic() - self._looked_s > _LOOK_AT_SPECS_EVERY_S:
+            self._looked_s = time.monotonic()
+            self.serve_models()
         for program in (*self._servers.programs.values(), *(self._airflow.programs if self._airflow else ())):
             program.check()
 

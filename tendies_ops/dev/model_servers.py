@@ -54,7 +54,7 @@ class ModelServers:
 
     def serve(self, specs: Sequence[ModelSpec]) -> list[str]:
         """
-        Start or change servers so that every model is served.
+        Start servers, and let those that listen serve every model; call it again for those that do not yet.
 
         :return: what changed, a line each.
         :raises DevError: TensorFlow or a port is missing.
@@ -63,11 +63,13 @@ class ModelServers:
         for port, models in models_by_port(specs, self.folder, self.default_port).items():
             if port not in self.programs and port != self.default_port and not is_free(port):
                 continue  # the spec's own server is running
-            if self._told.get(port) == models:
+            if port not in self.programs:
+                self._write_config(port, {})
+                self.programs[port] = self._start(port)
+            # With models to begin with, it would listen only when each of them has a version.
+            if self._told.get(port) == models or is_free(port):
                 continue
             self._write_config(port, models)
-            if port not in self.programs:
-                self.programs[port] = self._start(port)
             new = sorted(models.keys() - self._told.get(port, {}).keys())
             changes.append(f"Model Server at http://{HOST}:{port}: {', '.join(new) or 'no model yet'}")
             self._told[port] = models
@@ -99,7 +101,7 @@ class ModelServers:
         return start(
             f"Model Server at port {port}",
             [
-                *(sys.executable, "-m", "tendies_ops.server.main"),
+                *(sys.executable, "-m", "tendies_ops.server.run_server"),
                 f"--rest_api_port={port}",
                 f"--rest_api_host={HOST}",
                 f"--model_config_file={self._config_path(port)}",

@@ -72,7 +72,7 @@ def freeze_marked(place: Path) -> list[psutil.Process]:
     return find_family(place)
 
 
-@pytest.mark.timeout(_ROAD_TIMEOUT_S + 60)
+@pytest.mark.timeout(2 * _ROAD_TIMEOUT_S + 60)
 def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     killed = start_demo(place)
     read_until(killed, "Starting Airflow")
@@ -94,6 +94,31 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     assert_readable(output)
     assert_styled(place)
     assert not (place.parent / "home").exists(), "something was written outside the demo's directory"
+    assert find_marked(place) == []
+    assert_kept_by_another_demo(place)
+
+
+def assert_kept_by_another_demo(place: Path) -> None:
+    """Another demo keeps what was added and changed, runs the new picture, and is quick."""
+    added = {
+        place / "specs" / "mine.yaml": (place / "specs" / "brush_strokes.yaml")
+        .read_text()
+        .replace("brush_str", "my_str"),
+        place / "specs" / "index.txt": (place / "specs" / "index.txt").read_text() + "mine.yaml\n",
+        place / "results" / "notes.txt": "mine",
+        place / "models" / "brush_strokes" / "notes.txt": "mine",
+    }
+    for path, content in added.items():
+        path.write_text(content)
+    Image.effect_noise((64, 48), 50).save(place / "pictures" / "brush_strokes" / "mine.png")
+
+    demo = start_demo(place)
+    output, _ = demo.communicate(timeout=_ROAD_TIMEOUT_S)
+
+    assert demo.returncode == 0, output
+    assert "1 done, 16 done before, 0 failed, 17 in all" in output
+    assert {path: path.read_text() for path in added} == added
+    assert (place / "models" / "brush_strokes" / "1").is_dir()
     assert find_marked(place) == []
 
 
