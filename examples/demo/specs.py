@@ -21,13 +21,15 @@ def add_spec(folder: Path, spec: ModelSpec) -> None:
     """
     Write the spec of an example into a working folder and name it in the index; one that is there remains unchanged.
 
-    It names no server: its model is served by that of ``tendies dev``.
+    It names no server: its model is served by that of ``tendies dev``. It has no schedule, whose last run would be made
+    up for at once, before the release.
     """
     path = folder / "specs" / f"{spec.model_name}.yaml"
     if path.exists():
         return
     data = spec.model_dump(mode="json", exclude_unset=True)
     data.pop("release", None)
+    data.get("airflow", {}).pop("batch_cron", None)
     data.setdefault("batch", {}).update(
         input=str(folder / "pictures" / spec.model_name),
         output=str(folder / "results" / spec.model_name),
