@@ -35,7 +35,7 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
         ProofFailedError               a replica answered other pictures than the exporter promised
           NotProvedError                 no answer said anything about the version
           ProofInterruptedError          a replica went away while it was asked
-        ReviewNeededError              a person has to look at the pictures before it may go live
+        ReviewNeededError              exit status 4: the pictures have to be reviewed before it may go live
         NotNowError          retryable   a run or a release uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
         InputFolderError     retryable   the pictures cannot be found or read
@@ -215,7 +215,9 @@ class ProofInterruptedError(ProofFailedError):
 
 
 class ReviewNeededError(ReleaseError):
-    """The spec's gate wants a person to look at the pictures first. Nothing was changed."""
+    """The spec's gate asks for a review of the pictures first. Nothing was changed."""
+
+    exit_status = 4
 
 
 class NotNowError(ReleaseError):

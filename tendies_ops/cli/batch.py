@@ -19,9 +19,11 @@ def batch_command(arguments: BatchArguments) -> int:
     """
     Run a folder of pictures through a served model.
 
-    Done again: only what is new or changed, or all when the model or the options changed. Exit status: 0 all pictures
+    Processes only new or changed pictures; all of them if the model or options changed. Exit status: 0 all pictures
     done, 3 some failed but no more than --max-failed allows, 1 more failed than that or the run could not go on, 2
     wrong usage.
+
+    Example: tendies batch --server http://localhost:8501 --model brush_strokes photos painted
     """
     options, combinations = arguments.options(), read_combinations(arguments.fan_out or ())
     run = functools.partial(_run, as_json=arguments.as_json)

@@ -35,7 +35,9 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     """
     Look at servers, model base path, folders and Airflow, and report what to fix before a release or a batch fails.
 
-    Ends with status 1 if there is a problem. Example: tendies doctor brush_strokes.yaml --connection tf_serving_default
+    Exit status: 0 no problem, 1 problems found, 2 wrong usage.
+
+    Example: tendies doctor brush_strokes.yaml --connection tf_serving_default
     """
     read = load_spec(spec) if spec else None
     model_name = model or (read.model_name if read else None)

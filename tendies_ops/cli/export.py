@@ -33,7 +33,11 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     as_json: Annotated[bool, typer.Option("--json", help="print the manifest as JSON")] = False,
     credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
-    """Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same."""
+    """
+    Turn a checkpoint into a SavedModel directory with a manifest, proved to compute the same.
+
+    Example: tendies export examples/models/brush_strokes.yaml --output build/brush_strokes
+    """
     from tendies_ops.export import export_model
 
     result = export_model(

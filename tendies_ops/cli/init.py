@@ -23,7 +23,9 @@ _SOURCE_HELP = "A known key of the spec's source, such as builder=model.py:build
 
 def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
     path: Annotated[Path | None, typer.Argument(help="Folder to make, or a model: file, directory, or prefix.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Spec to write; default: NAME.yaml.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Spec to write; default: [specs/]NAME.yaml")
+    ] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder of pictures that the model is for.")] = None,
     source: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help=_SOURCE_HELP)] = None,
     choose: Annotated[int | None, typer.Option(help="Take this candidate; default: ask, or the first.", min=1)] = None,
@@ -68,9 +70,10 @@ def _draft(  # noqa: PLR0913 - the options of the command
 ) -> int:
     from tendies_ops.model_files import inspect_model
     from tendies_ops.model_files.draft import name_of, pictures_in, try_model_file
+    from tendies_ops.working_folder import add_model, place_of_spec
 
     found = inspect_model(path)
-    target = output or Path(f"{name_of(found.path)}.yaml")
+    target = output or place_of_spec(Path(), name_of(found.path))
     if target.exists() and not force:
         raise UsageError(f"{target} already exists. Give another --output, or --force to replace it.")
     chosen = pictures_in(pictures) if pictures is not None else []
@@ -82,6 +85,8 @@ def _draft(  # noqa: PLR0913 - the options of the command
         say(line)
     number = _choose(trial, sheet, choose, ask=say is not None and sys.stdin.isatty())
     _write(found, trial, number, target, _header(found, trial, sheet, chosen))
+    if add_model(target, name_of(found.path)) and say is not None:
+        say(f"Named in {target.parent / 'index.txt'}, so it gets DAGs; pictures go into pictures/{target.stem}/")
     _report(trial, number, target, sheet, as_json=say is None)
     return EXIT_DONE
 

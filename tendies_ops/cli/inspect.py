@@ -25,6 +25,8 @@ def inspect_command(
     Show the format, inputs, outputs and weights of a model's file, and what an export would still need.
 
     Nothing of the model is run, and TensorFlow is not needed.
+
+    Example: tendies inspect painter.keras
     """
     from tendies_ops.model_files import inspect_model
 

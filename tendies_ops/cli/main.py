@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import inspect as inspect_module
 import re
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -52,23 +54,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_START, _MODELS, _PICTURES, _SERVERS = "Start", "Models", "Pictures", "Servers"
-app.command("init", rich_help_panel=_START)(init.init_command)
-app.command("inspect", rich_help_panel=_START)(inspect.inspect_command)
-app.command("check", rich_help_panel=_START)(check.check_command)
-app.command("dev", rich_help_panel=_START)(dev.dev_command)
-app.command("export", rich_help_panel=_MODELS)(export.export_command)
-app.command("publish", rich_help_panel=_MODELS)(publish.publish_command)
-app.command("release", rich_help_panel=_MODELS)(release.release_command)
-app.command("rollback", rich_help_panel=_MODELS)(rollback.rollback_command)
-app.command("versions", rich_help_panel=_MODELS)(versions.versions_command)
-app.command("batch", rich_help_panel=_PICTURES)(batch.batch_command)
-app.command("replay", rich_help_panel=_PICTURES)(replay.replay_command)
-app.command("tidy", rich_help_panel=_PICTURES)(tidy.tidy_command)
-app.command("doctor", rich_help_panel=_SERVERS)(doctor.doctor_command)
-app.command("serve", rich_help_panel=_SERVERS, context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)(
-    serve.serve_command
-)
+
+
+def _add(panel: str, name: str, command: Callable[..., int], **settings: Any) -> None:
+    """Add a command to a panel of the help; the examples in its docstring go to the end of its own help."""
+    text, separator, examples = inspect_module.cleandoc(command.__doc__ or "").partition("\n\nExample")
+    epilog = f"Example{' '.join(examples.split())}" if separator else None
+    app.command(name, rich_help_panel=panel, help=text, epilog=epilog, **settings)(command)
+
+
+_add("Start", "init", init.init_command)
+_add("Start", "inspect", inspect.inspect_command)
+_add("Start", "check", check.check_command)
+_add("Start", "dev", dev.dev_command)
+_add("Models", "export", export.export_command)
+_add("Models", "publish", publish.publish_command)
+_add("Models", "release", release.release_command)
+_add("Models", "rollback", rollback.rollback_command)
+_add("Models", "versions", versions.versions_command)
+_add("Pictures", "batch", batch.batch_command)
+_add("Pictures", "replay", replay.replay_command)
+_add("Pictures", "tidy", tidy.tidy_command)
+_add("Servers", "doctor", doctor.doctor_command)
+_add("Servers", "serve", serve.serve_command, context_settings=serve.CONTEXT_SETTINGS, add_help_option=False)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from tendies_ops.errors import TendiesError
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_WRONG_USAGE = 2
-EXIT_SOME_PICTURES_FAILED = 3
+EXIT_SOME_PICTURES_FAILED = 3  # 4: ReviewNeededError
 
 # Without emoji: a path with ":art:" in it stays what it is, and no table of them is imported to say so.
 console = Console(highlight=False, soft_wrap=True, emoji=False)

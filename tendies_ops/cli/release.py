@@ -25,7 +25,8 @@ def release_command(arguments: ReleaseArguments) -> int:
     """
     Release a model: publish, wait until every replica serves it, prove it with golden images, or withdraw it.
 
-    What an earlier release that was killed has left is put in order first.
+    What an earlier release that was killed has left is put in order first. Exit status: 0 released, 1 failed (the
+    version before serves), 2 wrong usage, 4 waiting for a review, see --approved-by.
 
     Example: tendies release examples/models/brush_strokes.yaml --model-base-path /models/brush_strokes
     --server http://localhost:8501

@@ -30,6 +30,8 @@ def replay_command(
     Make a result again from what is written in it, and say whether it is the same.
 
     Exit status: 0 exact or within the tolerance, 1 different, 2 wrong usage.
+
+    Example: tendies replay painted/a.png --input photos/a.png --server http://localhost:8501
     """
     with ModelServerClient(server, credentials=credentials) as client:
         outcome = replay(result, source, client, tolerance=tolerance)

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from typer import Option
 
 from tendies_ops.errors import UsageError
-from tendies_ops.spec.login_settings import is_secret
+from tendies_ops.spec.login_settings import LoginSettings, is_secret
 from tendies_ops.spec.problems import plain_words
 
 _OLD = "__was__"  # in the name of a parameter, before an earlier spelling
@@ -24,7 +24,7 @@ def option_parameters(model: type[BaseModel], only: Collection[str] = ()) -> Ite
     for name, field in model.model_fields.items():
         if not only or name in only:
             words = f"{flag(name)}/--no-{_words(name)}" if field.default is True else flag(name)
-            yield _parameter(name, _form(field.annotation), words, help_text(field))
+            yield _parameter(name, _form(field.annotation), words, help_text(field), panel=_panel(name, field))
 
 
 def hidden_parameter(name: str, model: type[BaseModel], stands_for: str) -> inspect.Parameter:
@@ -85,8 +85,25 @@ def _words(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _parameter(name: str, form: Any, words: str, text: str, *, hidden: bool = False) -> inspect.Parameter:
-    option = Option(words if form is bool else words.partition("/")[0], help=text, hidden=hidden, show_default=False)
+def _panel(name: str, field: FieldInfo) -> str | None:
+    """Return the group of the help that a setting belongs to; None: the general one."""
+    if name in LoginSettings.model_fields:
+        return "Login and TLS"
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("changes_output"):
+        return "Results"
+    return "Limits" if name.startswith(("max_", "min_")) or name.endswith("_s") else None
+
+
+def _parameter(
+    name: str, form: Any, words: str, text: str, *, hidden: bool = False, panel: str | None = None
+) -> inspect.Parameter:
+    option = Option(
+        words if form is bool else words.partition("/")[0],
+        help=text,
+        hidden=hidden,
+        show_default=False,
+        rich_help_panel=panel,
+    )
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[form | None, option], default=None
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -33,13 +35,35 @@ def versions_command(
     return EXIT_DONE
 
 
+_HEADINGS = ("version", "state", "serves on", "checkpoint", "step", "digest", "by", "why withdrawn")
+
+
 def _print(found: ModelVersions) -> None:
+    if console.is_terminal:
+        _print_table(found)
+    else:  # one line each, for grep and cut
+        for row in (_HEADINGS, *_rows(found)):
+            sys.stdout.write("\t".join(" ".join(cell.split()) for cell in row) + "\n")
+    if found.in_service_reason:
+        which = f"version {found.in_service}" if found.in_service else "no version"
+        console.print(f"In service: {which}: {found.in_service_reason}", markup=False)
+    for server, words in found.servers.items():
+        console.print(f"{server}: {words}", markup=False)
+
+
+def _print_table(found: ModelVersions) -> None:
     title = Text(f"{found.model_name or 'no model yet'} in {found.model_base_path}")
     table = Table(title=title, title_justify="left")
-    for heading in ("version", "state", "serves on", "checkpoint", "step", "digest", "by", "why withdrawn"):
+    for heading in _HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"version", "state"})
+    for cells in _rows(found):
+        table.add_row(*map(Text, cells))  # a reason is shown as it was written, even if it looks like markup
+    console.print(table)
+
+
+def _rows(found: ModelVersions) -> Iterator[tuple[str, ...]]:
     for entry in found.versions:
-        cells = (
+        yield (
             str(entry.version),
             entry.state,
             f"{len(entry.serving_on)} of {len(found.servers)}" if found.servers else "?",
@@ -49,10 +73,3 @@ def _print(found: ModelVersions) -> None:
             entry.who or "-",
             entry.reason or "-",
         )
-        table.add_row(*map(Text, cells))  # a reason is shown as it was written, also where it looks like markup
-    console.print(table)
-    if found.in_service_reason:
-        which = f"version {found.in_service}" if found.in_service else "no version"
-        console.print(f"In service: {which}: {found.in_service_reason}", markup=False)
-    for server, words in found.servers.items():
-        console.print(f"{server}: {words}", markup=False)

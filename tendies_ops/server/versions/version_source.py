@@ -34,6 +34,7 @@ class VersionSource:
     def __init__(self, aspire: Callable[[str, Mapping[int, Path]], None]) -> None:
         self._aspire = aspire
         self._models: dict[str, ModelConfig] = {}
+        self._empty: set[str] = set()  # base paths that were without versions when they were last looked at
         self._lock = threading.Lock()
 
     def set_models(self, models: Mapping[str, ModelConfig]) -> None:
@@ -58,7 +59,17 @@ class VersionSource:
                 log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error)  # noqa: TRY400  # a traceback says no more
                 return
             for name, versions in found.items():
+                self._warn_once(self._models[name], versions)
                 self._aspire(name, versions)
+
+    def _warn_once(self, model: ModelConfig, versions: dict[int, Path]) -> None:
+        """Warn about a model without versions when that is new: a first release may be hours away."""
+        if versions:
+            self._empty.discard(model.base_path)
+        elif model.base_path not in self._empty:
+            self._empty.add(model.base_path)
+            text = "No versions of servable %s found under base path %s. Did you forget to name its directories as numbers?"
+            log.warning(text, model.name, model.base_path)
 
 
 def _look(model: ModelConfig) -> dict[int, Path]:
@@ -71,7 +82,4 @@ def _look(model: ModelConfig) -> dict[int, Path]:
             f"Could not find base path {model.base_path} for servable {model.name} with error {why}"
         ) from None
     chosen = aspired_versions(names, model.policy)
-    if not chosen:
-        text = "No versions of servable %s found under base path %s. Did you forget to name its directories as numbers?"
-        log.warning(text, model.name, model.base_path)
     return {version: Path(model.base_path) / name for version, name in chosen.items()}
