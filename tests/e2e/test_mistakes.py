@@ -256,7 +256,7 @@ def test_a_model_config_file_among_the_versions_is_told_so_at_once(tmp_path: Pat
 
     sentence = told(tendies("release", candidate, "--no-rehearsal", "--timeout-s", "1", *where), status=2)
 
-    assert f"The model config file {config} lies in the model base path" in sentence
+    assert f"The model config file {config} is in the model base path" in sentence
 
 
 def test_a_release_to_nowhere_is_told_so_before_the_export(tmp_path: Path) -> None:
