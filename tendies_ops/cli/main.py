@@ -58,9 +58,9 @@ app = typer.Typer(
 
 def _add(panel: str, name: str, command: Callable[..., int], **settings: Any) -> None:
     """Add a command to a panel of the help; the examples in its docstring go to the end of its own help."""
-    text, separator, examples = inspect_module.cleandoc(command.__doc__ or "").partition("\n\nExample")
+    text, separator, examples = inspect_module.cleandoc(command.__doc__ or "").partition("\nExample")
     epilog = f"Example{' '.join(examples.split())}" if separator else None
-    app.command(name, rich_help_panel=panel, help=text, epilog=epilog, **settings)(command)
+    app.command(name, rich_help_panel=panel, help=text.rstrip(), epilog=epilog, **settings)(command)
 
 
 _add("Start", "init", init.init_command)

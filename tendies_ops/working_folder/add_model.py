@@ -30,7 +30,8 @@ def add_model(spec: Path, model_name: str) -> bool:
     text = spec.read_text(encoding="utf-8")
     if "\nbatch:" not in text:
         spec.write_text(text + _BATCH.format(name=model_name), encoding="utf-8")
-    (spec.parent.parent / "pictures" / model_name).mkdir(parents=True, exist_ok=True)
+    for name in ("models", "pictures"):
+        (spec.parent.parent / name / model_name).mkdir(parents=True, exist_ok=True)
     named = index.read_text(encoding="utf-8")
     if spec.name not in named.split():
         index.write_text(f"{named.rstrip()}\n{spec.name}\n", encoding="utf-8")

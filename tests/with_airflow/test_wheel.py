@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.wheel import REPOSITORY, Installed, build_wheel
 
 _FOUND = """
 import json, sys, tendies_ops
@@ -31,40 +27,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    [built] = folder.glob("*.whl")
-    return built
-
-
-class Installed:
-    """A virtual environment with the wheel; it shares the other packages of this one, tendies excepted."""
-
-    def __init__(self, place: Path, wheel: Path) -> None:
-        venv.create(place / "venv", with_pip=False, symlinks=True)
-        self.bin, self.home = place / "venv" / "bin", place / "home"
-        [site_packages] = (place / "venv" / "lib").glob("python*/site-packages")
-        pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install"]
-        subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
-        (site_packages / "others.pth").write_text(sysconfig.get_path("purelib"))
-
-    def run(self, program: str, *arguments: str) -> str:
-        """Run a program of the environment outside the checkout; return what it printed."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON", "TENDIES"))
-        }
-        self.home.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [str(self.bin / program), *arguments],
-            cwd=self.home,
-            env={**kept, "AIRFLOW_HOME": str(self.home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ RUN_BY = {
     ("docs/tutorial/README.md", "bash"): "tests/e2e/test_documented_commands.py",
     ("docs/explanation/from-the-2018-notebook.md", "bash"): "tests/e2e/test_documented_commands.py",
     ("docs/explanation/from-the-2018-notebook.md", "python"): "tests/e2e/test_documented_commands.py",
+    ("docs/how-to/first-steps.md", "bash"): "tests/e2e/test_first_steps.py",
     ("docs/how-to/i-have-a-model.md", "bash"): "tests/with_tensorflow/export/test_model_page.py",
     ("docs/how-to/i-have-a-model.md", "python"): "tests/with_tensorflow/export/test_model_page.py",
     ("docs/how-to/release.md", "bash"): "tests/e2e/release/test_how_to.py",

@@ -1,0 +1,117 @@
+"""The first page of the documentation, in an environment with Airflow and the wheel, with a model of one's own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.how_to import blocks_of
+from tests.support.ports import free_port
+from tests.support.wheel import REPOSITORY, Installed, build_wheel
+
+PAGE = REPOSITORY / "docs" / "how-to" / "first-steps.md"
+_MODEL = """
+import keras
+image = keras.Input([None, None, 3])
+hidden = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", activation="sigmoid")(hidden)).save("painter.keras")
+"""
+
+
+def test_the_page_has_at_most_twelve_commands() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+    assert len([line for block in blocks for line in block.splitlines() if line.strip()]) <= 12
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    (tmp_path / "dist").mkdir()
+    return Installed(tmp_path, build_wheel(tmp_path / "dist"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+def test_the_page_brings_a_model_of_ones_own_into_service_and_runs_twenty_photographs(installed: Installed) -> None:
+    home, noise = installed.home, np.random.default_rng(1)
+    installed.run("python", "-c", _MODEL)
+    (home / "photos").mkdir()
+    for number in range(20):
+        pixels = noise.integers(0, 256, (48 + number, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((96, 80)).save(home / "photos" / f"{number}.jpg")
+    folder_made, started, released = blocks_of(PAGE, {})
+    ports = f"--port {free_port()} --model-server-port {free_port()}"
+    start = started.commands.replace("tendies dev", f"tendies dev {ports}")
+
+    bash(installed, folder_made.commands, home)
+    styles = home / "styles"
+    with other_terminal(installed, start, styles) as log:
+        wait_for(lambda: "Everything stays up" in log.read_text(), log)
+        wait_for(lambda: has_dag(installed, styles), log)
+        bash(installed, released.commands, styles)
+        results = styles / "results" / "painter"
+        wait_for(lambda: len(list(results.glob("*.*"))) == 20, log)
+
+    names = {path.stem for path in (home / "photos").iterdir()}
+    assert {path.stem for path in results.glob("*.*")} == names
+    for path in results.glob("*.*"):
+        with Image.open(path) as image:
+            assert image.size == (96, 80)
+
+
+def has_dag(installed: Installed, folder: Path) -> bool:
+    return "tendies_release_painter" in bash(installed, ". ./airflow.env; airflow dags list", folder)
+
+
+def bash(installed: Installed, commands: str, folder: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=installed.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}"
+    return done.stdout
+
+
+@contextmanager
+def other_terminal(installed: Installed, commands: str, folder: Path) -> Iterator[Path]:
+    """Run commands for the length of a ``with``; yield the file that they write to."""
+    log = folder.parent / "other-terminal.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {commands.strip()}"],
+            cwd=folder,
+            env=installed.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield log
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+            assert b"Stopped." in log.read_bytes()
+
+
+def wait_for(is_done: Callable[[], bool], log: Path, timeout_s: float = 400.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not is_done():
+        assert time.monotonic() < deadline_s, log.read_text()
+        time.sleep(2)
