@@ -59,11 +59,11 @@ def test_the_page_brings_a_model_of_ones_own_into_service_and_runs_twenty_photog
         wait_for(lambda: has_dag(installed, styles), log)
         bash(installed, released.commands, styles)
         results = styles / "results" / "painter"
-        wait_for(lambda: len(list(results.glob("*.*"))) == 20, log)
+        wait_for(lambda: len(list(results.glob("[0-9]*"))) == 20, log)
 
     names = {path.stem for path in (home / "photos").iterdir()}
-    assert {path.stem for path in results.glob("*.*")} == names
-    for path in results.glob("*.*"):
+    assert {path.stem for path in results.glob("[0-9]*")} == names
+    for path in results.glob("[0-9]*"):
         with Image.open(path) as image:
             assert image.size == (96, 80)
 

@@ -68,7 +68,7 @@ class VersionSource:
             self._empty.discard(model.base_path)
         elif model.base_path not in self._empty:
             self._empty.add(model.base_path)
-            text = "No versions of servable %s found under base path %s. Did you forget to name its directories as numbers?"
+            text = "No versions of servable %s found under base path %s. Are its directories named as numbers?"
             log.warning(text, model.name, model.base_path)
 
 
