@@ -63,8 +63,9 @@ screenshots: setup-dev ## every page of the UI at 1440, 1024 and 390 pixels, lig
 bench: setup-dev ## measure what bench/README.md promises, some 70 minutes
 	@$(PY) -m bench
 
-docs: setup-dev ## check that the links in the documentation lead somewhere
-	@$(PY) -m pytest tests/unit/docs $(PYTEST_OPTIONS)
+docs: setup-dev ## build the documentation as a site in .docs/site; a dead link or a warning fails
+	@$(PY) -m pytest -q tests/unit/docs $(PYTEST_OPTIONS)
+	@$(PY) tools/build_docs.py
 
 lock: setup ## make requirements*.txt again from pyproject.toml
 	@$(PY) -m tools.lock
@@ -72,5 +73,5 @@ lock: setup ## make requirements*.txt again from pyproject.toml
 clean: ## delete what the targets made: .venv/, .demo/ with its models, pictures and results, .bench/, caches
 	@$(if $(wildcard $(PY)),$(PY) -m examples.demo --clean)
 	@echo "Deleting packages (.venv, .matrix), the demo with everything added to it (.demo), benchmarks (.bench) and caches:"
-	rm -rf .venv .matrix .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
+	rm -rf .venv .matrix .demo .bench .docs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .setup.lock
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
