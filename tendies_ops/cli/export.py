@@ -84,7 +84,7 @@ def _print_summary(directory: Path, manifest: Manifest) -> None:
     console.print(f"{manifest.model_name} is at {directory}", markup=False)
     console.print(f"digest {manifest.model_digest}", markup=False)
     console.print(f"largest difference to the source on {len(manifest.golden)} golden images: {proof}")
-    doubts = sum(len(entry.doubts) for entry in manifest.plausibility)
+    doubts = len(manifest.doubts)
     if doubts:
         what = "1 warning" if doubts == 1 else f"{doubts} warnings"
         console.print(f"{what} about the contract, above: the proof cannot tell whether it is right", markup=False)

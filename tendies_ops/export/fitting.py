@@ -145,6 +145,12 @@ def _require_size(name: str, values: Sequence[tuple[tuple[int, int], NDArray[Any
             f"{_sizes(name, pairs[0], output)}, and all but its first corner would be cut off. "
             f"Set {_key(name, contract)}.scale: {times * output.scale}."
         )
+    left_over = max(got - wanted for pair in pairs for got, wanted in zip(*pair, strict=True))
+    if taken.margin and left_over > (taken.multiple_of - 1) * output.scale:
+        raise SpecError(
+            f"{_sizes(name, pairs[0], output)}: the network does not cut off all of contract.input.margin "
+            f"({taken.margin}). Make it smaller, or leave it out."
+        )
     smaller = [pair for pair in pairs if pair[0][0] < pair[1][0] or pair[0][1] < pair[1][1]]
     if smaller and output.kind == "image" and (taken.multiple_of > 1 or output.scale > 1):
         # What was padded cannot be cropped back from a smaller picture.
@@ -165,7 +171,13 @@ def smaller_pictures(expected: Sequence[Expectation], contract: Contract) -> lis
             continue
         pair = _side_lengths(values, output), _wanted(expected[0].size, output)
         if pair[0][0] < pair[1][0] or pair[0][1] < pair[1][1]:
-            found.append(f"{_sizes(name, pair, output)}: results are smaller than the pictures that came in")
+            if output.restore_size:
+                continue
+            margin = max(-(-(wanted - got) // (2 * output.scale)) for got, wanted in zip(*pair, strict=True))
+            found.append(
+                f"{_sizes(name, pair, output)}: results are smaller than the pictures that came in. To keep the size, "
+                f"set {_key(name, contract)}.restore_size: true; or contract.input.margin: {margin}, if borders are cut"
+            )
     return found
 
 

@@ -17,7 +17,7 @@ from tendies_ops.export.describe import Answers, Proof, signature_entry, write_g
 from tendies_ops.export.explain import steps_of_a_picture
 from tendies_ops.export.fitting import require_fitting, smaller_pictures
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
-from tendies_ops.export.network import Network
+from tendies_ops.export.network import IMAGE, Network
 from tendies_ops.export.optimize import FLOAT32, Draft, fuse_instance_norms, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.plausibility import describe, judge, require_plausible
@@ -37,7 +37,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
 
     :param directory: exists, is empty, and belongs to this export alone.
     :param explain: also report the first golden image after each step.
-    :param strict: doubts about the contract are errors.
+    :param strict: fail on doubts about the contract.
     :raises TendiesError: anything that stands in the way.
     """
     network = open_source(spec.source, spec.contract)
@@ -45,13 +45,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     _say_what_was_opened(network, say)
     spec = spec.model_copy(update={"contract": complete_contract(spec.contract, network)})
     golden = golden_images(spec.golden, spec.contract.input)
-    feeds = {name: _neutral_value(spec.contract, network, name) for name in spec.contract.extra_inputs}
-    expected = expect(network, golden, spec.contract, feeds)
-    require_fitting(expected, spec.contract)
-    say(f"Ran the source on {len(golden)} golden images")
-    for line in smaller_pictures(expected, spec.contract):
-        say(line)
-    plausibility = _judge(expected, spec.contract, say, strict=strict)
+    expected, plausibility = _run_source(network, golden, spec.contract, say, strict=strict)
     frozen, norms = fuse_instance_norms(network.freeze())
     if norms:
         say(f"Rewrote {norms} instance normalisations for TensorFlow's fused kernel")
@@ -80,15 +74,27 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), plausibility, optimization))
 
 
-def _judge(
-    expected: Sequence[Expectation], contract: Contract, say: Say, *, strict: bool
-) -> tuple[PlausibilityEntry, ...]:
-    entries = judge(expected, contract)
+def _run_source(
+    network: Network, golden: Sequence[GoldenImage], contract: Contract, say: Say, *, strict: bool
+) -> tuple[list[Expectation], tuple[PlausibilityEntry, ...]]:
+    """
+    Run the source on the golden images, and compare what it gives with the contract.
+
+    :raises SpecError: the contract cannot be right.
+    :raises ImplausibleError: there are doubts about it, and ``strict`` makes them errors.
+    """
+    feeds = {name: _neutral_value(contract, network, name) for name in contract.extra_inputs}
+    expected = expect(network, golden, contract, feeds)
+    require_fitting(expected, contract)
+    say(f"Ran the source on {len(golden)} golden images")
+    for line in smaller_pictures(expected, contract):
+        say(line)
+    entries = judge(expected, contract, lambda batch: network.run({IMAGE: batch, **feeds}))
     if strict:
         require_plausible(entries)
     for line in (line for entry in entries for line in describe(entry)):
         say(line)
-    return tuple(entries)
+    return expected, tuple(entries)
 
 
 def _write(plan: Plan, directory: Path, allowed: Sequence[str]) -> dict[str, SignatureEntry]:

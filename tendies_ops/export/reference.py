@@ -51,8 +51,8 @@ def output_pixels(
     pixels = _class_pixels(planes, contract) if contract.kind == "segmentation" else _scaled(values, contract)
     height, width = size[0] * contract.scale, size[1] * contract.scale
     if not was_resized:
-        return pixels[:height, :width]
-    if contract.restore_size:
+        pixels = pixels[:height, :width]
+    if contract.restore_size and pixels.shape[:2] != (height, width):
         method = "nearest" if contract.kind == "segmentation" else "bilinear"
         return np.rint(resized(pixels, (height, width), method)).astype(np.uint8)
     return pixels
@@ -110,14 +110,15 @@ def _at_network_size(pixels: Pixels, contract: InputContract) -> NDArray[Any]:
         if contract.resize == "exact":
             return pixels
         return resized(pixels, (contract.size.height, contract.size.width), contract.resize)
-    height, width = (-(-n // contract.multiple_of) * contract.multiple_of for n in pixels.shape[:2])
-    rows, columns = _mirrored(pixels.shape[0], height), _mirrored(pixels.shape[1], width)
+    rows, columns = (_mirrored(length, contract) for length in pixels.shape[:2])
     return pixels[rows][:, columns]
 
 
-def _mirrored(length: int, padded: int) -> NDArray[np.int64]:
+def _mirrored(length: int, contract: InputContract) -> NDArray[np.int64]:
     """``np.pad`` mode ``reflect``, which knows sides of 1."""
-    return np.pad(np.arange(length), (0, padded - length), mode="reflect" if length > 1 else "edge")
+    margin, multiple = contract.margin, contract.multiple_of
+    after = margin + -(length + 2 * margin) % multiple
+    return np.pad(np.arange(length), (margin, after), mode="reflect" if length > 1 else "edge")
 
 
 def _scaled(values: NDArray[Any], contract: OutputContract) -> Pixels:

@@ -113,6 +113,8 @@ def _release(
     manifest = read_manifest(saved_model_dir)
     golden = read_golden(saved_model_dir, manifest)
     check_limits(golden, ctx.options.gate)
+    for doubt in manifest.doubts:
+        ctx.log.note(f"The export warned: {doubt}")
     remove_leftovers(ctx.base)
     remove_dead_leases(ctx.base)
     killed = recover(ctx, wanted_digest=manifest.model_digest).killed

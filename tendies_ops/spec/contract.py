@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints, model_validator
 
 from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.strict_model import SpecPart
@@ -64,6 +64,10 @@ class InputContract(SpecPart):
     multiple_of: PositiveInt = Field(
         1, description="the network's stride: pictures are padded by reflection up to this and cropped back after"
     )
+    margin: NonNegativeInt = Field(
+        0,
+        description="pixels added by reflection on each side, for a network without padding that cuts them off again",
+    )
     max_megapixels: PositiveFloat = Field(64.0, description="larger pictures are refused before they are decoded")
     batch_size: PositiveInt | None = Field(
         None, description="1 for a network built for one picture at a time; absent: read from the graph, else any"
@@ -90,6 +94,12 @@ class InputContract(SpecPart):
             raise ValueError(f"resize: {self.resize} needs `size`, the size to resize to")
         return self
 
+    @model_validator(mode="after")
+    def _margin_has_room(self) -> InputContract:
+        if self.size is not None and self.margin:
+            raise ValueError("margin is for networks that take any size: leave out size, or the margin")
+        return self
+
 
 class OutputContract(SpecPart):
     """From one tensor of the network to what the client gets."""
@@ -104,7 +114,7 @@ class OutputContract(SpecPart):
     jpeg_quality: int = Field(95, ge=1, le=100)
     scale: PositiveInt = Field(1, description="output pixels per input pixel along each side (super-resolution: 2, 4)")
     restore_size: bool = Field(
-        False, description="after a `resize`, bring the result back to the size of the picture (times `scale`)"
+        False, description="bring a result of another size back to the size of the picture (times `scale`)"
     )
     labels: tuple[str, ...] | None = Field(None, min_length=1, description="class names of a classification")
     activation: Literal["none", "softmax", "sigmoid"] = Field(

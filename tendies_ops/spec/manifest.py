@@ -99,7 +99,8 @@ class PlausibilityEntry(_Part):
     p1: float  #: 1st percentile, after the activation and ``add_mean`` where the output is pictures
     p99: float  #: 99th percentile
     outside: float | None = None  #: share of values outside the range by more than a tenth of its width; pictures only
-    doubts: tuple[str, ...] = ()  #: why the contract cannot be right, in words; none: nothing speaks against it
+    doubts: tuple[str, ...] = ()  #: why the contract cannot be right, as text; empty: nothing speaks against it
+    untold: tuple[str, ...] = ()  #: statements of the contract that pictures neither confirm nor contradict
 
 
 class VariantEntry(_Part):
@@ -153,6 +154,11 @@ class Manifest(_Part):
     optimization: OptimizationEntry | None = None  #: None: float32 as it came
     libraries: dict[str, str] = {}
     created_at: str  #: ISO 8601, UTC
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The reasons why the contract cannot be right, of all outputs."""
+        return tuple(doubt for entry in self.plausibility for doubt in entry.doubts)
 
 
 def read_manifest(version_dir: Path) -> Manifest:

@@ -155,7 +155,7 @@ def to_network_size(pixels: tf.Tensor, contract: InputContract) -> tf.Tensor:
         if contract.resize == "exact":
             return pixels
         return resize_to(pixels, (contract.size.height, contract.size.width), contract.resize)
-    return mirror_to_multiple(pixels, contract.multiple_of)
+    return mirror_to_multiple(pixels, contract.multiple_of, contract.margin)
 
 
 def to_network_values(pixels: tf.Tensor, contract: InputContract) -> tf.Tensor:

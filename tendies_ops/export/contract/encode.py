@@ -80,7 +80,7 @@ def encode_pictures(
         wanted = wanted * contract.scale
         if not was_resized:
             picture = picture[: wanted[0], : wanted[1]]
-        elif contract.restore_size:
+        if contract.restore_size:
             picture = tf.cast(tf.round(resize_to(picture, wanted, method)), tf.uint8)
         if contract.format == "jpeg":
             return tf.io.encode_jpeg(picture, quality=contract.jpeg_quality)

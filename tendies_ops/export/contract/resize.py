@@ -22,21 +22,21 @@ def resize_to(pixels: tf.Tensor, size: tuple[int, int] | tf.Tensor, method: str)
     return tf.clip_by_value(resized, 0.0, 255.0)
 
 
-def mirror_to_multiple(pixels: tf.Tensor, multiple: int) -> tf.Tensor:
+def mirror_to_multiple(pixels: tf.Tensor, multiple: int, margin: int = 0) -> tf.Tensor:
     """
-    Pad right and bottom, by reflection, up to a multiple of ``multiple``. Pictures of any size, also of 1 pixel.
+    Pad by reflection: a margin on all sides, then right and bottom up to a multiple. Pictures may be of 1 pixel.
 
     :param pixels: ``[height, width, channels]``.
     """
     import tensorflow as tf
 
-    if multiple == 1:
+    if multiple == 1 and margin == 0:
         return pixels
     for axis in (0, 1):
         length = tf.shape(pixels)[axis]
-        padded = (length + multiple - 1) // multiple * multiple
+        padded = (length + 2 * margin + multiple - 1) // multiple * multiple
         # tf.pad's REFLECT refuses more than length - 1; a triangle wave goes on for ever.
         period = tf.maximum(2 * (length - 1), 1)
-        position = tf.math.floormod(tf.range(padded), period)
+        position = tf.math.floormod(tf.range(padded) - margin, period)
         pixels = tf.gather(pixels, tf.minimum(position, period - position), axis=axis)
     return pixels

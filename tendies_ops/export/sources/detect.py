@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tendies_ops.export.network import Network
+from tendies_ops.export.sources.adapted_network import adapted
 from tendies_ops.export.sources.checkpoint_files import checkpoint_files, resolve_checkpoint, unchanged
 from tendies_ops.export.sources.frozen_graph import open_frozen_graph
 from tendies_ops.export.sources.keras_file import open_keras_file
@@ -38,7 +39,7 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
     kind = source.kind or detect_kind(path)
     resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
     with unchanged(_files_of(kind, resolved)):
-        return _OPENERS[kind](resolved, source, contract)
+        return adapted(_OPENERS[kind](resolved, source, contract), contract)
 
 
 def _files_of(kind: SourceKind, path: Path) -> list[Path]:

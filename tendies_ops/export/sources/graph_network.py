@@ -17,6 +17,8 @@ from tendies_ops.graphs import explain_refusal
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_SHOWN = 8  #: candidates in an error
+
 
 class GraphNetwork:
     """
@@ -180,9 +182,10 @@ def _node_names(graph: tf.Graph) -> list[str]:
 
 def _only_image_placeholder(graph: tf.Graph) -> str:
     placeholders = [op for op in graph.get_operations() if op.type in ("Placeholder", "PlaceholderWithDefault")]
-    images = [op for op in placeholders if op.outputs[0].shape.rank in (None, 4)]
-    if len(images) == 1:
-        return str(images[0].outputs[0].name)
+    for ranks in ((None, 4), (3,)):  # a picture without a batch, if nothing else can be one
+        images = [op for op in placeholders if op.outputs[0].shape.rank in ranks]
+        if len(images) == 1:
+            return str(images[0].outputs[0].name)
     found = ", ".join(f"{op.name} {op.outputs[0].shape}" for op in placeholders) or "none"
     raise SpecError(f"Say which input is the picture with source.input_tensor. Placeholders of the graph: {found}.")
 
@@ -192,14 +195,25 @@ def _only_output(graph: tf.Graph, image: str) -> str:
     sinks = [
         tensor
         for tensor in _computed_from(graph.get_tensor_by_name(image))
-        if not tensor.consumers() and tensor.dtype.is_floating and tensor.name != image
+        if not tensor.consumers() and tensor.dtype.is_floating and tensor.name != image and not _is_by_product(tensor)
     ]
     pictures = [tensor for tensor in sinks if tensor.shape.rank == 4]
     found = pictures if len(pictures) == 1 else sinks
     if len(found) == 1:
         return str(found[0].name)
-    names = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in sinks[:8]) or "none"
-    raise SpecError(f"Say which tensor is the output with source.output_tensors. Candidates: {names}.")
+    names = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in sinks[: -_SHOWN - 1 : -1]) or "none"
+    more = f" and {len(sinks) - _SHOWN} more" if len(sinks) > _SHOWN else ""
+    raise SpecError(
+        f"Say which tensor is the output with source.output_tensors. Candidates, the last of the graph first: {names}"
+        f"{more}."
+    )
+
+
+def _is_by_product(tensor: tf.Tensor) -> bool:
+    """Return True for dead branches, gradients, and statistics that normalisations give besides their result."""
+    operation = tensor.op
+    is_further = tensor.name.endswith(":0") is False and operation.type.startswith(("FusedBatchNorm", "_Fused"))
+    return is_further or operation.type in ("Switch", "RefSwitch") or operation.name.startswith("gradients/")
 
 
 def _computed_from(tensor: tf.Tensor) -> list[tf.Tensor]:
@@ -225,6 +239,7 @@ def _require_fed(graph_def: tf.compat.v1.GraphDef, fed: set[str]) -> None:
 
 def _describe(graph: tf.Graph, name: str) -> Input:
     tensor = graph.get_tensor_by_name(name)
-    # An empty shape on a placeholder meant "unknown" to TensorFlow before 1.0; no picture is a scalar.
-    shape: Shape | None = None if tensor.shape.rank in (None, 0) else tuple(tensor.shape.as_list())
+    # An empty shape on a placeholder meant "unknown" to TensorFlow before 1.0; no picture is a scalar, but a file is.
+    unknown = tensor.shape.rank is None or (tensor.shape.rank == 0 and tensor.dtype.name != "string")
+    shape: Shape | None = None if unknown else tuple(tensor.shape.as_list())
     return Input(tensor.dtype.base_dtype.name, shape)

@@ -62,9 +62,23 @@ def require_no_code(path: Path, known: Collection[str]) -> None:
         shown = "; ".join(dict.fromkeys(found[:_SHOWN])) + ("; and more" if len(found) > _SHOWN else "")
         raise UntrustedModelError(
             f"{path} would do more than compute: {shown}. Nothing of it was run. For layers of your own, give "
-            "source.builder: a function that returns a dict of their names and classes. If you trust the author of the "
-            "file with everything that this process can do, allow it in the model spec: `source: {trust_code: true}`."
+            f"source.builder: a function that returns a dict of their names and classes{_example_of(path, known)}. If "
+            "you trust the author of the file with everything that this process can do, allow it in the model spec: "
+            "`source: {trust_code: true}`."
         )
+
+
+def _example_of(path: Path, known: Collection[str]) -> str:
+    """Write the dict that Keras needs to find the classes: a registered one has another name than its class."""
+    names: dict[str, str] = {}
+    for config in _configurations(path):
+        for part in _objects(config):
+            kind, inner = part["class_name"], part.get("config")
+            name = str(inner if kind == "function" and isinstance(inner, str) else kind)
+            if kind not in _PROGRAMS and not _is_known(part, name, known):
+                registered = str(part.get("registered_name") or name)
+                names[registered if ">" in registered else name] = name.rpartition(">")[2]
+    return f", here {{{', '.join(f'{key!r}: {name}' for key, name in names.items())}}}" if names else ""
 
 
 def _configurations(path: Path) -> Iterator[Any]:
@@ -85,14 +99,24 @@ def _configurations(path: Path) -> Iterator[Any]:
 
 def _problems(value: Any, known: Collection[str]) -> Iterator[str]:
     """Yield what is wrong in a configuration and in all that it holds."""
+    for part in _objects(value):
+        yield from _problems_of_object(part, known)
+    for part in _dicts(value):
+        if any(key.endswith("_type") and inner == "lambda" for key, inner in part.items()):
+            yield "a configuration holds Python code (`lambda`)"
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a configuration that name a class or function."""
+    return (part for part in _dicts(value) if isinstance(part.get("class_name"), str))
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     waiting = [value]
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
-            if isinstance(part.get("class_name"), str):
-                yield from _problems_of_object(part, known)
-            if any(key.endswith("_type") and inner == "lambda" for key, inner in part.items()):
-                yield "a configuration holds Python code (`lambda`)"
+            yield part
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)
@@ -108,10 +132,13 @@ def _problems_of_object(part: dict[str, Any], known: Collection[str]) -> Iterato
         yield f"{label} reads the file {inner['vocabulary']!r}"
     elif isinstance(inner, dict) and not _is_computing_call(kind, inner):
         yield f"{label} calls {_called(inner)!r} of TensorFlow"
-    elif {str(name), str(part.get("registered_name"))}.isdisjoint(known) and not _is_of_keras(
-        str(name), part.get("module")
-    ):
+    elif not _is_known(part, str(name), known):
         yield f"{label} is from the module {part.get('module')!r}, and no layer or function of Keras"
+
+
+def _is_known(part: dict[str, Any], name: str, known: Collection[str]) -> bool:
+    """Return True for what the builder gives, and for what is part of Keras."""
+    return not {name, str(part.get("registered_name"))}.isdisjoint(known) or _is_of_keras(name, part.get("module"))
 
 
 def _is_of_keras(name: str, module: object) -> bool:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.errors import CheckpointError, SpecError
-from tendies_ops.export.network import Provenance
+from tendies_ops.export.network import Network, Provenance
 from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_mend
 from tendies_ops.export.sources.graph_checks import GraphIndex, Permission, node_of, require_plain_restore
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.variables import VARIABLE_OPS
+from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import Contract, SourceSpec
 
 
-def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> GraphNetwork:
+def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Network:
     """
     Load the graph of one signature and its variables.
 
@@ -23,6 +25,8 @@ def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Grap
     """
     directory = path.parent if path.is_file() else path
     meta_graph = _read_meta_graph(directory, source.tags)
+    if not _signatures(meta_graph) and meta_graph.HasField("object_graph_def"):
+        return _open_callable(directory, source, contract)
     image, outputs = _ends(meta_graph, directory, source, contract)
     graph_def = meta_graph.graph_def
     bind_constants(graph_def, source.constants)
@@ -38,6 +42,41 @@ def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Grap
     if restoring:
         _restore(network, meta_graph, directory)
     return network
+
+
+def _signatures(meta_graph: Any) -> dict[str, Any]:
+    return {name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")}
+
+
+def _open_callable(directory: Path, source: SourceSpec, contract: Contract) -> ModelNetwork:
+    """
+    Load a SavedModel that has functions and no signatures, as modules of TensorFlow Hub are saved.
+
+    :raises SpecError: it cannot be called, or has several functions.
+    """
+    import tensorflow as tf
+
+    require_computing_model(directory, source.allow_operations)  # before it runs
+    try:
+        loaded = tf.saved_model.load(str(directory), tags=list(source.tags))
+    except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{directory} does not load: {reason}. Copy it whole.") from error
+    functions = {
+        name: getattr(loaded, name)
+        for name, child in tf.train.TrackableView.children(loaded).items()
+        if callable(child) and hasattr(child, "concrete_functions") and child.concrete_functions
+    }
+    call = functions.get("__call__") or (next(iter(functions.values())) if len(functions) == 1 else None)
+    if call is None:
+        raise SpecError(
+            f"{directory} has no signature, and {'no function' if not functions else 'several functions'} to call"
+            f"{': ' if functions else ''}{', '.join(sorted(functions))}. Save it again with signatures: "
+            "`tf.saved_model.save(model, path, signatures=function)`, where function is a tf.function with one "
+            "tf.TensorSpec for the picture."
+        )
+    provenance = Provenance("saved_model", str(directory), digest_of_files(content_files(directory)))
+    return ModelNetwork(loaded, call, contract=contract, provenance=provenance, source=source)
 
 
 def content_files(directory: Path) -> list[Path]:
@@ -69,19 +108,13 @@ def _read_meta_graph(directory: Path, tags: tuple[str, ...]) -> Any:
 
 
 def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contract) -> tuple[str, dict[str, str]]:
-    signatures = {name: s for name, s in meta_graph.signature_def.items() if not name.startswith("__")}
+    signatures = _signatures(meta_graph)
     signature = signatures.get(source.signature)
     if signature is None and len(signatures) == 1 and source.signature == SourceSpec.model_fields["signature"].default:
         signature = next(iter(signatures.values()))  # no other was named
     if signature is None:
-        todo = (
-            "Set source.signature."
-            if signatures
-            else "Save it again with signatures: `tf.saved_model.save(model, path, signatures=function)`, where "
-            "function is a tf.function with one tf.TensorSpec for the picture."
-        )
         names = ", ".join(signatures) or "none"
-        raise SpecError(f"{directory} has no signature `{source.signature}`; it has {names}. {todo}")
+        raise SpecError(f"{directory} has no signature `{source.signature}`; it has {names}. Set source.signature.")
     taken = {extra.tensor for extra in contract.extra_inputs.values()} | set(source.constants)
     free = {k: t.name for k, t in signature.inputs.items() if k not in taken and t.name.split(":")[0] not in taken}
     if source.input_tensor is not None:

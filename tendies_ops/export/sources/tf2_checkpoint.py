@@ -12,6 +12,7 @@ from tendies_ops.errors import CheckpointError, ExportError, SpecError
 from tendies_ops.export.network import Provenance
 from tendies_ops.export.sources.builder import call_builder, describe_error, load_builder
 from tendies_ops.export.sources.checkpoint_files import checkpoint_files, digest_of_files, step_of
+from tendies_ops.export.sources.keras2_checkpoint import keys_by_layers
 from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.tf1_checkpoint import placeholder_shape
 from tendies_ops.export.sources.variables import mapped_name, missing_with_nearest, open_checkpoint, read_tensor
@@ -103,12 +104,15 @@ def restore_objects(model: Any, prefix: Path, variable_map: Mapping[str, str]) -
     if not variables:
         raise ExportError("The builder's model has no variables, so there is nothing to restore. Are they attributes?")
     keys = _best_match(variables, _object_graph(reader, prefix), shapes, variable_map, prefix)
+    if len(keys) < len(variables):
+        keys = keys_by_layers(model, variables, shapes) or keys
     missing = {path: mapped_name(path, variable_map) for path in variables if path not in keys}
     if missing:
-        available = [name.removesuffix(_VALUE) for name in shapes if name.endswith(_VALUE)]
+        available = {name.removesuffix(_VALUE): shape for name, shape in shapes.items() if name.endswith(_VALUE)}
+        own = {path: tuple(variables[path].shape) for path in missing}
         raise CheckpointError(
             f"{len(missing)} of {len(variables)} variables of the model are not in {prefix}: "
-            f"{missing_with_nearest(missing, available)}. If they only have other names there, say so in "
+            f"{missing_with_nearest(missing, own, available)}. If they only have other names there, say so in "
             "source.variable_map."
         )
     _assign_all(variables, keys, reader, prefix)

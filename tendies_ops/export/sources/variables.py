@@ -126,11 +126,23 @@ def require_finite(name: str, value: NDArray[Any], path: Path) -> None:
         )
 
 
-def missing_with_nearest(missing: Mapping[str, str], available: list[str]) -> str:
-    """``graph name (as checkpoint name; nearest: x, y)`` for each, the first few."""
+def missing_with_nearest(
+    missing: Mapping[str, str],
+    own_shapes: Mapping[str, tuple[int | None, ...] | None],
+    available: Mapping[str, list[int]],
+) -> str:
+    """
+    Describe the first few variables that a checkpoint lacks, each with the nearest names of its own shape.
+
+    :param missing: name in the graph -> name that was looked up.
+    :param own_shapes: of the graph's variables; None fits all.
+    :param available: name in the checkpoint -> shape.
+    """
     lines = []
     for name, wanted in list(missing.items())[:_SHOWN]:
-        close = difflib.get_close_matches(wanted, available, n=2, cutoff=0.5)
+        own = own_shapes[name]
+        fitting = [other for other, shape in available.items() if own is None or _same_shape(own, shape)]
+        close = difflib.get_close_matches(wanted, fitting, n=2, cutoff=0.5)
         renamed = f" looked up as {wanted}" if wanted != name else ""
         lines.append(f"{name}{renamed} (nearest in the checkpoint: {', '.join(close) or 'none'})")
     more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
@@ -154,10 +166,11 @@ def _require_same(
 ) -> None:
     missing = {v.name: names[v.name] for v in variables if names[v.name] not in shapes}
     if missing:
-        unused = sorted(shapes.keys() - set(names.values()))
+        unused = {name: shapes[name] for name in sorted(shapes.keys() - set(names.values()))}
+        own = {v.name: v.shape for v in variables}
         raise CheckpointError(
             f"{len(missing)} of {len(variables)} variables of the graph are not in {prefix}: "
-            f"{missing_with_nearest(missing, unused or sorted(shapes))}. If they only have other names there, say so "
+            f"{missing_with_nearest(missing, own, unused or shapes)}. If they only have other names there, say so "
             "in source.variable_map."
         )
     wrong = [

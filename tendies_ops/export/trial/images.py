@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tendies_ops.export.plausibility import read_range
 from tendies_ops.export.reference import output_pixels, picture_values
 from tendies_ops.export.trial.readings import Reading
 from tendies_ops.spec import OutputContract
+from tendies_ops.spec.contract import ValueRange
 
 Pixels = NDArray[np.uint8]
 _SIDE = 48  #: pixels; what is finer is the network's business
@@ -25,6 +25,7 @@ TIED = 0.25  #: scores nearer than that say nothing
 _TIED_BY_SCALE = 0.6  #: the same among the ranges of a network that follows the scale of its input
 _LEAST_USED = 0.35  #: of the output range
 _LARGEST_LOGIT = 100.0
+_USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 SAME_PICTURE = 3.0  #: of 255: too little to see
 
 
@@ -58,9 +59,10 @@ def candidate_of(
 
     :param values: what the network gives for each photo, without the batch.
     :param photos: ``uint8 [height, width, channels]``.
+    :param base: an activation or an unusual range that it states is kept if the values fit it.
     :return: None: no usual range has such values.
     """
-    output = read_range_of(values, base.model_copy(update={"color_order": reading.contract.color_order}))
+    output = read_range_of(values, base)
     if output is None:
         return None
     shares = [_shares(value, output) for value in values]
@@ -76,10 +78,12 @@ def candidate_of(
 
 def read_range_of(values: Sequence[NDArray[np.floating]], base: OutputContract) -> OutputContract | None:
     """Complete ``base`` by a range, and by an activation if there is none without; None: no usual range fits."""
-    for activation in ("none", "sigmoid"):
+    for activation in ("none", "sigmoid") if base.activation == "none" else (base.activation,):
         output = base.model_copy(update={"activation": activation})
         numbers = np.concatenate([picture_values(value, output).ravel() for value in values])
-        low, high = (float(one) for one in np.percentile(numbers, [1, 99]))
+        low, high = percentiles(numbers)
+        if _is_unusual_and_used(base.range, low, high):
+            return output
         if activation == "none" and np.isfinite(numbers).all() and max(abs(low), abs(high)) > _LARGEST_LOGIT:
             found = read_range(low, high)
             return output.model_copy(update={"range": found}) if found is not None else None
@@ -87,6 +91,33 @@ def read_range_of(values: Sequence[NDArray[np.floating]], base: OutputContract) 
         if found is not None:
             return output.model_copy(update={"range": found})
     return None
+
+
+def read_range(low: float, high: float) -> ValueRange | None:
+    """
+    Read from the 1st and the 99th percentile of a network's values which numbers stand for black and white.
+
+    :return: ``None``: no usual range has such values.
+    """
+    if not (np.isfinite(low) and np.isfinite(high)) or high > 400 or low < -100:
+        return None
+    if high >= 16:
+        return ValueRange(low=0, high=255) if low > -40 else None
+    if high >= 1.6 or low < -1.6:
+        return None
+    return ValueRange(low=-1, high=1) if low < -0.25 else ValueRange()
+
+
+def percentiles(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 1st and the 99th percentile."""
+    low, high = np.percentile(numbers, [1, 99]) if numbers.size else (0.0, 0.0)
+    return float(low), float(high)
+
+
+def _is_unusual_and_used(stated: ValueRange, low: float, high: float) -> bool:
+    """Return True if the contract states a range such as -0.5 to 0.5, and the values fit it."""
+    first, last = ((edge - stated.low) / (stated.high - stated.low) for edge in (low, high))
+    return (stated.low, stated.high) not in _USUAL and -0.1 < first < 0.4 and 0.6 < last < 1.1
 
 
 def _shares(value: NDArray[np.floating], output: OutputContract) -> NDArray[np.float64]:

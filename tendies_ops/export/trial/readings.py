@@ -22,8 +22,13 @@ class Reading:
 
     @property
     def range(self) -> ValueRange | None:
-        """The range, unless a mean moves it."""
-        return None if self.contract.subtract_mean else self.contract.range
+        """The numbers for black and white; None: they are others for each channel."""
+        mean, deviation = set(self.contract.subtract_mean or (0.0,)), set(self.contract.divide_by or (1.0,))
+        if len(mean) > 1 or len(deviation) > 1:
+            return None
+        stated = self.contract.range
+        low, high = ((edge - min(mean)) / min(deviation) for edge in (stated.low, stated.high))
+        return ValueRange(low=min(low, high), high=max(low, high))
 
 
 def readings_for(base: InputContract) -> list[Reading]:

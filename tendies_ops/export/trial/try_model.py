@@ -141,7 +141,15 @@ def _propose(run: FrozenRun, runs: Runs, contract: Contract, photos: Sequence[Pi
 def _propose_pictures(runs: Runs, contract: Contract, photos: Sequence[Pixels], main: str) -> list[Proposal]:
     layout = layout_of(runs[0][1][0][main])
     base = contract.output.model_copy(update={"layout": layout, "restore_size": contract.input.size is not None})
-    found = [candidate_of(reading, [a[main][0] for a in answers], photos, base) for reading, answers in runs]
+    found = [
+        candidate_of(
+            reading,
+            [a[main][0] for a in answers],
+            photos,
+            base.model_copy(update={"color_order": reading.contract.color_order}),
+        )
+        for reading, answers in runs
+    ]
     candidates: list[Candidate] = [one for one in found if one is not None]
     if not candidates:
         raise ExportError(

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from tendies_ops.inference.picture.plugins import jpeg_xl_size
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -99,7 +102,7 @@ def _identify_without_signature(start: bytes) -> str | None:
         return "PPM"
     if start[:4] == b"\x00\x00\x02\x00" and start[4:6] != b"\x00\x00":  # zeros there make it an uncompressed TGA
         return "CUR"
-    if start[:4] in _PCX_STARTS and start[4:8] < start[8:12] and len(start) >= 12:
+    if start[:4] in _PCX_STARTS and start[4:8] <= start[8:12] and len(start) >= 12:
         return "PCX"
     if start[:2] == b"\x01\xda" and start[2:3] in b"\x00\x01" and start[3:4] in b"\x01\x02":
         return "SGI"
@@ -119,6 +122,8 @@ def read_header(data: bytes) -> Header | None:
             return _png_header(data)
         if name == "JPEG":
             return _jpeg_header(data)
+        if name == "JPEG XL" and (size := jpeg_xl_size(data)):
+            return Header(name, *size)
     except (struct.error, IndexError):
         pass  # too short for its own headers: decoding it will say what is wrong
     return Header(name)
@@ -139,25 +144,35 @@ def _png_header(data: bytes) -> Header:
     if data[12:16] != b"IHDR":
         return Header("PNG")  # another chunk comes first, which the specification forbids and decoders accept
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    fits = depth == 8 and colour in _PNG_COLOURS_THAT_FIT and data.endswith(b"IEND\xaeB`\x82")
+    if depth != 8 or colour not in _PNG_COLOURS_THAT_FIT or not data.endswith(b"IEND\xaeB`\x82"):
+        return Header("PNG", width, height)
+    kind = b""
+    for kind, content in png_chunks_before_pixels(data):
+        if not _png_chunk_fits(kind, content):
+            return Header("PNG", width, height)
+    return Header("PNG", width, height, fits=kind == b"IDAT")
+
+
+def png_chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of the chunks of a PNG file, up to the first one of pixels, which comes without any."""
     at = 8
-    while fits:
+    while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"IDAT":
-            break
-        fits = _png_chunk_fits(kind, data, at + 8, length)
+            yield kind, b""
+            return
+        yield kind, data[at + 8 : at + 8 + length]
         at += 12 + length
-    return Header("PNG", width, height, fits)
 
 
-def _png_chunk_fits(kind: bytes, data: bytes, at: int, length: int) -> bool:
+def _png_chunk_fits(kind: bytes, content: bytes) -> bool:
     if kind in {b"tRNS", b"acTL", b"cICP", b"gAMA"}:
-        return kind == b"gAMA" and data[at : at + length] == _SRGB_GAMMA
+        return kind == b"gAMA" and content == _SRGB_GAMMA
     if kind == b"iCCP":
-        return b"sRGB" in data[at : at + min(length, 80)]
+        return b"sRGB" in content[:80]
     if kind == b"eXIf":
-        return exif_orientation(data[at : at + length]) == 1
-    return kind != b"iTXt" or b"tiff:Orientation" not in data[at : at + length]  # XMP may turn a picture too
+        return exif_orientation(content) == 1
+    return kind != b"iTXt" or b"tiff:Orientation" not in content  # XMP may turn a picture too
 
 
 def _jpeg_header(data: bytes) -> Header:

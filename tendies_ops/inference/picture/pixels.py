@@ -23,7 +23,9 @@ from PIL import (
 )
 
 from tendies_ops.inference.ledger.outcomes import PictureError
+from tendies_ops.inference.picture.header import identify
 from tendies_ops.inference.picture.jpeg_damage import missing_pixels
+from tendies_ops.inference.picture.plugins import load_plugin
 from tendies_ops.inference.picture.png_colour import png_to_srgb
 from tendies_ops.inference.picture.tiff import TiffPages, read_pages
 
@@ -49,7 +51,7 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
         fails with; see :func:`told_as_damage`.
     """
     image = _open(data, max_megapixels)
-    pages = _tiff_pages(image, data)
+    pages = _pages(image, data)
     positions = iter(pages.pages) if pages.pages else itertools.count()
     _seek(image, next(positions))
     _check_size(image, max_megapixels)
@@ -87,7 +89,9 @@ def normalised(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _tiff_pages(image: Image.Image, data: bytes) -> TiffPages:
+def _pages(image: Image.Image, data: bytes) -> TiffPages:
+    if image.format == "HEIF":  # opened at its main picture; the others are a burst, or of another purpose
+        return TiffPages([image.tell()])
     if image.format != "TIFF":
         return TiffPages()
     pages = read_pages(data)
@@ -107,8 +111,9 @@ def _open(data: bytes, max_megapixels: float) -> Image.Image:
     _silence_libtiff()
     if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit must not be below the one that is checked here
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
+    by_plugin = load_plugin(identify(data[:20]) or "")
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=(by_plugin,) if by_plugin else FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
             "too_large", f"it has more pixels than the limit of {max_megapixels:g} megapixels"

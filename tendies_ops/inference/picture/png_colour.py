@@ -8,11 +8,11 @@ ITU-T H.273 for the numbers in cICP; IEC 61966-2-1 for sRGB.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from PIL import Image
 
 from tendies_ops.inference.ledger.outcomes import PictureError
+from tendies_ops.inference.picture.header import png_chunks_before_pixels
 
 _SRGB_GAMMA = 0.45455
 _CLOSE = 0.02  # gammas this near to each other look the same
@@ -30,7 +30,7 @@ def png_to_srgb(image: Image.Image, data: bytes) -> Image.Image:
     :param data: the whole file.
     :raises PictureError: the picture is HDR, which 8-bit sRGB cannot hold.
     """
-    chunks = dict(_chunks_before_pixels(data))
+    chunks = dict(png_chunks_before_pixels(data))
     if b"cICP" in chunks and len(chunks[b"cICP"]) == 4:
         return _from_cicp(image, *chunks[b"cICP"][:2])
     if b"gAMA" in chunks and not {b"iCCP", b"sRGB"} & chunks.keys() and len(chunks[b"gAMA"]) == 4:
@@ -68,13 +68,3 @@ def _from_linear(light: float) -> float:
 
 def _to_byte(sample: float) -> int:
     return round(sample * 255)
-
-
-def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 8
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"IDAT":
-            return
-        yield kind, data[at + 8 : at + 8 + length]
-        at += 12 + length

@@ -13,6 +13,7 @@ from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.header import Header, identify, read_header
 from tendies_ops.inference.picture.pixels import FORMATS, NOTE, open_frames, refuse_missing_pixels, told_as_damage
+from tendies_ops.inference.picture.plugins import PACKAGES, is_readable_with_plugin, load_plugin
 from tendies_ops.inference.picture.sizes import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
 
 Finish = Callable[[Sequence[bytes]], bytes]
@@ -56,11 +57,12 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
         refuse_missing_pixels(data)
     if header.fits and options.size in {None, (header.height, header.width)}:
         return Prepared([data], (header.height, header.width), _finish_answer(options))
-    if header.format not in FORMATS:
+    if header.format not in FORMATS and load_plugin(header.format) is None:
         article = "an" if header.format[0] in "AEIHOX" else "a"
-        raise PictureError(
-            "unsupported", f"it is {article} {header.format} file; convert it to PNG, JPEG, WebP or TIFF"
-        )
+        todo = f"install {PACKAGES}, or convert it" if is_readable_with_plugin(header.format) else "convert it"
+        raise PictureError("unsupported", f"it is {article} {header.format} file; {todo} to PNG, JPEG, WebP or TIFF")
+    if header.format == "JPEG XL" and header.width == 0:
+        raise PictureError("damaged", "its header cannot be read")
     with told_as_damage():
         return _prepare_decoded(data, options)
 

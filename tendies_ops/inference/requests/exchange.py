@@ -244,9 +244,12 @@ class Exchange:
             if found.size_bytes > self.options.max_file_bytes:
                 limit = self.options.max_file_bytes
                 raise PictureError("too_large", f"it has {found.size_bytes:,} bytes; the limit is {limit:,}")
-            return self._source.read(found.path)
+            data = self._source.read(found.path)
+            if len(data) != found.size_bytes:
+                raise PictureError("unreadable", "it is still being written; the next run processes it")
         except OSError as error:
             raise PictureError("unreadable", f"it cannot be read: {error.strerror or error}") from error
+        return data
 
     def _is_read_whole(self, found: Found) -> bool:
         too_large = found.size_bytes > self.options.max_file_bytes

@@ -76,13 +76,6 @@ def test_a_picture_of_one_colour_is_doubted() -> None:
     assert "nearly flat" in doubts_about({}, lambda share: np.full_like(share, 0.5))
 
 
-def test_exchanged_colours_at_one_end_are_doubted_and_a_negative_is_not() -> None:
-    assert "color_order" in doubts_about({}, lambda share: share[..., ::-1])
-    assert "color_order" in doubts_about({"color_order": "bgr"}, lambda share: share)
-    assert not doubts_about({"color_order": "bgr"}, lambda share: share[..., ::-1])
-    assert not doubts_about({}, lambda share: 1 - share)
-
-
 def test_a_channels_first_picture_is_judged_like_any_other() -> None:
     assert not doubts_about({"layout": "nchw"}, lambda share: share.transpose(2, 0, 1))
     assert "range" in doubts_about({"layout": "nchw"}, lambda share: 255 * share.transpose(2, 0, 1))

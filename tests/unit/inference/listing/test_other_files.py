@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tendies_ops.inference.listing.other_files import has_other_extension, is_unfinished
 from tests.support.batch_bench import Bench
-from tests.support.sample_pictures import png
+from tests.support.sample_pictures import inverted, png
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,24 @@ def test_an_unfinished_file_is_ignored_until_it_has_its_name(bench: Bench) -> No
     first = bench.run()
     assert (first.done, first.failed, first.ignored) == (1, 0, 1)
     (bench.input / "b.png.part").rename(bench.input / "b.png")
+    assert bench.run().done == 1
+
+
+def test_a_file_that_grows_during_a_run_is_left_for_the_next_run(make_bench: Callable[..., Bench]) -> None:
+    whole = png(7)
+
+    def grow_then_invert(picture: bytes) -> bytes:
+        growing.write_bytes(whole)
+        return inverted(picture)
+
+    bench = make_bench(transform=grow_then_invert)
+    for number in range(40):
+        bench.add(f"{number:02d}.png", png(number))
+    growing = bench.add("99.png", whole[: len(whole) // 2])
+    first = bench.run(max_batch_size=1)
+    assert (first.done, first.failed) == (40, 1)
+    record = bench.newest_records()["99.png"]
+    assert (record["kind"], "still being written" in record["reason"]) == ("unreadable", True)
     assert bench.run().done == 1
 
 

@@ -116,7 +116,6 @@ def test_samples_of_twelve_bits_that_nothing_states_are_noted() -> None:
         ("SGI", b"\x01\xda\x00\x01\x00\x02" + bytes(30)),
         ("PCX", b"\x0a\x05\x01\x08" + struct.pack("<4H", 0, 0, 7, 7) + bytes(30)),
         ("CUR", b"\0\0\2\0\1\0 " + bytes(30)),
-        ("HEIF", b"\0\0\0\x24ftypheic\0\0\0\0mif1heic"),
         ("TGA", b"\0\0\2" + bytes(9) + struct.pack("<HHBB", 4, 2, 24, 0) + bytes(24)),
         ("TGA", b"\0\0\x0a" + bytes(15) + b"anything TRUEVISION-XFILE.\0"),
     ],
