@@ -74,39 +74,38 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     on_line: Callable[[str], None] | None = None,
 ) -> ExportResult:
     """
-    Export one model. ``output_dir`` becomes the SavedModel directory, by one rename, or is left as it was.
+    Export one model. ``output_dir`` becomes the SavedModel directory, by one rename, or remains unchanged.
 
-    :param checkpoint: takes the place of ``source.checkpoint``.
+    :param checkpoint: replaces ``source.checkpoint``.
     :param python: the interpreter that has TensorFlow; absent: this one.
-    :param server_url: a Model Server that serves this very model: what it answers is compared as well.
+    :param server_url: a Model Server that serves this model, whose answers are compared as well.
     :param credentials: login and TLS for that server.
-    :param explain: also say, line by line, what becomes of one picture on its way.
-    :param strict: fail where the network's numbers speak against the contract, instead of warning.
-    :param cancelled: when it is set, the child is killed and :class:`StoppedError` raised.
-    :param on_line: gets each line of progress.
-    :raises TendiesError: the spec, the checkpoint or the proof is wrong; the time is over; it was stopped.
+    :param explain: also report the numbers of one picture at each step.
+    :param strict: fail if the network's numbers contradict the contract, instead of warning.
+    :param cancelled: when set, the child is killed and :class:`StoppedError` raised.
+    :param on_line: called with each line of progress.
+    :raises TendiesError: the spec, the checkpoint or the proof is wrong; the time is up; it was stopped.
     """
-    if checkpoint is not None:
-        source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
-        spec = spec.model_copy(update={"source": source})
+    spec = _with_checkpoint(spec, checkpoint)
     check_inputs(spec)
     output_dir = output_dir.absolute()
     _require_replaceable(output_dir)
     if server_url is not None:
         require_server(spec, server_url, credentials)
     with staging_beside(output_dir) as staging:
-        job = {
-            "action": "export",
-            "directory": str(staging),
-            "spec": spec.model_dump(mode="json"),
-            "explain": explain,
-            "strict": strict,
-        }
-        _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
+        job = {"action": "export", "directory": str(staging), "spec": spec.model_dump(mode="json")}
+        _run_child({**job, "explain": explain, "strict": strict}, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:
             compare_with_server(staging, server_url, credentials)
         put_in_place(staging, output_dir)
     return ExportResult(output_dir, read_manifest(output_dir))
+
+
+def _with_checkpoint(spec: ModelSpec, checkpoint: Path | None) -> ModelSpec:
+    if checkpoint is None:
+        return spec
+    source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
+    return spec.model_copy(update={"source": source})
 
 
 def check_loads(

@@ -162,21 +162,10 @@ def measure(
     """
     Measure one output.
 
-    :param unit: ``absolute`` differences are relative to the largest value where that is above 1.
-    :raises ParityError: the shapes differ, or what was got holds NaN or infinity, which no source is let through with.
+    :param unit: ``absolute`` differences are relative to the largest value if that is above 1.
+    :raises ParityError: the shapes differ, or ``got`` holds NaN or infinity, with which no source passes.
     """
-    if got.shape != wanted.shape:
-        raise ParityError(
-            f"For the golden image {golden} the {against} gives `{output}` as {list(got.shape)}, its source "
-            f"{list(wanted.shape)}. If the network makes pictures smaller than they came, set "
-            "contract.input.multiple_of; if larger, contract.output.scale."
-        )
-    bad = int((~np.isfinite(got.astype(np.float64))).sum())
-    if bad:  # NaN is not above any tolerance
-        raise ParityError(
-            f"For the golden image {golden} the {against} gives `{output}` with {bad} of {got.size} numbers NaN or "
-            "infinite, its source none. A number was too large for the precision that it is computed in."
-        )
+    _require_comparable(golden, output, against, got, wanted)
     peak = 255.0 if unit == "of_255" else max(1.0, float(np.abs(wanted).max(initial=0.0)))
     difference = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
     if unit == "absolute":
@@ -192,6 +181,21 @@ def measure(
         mean_abs=float(difference.mean()) if difference.size else 0.0,
         psnr_db=float(10 * np.log10(peak**2 / mean_square)) if mean_square > 0 else None,
     )
+
+
+def _require_comparable(golden: str, output: str, against: str, got: NDArray[Any], wanted: NDArray[Any]) -> None:
+    if got.shape != wanted.shape:
+        raise ParityError(
+            f"For the golden image {golden} the {against} gives `{output}` as {list(got.shape)}, its source "
+            f"{list(wanted.shape)}. If the network makes pictures smaller than they came, set "
+            "contract.input.multiple_of; if larger, contract.output.scale."
+        )
+    bad = int((~np.isfinite(got.astype(np.float64))).sum())
+    if bad:  # NaN is not above any tolerance
+        raise ParityError(
+            f"For the golden image {golden} the {against} gives `{output}` with {bad} of {got.size} numbers NaN or "
+            "infinite, its source none. A number was too large for the precision that it is computed in."
+        )
 
 
 def require_parity(entries: Sequence[ParityEntry], *, tolerance: float, tensor_tolerance: float) -> None:

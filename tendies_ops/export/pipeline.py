@@ -23,7 +23,7 @@ from tendies_ops.export.parity import Expectation, compare, decoded, expect, req
 from tendies_ops.export.plausibility import describe, judge, require_plausible
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
-from tendies_ops.export.warmup import write_warmup
+from tendies_ops.export.warmup_records import write_warmup
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.manifest import ParityEntry, PlausibilityEntry, SignatureEntry
@@ -57,9 +57,8 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     say("Wrote the SavedModel")
     served = ServedSignature(directory)
     answers = answer_golden(served, golden, spec.contract)
-    if explain:
-        for line in steps_of_a_picture(expected[0], answers, spec.contract):
-            say(line)
+    for line in steps_of_a_picture(expected[0], answers, spec.contract) if explain else ():
+        say(line)
     parity = prove(expected, answers, spec)
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
     optimization = None

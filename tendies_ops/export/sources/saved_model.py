@@ -11,6 +11,7 @@ from tendies_ops.export.network import Network, Provenance
 from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_mend
 from tendies_ops.export.sources.graph_checks import GraphIndex, Permission, node_of, require_plain_restore
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
+from tendies_ops.export.sources.inline_calls import inline_calls, looks_up_tables
 from tendies_ops.export.sources.model_network import ModelNetwork
 from tendies_ops.export.sources.variables import VARIABLE_OPS
 from tendies_ops.graphs import require_computing_model
@@ -29,6 +30,8 @@ def open_saved_model(path: Path, source: SourceSpec, contract: Contract) -> Netw
         return _open_callable(directory, source, contract)
     image, outputs = _ends(meta_graph, directory, source, contract)
     graph_def = meta_graph.graph_def
+    if looks_up_tables(graph_def):
+        outputs = inline_calls(graph_def, outputs)
     bind_constants(graph_def, source.constants)
     restoring = _restoring_nodes(meta_graph, outputs.values(), directory)
     network = GraphNetwork(

@@ -163,6 +163,37 @@ def test_a_saved_model_with_a_call_and_no_signature_is_called(tmp_path: Path, ex
     assert np.abs(pixels_of(exported.send(png(pixels))["output_bytes"][0]) - pixels / 2).max() <= 1
 
 
+def test_the_scores_of_a_saved_model_that_also_looks_up_names_in_a_file_export_without_the_table(
+    tmp_path: Path, export_here: ExportHere
+) -> None:
+    import tensorflow as tf
+
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+
+    class Named(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            rows = tf.lookup.TextFileInitializer(
+                str(tmp_path / "labels.txt"), tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER, tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+            )  # fmt: skip
+            self.names = tf.lookup.StaticHashTable(rows, "?")
+            self.weights = tf.Variable(tf.eye(3))
+
+        def __call__(self, picture: Any) -> dict[str, Any]:
+            scores = tf.reduce_mean(picture, axis=[1, 2]) @ self.weights
+            return {"scores": scores, "names": self.names.lookup(tf.argmax(scores, axis=1))}
+
+    module = Named()
+    call = tf.function(module.__call__)
+    signature = call.get_concrete_function(tf.TensorSpec([None, None, None, 3], tf.float32))
+    tf.saved_model.save(module, str(tmp_path / "named"), signatures=signature)
+    contract = {"output": {"kind": "classification", "labels": ["red", "green", "blue"]}}
+    exported = export_here(spec(tmp_path / "named", contract, output_tensors={"output": "scores"}))
+    pixels = random_pixels(9, 12)
+    assert np.allclose(exported.send(png(pixels))["scores"][0], pixels.mean((0, 1)) / 255, atol=1e-5)
+
+
 KERAS_3_BUILDER = """
 import keras
 def build():

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
-from tendies_ops.export.warmup import MAX_RECORDS, WARMUP_PATH
+from tendies_ops.export.warmup_records import MAX_RECORDS, WARMUP_PATH
 from tests.with_tensorflow.export.exported import Exported, ExportHere
 from tests.with_tensorflow.export.test_sources import SOURCES, small_spec
 
@@ -73,7 +73,7 @@ def test_further_inputs_are_in_the_records(export_here: ExportHere, shared_data:
 
 
 def test_a_large_golden_image_makes_a_length_of_several_bytes(tmp_path: Path) -> None:
-    from tendies_ops.export.warmup import prediction_log
+    from tendies_ops.export.warmup_records import prediction_log
 
     parsed = messages().FromString(prediction_log("m" * 300, {"input_bytes": [b"x" * 70_000]}))
     assert parsed.predict_log.request.model_spec.name == "m" * 300
