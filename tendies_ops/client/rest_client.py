@@ -192,11 +192,7 @@ class ModelServerClient:
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         inputs: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[Any]:
-        """
-        Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes.
-
-        :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
-        """
+        """Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes."""
         path = predict_path(model_name, version, label=label)
         return self._predict(path, files, parse_rows_answer, max_answer_bytes, inputs=inputs)
 
