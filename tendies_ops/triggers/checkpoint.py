@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from tendies_ops.triggers.arguments import serialize_arguments
+from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.checkpoint_watch import (
     WATERMARK_KEY,
     CheckpointWatch,
