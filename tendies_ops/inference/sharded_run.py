@@ -1,10 +1,10 @@
 """
-One batch as several runs side by side, on one machine or many, over disjoint parts of the same folder.
+One batch as several runs at the same time, on one machine or many, over disjoint parts of the same folder.
 
-Which pictures are a shard's is in ``shard_shares.py``. Each shard appends to a ledger of
-its own, for two hosts must not append to one file over a network, and looks into the common one for what was done
-before. When all have ended, their ledgers are appended to the common one; a run that finds what a killed batch of
-shards left does that first. In an object store every writer has segments of its own anyway (``ledger_segments.py``).
+The pictures of a shard are decided in ``listing/shares.py``. Each shard appends to a ledger of its own, because two
+hosts must not append to one file over a network, and reads the common one for what was done before. When all have
+ended, their ledgers are appended to the common one; a run that finds ledgers of a killed batch of shards does that
+first. In an object store every writer has segments of its own anyway (``ledger/segments.py``).
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _TAIL_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """How a batch is split."""
+    """The shards of a batch."""
 
-    version: int  #: that all shards use
+    version: int  #: pinned for all shards
     pictures: int
     size_bytes: int
     shards: int
-    slots: int | None = None  #: how many of them run at a time; None: all
-    version_reason: str = ""  #: why this version
+    slots: int | None = None  #: shards that run at a time; None: all
+    version_reason: str = ""  #: reason for this version, as a clause
 
 
 def plan_shards(
@@ -68,15 +68,15 @@ def plan_shards(
     on_note: Callable[[str], None] = no_note,
 ) -> ShardPlan:
     """
-    List the folder once and decide on how many shards it is worth.
+    List the folder once and decide on the number of shards.
 
-    A folder that is worth more shards than run at a time has up to six times as many, the later ones small.
+    A large folder has up to six times as many shards as run at a time, the later ones small.
 
-    :param max_shards: run at a time, at most.
-    :param pictures_per_shard: fewer than this are not split.
-    :param bytes_per_shard: nor are fewer bytes than this.
+    :param max_shards: shards that run at a time, at most.
+    :param pictures_per_shard: a folder with fewer is not split.
+    :param bytes_per_shard: a folder with fewer bytes is not split either.
     :param cancelled: set it to stop waiting for a release that is under way.
-    :param on_note: gets a sentence when a release has to be waited for.
+    :param on_note: gets a sentence if the run has to wait for a release.
     :raises InputFolderError: the folder cannot be read.
     :raises VersionGoneError: the version is not served, or no version is in service.
     :raises NotNowError: a release was proving the only version that serves, for longer than ``sick_deadline_s``.
@@ -95,7 +95,7 @@ def plan_shards(
 
 
 class ShardLedger(Ledger):
-    """The ledger of one shard: appends to its own file, knows what the common one says as well."""
+    """The ledger of one shard: it appends to its own file and also reads the common one."""
 
     def __init__(self, state: Path, shard: tuple[int, int]) -> None:
         index, count = shard
@@ -103,22 +103,22 @@ class ShardLedger(Ledger):
         super().__init__(state / f"ledger.shard-{index}-of-{count}.jsonl")
 
     def newest(self, path: str) -> dict[str, Any] | None:
-        """The last record of an input: this shard's own is younger than the common one."""
+        """Return the last record of an input: this shard's own is younger than the common one."""
         return super().newest(path) or self._common.newest(path)
 
     def close(self) -> None:
-        """Close both."""
+        """Close both files."""
         self._common.close()
         super().close()
 
 
 def merge_shard_ledgers(state: Path) -> int:
     """
-    Append what shards wrote to the common ledger. The caller holds the folder's lock alone.
+    Append the shards' ledgers to the common one. The caller holds the folder's exclusive lock.
 
-    Killed half-way it appends some lines again the next time, which say the same.
+    If it is killed halfway, the next merge appends some lines again, which is harmless.
 
-    :return: how many files there were.
+    :return: the number of files.
     """
     files = sorted(state.glob(SHARD_LEDGERS))
     if not files:
@@ -139,11 +139,11 @@ def merge_shard_ledgers(state: Path) -> int:
 
 def finish_shards(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str, Any]]) -> BatchReport:
     """
-    Make one report of what the shards reported, and one ledger of theirs.
+    Make one report and one ledger of those of the shards.
 
     :param options: of the whole batch, without a shard.
-    :param summaries: of the shards that ended; fewer than the plan has are a failed batch.
-    :raises BatchError: shards are missing, or did another version than planned.
+    :param summaries: of the shards that have ended.
+    :raises BatchError: shards are missing, or used another version than planned.
     """
     source, target = open_folders(options)
     with target.locked():
@@ -216,7 +216,7 @@ def _sum(summaries: Iterable[dict[str, Any]], name: str) -> int:
 
 
 def _replicas(summaries: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Each server's figures of all shards together, in the order of the first."""
+    """Add up each server's figures over all shards."""
     whole: dict[str, dict[str, Any]] = {}
     for replica in itertools.chain.from_iterable(summary.get("replicas", ()) for summary in summaries):
         known = whole.setdefault(replica["server"], {**replica, "answered": 0, "taken_out": 0})
@@ -227,7 +227,7 @@ def _replicas(summaries: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]
 
 
 def _elapsed_s(summaries: Sequence[dict[str, Any]]) -> float:
-    """From the first start to the last end: shards run side by side, and some after others."""
+    """Return the seconds from the first start to the last end."""
     starts = [datetime.fromisoformat(summary["started_at"]).timestamp() for summary in summaries]
     ends = [start + float(summary["elapsed_s"]) for start, summary in zip(starts, summaries, strict=True)]
     return round(max(ends) - min(starts), 3)
@@ -239,10 +239,10 @@ def _failures(summary: dict[str, Any]) -> list[FailedPicture]:
 
 
 def _samples(state: Path) -> list[tuple[str, str]]:
-    """The pictures that were done last, from the end of the common ledger."""
+    """Return some of the pictures that were done last, from the end of the common ledger."""
     with (state / LEDGER_NAME).open("rb") as stream:
         stream.seek(max(0, stream.seek(0, 2) - _TAIL_BYTES))
-        lines = stream.read().split(b"\n")  # the first one may be cut off: it is none then
+        lines = stream.read().split(b"\n")  # the first one may be cut off, and is skipped then
     records = [record for record in map(read_record, lines) if record and record["outcome"] == "done"]
     pairs = {record["input"]: (record["input"], record["output"]) for record in records if "input_b64" not in record}
     step = max(1, len(pairs) // _SAMPLES)
@@ -250,7 +250,7 @@ def _samples(state: Path) -> list[tuple[str, str]]:
 
 
 def _read_report(summary: dict[str, Any]) -> dict[str, Any]:
-    """A shard's own report; an empty one where it is gone, for it adds only names."""
+    """Return a shard's own report; empty if it is gone: it only adds names."""
     import fsspec
 
     try:

@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.checkpoint_watch import (
     WATERMARK_KEY,
     CheckpointWatch,
@@ -18,6 +17,7 @@ from tendies_ops.triggers.checkpoint_watch import (
     find_checkpoints,
 )
 from tendies_ops.triggers.own_thread import OwnThread
+from tendies_ops.triggers.serialized import serialize_arguments
 
 _LONGEST_BACKOFF_S = 300.0
 _LONGEST_LOOK_S = 60.0  # a directory on a file server that hangs is reported after so long

@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.own_thread import OwnThread
+from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
 _LONGEST_LOOK_S = 60.0  # a file server that hangs

@@ -12,8 +12,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
-from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.own_thread import OwnThread
+from tendies_ops.triggers.serialized import serialize_arguments
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
 #: An event that comes sooner than this after the task has deferred can meet a scheduler that still holds the task as

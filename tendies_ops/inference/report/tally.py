@@ -1,4 +1,4 @@
-"""Counting as a run goes, and telling how far it is."""
+"""The counts of a run."""
 
 from __future__ import annotations
 
@@ -33,24 +33,22 @@ class Tally:
     failures: list[FailedPicture] = field(default_factory=list)
     noted: int = 0  #: done pictures with a note
     notes: list[str] = field(default_factory=list)  #: the first of these: path and note
-    samples: list[tuple[str, str]] = field(
-        default_factory=list
-    )  #: (input, output) of some done pictures, spread evenly
-    results: ResultList | None = None  #: where the numbers of each picture lie, when they are to be made a table
+    samples: list[tuple[str, str]] = field(default_factory=list)  #: (input, output) of done pictures, spread evenly
+    results: ResultList | None = None  #: places of the numbers of each picture, for a table
     _stride: int = 1
 
     @property
     def expected(self) -> int | None:
-        """How many pictures there are to be, once the listing is known; it shrinks by files that turn out as none."""
+        """The number of pictures, once the listing is known; ignored files are subtracted."""
         return None if self.listed is None else self.listed - self.ignored
 
     @property
     def total(self) -> int:
-        """Pictures with an outcome."""
+        """The number of pictures with an outcome."""
         return self.done + self.skipped + self.failed
 
     def count(self, outcome: Outcome) -> None:
-        """One more picture has its outcome."""
+        """Count the outcome of a picture."""
         if self.results is not None and outcome.outcome != "failed":
             self.results.add(outcome)
         if outcome.outcome == "done":
@@ -71,7 +69,7 @@ class Tally:
             self.notes = [*self.notes, f"{outcome.found.path}: {outcome.note}"][:_NOTES_KEPT]
 
     def _keep_sample(self, outcome: Outcome) -> None:
-        """Keep every n-th; when there are too many, drop every second and double n."""
+        """Keep every n-th; if there are too many, drop every second and double n."""
         if self.done % self._stride == 0:
             self.samples.append((outcome.found.path, outcome.output))
         if len(self.samples) > _SAMPLES_KEPT:
