@@ -1,4 +1,4 @@
-"""What templated arguments mean once they are rendered: text, where people think of lists and numbers."""
+"""Read lists and numbers from templated arguments, which render to text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def split_list(value: Sequence[str] | str | None) -> tuple[str, ...]:
-    """A list, or a string with commas (what a template renders to), as a tuple without empty parts."""
+    """Return a list, or a string with commas (as a template renders it), as a tuple without empty parts."""
     if not value:
         return ()
     parts = value.split(",") if isinstance(value, str) else value
@@ -19,7 +19,7 @@ def split_list(value: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 def optional(value: Any, convert: Callable[[Any], T]) -> T | None:
-    """A templated argument as a number: an empty text and ``None`` as text, which templates render to, are None."""
+    """Return a templated argument as a number; None for an empty text or ``None`` as text, as templates render it."""
     if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null", "latest")):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Where a model is served, for the pages: what its spec says, completed by its Airflow connection."""
+"""Find the servers of a model for the pages: in its spec, completed by its Airflow connection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tendies_ops.spec import ModelSpec
 from tendies_ops.web.sources.known import Location
 
 log = logging.getLogger(__name__)
-_REMEMBERED_S = 30.0  # a connection that was edited counts half a minute later
+_REMEMBERED_S = 30.0  # an edited connection takes effect within this time
 
 
 class Locator:
-    """Remembers what a connection said for a while: pages are asked for more often than connections change."""
+    """Find the servers of models, with a cache: pages are requested more often than connections change."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,7 +28,7 @@ class Locator:
         self._known: dict[str, tuple[float, ModelServerConnection | None]] = {}
 
     def __call__(self, spec: ModelSpec) -> Location:
-        """The model's base path and replicas."""
+        """Return the model's base path and replicas."""
         release = spec.release
         connection = self._connection(spec.airflow.server_conn_id)
         if connection is None:

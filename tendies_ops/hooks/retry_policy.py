@@ -1,4 +1,4 @@
-"""The errors after which Airflow retries a task: those that time can fix, the same for plain and mapped tasks."""
+"""The errors after which Airflow retries a task: those that can pass with time, for plain and mapped tasks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def _retryable_error_names() -> list[type[BaseException] | str]:
 
 
 #: :attr:`TendiesError.retryable` decides. A retryable error is retried as often as the task's ``retries`` say, every
-#: other error of tendies fails the task at once, and errors of other libraries are left to ``retries``.
+#: other error of tendies fails the task at once, and errors of other libraries follow ``retries``.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=_retryable_error_names(), reason="time can fix this"),
+        RetryRule(exception=_retryable_error_names(), reason="this can pass with time"),
         RetryRule(
             exception="tendies_ops.errors.TendiesError",
             action=RetryAction.FAIL,
@@ -30,7 +30,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 
-class RetriesWhatTimeMends:
+class RetriesTransientErrors:
     """
     Mixin of operators and sensors whose ``__init__`` has ``retry_policy=RETRY_POLICY`` in its signature.
 

@@ -1,1 +1,1 @@
-"""Airflow operators. Each is thin: connection, core function, small summary."""
+"""Airflow operators: each reads the connection, calls a core function, and returns a small summary."""

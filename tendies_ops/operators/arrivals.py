@@ -1,4 +1,4 @@
-"""Which checkpoint a release run is about, when checkpoints arrive by themselves, perhaps many at once."""
+"""The checkpoint of a release run that an asset event has started; many may arrive at once."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Arrival:
 
     checkpoint: str
     step: int | None
-    mtime_ns: int | None  #: None if the announcement did not say: then it is not known whether it was taken
+    mtime_ns: int | None  #: None: the event does not say, so it is not known whether it was exported
 
 
 def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:
     """
-    The checkpoint that this run is to export, or None in a run that no checkpoint has started.
+    Return the checkpoint that this run is to export; None if no checkpoint has started the run.
 
-    It is the one that was announced last, and that may be after this run was queued: while one release runs, the
-    checkpoints that arrive make further runs, and each of these would release what is old by then.
+    It is the one that was announced last, perhaps after this run was queued: while one release runs, checkpoints that
+    arrive start further runs, and each of these would release an old one.
     """
     by_watcher: list[Arrival] = []
     by_hand: list[Arrival] = []
@@ -45,14 +45,14 @@ def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:
         if isinstance(payload, Mapping) and payload.get("checkpoint"):
             arrival = Arrival(str(payload["checkpoint"]), payload.get("step"), payload.get("mtime_ns"))
             (by_watcher if extra.get("from_trigger") else by_hand).append(arrival)
-    if by_hand:  # a person or a trainer that posts events means this one
+    if by_hand:  # a user or trainer that posts an event means this checkpoint
         return by_hand[-1]
     return (_watermark(context, inlets) or by_watcher[-1]) if by_watcher else None
 
 
 def skip_if_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> None:
     """
-    Leave what another run has exported already.
+    Skip the task if another run has exported the checkpoint already.
 
     :raises AirflowSkipException: it has.
     """
@@ -69,7 +69,7 @@ def skip_if_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> 
 
 
 def remember_taken(context: Context, inlets: Sequence[Any], arrival: Arrival) -> None:
-    """Tell the runs that wait behind this one."""
+    """Record the exported checkpoint for the runs that are queued behind this one."""
     asset = _checkpoint_asset(inlets)
     if asset is not None:
         context["asset_state_store"][asset].set(TAKEN_KEY, {**asdict(arrival), "run_id": context["run_id"]})
@@ -87,13 +87,13 @@ def _stored(context: Context, asset: Asset, key: str) -> Any:
     """
     Read a value from the asset's state store.
 
-    :return: None also when it cannot be read: then the run goes by its own events, and at worst exports a checkpoint
-        that another run has exported.
+    :return: None also if it cannot be read: the run then uses its own events, and at worst exports a checkpoint that
+        another run has exported.
     """
     try:
         return context["asset_state_store"][asset].get(key)
-    except Exception as error:  # the API server or its database is away: Airflow raises several kinds
-        log.warning("%s of %s cannot be read, so this run goes by its own events: %s", key, asset.uri, error)
+    except Exception as error:  # the API server or its database is unreachable: Airflow raises several kinds
+        log.warning("%s of %s cannot be read, so this run uses its own events: %s", key, asset.uri, error)
         return None
 
 

@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
 
 def checkpoint_asset(model_name: str, watchers: list[AssetWatcher] | None = None) -> Asset:
-    """``tendies://checkpoint/<model>``: an event means that a checkpoint has arrived."""
+    """Return ``tendies://checkpoint/<model>``: an event means that a checkpoint has arrived."""
     return Asset(
         name=f"tendies checkpoint {model_name}", uri=f"tendies://checkpoint/{model_name}", watchers=watchers or []
     )
 
 
 def model_asset(model_name: str) -> Asset:
-    """``tendies://model/<model>``: an event means that another version serves. Its extra is the release's summary."""
+    """Return ``tendies://model/<model>``: an event means that another version serves; its extra is the summary."""
     return Asset(name=f"tendies model {model_name}", uri=f"tendies://model/{model_name}")
 
 
 def pictures_asset(model_name: str) -> Asset:
-    """``tendies://pictures/<model>``: post an event when new pictures lie in the model's input folder."""
+    """Return ``tendies://pictures/<model>``: post an event when new pictures are in the model's input folder."""
     return Asset(name=f"tendies pictures {model_name}", uri=f"tendies://pictures/{model_name}")
 
 
 def rollback_asset(model_name: str) -> Asset:
-    """``tendies://rollback/<model>``: post an event that names a request to roll back (``rollback_request``)."""
+    """Return ``tendies://rollback/<model>``: post an event that names a request to roll back."""
     return Asset(name=f"tendies rollback {model_name}", uri=f"tendies://rollback/{model_name}")
 
 
 def batch_asset(model_name: str) -> Asset:
-    """``tendies://batch/<model>``: an event means that a batch run has ended. Its extra is the run's summary."""
+    """Return ``tendies://batch/<model>``: an event means that a batch run has ended; its extra is the summary."""
     return Asset(name=f"tendies batch {model_name}", uri=f"tendies://batch/{model_name}")
 
 
@@ -58,7 +58,7 @@ DEPLOYED_KEY = "deployed"
 
 
 def remember_deployed(context: Context, outlets: list[Any], summary: Mapping[str, Any]) -> None:
-    """Keep what serves now with the model's asset, where the next run and every person find it without a server."""
+    """Keep the version that serves now in the state of the model's asset."""
     known = ("version", "previous_version", "model_digest", "checkpoint", "checkpoint_step", "state")
     for outlet in outlets:
         if isinstance(outlet, Asset) and outlet.uri.startswith("tendies://model/"):

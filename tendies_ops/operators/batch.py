@@ -1,4 +1,4 @@
-"""A folder of pictures through the served model."""
+"""Run a folder of pictures through the served model."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 class BatchOperator(TendiesOperator):
     """
-    Take the settings of a batch: base of the operators that run one or a part of one.
+    Take the settings of a batch: base of the operators that run one, or a part of one.
 
     :param input_path: folder or fsspec URL of the pictures. (templated)
     :param output_path: folder or fsspec URL of the results, the ledger and the reports. (templated)
     :param allowed_inputs: folders and URLs that the rendered ``input_path`` must be in; None: any. Give it when a run
         may choose the input, such as ``"{{ params.input }}"``. (templated)
     :param allowed_outputs: the same for ``output_path``. (templated)
-    :param model_name: model to ask. (templated)
+    :param model_name: model to use. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
     :param options: fields of ``tendies_ops.inference.BatchOptions`` by name; named arguments override them. (templated)
 
-    Each setting of :class:`BatchSettings` is a named argument as well, and templated. What is not given is the
-    connection's (``timeout_s``, login and TLS) or the default.
+    Each setting of :class:`BatchSettings` is a named argument as well, and templated. If it is not given, the
+    connection's (``timeout_s``, login and TLS) or the default applies.
     """
 
     template_fields: Sequence[str] = (
@@ -97,7 +97,7 @@ class BatchOperator(TendiesOperator):
             return run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
-        """A run has ended: tell the asset's followers, the metrics and the lineage."""
+        """Record the end of a run in the asset's event, the metrics and the lineage, and judge it."""
         self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
         self.keep_record("The metrics", lambda: count_batch(summary, green=ok is not False))
         self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(summary)))
@@ -118,7 +118,7 @@ class BatchOperator(TendiesOperator):
         """
         Build the options of the run.
 
-        :raises UsageError: a value makes no sense, now that the templates are rendered.
+        :raises UsageError: a value is invalid after its template was rendered.
         """
         from tendies_ops.inference import BatchOptions
 
@@ -144,14 +144,14 @@ class BatchOperator(TendiesOperator):
 
 class BatchInferenceOperator(BatchOperator):
     """
-    Run a folder of pictures through one pinned version; only what is new or changed is done.
+    Run a folder of pictures through one pinned version; only new or changed pictures are processed.
 
-    Returns (XCom) the run's summary: counts, rate, version, digest, failures by reason, where the reports lie. The same
+    Returns (XCom) the run's summary: counts, rate, version, digest, failures by reason, paths of the reports. The same
     goes to the asset event of each ``tendies://batch/`` outlet. The arguments are those of :class:`BatchOperator`.
     """
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Run the batch, and say what became of the pictures."""
+        """Run the batch, and return its summary."""
         report = self.run_batch(context, self.batch_options(run_name(context), what_started(context)), cancelled)
         return self.tell(context, report.summary(), ok=report.ok)
 
@@ -166,7 +166,7 @@ def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequen
 
 
 def run_name(context: Context) -> str:
-    """``<dag id>.<run id>.<task id>[.<map index>].<try>``: the pages find the batch run of a task by it, and back."""
+    """Return ``<dag id>.<run id>.<task id>[.<map index>].<try>``, by which pages find the batch run of a task."""
     ti = context["ti"]
     shard = [] if ti.map_index is None or ti.map_index < 0 else [str(ti.map_index)]
     parts = [ti.dag_id, ti.run_id, ti.task_id, *shard, str(ti.try_number)]
@@ -180,7 +180,7 @@ def _fingerprint(options: BatchOptions) -> str:
 
 
 def describe_outcome(summary: Mapping[str, Any]) -> str:
-    """Return what became of a run's pictures, in one line."""
+    """Return one line with the outcome of a run."""
     allowed = summary.get("failures_allowed")
     may_fail = "" if allowed is None else f" (up to {allowed} may)"
     return (

@@ -1,4 +1,4 @@
-"""Checkpoint -> SavedModel directory."""
+"""Export a checkpoint as a SavedModel directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tendies_ops.spec.roots import require_allowed_checkpoint
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Where exports wait for their release. Model Server ignores names that are no version numbers.
+#: Exports that wait for their release. Model Server ignores names that are not numbers.
 EXPORTS_DIRECTORY = ".exports"
 _KEEP_EXPORTS = 3  # so that a release can be cleared and run again
 _SURELY_DEAD_S = 24 * 3600.0  # longer than any export takes
@@ -34,9 +34,9 @@ class ExportSavedModelOperator(TendiesOperator):
     """
     Export a checkpoint as a SavedModel directory with manifest. TensorFlow runs in a child process only.
 
-    In a run that was started by events of the ``tendies://checkpoint/`` asset among the task's inlets, the newest
-    checkpoint that has arrived is exported; a run that comes too late for it skips, so a storm of checkpoints is one
-    release of the newest.
+    In a run that events of the ``tendies://checkpoint/`` asset among the task's inlets have started, the newest
+    checkpoint is exported; a run whose checkpoint was exported already is skipped, so many checkpoints at once make
+    one release of the newest.
 
     Returns (XCom) ``model_name``, ``saved_model_dir``, ``model_digest``, ``checkpoint``, ``checkpoint_digest`` and
     ``step``.
@@ -48,7 +48,7 @@ class ExportSavedModelOperator(TendiesOperator):
         (templated)
     :param output_dir: directory that becomes the SavedModel; default ``<model base path>/.exports/<dag>.<run>``.
         (templated)
-    :param model_base_path: where ``output_dir`` lies by default; else the spec's or the connection's. (templated)
+    :param model_base_path: parent of the default ``output_dir``; else the spec's or the connection's. (templated)
     :param python: interpreter that has TensorFlow; default this one. (templated)
     :param allowed_checkpoints: folders for ``checkpoint`` and for events; default those of the spec and the deployment
         (``tendies_ops.spec.roots.checkpoint_roots``). (templated)
@@ -94,7 +94,7 @@ class ExportSavedModelOperator(TendiesOperator):
         self.allowed_checkpoints = allowed_checkpoints
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Export, and say what was made."""
+        """Export the checkpoint, and return a summary."""
         from tendies_ops.export import export_model
 
         spec = self.loaded_spec()
@@ -171,7 +171,7 @@ class ExportSavedModelOperator(TendiesOperator):
 
 
 def remove_old_exports(exports: Path, *, keep: int, leave_out: Path) -> None:
-    """Remove all but the ``keep`` youngest exports (they were released, or never will be), and what a kill left."""
+    """Remove all but the ``keep`` youngest exports, and those that killed exports have left behind."""
     children = [child for child in exports.glob("*") if child != leave_out] if exports.is_dir() else []
     ages_s = {child: age_s for child in children if (age_s := _age_s(child)) is not None}
     whole = sorted((child for child in ages_s if not child.name.startswith(".")), key=lambda child: ages_s[child])

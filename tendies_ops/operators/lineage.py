@@ -1,8 +1,8 @@
 """
-What went into a task and what came out of it, for the OpenLineage provider where it is installed.
+The inputs and outputs of a task, for the OpenLineage provider if it is installed.
 
-Its listener asks a task for this after the end. Airflow's own lineage collector is of no use here: on its way datasets
-are dropped whose scheme no installed provider knows, which are ours, and ``s3://`` without Amazon's provider.
+Its listener asks a task for them after the end. Airflow's own lineage collector cannot be used here: it drops datasets
+whose scheme no installed provider knows, which are ours, and ``s3://`` without Amazon's provider.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """Something that was read or written."""
+    """Data that was read or written."""
 
     uri: str
     version: str = ""
-    files: int | None = None  #: how many were written
+    files: int | None = None  #: files written
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Of one task that has run."""
+    """The lineage of one task that has run."""
 
     inputs: tuple[Data, ...]
     outputs: tuple[Data, ...]
 
 
 def lineage_of_export(summary: Mapping[str, Any]) -> Lineage:
-    """A checkpoint became a SavedModel."""
+    """Return the lineage of an export: from a checkpoint to a SavedModel."""
     saved_model = Data(as_uri(summary["saved_model_dir"]), version=summary["model_digest"])
     return Lineage((_checkpoint(summary),), (saved_model,))
 
 
 def lineage_of_release(summary: Mapping[str, Any]) -> Lineage:
-    """A checkpoint became a version that serves."""
+    """Return the lineage of a release: from a checkpoint to a version that serves."""
     return Lineage((_checkpoint(summary),), (_model(summary),))
 
 
 def lineage_of_batch(summary: Mapping[str, Any]) -> Lineage:
-    """Pictures and a version became pictures."""
+    """Return the lineage of a batch: from pictures and a version to results."""
     results = Data(as_uri(summary["output"]), files=summary["done"])
     return Lineage((Data(as_uri(summary["input"])), _model(summary)), (results,))
 
 
 def to_openlineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
-    """Called by the provider's listener alone, so the provider is there."""
+    """Convert the lineage. Only the provider's listener calls this, so the provider is installed."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage(
@@ -63,7 +63,7 @@ def to_openlineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
 
 
 def name_of(uri: str) -> tuple[str, str]:
-    """Namespace and name, as https://openlineage.io/docs/spec/naming has them."""
+    """Return namespace and name, as https://openlineage.io/docs/spec/naming defines them."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return "file", unquote(parts.path)
@@ -73,7 +73,7 @@ def name_of(uri: str) -> tuple[str, str]:
 
 
 def as_uri(path: str) -> str:
-    """A path as ``file://``; what is a URL already stays as it is."""
+    """Return a path as ``file://``; a URL stays unchanged."""
     return path if "://" in path else Path(path).absolute().as_uri()
 
 

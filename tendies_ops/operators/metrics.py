@@ -1,4 +1,4 @@
-"""The numbers that tasks send to Airflow's metrics (StatsD or OpenTelemetry, whatever it is told), tagged by model."""
+"""The metrics that tasks send to Airflow (StatsD or OpenTelemetry, as it is configured), tagged by model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk.observability import stats
 
-#: Every metric of ours: name -> what it says. Airflow puts its own prefix before it.
+#: Every metric: name -> description. Airflow adds its own prefix.
 METRICS = {
     "tendies.batch.done": "counter: pictures that were done",
     "tendies.batch.skipped": "counter: pictures that were done before",
@@ -31,7 +31,7 @@ METRICS = {
 
 
 def count_batch(summary: Mapping[str, Any], *, green: bool) -> None:
-    """A batch run has ended."""
+    """Count a batch run that has ended."""
     tags = {"model": summary["model_name"]}
     for name in ("done", "skipped", "failed", "requests", "retries"):
         stats.incr(f"tendies.batch.{name}", int(summary[name]), tags=tags)
@@ -48,7 +48,7 @@ def count_red_batch(model_name: str, task_id: str, error: Exception) -> None:
 
 
 def count_release(summary: Mapping[str, Any]) -> None:
-    """A release or rollback has gone through."""
+    """Count a release or rollback that has succeeded."""
     tags = {"model": summary["model_name"]}
     name = "rolled_back" if summary["state"] == "rolled_back" else "released"
     stats.incr(f"tendies.release.{name}", tags=tags)
@@ -59,7 +59,7 @@ def count_release(summary: Mapping[str, Any]) -> None:
 
 
 def count_failed_release(model_name: str, error: Exception) -> None:
-    """A release or rollback has not gone through."""
+    """Count a release or rollback that has failed."""
     stats.incr("tendies.release.failed", tags={"model": model_name, "error": type(error).__name__})
 
 

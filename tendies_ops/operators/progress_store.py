@@ -1,4 +1,4 @@
-"""How far a running task is, where people look for it."""
+"""The progress of a running task, on its Storage tab."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 class ProgressStore:
     """
-    Shows progress on the task's Storage tab, which refreshes while the task runs, and over REST.
+    Show progress on the task's Storage tab, which refreshes while the task runs, and over REST.
 
-    It is for people, and survives retries and clears; what a run has done is in the ledger beside its outputs. The
-    fingerprint says which input, output, model and options the numbers belong to.
+    It survives retries and clears; the ledger next to the outputs has what a run has done. The fingerprint identifies
+    the input, output, model and options of the numbers. A thread of its own sends them, so that only the numbers on
+    that tab are old while the API server is slow or unreachable.
 
-    The API server is asked in a thread of its own: while it is away or slow, the batch goes on and only the numbers on
-    that tab are old.
-
-    :param say: gets a line now and then, for those who read logs.
+    :param say: gets a line for the log now and then.
     :param interval_s: seconds between two writes, each of which costs a request to the API server.
     :param log_interval_s: seconds between two lines in the log.
     """
@@ -53,7 +51,7 @@ class ProgressStore:
         self._next_line_s = time.monotonic() + log_interval_s
 
     def tell(self, progress: BatchProgress) -> None:
-        """Write it, if the last time is long enough ago."""
+        """Send the progress, if the last time is long enough ago."""
         now_s = time.monotonic()
         if now_s < self._next_s and progress.state != "finished":
             return
@@ -64,12 +62,12 @@ class ProgressStore:
             self._say(describe_progress(progress))
 
     def close(self, limit_s: float = 5.0) -> None:
-        """Wait until the last numbers are written, for up to ``limit_s`` seconds."""
+        """Wait until the last numbers are sent, for up to ``limit_s`` seconds."""
         self._written.close(limit_s)
 
 
 def describe_progress(progress: BatchProgress) -> str:
-    """One line that says how far a run is."""
+    """Return one line with the progress of a run."""
     total = "?" if progress.total is None else progress.total
     words = (
         f"{progress.done} done, {progress.skipped} skipped, {progress.failed} failed of {total}; "

@@ -1,4 +1,4 @@
-"""A person looks at a candidate's pictures before anybody gets them."""
+"""Review a candidate's pictures before it is released."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.sdk import Param
 
 from tendies_ops.beside import run_beside
 from tendies_ops.errors import ReleaseError
-from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.links import page_address, picture_address
 from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.operators.metrics import tell_waiting
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 _PICTURES_SHOWN = 4
 _REASON = Param(
-    "", type="string", maxLength=1000, title="Reason", description="Goes into the model's history.", source="task"
+    "", type="string", maxLength=1000, title="Reason", description="Recorded in the model's history.", source="task"
 )
 
 
 class ReviewModelVersionOperator(CandidateOperator):
     """
-    Try a candidate, and lay what it makes of the golden images beside what the live version answers.
+    Validate a candidate, and compare its golden images with the live version's answers.
 
-    Nothing that serves is changed. A candidate that the gate would not let through is not put before a person.
+    Nothing that serves is changed. A candidate that breaks a limit of the gate fails, and no one is asked.
 
     Returns (XCom) ``model_name``, ``model_digest``, ``model_base_path``, ``live_version``, ``images``, ``breaches``,
     ``contact_sheet`` and ``markdown``: what ApproveReleaseOperator shows.
@@ -46,7 +46,7 @@ class ReviewModelVersionOperator(CandidateOperator):
     ui_color = "#fdf3dc"
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Try it, compare, and write down what a person will want to see."""
+        """Validate the candidate, compare it with the live version, and return what the approval shows."""
         from tendies_ops.release import review_model
 
         options = terms_of(self)
@@ -64,25 +64,26 @@ class ReviewModelVersionOperator(CandidateOperator):
         )
         if found["breaches"]:
             raise ReleaseError(
-                f"The gate is closed, so nobody was asked: {'; '.join(found['breaches'])}. Nothing was changed. Live "
-                f"and candidate side by side: {found['contact_sheet']}"
+                f"The gate is closed, so no one was asked: {'; '.join(found['breaches'])}. Nothing was changed. Live "
+                f"version and candidate side by side: {found['contact_sheet']}"
             )
         markdown = review_markdown(candidate, manifest, found, note=self.note)
         return {**found, "model_base_path": base_path, "markdown": markdown}
 
 
-class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
+class ApproveReleaseOperator(RetriesTransientErrors, ApprovalOperator):
     """
-    Wait until a person has said yes or no to a candidate. A no withdraws it, with the person's reason.
+    Wait until a user has approved or rejected a candidate. A rejection withdraws it, with the user's reason.
 
-    Airflow asks under *Required actions*, the model's page asks beside the pictures; whoever answers needs Airflow's
-    right to answer. After a no the release is skipped.
+    Airflow asks under *Required actions*, the model's page next to the pictures; the user needs Airflow's right to
+    respond. After a rejection the release is skipped.
 
-    Returns (XCom) after a yes: Airflow's ``chosen_options``, ``params_input``, ``responded_at``, ``responded_by_user``.
+    Returns (XCom) after an approval: Airflow's ``chosen_options``, ``params_input``, ``responded_at`` and
+    ``responded_by_user``.
 
     :param saved_model_dir: the candidate. (templated)
-    :param model_base_path: whose history gets the no. (templated)
-    :param retry_policy: which errors are retried; default those that time can fix.
+    :param model_base_path: base path whose history records a rejection. (templated)
+    :param retry_policy: which errors are retried; default those that time can mend.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "saved_model_dir", "model_base_path")
@@ -95,7 +96,7 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
         retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        kwargs["params"] = {"reason": _REASON}  # in place of the DAG's own, which a person has no use for here
+        kwargs["params"] = {"reason": _REASON}  # instead of the DAG's own, which are of no use here
         super().__init__(retry_policy=retry_policy, **kwargs)
         self.saved_model_dir = saved_model_dir
         self.model_base_path = model_base_path
@@ -106,9 +107,9 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Handle the answer, or the timeout."""
+        """Withdraw the candidate if it was rejected. Called after an answer, or when the time to answer is over."""
         self._tell_waiting(waits=False)
-        if event.get("chosen_options") == [self.REJECT]:  # first, for Airflow's part ends by an exception that skips
+        if event.get("chosen_options") == [self.REJECT]:  # first, because Airflow's part raises an exception that skips
             self._withdraw(event.get("responded_by_user") or {}, event.get("params_input") or {})
         return super().execute_complete(context, event)
 
@@ -121,19 +122,19 @@ class ApproveReleaseOperator(RetriesWhatTimeMends, ApprovalOperator):
     def _withdraw(self, person: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         from tendies_ops.release import reject_model
 
-        name, reason = str(person.get("name") or "somebody"), str(given.get("reason") or "")
+        name, reason = str(person.get("name") or "an unknown user"), str(given.get("reason") or "")
         path = reject_model(Path(self.saved_model_dir), Path(self.model_base_path), rejected_by=name, reason=reason)
         self.log.info("Rejected by %s: %s. The candidate is withdrawn to %s", name, reason or "no reason given", path)
 
 
 def review_markdown(candidate: Path, manifest: Manifest, found: Mapping[str, Any], *, note: str) -> str:
-    """Return what Airflow's approval shows: where the candidate comes from, its pictures, the way to the large ones."""
+    """Return the text of Airflow's approval: the candidate's origin, its pictures, and a link to the large ones."""
     page = f"models/{manifest.model_name}/candidates/{candidate.name}"
     source = manifest.source
     version = found["live_version"]
     lines = [
         f"Exported from {_verbatim(source.checkpoint)}" + (f", step {source.step}." if source.step else "."),
-        f"Version {version} serves now." if version else "No version serves that it could be held against.",
+        f"Version {version} serves now." if version else "No version serves that it can be compared with.",
         _verbatim(note) if note else "",
         f"[See the pictures large, and decide there]({page_address(page)})",
         *_measures(found["images"]),
@@ -143,7 +144,7 @@ def review_markdown(candidate: Path, manifest: Manifest, found: Mapping[str, Any
 
 
 def _verbatim(text: str) -> str:
-    """In one line, shown as it is: nothing in it makes a link or a picture."""
+    """Return the text in one line, as code: nothing in it makes a link or a picture."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
@@ -157,7 +158,7 @@ def _measures(images: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _pictures(page: str, manifest: Manifest, *, has_live: bool) -> list[str]:
-    """At most four rows: what the live version answers, or what is sent where nothing serves, and the candidate's."""
+    """Return up to four rows: the live version's pictures, or the inputs if nothing serves, and the candidate's."""
     url = picture_address(page)
     shown = [n for n, golden in enumerate(manifest.golden) if not all(map(_is_tensor, golden.outputs.values()))]
     rows = [

@@ -26,12 +26,12 @@ class RollbackModelVersionOperator(TendiesOperator):
     Returns (XCom) the same summary as ReleaseModelVersionOperator, with ``state`` ``rolled_back``. The same goes to the
     event of each ``tendies://model/`` outlet.
 
-    A retry, or a clear before anything else was released, goes no further back than the first try did.
+    A retry, or a clear before anything else was released, rolls back to the same version as the first try.
 
     :param model_name: model to roll back. (templated)
     :param model_base_path: directory that Model Server watches; else the connection's. (templated)
     :param to_version: version to roll back to; default the highest whole one below the one that serves. (templated)
-    :param reason: why; goes into the history of the model base path. (templated)
+    :param reason: recorded in the history of the model base path. (templated)
     :param options: timeouts and tolerance.
     :param requests: asset whose state store holds the request that the run's event names; version, reason and the
         person's name are then the request's. Writing that store takes the right to edit assets.
@@ -70,7 +70,7 @@ class RollbackModelVersionOperator(TendiesOperator):
         self.requests = requests
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Roll back, and say what serves now."""
+        """Roll back, and return the summary."""
         from tendies_ops.release import rollback_model
 
         wanted = self._wanted(context)
@@ -97,6 +97,6 @@ class RollbackModelVersionOperator(TendiesOperator):
 
 
 def _request_of(context: Context) -> str:
-    """The same for every try of a task in a run."""
+    """Return an id that is the same for every try of a task in a run."""
     ti = context["ti"]
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"

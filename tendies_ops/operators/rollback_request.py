@@ -1,8 +1,8 @@
 """
 Requests to roll back: in the state store of ``tendies://rollback/<model>``, named by the event that starts the run.
 
-Under some auth managers all users who may trigger a DAG may also post asset events. Writing an asset's state takes the
-right to edit assets in all of them. So the event only names a request, and the request says what is wanted.
+Under some auth managers a user who may trigger a DAG may also post asset events. Writing an asset's state takes the
+right to edit assets in all of them. So the event only names a request, and the request holds version and reason.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _BY_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class RollbackRequest:
-    """A wish for an earlier version."""
+    """A request for an earlier version."""
 
     name: str
     to_version: int | None  #: None: the one before
     reason: str
-    by: str  #: the requesting user, as recorded by a user who may write requests
+    by: str  #: who asks for it, as the request says
 
 
 def take_request(context: Context, asset: Asset) -> RollbackRequest:
     """
     Read the request that the run's newest usable event names, and keep it for this run alone.
 
-    :raises UsageError: no event names a request that is there, right, and neither done nor another run's.
+    :raises UsageError: no event names a request that exists, is valid, and is neither done nor another run's.
     """
     refusals = []
     for event in reversed(events_of(context)):
@@ -49,7 +49,7 @@ def take_request(context: Context, asset: Asset) -> RollbackRequest:
         refusals.append(refusal)
     found = "; ".join(refusals) or "no event started this run"
     raise UsageError(
-        f"Nobody with the right to edit assets has asked for this rollback: {found}. Nothing was changed. Use the "
+        f"No user with the right to edit assets has requested this rollback: {found}. Nothing was changed. Use the "
         f"button on the model's page, or write a request into the state store of {asset.uri} under "
         f'{REQUEST_PREFIX}NAME and post an event with the extra {{"request": "NAME"}}.'
     )
@@ -63,11 +63,11 @@ def close_request(context: Context, asset: Asset, request: RollbackRequest) -> N
 
 
 def _refusal(name: Any, stored: Any, run_id: str) -> str:
-    """Say why a request cannot be used; empty: it can."""
+    """Return why a request cannot be used; empty: it can."""
     if not isinstance(name, str) or not name:
         return "an event names no request"
     if not isinstance(stored, Mapping):
-        return f"there is no request {name!r}" if stored is None else f"the request {name!r} is no JSON object"
+        return f"there is no request {name!r}" if stored is None else f"the request {name!r} is not a JSON object"
     if stored.get("run_id", run_id) != run_id:
         return f"the request {name!r} was taken by run {stored['run_id']}"
     if stored.get("done"):

@@ -1,4 +1,4 @@
-"""What operators that try a candidate or change what serves have in common: terms, rehearsal, records."""
+"""Functions of the operators that change what serves: the terms, and the records of the change."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def change_service(
     note: str,
 ) -> dict[str, Any]:
     """
-    Carry a release or rollback out, and tell the asset's followers, the metrics and the lineage what serves now.
+    Carry out a release or rollback, and record it in the asset's event and state, the metrics and the lineage.
 
-    :param change: called with base path and servers, and what it needs to talk to them.
+    :param change: called with base path and servers, and their credentials.
     :param model_base_path: the operator's own; None: the connection's.
-    :param note: why; goes with the summary.
+    :param note: part of the summary.
     :return: the summary.
     """
     server = operator.model_server()

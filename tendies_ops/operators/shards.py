@@ -1,7 +1,8 @@
-"""A batch as a task group: plan -> a few mapped shards on any worker -> one report and one asset event."""
+"""A batch as a task group: a plan, mapped shards on any worker, one report and one asset event."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 class PlanShardsOperator(BatchOperator):
     """
-    List the folder, pin the version, decide on the shards.
+    List the folder, pin the version, and decide on the shards.
 
     Returns (XCom) a list of ``{"index", "count", "slots", "version", "version_reason", "pictures", "size_bytes"}``, one
     for each shard.
 
-    :param max_shards: run at a time, at most; a large folder has up to six times as many shards, the later ones small.
-    :param pictures_per_shard: fewer than this are not split.
-    :param bytes_per_shard: nor are fewer bytes than this.
+    :param max_shards: shards that run at a time, at most; a large folder has up to six times as many in all.
+    :param pictures_per_shard: a folder with fewer is not split.
+    :param bytes_per_shard: a folder with fewer bytes is not split either.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class PlanShardsOperator(BatchOperator):
         self.bytes_per_shard = bytes_per_shard
 
     def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:
-        """Decide, without asking the model for anything."""
+        """Plan the shards, without a request to the model."""
         from tendies_ops.inference.sharded_run import plan_shards
 
         plan = plan_shards(
@@ -49,27 +50,17 @@ class PlanShardsOperator(BatchOperator):
             cancelled=cancelled,
             on_note=self.log.info,
         )
+        common = dataclasses.asdict(plan)
+        count = common.pop("shards")
         self.log.info(
-            "%d pictures (%d MB) in %d shards, version %d: %s",
-            plan.pictures,
-            plan.size_bytes // 1_000_000,
-            plan.shards,
-            plan.version,
-            plan.version_reason,
+            "%d pictures in %d shards, version %d: %s", plan.pictures, count, plan.version, plan.version_reason
         )
-        common = {
-            "slots": plan.slots,
-            "version": plan.version,
-            "version_reason": plan.version_reason,
-            "pictures": plan.pictures,
-            "size_bytes": plan.size_bytes,
-        }
-        return [{"index": index, "count": plan.shards, **common} for index in range(plan.shards)]
+        return [{"index": index, "count": count, **common} for index in range(count)]
 
 
 class BatchShardOperator(BatchOperator):
     """
-    Do one shard. How many failed pictures are too many is for the report to say, which sees all shards.
+    Run one shard. The report of all shards judges how many pictures may fail.
 
     :param shard: one entry of the plan. (templated)
     """
@@ -81,7 +72,7 @@ class BatchShardOperator(BatchOperator):
         self.shard = shard
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Run the shard. The report tells of all shards at once."""
+        """Run the shard, and return its summary."""
         shard = self.shard
         options = self.batch_options(run_name(context), what_started(context)).replaced(
             shard=(int(shard["index"]), int(shard["count"])),
@@ -94,10 +85,10 @@ class BatchShardOperator(BatchOperator):
 
 class FinishShardsOperator(BatchOperator):
     """
-    Make one report and one ledger of all shards, and tell the asset's followers once.
+    Make one report and one ledger of all shards, and post one asset event.
 
-    :param plan_task_id: task that planned the shards.
-    :param shard_task_id: task that did them.
+    :param plan_task_id: id of the task that planned the shards.
+    :param shard_task_id: id of the mapped task that ran them.
     """
 
     def __init__(self, *, plan_task_id: str, shard_task_id: str, **kwargs: Any) -> None:
@@ -106,13 +97,13 @@ class FinishShardsOperator(BatchOperator):
         self.shard_task_id = shard_task_id
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
-        """Sum up, and fail if shards are missing or too many pictures failed."""
+        """Add up the shards, and fail if some are missing or too many pictures failed."""
         from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
 
         ti = context["ti"]
         shards = ti.xcom_pull(task_ids=self.plan_task_id)
         if not shards:
-            raise BatchError(f"Task {self.plan_task_id} has made no plan, so there is nothing to report.")
+            raise BatchError(f"Task {self.plan_task_id} has returned no plan, so there is nothing to report.")
         first = shards[0]
         why = first.get("version_reason", "")
         plan = ShardPlan(first["version"], first["pictures"], first["size_bytes"], first["count"], version_reason=why)
@@ -135,19 +126,16 @@ def batch_inference_group(
     **shared: Any,
 ) -> TaskGroup:
     """
-    A task group that does what BatchInferenceOperator does, on several workers at once.
+    Make a task group that does the work of BatchInferenceOperator on several workers at once.
 
-    A shard that fails costs its own pictures only; cleared, it goes on from its own ledger. All workers must see the
+    A shard that fails costs its own pictures only; cleared, it resumes from its own ledger. All workers must see the
     same input and output.
 
-    :param shards: so many tasks at a time, at most; small folders are not split, large ones into up to six times as
-        many, the later ones smaller, so that workers which are done early have something to take.
-    :param pictures_per_shard: fewer than this are not split.
-    :param bytes_per_shard: nor are fewer bytes than this.
-    :param outlets: ``tendies://batch/`` assets of the report, which says once what became of the whole.
-    :param shared: what every task of the group takes, such as the settings of BatchInferenceOperator, ``pool`` and
-        ``retries``; ``max_failed`` counts over all shards.
-    :raises UsageError: ``shards`` is not from 1 to 1024, which is as many tasks as Airflow maps by default.
+    :param shards: tasks that run at a time, at most; the other limits are those of :class:`PlanShardsOperator`.
+    :param outlets: ``tendies://batch/`` assets, which get one event for all shards.
+    :param shared: arguments of every task, such as the settings of BatchInferenceOperator, ``pool`` and ``retries``;
+        ``max_failed`` counts over all shards.
+    :raises UsageError: ``shards`` is not from 1 to 1024, the number of tasks that Airflow maps by default.
     """
     if not 1 <= shards <= 1024:
         raise UsageError(f"`shards` of group {group_id} must be from 1 to 1024; found {shards}.")
@@ -166,7 +154,7 @@ def batch_inference_group(
 
 
 def _infer(plan: PlanShardsOperator, *, at_a_time: int, **of_all: Any) -> MappedOperator:
-    """One task for each shard of the plan."""
+    """Return one mapped task for each shard of the plan."""
     return BatchShardOperator.partial(
         task_id="infer",
         max_active_tis_per_dagrun=at_a_time,
@@ -176,7 +164,7 @@ def _infer(plan: PlanShardsOperator, *, at_a_time: int, **of_all: Any) -> Mapped
 
 
 def _report(plan: PlanShardsOperator, infer: MappedOperator, **of_report: Any) -> FinishShardsOperator:
-    """Return what sums up, whatever became of the shards."""
+    """Return the task that adds up, even if shards have failed."""
     return FinishShardsOperator(
         task_id="report",
         trigger_rule=TriggerRule.ALL_DONE,

@@ -1,4 +1,4 @@
-"""Arguments of an operator made from the fields of a settings class."""
+"""Make arguments of an operator from the fields of a settings class."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tendies_ops.errors import UsageError
 from tendies_ops.spec.problems import describe_problems
 
 Init = TypeVar("Init", bound=Callable[..., None])
-_BLANK = frozenset({"", "None", "null", "latest"})  # what templates render to if there is no value
+_BLANK = frozenset({"", "None", "null", "latest"})  # rendered by templates without a value
 
 
 def takes_settings(model: type[BaseModel]) -> Callable[[Init], Init]:
     """
     Add a named argument to an operator's ``__init__`` for each field of ``model`` that it does not have itself.
 
-    Airflow finds them in the signature, for ``default_args``, ``.partial()`` and templates. What is given is kept as an
-    attribute; None: not given. Values without templates are checked at once, for a DAG that is wrong should not load.
+    Airflow finds them in the signature, for ``default_args``, ``.partial()`` and templates. Each is an attribute; None:
+    not given. Values without templates are checked at once, so that a DAG with a wrong value does not load.
     """
 
     def decorate(init: Init) -> Init:
@@ -53,9 +53,9 @@ def given_settings(operator: object, model: type[BaseModel]) -> dict[str, Any]:
 
 def check_settings(model: type[BaseModel], values: Mapping[str, Any], *, where: str) -> None:
     """
-    Hold settings against the same limits as those of a spec.
+    Check settings against the limits of a spec.
 
-    :raises UsageError: a value is beyond them.
+    :raises UsageError: a value is invalid.
     """
     try:
         model.model_validate(values)

@@ -1,4 +1,4 @@
-"""What all operators have in common: stop when killed, find its server, fail at once when a retry is useless."""
+"""The base of the operators: they stop when killed, find their servers, and fail at once if a retry is useless."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tendies_ops import errors
 from tendies_ops.beside import run_beside
 from tendies_ops.hooks.connection_arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
-from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.operators.lineage import Lineage, to_openlineage
 from tendies_ops.stop_flag import StopFlag
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
 
-#: How long a task waits, at most, for each thing that is recorded about its work.
+#: Seconds that a task waits, at most, for each record of its work.
 RECORD_S = 20.0
 
 
-class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
+class TendiesOperator(RetriesTransientErrors, BaseOperator):
     """
-    Base of the operators: a kill sets a flag that the core looks at, and a killed task is never green.
+    Base of the operators: a kill sets a flag that the core checks, and a killed task never succeeds.
 
     :param model_server_conn_id: connection of type ``tf_serving``: replicas, model base path, timeouts, token.
     :param servers: REST base URLs instead of the connection's; a list, or one string with commas.
-    :param retry_policy: which errors are retried; default those that time can fix.
+    :param retry_policy: which errors are retried; default those that can pass with time.
     """
 
     def __init__(
@@ -50,32 +50,32 @@ class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
         self._lineage: Lineage | None = None  # what execute read and wrote
 
     def execute(self, context: Context) -> Any:
-        """Run the work; raise if it was told to stop, whatever the work itself made of that."""
+        """Run the work; raise StoppedError if the task was killed, even if the work returned normally."""
         self._cancelled = cancelled = StopFlag()
         try:
             result = self.run(context, cancelled)
         finally:
             self._cancelled = None
         if cancelled.is_set():
-            # Airflow goes on after on_kill and would call this a success.
-            raise errors.StoppedError(f"{self.task_id} was told to stop. Its last step had ended: {result}")
+            # Airflow continues after on_kill, and the task would succeed.
+            raise errors.StoppedError(f"{self.task_id} was killed. Its last step had ended: {result}")
         return result
 
     def run(self, context: Context, cancelled: threading.Event) -> Any:
-        """The operator's work."""
+        """Do the operator's work."""
         raise NotImplementedError
 
     def keep_record(self, what: str, record: Callable[[], object]) -> None:
         """
-        Record something about work that is done: an asset's event, a metric, lineage.
+        Record something about finished work: an asset's event, a metric, lineage.
 
-        It has a thread of its own and a limit on time, for some of it asks the API server. What fails is logged and
-        changes nothing about how the task ends.
+        It runs in a thread of its own with a time limit, because some records go to the API server. A failure is logged
+        and does not change how the task ends.
         """
         run_beside(what, record, limit_s=RECORD_S, warn=self.log.warning)
 
     def on_kill(self) -> None:
-        """Runs inside the signal handler: sets the flag, does no I/O."""
+        """Set the flag. It runs inside the signal handler, so it does no I/O."""
         if self._cancelled is not None:
             self._cancelled.set()
 
@@ -84,22 +84,22 @@ class TendiesOperator(RetriesWhatTimeMends, BaseOperator):
         self._lineage = lineage
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
-        """The OpenLineage provider calls this by its name, in the task's process, after the end."""
+        """Return the lineage. The OpenLineage provider calls this by its name after the task has ended."""
         return to_openlineage(self._lineage) if self._lineage else None
 
     def model_server(self) -> ModelServerConnection:
-        """The connection, with this operator's own ``servers`` where it has some."""
+        """Return the connection, with this operator's own ``servers`` if it has any."""
         return self.hook().resolve(split_list(self.servers))
 
     def hook(self) -> ModelServerHook:
-        """The hook of the connection."""
+        """Return the hook of the connection."""
         return ModelServerHook(self.model_server_conn_id)
 
     def base_path(self, given: str | None, model_name: str) -> str:
         """
-        The directory that Model Server watches.
+        Return the directory that Model Server watches.
 
-        :raises UsageError: neither the operator nor the connection says where.
+        :raises UsageError: neither the operator nor the connection names it.
         """
         path = given or self._connection_base_path(model_name)
         if not path:

@@ -1,4 +1,4 @@
-"""The error of a run that lacks a value which the spec's folders ask for, such as ``ds`` without a logical date."""
+"""The error of a run without a value that a template in the spec uses, such as ``ds`` without a logical date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tendies_ops.spec.templates import variables_in
 
 def undefined_in(model_name: str, templates: Mapping[str, str]) -> type[StrictUndefined]:
     """
-    Make the class that Jinja puts in place of an undefined value; a template that uses it raises SpecError.
+    Return the class that Jinja uses for an undefined value; a template that uses it raises SpecError.
 
     :param templates: key of the spec -> its template; the error names the keys that use the value.
     """
@@ -23,7 +23,7 @@ def undefined_in(model_name: str, templates: Mapping[str, str]) -> type[StrictUn
         __slots__ = ()
 
         def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, *_: Any) -> None:
-            super().__init__(hint, obj, name, SpecError)  # type: ignore[arg-type]  # Jinja raises whatever it is given
+            super().__init__(hint, obj, name, SpecError)  # type: ignore[arg-type]  # Jinja raises the class that it is given
 
         @property
         def _undefined_message(self) -> str:
@@ -33,7 +33,7 @@ def undefined_in(model_name: str, templates: Mapping[str, str]) -> type[StrictUn
 
 
 def describe_undefined(model_name: str, templates: Mapping[str, str], name: str) -> str:
-    """Return one paragraph that names the keys which use ``name``, and what every run has instead."""
+    """Return one paragraph that names the keys which use ``name``, and the values that every run has."""
     using = [key for key, template in templates.items() if name in variables_in(template) or f".{name}" in template]
     if not using:
         return f"`{name}` is undefined in this run of {model_name}."

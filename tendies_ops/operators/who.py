@@ -1,4 +1,4 @@
-"""Names for the history: who is behind a DAG run."""
+"""Names for the history: who started a DAG run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def who_triggered(context: Context) -> str:
     """
-    Name who made the DAG run: its user, ``schedule``, or the asset event and where that came from.
+    Return who started the DAG run: its user, ``schedule``, or the asset event and its origin.
 
-    Airflow does not record who posted an event, and the event's extra can say anything, so no user is taken from it.
+    Airflow does not record who posted an event, and the event's extra is not trusted, so no user is taken from it.
 
-    :return: one line; user and host of this process where the context tells nothing.
+    :return: one line; user and host of this process if the context has nothing.
     """
     run: Any = context.get("dag_run")
     if name := getattr(run, "triggering_user_name", None):

@@ -1,9 +1,8 @@
 """
 Versions whose directory was changed after it was published.
 
-Model Server reads a version once. What it serves afterwards is in its memory, whatever the directory holds by then; the
-next start of a server loads what is there then. A number whose content has changed is therefore never taken for
-"this content already".
+Model Server reads a version once and serves it from memory, whatever the directory holds later; the next start of a
+server loads the changed content. A number whose content has changed therefore never counts as "this content already".
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _SHOWN_DIGITS = 12
 
 
 def first_record(history: Iterable[HistoryRecord], version: int) -> HistoryRecord | None:
-    """Return the oldest record that says what the version held; None: the history does not know it."""
+    """Return the oldest record with the version's digest; None: the history has none."""
     return next((record for record in history if record.version == version and record.model_digest), None)
 
 

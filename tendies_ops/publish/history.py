@@ -1,4 +1,4 @@
-"""What was ever published, released, withdrawn and removed here: ``.tendies/history.jsonl``, only ever appended to."""
+"""The history of a base path, ``.tendies/history.jsonl``: all that was published, released, withdrawn and removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = "history.jsonl"
 
 
 def who_am_i() -> str:
-    """User and host of this process."""
+    """Return user and host of this process."""
     return f"{user_name()}@{socket.gethostname()}"
 
 
@@ -35,18 +35,18 @@ class HistoryRecord:
     checkpoint: str = ""
     checkpoint_step: int | None = None
     servers: tuple[str, ...] = ()
-    request: str = ""  #: whose wish it was, such as a task's run: the same wish again is not a second rollback
-    model_config_file: str = ""  #: of a release or rollback by labels; empty: the directory way
+    request: str = ""  #: id of the request, such as a task's run: the same request again is not a second rollback
+    model_config_file: str = ""  #: of a release or rollback by labels; empty: by the directory
     at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
     who: str = field(default_factory=who_am_i)
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the record as JSON."""
         return asdict(self)
 
 
 def append_history(model_base_path: Path, record: HistoryRecord) -> None:
-    """Add one line, synced. A line that a kill cut short is closed off first, so that it costs only itself."""
+    """Add one line, synced. An incomplete last line is ended first, so that only that one is lost."""
     line = json.dumps(record.to_json(), ensure_ascii=False) + "\n"
     path = state_directory(model_base_path) / _NAME
     with path.open("a+b") as stream:
@@ -54,16 +54,16 @@ def append_history(model_base_path: Path, record: HistoryRecord) -> None:
         if size_bytes:
             stream.seek(size_bytes - 1)
             line = line if stream.read(1) == b"\n" else "\n" + line
-        stream.write(line.encode(errors="backslashreplace"))  # of a name that is no UTF-8
+        stream.write(line.encode(errors="backslashreplace"))  # of a name that is not UTF-8
         stream.flush()
         os.fsync(stream.fileno())
 
 
 def read_history(model_base_path: Path) -> list[HistoryRecord]:
     """
-    Every whole line, oldest first. Lines of a newer tendies with events unknown here are passed over.
+    Return every whole line, oldest first. Lines of a newer tendies with unknown events are skipped.
 
-    :raises BasePathError: it is there and cannot be read. That is never taken for "nothing there".
+    :raises BasePathError: it exists and cannot be read. That never counts as "no history".
     """
     path = model_base_path / STATE_DIRECTORY / _NAME
     try:
@@ -85,7 +85,7 @@ def was_released(model_base_path: Path, version: int) -> bool:
 
 
 def versions_ever(model_base_path: Path) -> set[int]:
-    """Every number that the history knows: none of them is used again."""
+    """Return every number in the history: none of them is used again."""
     return {record.version for record in read_history(model_base_path)}
 
 

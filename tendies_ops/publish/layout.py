@@ -1,5 +1,5 @@
 """
-What lies in a model base path, and under which names.
+The names in a model base path.
 
     model_base_path/
       7/                             a version, whole
@@ -25,13 +25,13 @@ STATE_DIRECTORY = ".tendies"
 JOURNAL_NAME = "journal.json"  #: in the state directory, while a release or rollback is under way or was killed
 STAGING_PREFIX = ".tendies-staging-"
 TRASH_PREFIX = ".tendies-trash-"
-#: How the name of a rejected candidate ends: a release of its old name does not find it.
+#: The end of a rejected candidate's name: a release of its old name does not find it.
 REJECTED_SUFFIX = ".rejected"
 _WITHDRAWN = re.compile(r"([0-9]+)\.withdrawn-.*", re.ASCII)
 
 
 def state_directory(model_base_path: Path) -> Path:
-    """``.tendies`` below the base path, made if need be."""
+    """Return ``.tendies`` below the base path; make it if it is missing."""
     directory = model_base_path / STATE_DIRECTORY
     directory.mkdir(exist_ok=True)
     return directory
@@ -39,9 +39,9 @@ def state_directory(model_base_path: Path) -> Path:
 
 def ensure_base_path(model_base_path: Path) -> Path:
     """
-    The base path, made if only its last part is missing.
+    Return the absolute base path; make it if only its last part is missing.
 
-    :raises BasePathMissingError: its parent does not exist either: a typing error, or not mounted yet.
+    :raises BasePathMissingError: its parent does not exist either: a typo, or not mounted yet.
     :raises BasePathError: it cannot be made.
     :raises UsageError: it is a file.
     """
@@ -53,7 +53,7 @@ def ensure_base_path(model_base_path: Path) -> Path:
     except FileNotFoundError:
         raise BasePathMissingError(
             f"Neither the model base path {path} nor the directory above it exists. "
-            "Check the spelling, or make it: it must be the directory that Model Server watches."
+            "Check the spelling, or create it: it must be the directory that Model Server watches."
         ) from None
     except OSError as error:
         raise BasePathError(f"The model base path {path} cannot be made: {error.strerror}.") from error
@@ -61,20 +61,20 @@ def ensure_base_path(model_base_path: Path) -> Path:
 
 
 def review_directory(model_base_path: Path, model_digest: str) -> Path:
-    """Where the review of a candidate with this content lies, among the reports of releases; it may not be there."""
+    """Return the folder for the review of a candidate with this content; it may not exist."""
     name = f"review-{model_digest.removeprefix('sha256:')[:12]}"
     return model_base_path / STATE_DIRECTORY / "releases" / name
 
 
 def withdrawn_path(model_base_path: Path, version: int, reason: str) -> Path:
-    """A free name for a withdrawn version, that carries the reason and that Model Server ignores."""
+    """Return a free name for a withdrawn version, with the reason, that Model Server ignores."""
     slug = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40] or "withdrawn"
     path = model_base_path / f"{version}.withdrawn-{slug}"
     return path if not os.path.lexists(path) else path.with_name(f"{path.name}-{uuid.uuid4().hex[:8]}")
 
 
 def list_withdrawn(model_base_path: Path) -> dict[int, Path]:
-    """Withdrawn version -> its directory, lowest version first."""
+    """Return the directory of each withdrawn version, lowest version first."""
     if not model_base_path.is_dir():
         return {}
     matches = ((_WITHDRAWN.fullmatch(path.name), path) for path in sorted(model_base_path.iterdir()))
@@ -82,15 +82,15 @@ def list_withdrawn(model_base_path: Path) -> dict[int, Path]:
 
 
 def new_staging_path(model_base_path: Path) -> Path:
-    """A name for a version on its way in."""
+    """Return a new name for a version that is being copied."""
     return model_base_path / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
 
 
 def discard(path: Path) -> None:
     """
-    Remove a directory that is never seen half removed: it is renamed first.
+    Remove a directory so that no server sees half of it: it is renamed first.
 
-    The rename is also what stops a publisher that was paused and lost its lock: its own rename then finds nothing.
+    The rename also stops a publisher that was paused and lost its lock: its own rename then finds nothing.
     """
     trash = path.with_name(f"{TRASH_PREFIX}{uuid.uuid4().hex}")
     path.rename(trash)
@@ -100,11 +100,11 @@ def discard(path: Path) -> None:
 
 def remove_leftovers(model_base_path: Path) -> int:
     """
-    Remove what killed publishers left. Only for the holder of the lock: no other staging is in use then.
+    Remove what killed publishers have left behind. The caller holds the lock, so no other publisher is at work.
 
     Anything that cannot be deleted is left under a name that Model Server ignores.
 
-    :return: how many there were.
+    :return: the number of leftovers.
     """
     leftovers = [p for p in model_base_path.iterdir() if p.name.startswith((STAGING_PREFIX, TRASH_PREFIX))]
     for path in leftovers:

@@ -1,9 +1,9 @@
 """
-Leases: a batch run records that it is using a version, which is then not taken away.
+Leases: a batch run declares that it uses a version, so that the version is not removed or unloaded in the meantime.
 
 A lease is a file ``.tendies/leases/<version>-<id>.json`` that its holder touches every few seconds. It ends with the
 run, with the run's process, or, on another host, two minutes after the last touch. A holder that was only paused makes
-it anew.
+it again.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ EXPIRES_AFTER_S = 120.0
 
 @dataclass(frozen=True)
 class Lease:
-    """A use of a version."""
+    """The use of a version by a run."""
 
     version: int
-    holder: str  #: in words: ``run 2026-11-22T03:00``
-    owner: Owner | None  #: None: it is another user's, and may not be read
+    holder: str  #: such as ``run 2026-11-22T03:00``
+    owner: Owner | None  #: None: it is another user's and not readable
     path: Path
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def hold_lease(
     """
     Keep ``version`` in service for the length of a ``with`` block.
 
-    :param holder: who, for those who have to wait.
+    :param holder: shown to releases that have to wait.
     :raises VersionRemovedError: there is no such version.
     :raises BasePathError: the lease cannot be written.
     """
@@ -70,10 +70,10 @@ def hold_lease(
         raise BasePathError(f"The lease {path} cannot be written: {error.strerror}.") from error
     heartbeat = Heartbeat(path, interval_s=heartbeat_s, restore=write)
     try:
-        # Looked at after the lease is there: retention looks for leases again after it has moved a version away.
+        # Checked after the lease exists: retention checks leases again after it has renamed a version.
         if not any(child.version == version for child in list_version_dirs(model_base_path)):
             raise VersionRemovedError(
-                f"There is no version {version} in {model_base_path} to use; it may just have been removed."
+                f"There is no version {version} in {model_base_path} to use; it may have been removed just now."
             )
         yield lease
     finally:
@@ -83,10 +83,10 @@ def hold_lease(
 
 def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> list[Lease]:
     """
-    Return who uses which version now.
+    Return the leases that are held now.
 
     :param now_unix_s: absent: this host's clock.
-    :raises OSError: they cannot be listed. That is never taken for "no leases".
+    :raises OSError: they cannot be listed. That never counts as "none".
     """
     now_s = time.time() if now_unix_s is None else now_unix_s
     directory = model_base_path / STATE_DIRECTORY / "leases"
@@ -97,9 +97,9 @@ def live_leases(model_base_path: Path, *, now_unix_s: float | None = None) -> li
 
 def leases_in_the_way(model_base_path: Path, new_digest: str) -> list[Lease]:
     """
-    Of the highest version, which a release would replace.
+    Return the leases of the highest version, which a release would replace.
 
-    :param new_digest: of the content to be released: if the highest version has it already, nothing is in the way.
+    :param new_digest: of the content to be released: if the highest version has it already, the list is empty.
     """
     highest = max(list_version_dirs(model_base_path), key=lambda child: child.version, default=None)
     if highest is None:
@@ -111,11 +111,11 @@ def leases_in_the_way(model_base_path: Path, new_digest: str) -> list[Lease]:
 
 
 def remove_dead_leases(model_base_path: Path) -> None:
-    """Clear away what killed runs left. Only for the holder of the lock."""
+    """Remove the leases of killed runs. The caller holds the lock."""
     alive = {lease.path for lease in live_leases(model_base_path)}
     directory = model_base_path / STATE_DIRECTORY / "leases"
     for path in directory.iterdir() if directory.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # begun or ended just now
+        with contextlib.suppress(FileNotFoundError):  # created or removed just now
             if path not in alive and time.time() - path.lstat().st_mtime > EXPIRES_AFTER_S:
                 path.unlink()
 
@@ -126,11 +126,11 @@ def _read(path: Path, now_s: float) -> Lease | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         lease = Lease(version, str(data["holder"]), Owner.from_json(data["owner"]), path)
     except PermissionError:
-        lease = Lease(version, "somebody else's run", None, path)
+        lease = Lease(version, "another user's run", None, path)
     except (OSError, KeyError, TypeError, ValueError):
-        return None  # ended just now, or never whole
+        return None  # removed just now, or incomplete
     alive = lease.owner.is_known_alive() if lease.owner else None
-    if alive is None:  # then only its touch tells
+    if alive is None:  # then only its touch shows it
         alive = now_s - touched_s <= EXPIRES_AFTER_S
     return lease if alive else None
 

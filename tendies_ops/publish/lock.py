@@ -1,11 +1,11 @@
 """
 The lock of a model base path: one publisher or release at a time, also from two hosts that share the directory.
 
-A lock is a file ``.tendies/lock.<generation>`` that holds its owner. The holder of the highest generation has the lock.
+A lock is a file ``.tendies/lock.<generation>`` that names its owner. The owner of the highest generation has the lock.
 It is taken by making the next generation with ``link``, of which exactly one can succeed, on NFS too, where POSIX locks
-may be local to a host or survive it. An owner says that it lives by touching the file; one that is known to be dead,
-or that has not touched it for a minute *of the waiter's own clock* (hosts disagree about the time), is passed over by
-making the next generation. So a lock is never broken by removing it, and two hosts cannot both break it.
+may be local to a host or survive it. An owner touches the file while it is alive; one that is known to be dead, or that
+has not touched it for a minute *of the waiter's own clock* (hosts disagree about the time), is passed over by making
+the next generation. So a lock is never broken by removing it, and two hosts cannot both break it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _POLL_S = 0.2
 _LOCK = re.compile(r"lock\.([0-9]+)")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _RELEASED = b"released"
-# Old generations are kept a while: a listing that runs beside a take-over must not miss both the old and the new one.
+# Old generations are kept: a listing during a take-over must not miss both the old and the new one.
 _KEPT_GENERATIONS = 8
 
 
 @dataclass(frozen=True)
 class LockSeen:
-    """The newest lock file as a waiter sees it."""
+    """The newest lock file, as a waiter sees it."""
 
     generation: int
     released: bool = True
@@ -48,7 +48,7 @@ class LockSeen:
 
 
 class StaleWatch:
-    """Decides when a lock's owner counts as dead. The waiter's clock is an argument."""
+    """Decide when a lock's owner counts as dead. The waiter's clock is an argument."""
 
     def __init__(self, stale_after_s: float) -> None:
         self._stale_after_s = stale_after_s
@@ -57,9 +57,9 @@ class StaleWatch:
 
     def is_stale(self, seen: LockSeen, *, now_s: float, known_dead: bool) -> bool:
         """
-        Tell it what was seen.
+        Return True if the lock may be taken over.
 
-        :param known_dead: the owner ran on this machine and does not any more.
+        :param known_dead: the owner ran on this machine and has ended.
         :param now_s: of any steady clock.
         """
         beat = (seen.generation, seen.touched_ns)
@@ -69,7 +69,7 @@ class StaleWatch:
 
 
 class BasePathLock:
-    """A lock that is held. :meth:`check` before every step that others must not see twice."""
+    """A lock that is held. Call :meth:`check` before every step that others must not see twice."""
 
     def __init__(self, path: Path, generation: int) -> None:
         self.path = path
@@ -77,15 +77,15 @@ class BasePathLock:
 
     def check(self) -> None:
         """
-        Make sure that no other process took over while this one was paused.
+        Check that no other process took over while this one was paused.
 
-        :raises LockHeldError: one did.
+        :raises LockHeldError: another process did.
         """
         newest = _newest(self.path.parent)
         if newest.generation != self.generation:
             raise LockHeldError(
-                f"This process was away for so long that {newest.owner or 'another one'} took over the lock of "
-                f"{self.path.parent.parent}. Nothing more was changed; run the same command again."
+                f"This process was unresponsive and {newest.owner or 'another process'} took over the lock of "
+                f"{self.path.parent.parent}. Nothing more was changed. Rerun."
             )
 
 
@@ -101,9 +101,9 @@ def lock_base_path(
     """
     Hold the lock of ``model_base_path``.
 
-    :param purpose: what for, for those who wait: ``release of brush_strokes``.
-    :param timeout_s: how long to wait for another holder.
-    :raises LockHeldError: another process held it all that time; it is named.
+    :param purpose: shown to processes that wait, such as ``release of brush_strokes``.
+    :param timeout_s: seconds to wait for another holder.
+    :raises LockHeldError: another process held it until then; the message names it.
     :raises StoppedError: ``cancelled`` was set while waiting.
     :raises BasePathError: the base path cannot be written.
     """
@@ -145,7 +145,7 @@ def _acquire(
         if now_s >= deadline_s:
             raise LockHeldError(
                 f"{model_base_path} is locked by {seen.owner or 'an unknown process'} ({seen.purpose}) and was not "
-                f"released within {timeout_s:.0f} s. Wait for it to end, then run the same command again."
+                f"released within {timeout_s:.0f} s. Wait until it has ended, then rerun."
             )
         time.sleep(_POLL_S)
 
@@ -159,7 +159,7 @@ def _newest(directory: Path) -> LockSeen:
         try:
             return _read(path, max(generations))
         except FileNotFoundError:
-            continue  # a newer one was made and this one cleared away; look again
+            continue  # a newer one was made and this one removed: look again
 
 
 def _read(path: Path, generation: int) -> LockSeen:
@@ -171,7 +171,9 @@ def _read(path: Path, generation: int) -> LockSeen:
         content = json.loads(data)
         owner, purpose = Owner.from_json(content["owner"]), str(content["purpose"])
     except (KeyError, TypeError, ValueError):
-        return LockSeen(generation, released=False, touched_ns=touched_ns)  # only its heartbeat can tell
+        return LockSeen(
+            generation, released=False, touched_ns=touched_ns
+        )  # only its heartbeat shows whether it is alive
     return LockSeen(generation, released=False, owner=owner, purpose=purpose, touched_ns=touched_ns)
 
 
@@ -182,7 +184,7 @@ def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None
         ticket.write_text(json.dumps({"owner": Owner.me().to_json(), "purpose": purpose}), encoding="utf-8")
         _link(ticket, path)
     except (FileExistsError, FileNotFoundError):
-        return None  # another one was faster, or its cleaning took our ticket: look again
+        return None  # another process was faster, or removed our ticket: look again
     except OSError as error:
         raise BasePathError(f"The lock {path} cannot be made: {error.strerror}.") from error
     finally:
@@ -196,15 +198,15 @@ def _take(directory: Path, generation: int, purpose: str) -> BasePathLock | None
 
 def _link(ticket: Path, path: Path) -> None:
     """
-    Make ``path`` with the ticket's content, or find it there.
+    Make ``path`` with the ticket's content; FileExistsError if another process was faster.
 
-    Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may then see
-    the file before its content, which counts as held by an unknown process.
+    Some mounts (of virtual machines, SMB) have no links. Creating exclusively is as good there; a reader may see the
+    file before its content, which counts as held by an unknown process.
     """
     try:
         os.link(ticket, path)
     except FileExistsError:
-        if ticket.stat().st_nlink == 1:  # else it is ours: an NFS client asks again when an answer was lost
+        if ticket.stat().st_nlink == 1:  # otherwise it is ours: an NFS client repeats a request if the answer was lost
             raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
@@ -226,4 +228,4 @@ def _release(lock: BasePathLock) -> None:
             stream.write(_RELEASED)
             stream.truncate()
     except OSError:
-        pass  # taken over long ago; or the disk is gone, and waiters will see that this process is, too
+        pass  # it was taken over, or the disk is gone: waiters notice that this process has ended

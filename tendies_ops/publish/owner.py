@@ -1,4 +1,4 @@
-"""Which process on which machine holds something, and whether it still lives."""
+"""The process that holds a lock or lease, and whether it is alive."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 import psutil
 
-_SAME_START_S = 3.0  # the boot time is told in whole seconds, once at each look
+_SAME_START_S = 3.0  # the boot time is in whole seconds, and read each time
 
 
 @dataclass(frozen=True)
 class Owner:
     """
-    One process, told apart from all others: also from those of another container on the same machine.
+    The identity of one process, unique even among containers on the same machine.
 
     Two containers share the boot id and may have the same pids, so the pid namespace is part of the identity.
     """
@@ -34,16 +34,16 @@ class Owner:
 
     @classmethod
     def me(cls) -> Owner:
-        """The process that asks."""
+        """Return the identity of this process."""
         started_s = _seconds_after_boot(psutil.Process())
         return cls(user_name(), socket.gethostname(), _boot_id(), _pid_namespace(), os.getpid(), started_s)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Owner:
         """
-        Read what :meth:`to_json` wrote.
+        Build an Owner from the output of :meth:`to_json`.
 
-        :raises (KeyError, TypeError, ValueError): it is something else.
+        :raises (KeyError, TypeError, ValueError): the data is not that output.
         """
         return cls(
             str(data["user"]),
@@ -55,15 +55,15 @@ class Owner:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For a lock or lease file."""
+        """Return JSON for a lock or lease file."""
         return asdict(self)
 
     def is_known_dead(self) -> bool:
-        """Return whether it ran where this process can look, and does not run any more. False if unknown."""
+        """Return True if the process is known to have ended; False also if that is not known."""
         return self.is_known_alive() is False
 
     def is_known_alive(self) -> bool | None:
-        """Return whether it runs where this process can look. None if unknown."""
+        """Return True if the process runs, False if it has ended, None if that cannot be seen from here."""
         mine = (socket.gethostname(), _boot_id(), _pid_namespace())
         if (self.host, self.boot_id, self.pid_namespace) != mine:
             return None
@@ -82,7 +82,7 @@ class Owner:
 
 class Heartbeat:
     """
-    Touches a file from a thread, so that other hosts see that its owner lives.
+    Touch a file from a thread, so that other hosts see that its owner is alive.
 
     :param restore: makes the file again if it was removed; absent: it stays removed.
     """
@@ -96,13 +96,13 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it; the file stays."""
+        """Stop touching; the file stays."""
         self._stop.set()
         self._thread.join()
 
     def _beat(self) -> None:
         while not self._stop.wait(self._interval_s):
-            # The file may be gone because another host took over, or its file server may be away and come back.
+            # Another host may have removed the file, or its file server may be unreachable for a time.
             with contextlib.suppress(OSError):
                 try:
                     os.utime(self._path)  # without a time: the file server's clock, not ours
@@ -111,7 +111,7 @@ class Heartbeat:
 
 
 def user_name() -> str:
-    """Return who runs this. A container's user may have no name."""
+    """Return the user of this process. A container's user may have no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -119,7 +119,7 @@ def user_name() -> str:
 
 
 def _seconds_after_boot(process: psutil.Process) -> float:
-    """When it began. The boot time moves with the clock, and what psutil says of a process is counted from it."""
+    """Return the start of a process in seconds after the boot: psutil's absolute time moves with the clock."""
     boot_s: float = psutil.boot_time()
     return float(process.create_time()) - boot_s
 

@@ -1,4 +1,4 @@
-"""Publishing: a SavedModel becomes the next version directory, by one rename, or nothing happens."""
+"""Publish a SavedModel as the next version directory, by one rename or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tendies_ops.spec.manifest import Manifest, read_manifest, verify_files
 
 @dataclass(frozen=True)
 class PublishedVersion:
-    """Where the content lies now."""
+    """A version and its directory."""
 
     version: int
     path: Path
@@ -43,9 +43,9 @@ def publish_version(
     The same content again is no new version. A number is never used twice, not even one that was withdrawn.
 
     :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
-    :param lock_timeout_s: how long to wait for another publisher.
-    :raises PublishError: it is not what its manifest says, does not fit on the disk, or cannot be written.
-    :raises LockHeldError: another publisher is at work for all that time.
+    :param lock_timeout_s: seconds to wait for another publisher.
+    :raises PublishError: it does not match its manifest, does not fit on the disk, or cannot be written.
+    :raises LockHeldError: another publisher held the lock until then.
     """
     manifest = read_manifest(saved_model_dir)
     base = ensure_base_path(model_base_path)
@@ -67,16 +67,16 @@ def _disk_errors_in_words(model_base_path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise PublishError(
-            f"{model_base_path} cannot be written: {error.strerror} ({error.filename or 'while it was synced'}). Mend "
-            "that and run the same command again: if the version is there already, it is found."
+            f"{model_base_path} cannot be written: {error.strerror} ({error.filename or 'while it was synced'}). Fix "
+            "that and rerun: if the version was published already, it is found."
         ) from error
 
 
 def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVersion | None:
     """
-    The newest whole version that has the content of ``manifest`` already, and has had it since it was published.
+    Return the newest whole version that has had the content of ``manifest`` since it was published.
 
-    A version that was given this content later is none: servers may have loaded what it held before.
+    A version that was given this content later does not count: servers may have loaded the earlier one.
     """
     history = read_history(model_base_path)
     for child in reversed(list_version_dirs(model_base_path)):
@@ -89,9 +89,9 @@ def find_same_content(model_base_path: Path, manifest: Manifest) -> PublishedVer
 
 def is_whole(version_dir: Path, *, model_digest: str | None = None) -> bool:
     """
-    Return whether a version has every byte that its manifest promises.
+    Return True if a version matches its manifest byte for byte.
 
-    :param model_digest: the content that it must have; absent: any.
+    :param model_digest: of the content that it must have; absent: any.
     """
     try:
         manifest = read_manifest(version_dir)
@@ -99,13 +99,13 @@ def is_whole(version_dir: Path, *, model_digest: str | None = None) -> bool:
             return False
         verify_files(version_dir, manifest)
     except (PublishError, OSError):
-        return False  # not made by tendies, damaged, or just being removed
+        return False  # not made by tendies, damaged, or being removed
     return True
 
 
 def unused_version(model_base_path: Path, *, burnt: Iterable[int] = ()) -> int:
     """
-    The next number: above what lies there, what was withdrawn, what the history knows.
+    Return the next number, above those in the base path, of withdrawn versions and of the history.
 
     :param burnt: further numbers that a server has seen.
     """
@@ -122,7 +122,7 @@ def prepare_version(
     cancelled: threading.Event | None = None,
 ) -> Path:
     """
-    Stage and load once. The caller holds the lock.
+    Stage a version and check it. The caller holds the lock.
 
     :return: the staging directory.
     """
@@ -147,21 +147,21 @@ def make_visible(  # noqa: PLR0913  # keyword-only facts of the history
     note: str = "",
 ) -> PublishedVersion:
     """
-    The one rename. The caller holds the lock.
+    Make a version visible by one rename. The caller holds the lock.
 
     :param who: who asked for it, for the history; empty: user and host of this process.
     :param note: why, for the history.
-    :raises VersionExistsError: a process that ignores the lock made that number in the meantime.
+    :raises VersionExistsError: a program that ignores the lock made that number in the meantime.
     :raises LockHeldError: this process was paused and another one took over.
     """
     path = model_base_path / str(version)
     try:
         lock.check()
         if path.exists() or path.is_symlink():
-            raise VersionExistsError(f"{path} appeared while its content was being copied. Run the same command again.")
+            raise VersionExistsError(f"{path} appeared while its content was being copied. Rerun.")
         staging.rename(path)
     except OSError as error:
-        raise BasePathError(f"{staging} could not be renamed to {path}: {error.strerror}. Run it again.") from error
+        raise BasePathError(f"{staging} could not be renamed to {path}: {error.strerror}. Rerun.") from error
     sync_directory(model_base_path)
     record = HistoryRecord(
         "published",

@@ -1,4 +1,4 @@
-"""Which old versions go. Never one that serves, that a run uses, or that is the last known to be good."""
+"""Remove old versions, but never one that serves, that a run uses, or that is among the last good ones."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ def versions_to_remove(
     present: Collection[int], *, keep: int, serving: Collection[int], leased: Collection[int], good: Collection[int]
 ) -> list[int]:
     """
-    Decide, and touch nothing.
+    Return the versions to remove, lowest first.
 
     :param present: versions in the base path.
-    :param keep: so many of the highest stay in any case; at least 1.
+    :param keep: number of the highest versions that stay; at least 1.
     :param serving: versions that any replica has loaded.
-    :param leased: versions that batch runs are using.
+    :param leased: versions that batch runs use.
     :param good: versions that were released and never withdrawn; the two highest of them stay, which are the one that
         serves and the one to roll back to.
-    :return: lowest first.
     """
     newest = sorted(present)[-max(1, keep) :]
     last_good = sorted(set(good) & set(present))[-2:]
@@ -33,13 +32,13 @@ def versions_to_remove(
 
 def apply_retention(model_base_path: Path, *, keep: int, serving: Collection[int]) -> list[int]:
     """
-    Remove what :func:`versions_to_remove` says, and all withdrawn versions but the newest ``keep``.
+    Remove the versions of :func:`versions_to_remove`, and all withdrawn versions but the newest ``keep``.
 
     The caller holds the lock.
 
-    :param serving: what the replicas have loaded. Must be complete: do not call this when one did not answer.
+    :param serving: the versions that the replicas have loaded, complete: do not call this if one did not answer.
     :return: the versions that were removed.
-    :raises OSError: one cannot be removed; it is not a version any more all the same.
+    :raises OSError: one cannot be removed; it is no longer a version all the same.
     """
     children = {c.version: c.path for c in list_version_dirs(model_base_path) if c.is_plain}
     leased = {lease.version for lease in live_leases(model_base_path)}
@@ -60,10 +59,10 @@ def apply_retention(model_base_path: Path, *, keep: int, serving: Collection[int
 
 
 def _take_away_unless_leased(model_base_path: Path, version: int, path: Path) -> Path | None:
-    """Under another name, which is what a server takes for removed; None: a run uses it."""
+    """Rename a version, which counts as removed for servers; None: a run uses it."""
     trash = path.with_name(f"{TRASH_PREFIX}retention-{version}")
     path.rename(trash)
     if any(lease.version == version for lease in live_leases(model_base_path)):
-        trash.rename(path)  # a run took its lease between our look and our rename
+        trash.rename(path)  # a run took its lease just before the rename
         return None
     return trash

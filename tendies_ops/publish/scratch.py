@@ -1,4 +1,4 @@
-"""Folders for what a process needs while it runs, in the system's folder for temporary files."""
+"""Temporary folders of a process, which are removed even after it was killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OWNER, _FILES = "owner.json", "files"
 
 class ScratchFolder:
     """
-    A folder that goes with its process: at its end, or when another one is made after the process was killed.
+    A temporary folder, removed at the end of its process or, if that was killed, when the next one is made.
 
     :param purpose: a word for the folder's name.
     """
@@ -32,7 +32,7 @@ class ScratchFolder:
         self.path.mkdir()
 
     def cleanup(self) -> None:
-        """Remove it, with all that is in it."""
+        """Remove the folder."""
         self._whole.cleanup()
 
     def __enter__(self) -> Path:
@@ -45,7 +45,7 @@ class ScratchFolder:
 
 
 def remove_folders_of_the_dead() -> None:
-    """Remove the scratch folders of this user's processes that were killed. What cannot be looked at stays."""
+    """Remove the scratch folders of this user's processes that were killed. Unreadable ones stay."""
     with contextlib.suppress(OSError):
         for whole in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             if _was_left(whole):
@@ -53,7 +53,7 @@ def remove_folders_of_the_dead() -> None:
 
 
 def _was_left(whole: Path) -> bool:
-    """Return True if the folder is this user's own and the process that made it is known to be dead."""
+    """Return True if the folder is this user's own and its process is known to be dead."""
     try:
         if whole.is_symlink() or whole.stat().st_uid != os.getuid():
             return False

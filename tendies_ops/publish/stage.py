@@ -1,4 +1,4 @@
-"""Copying a SavedModel into the base path so that what will be renamed is known to be whole."""
+"""Copy a SavedModel into the base path and check the copy before it is renamed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ def stage_version(
     """
     Copy, sync to disk, and read back against the manifest.
 
-    Modes follow the base path's, so that users who may read there may read the version: umasks of schedulers are often
-    too strict for the user that Model Server runs as.
+    Modes follow the base path's: umasks of schedulers are often too strict for the user of Model Server.
 
-    :return: the staging directory, beside the versions, under a name that is no number.
-    :raises PublishError: no space, unreadable, or not what the manifest says. Nothing is left behind.
+    :return: the staging directory, next to the versions, under a name that is not a number.
+    :raises PublishError: there is no space, or the copy, which is removed then, does not match the manifest.
     :raises StoppedError: ``cancelled`` was set.
     """
     check_space(saved_model_dir, model_base_path)
@@ -48,9 +47,9 @@ def stage_version(
 
 def check_space(saved_model_dir: Path, model_base_path: Path) -> None:
     """
-    Make sure that a copy fits.
+    Check that a copy fits.
 
-    :raises BasePathError: it does not; says how much is missing.
+    :raises BasePathError: it does not; the message has the sizes.
     """
     size_bytes = tree_size_bytes(saved_model_dir)
     free_bytes = shutil.disk_usage(model_base_path).free
@@ -62,7 +61,7 @@ def check_space(saved_model_dir: Path, model_base_path: Path) -> None:
 
 
 def tree_size_bytes(root: Path) -> int:
-    """Bytes of all files below ``root``."""
+    """Return the bytes of all files below ``root``."""
     return sum((Path(d) / name).stat().st_size for d, _, names in os.walk(root) for name in names)
 
 
@@ -81,12 +80,12 @@ def _copy_tree(source: Path, target: Path, directory_mode: int, cancelled: threa
 
 def _copy_file(source: Path, target: Path, mode: int) -> None:
     if not source.is_file():
-        raise PublishError(f"{source} is no regular file; a SavedModel holds files and directories only.")
+        raise PublishError(f"{source} is not a regular file; a SavedModel holds files and directories only.")
     shutil.copyfile(source, target)
     target.chmod(mode)
     with target.open("rb") as stream:
         os.fsync(stream.fileno())
-        if hasattr(os, "posix_fadvise"):  # so that reading it back reads the disk, not our own memory of it
+        if hasattr(os, "posix_fadvise"):  # so that reading it back reads the disk and not the page cache
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 

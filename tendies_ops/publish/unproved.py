@@ -1,8 +1,7 @@
 """
 The version that a release is proving, or was killed while proving: read from the journal, without the lock.
 
-Model Server says AVAILABLE of such a version as of any other. Anyone who asks which version is in service has to know
-that it is not.
+Model Server reports such a version as AVAILABLE like any other, but it is not in service.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _UNPROVED_PHASES = frozenset({"staged", "loading", "available", "withdrawing"})
 
 @dataclass(frozen=True)
 class Unproved:
-    """A candidate that has not passed its proof."""
+    """A candidate that is not proved."""
 
     version: int
-    killed: bool  #: no process holds the lock: its release was killed and will not go on by itself
+    killed: bool  #: no process holds the lock: its release was killed
 
     def __str__(self) -> str:
         if self.killed:
@@ -40,8 +39,8 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
     """
     Return the candidate of a release that is under way or was killed; None if there is no such release.
 
-    A version that an earlier release has proved, or that served before the release began, is not in doubt: its content
-    is released once more, and what is in service stays so until it is withdrawn.
+    A version that an earlier release has proved, or that served before the release began, does not count: its content
+    is released once more, and it stays in service until it is withdrawn.
 
     :raises BasePathError: the journal cannot be read, so it is not known which version that is.
     :raises PublishError: the same, because it is damaged.
@@ -70,7 +69,7 @@ def _served_before(journal: Mapping[str, Any]) -> set[int]:
 
 
 def _is_locked(model_base_path: Path) -> bool:
-    """Return False if the holder of the lock is known to be dead, or has not touched it for a minute of this clock."""
+    """Return False if the holder of the lock is known to be dead, or has not touched it for a minute."""
     seen = read_lock(model_base_path)
     if seen.released or (seen.owner is not None and seen.owner.is_known_dead()):
         return False

@@ -1,4 +1,4 @@
-"""Which children of a model base path are versions, and which number comes next. The rules are Model Server's own."""
+"""The versions in a model base path, and the next number, by Model Server's own rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INT64_MIN = -(2**63)
 
 @dataclass(frozen=True)
 class VersionDir:
-    """One child of a model base path that Model Server takes for a version."""
+    """A child of a model base path that Model Server takes for a version."""
 
     version: int
     path: Path
@@ -26,13 +26,13 @@ class VersionDir:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether it is a directory named as tendies names them: ``7``, not ``007``, ``+7`` or ``0``."""
+        """Return True if it is a directory named as tendies names them: ``7``, not ``007``, ``+7`` or ``0``."""
         return self.is_directory and self.version > 0 and self.path.name == str(self.version)
 
 
 def parse_version(name: str) -> int | None:
     """
-    The version that Model Server reads from a child's name, or None if it ignores the child.
+    Return the version that Model Server reads from a child's name, or None if it ignores the child.
 
     ``7``, ``007``, ``+7``, `` 7`` are versions, so are ``0`` and ``-7``; ``7.tmp``, ``.7``, ``1e1``, ``0x7`` are not.
     """
@@ -45,7 +45,7 @@ def parse_version(name: str) -> int | None:
 
 def list_version_dirs(model_base_path: Path) -> list[VersionDir]:
     """
-    Return what Model Server sees in ``model_base_path``, lowest version first. A missing directory holds none.
+    Return the versions that Model Server sees in ``model_base_path``, lowest first. A missing directory has none.
 
     Of two names for one number (``1`` and ``001``) the one that sorts last counts, as in Model Server.
     """
@@ -64,13 +64,13 @@ def list_version_dirs(model_base_path: Path) -> list[VersionDir]:
 
 def next_version(taken: Iterable[int]) -> int:
     """
-    The number after every number that was ever used.
+    Return the number after every number that was ever used.
 
     :raises PublishError: the highest number there is, 2^63 - 1, is used up.
     """
     version = max((0, *taken)) + 1
     if version > _INT64_MAX:
-        raise PublishError("Version 9223372036854775807 is the highest that there is, and it is taken.")
+        raise PublishError("Version 9223372036854775807 is the highest number, and it is used.")
     return version
 
 

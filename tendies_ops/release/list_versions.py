@@ -102,14 +102,23 @@ def find_model_name(model_base_path: Path) -> str | None:
     return next((m.model_name for m in manifests if m is not None), next(from_history, None))
 
 
+def require_model_name(given: str | None, model_base_path: Path) -> str:
+    """
+    Return the name that was given, or :func:`find_model_name`.
+
+    :raises UsageError: nothing names the model.
+    """
+    if name := given or find_model_name(model_base_path):
+        return name
+    raise UsageError(f"Nothing in {model_base_path} names the model. Pass --model.")
+
+
 def _ask(
     servers: Sequence[str], name: str | None, model_base_path: Path, credentials: Credentials
 ) -> dict[str, ServedVersions | ModelServerError]:
     if not servers:
         return {}
-    if name is None:
-        raise UsageError(f"Nothing in {model_base_path} names the model. Pass --model.")
-    with Fleet(servers, name, credentials=credentials) as fleet:
+    with Fleet(servers, require_model_name(name, model_base_path), credentials=credentials) as fleet:
         return fleet.served_versions()
 
 

@@ -25,7 +25,7 @@ from tendies_ops.release.back.recover import recover
 from tendies_ops.release.back.roll_back import carry_out_rollback
 from tendies_ops.release.checks.preconditions import look_at_fleet
 from tendies_ops.release.context import ReleaseContext, Terms, open_context
-from tendies_ops.release.list_versions import find_model_name
+from tendies_ops.release.list_versions import require_model_name
 from tendies_ops.release.record.history_record import record_of_journal
 from tendies_ops.release.release_report import ReleaseReport, build_report
 from tendies_ops.release.swap.model_config import ModelConfigFile
@@ -66,18 +66,9 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
     base = ensure_base_path(model_base_path)
-    name = model_name or find_model_name(base)
-    if name is None:
-        raise UsageError(f"Nothing in {base} names the model. Pass --model.")
-    terms = Terms(
-        options or ReleaseSpec(),
-        cancelled,
-        on_step,
-        lock_timeout_s,
-        credentials,
-        who or who_am_i(),
-        request=request,
-    )
+    name = require_model_name(model_name, base)
+    options = options or ReleaseSpec()
+    terms = Terms(options, cancelled, on_step, lock_timeout_s, credentials, who or who_am_i(), request=request)
     with open_context(base, servers, name, terms, purpose=f"rollback of {name}") as ctx:
         return _run(ctx, to_version, reason)
 

@@ -1,4 +1,4 @@
-"""Waiting until a model version serves."""
+"""Wait until a model version serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tendies_ops.hooks.model_server import (
     ModelServerConnection,
     ModelServerHook,
 )
-from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesWhatTimeMends
+from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S, ModelVersionTrigger
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
 
-class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
+class ModelVersionSensor(RetriesTransientErrors, BaseSensorOperator):
     """
     Wait until every replica serves version N, or until a version that is newer than N is in service.
 
-    Returns (XCom) that version. A version that the server could not load ends the wait at once.
+    Returns (XCom) that version. If the version fails to load, the task fails at once.
 
     :param model_name: model to wait for. (templated)
     :param version: wait for this version. (templated)
     :param newer_than: or until the version in service is above this one; 0 for any version at all. (templated)
-    :param model_base_path: directory that Model Server watches, where the task sees it: tells which version a release
-        is still proving; default the connection's. (templated)
+    :param model_base_path: directory that Model Server watches, where the task sees it: shows which version a
+        release is still proving; default the connection's. (templated)
     :param model_server_conn_id: connection of type ``tf_serving``. (templated)
     :param servers: REST base URLs instead of the connection's. (templated)
     :param deferrable: wait in the triggerer, without a worker slot. Give such a task ``retries``.
-    :param poke_interval: seconds between two looks; default the connection's poll interval.
-    :param retry_policy: which errors are retried; default those that time can fix.
+    :param poke_interval: seconds between two checks; default the connection's poll interval.
+    :param retry_policy: which errors are retried; default those that can pass with time.
     """
 
     template_fields: Sequence[str] = (
@@ -85,7 +85,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
         self._ask_connection = poke_interval is None
 
     def execute(self, context: Context) -> Any:
-        """Look; then wait here, be called again, or hand over to the triggerer."""
+        """Check once; then wait here, reschedule, or defer to the triggerer."""
         if self._ask_connection:
             self.poke_interval = self._server().poll_interval_s
         if not self.deferrable:
@@ -107,15 +107,15 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
                 deadline_unix_s=time.time() + self.timeout,
             ),
             method_name="execute_complete",
-            # The trigger gives up by itself and says why. This is for a triggerer that is gone.
+            # The trigger ends by itself, with a message. This is for a triggerer that has stopped.
             timeout=timedelta(seconds=self.timeout + FIRST_LOOK_AFTER_S + 60),
         )
 
     def poke(self, context: Context) -> PokeReturnValue:
         """
-        Look once.
+        Check once.
 
-        :raises LoadFailedError: a replica could not load the version that is waited for.
+        :raises LoadFailedError: a replica failed to load the version.
         """
         server = self._server()
         base_path = self.model_base_path or server.base_path_of(self.model_name)
@@ -124,7 +124,7 @@ class ModelVersionSensor(RetriesWhatTimeMends, BaseSensorOperator):
         return PokeReturnValue(is_done=_reached(self.model_name, outcome.state, outcome), xcom_value=outcome.version)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> int:
-        """The triggerer has an answer."""
+        """Return the version, or fail, after the wait in the triggerer."""
         outcome = VersionOutcome("waiting", event["words"], event["version"])
         if not _reached(self.model_name, event["state"], outcome):
             raise ModelServerError(f"Waiting for {self.model_name} ended: {event['words']}")
@@ -142,5 +142,5 @@ def _reached(model_name: str, state: str, outcome: VersionOutcome) -> bool:
     if state == "load_failed":
         raise LoadFailedError(f"{model_name}: {outcome.words}")
     if state == "timed_out":
-        raise AirflowSensorTimeout(f"{model_name} did not get there in time: {outcome.words}")
+        raise AirflowSensorTimeout(f"{model_name} did not serve the version in time: {outcome.words}")
     return state == "reached"

@@ -1,1 +1,1 @@
-"""Airflow triggers, and the decisions that they and the sensors ask. The triggerer imports this: keep it light."""
+"""Airflow triggers, and the decisions that they share with the sensors. The triggerer imports this: keep it light."""

@@ -20,28 +20,28 @@ from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.serialized import serialize_arguments
 
 _LONGEST_BACKOFF_S = 300.0
-_LONGEST_LOOK_S = 60.0  # a directory on a file server that hangs is reported after so long
+_LONGEST_LOOK_S = 60.0  # after that a file server that hangs is reported
 
 
 class CheckpointTrigger(BaseEventTrigger):
     """
-    Watches a directory for complete new checkpoints.
+    Watch a directory for complete new checkpoints.
 
     Each fires an event ``{"checkpoint", "step", "size_bytes", "mtime_ns"}``.
 
-    It never raises: Airflow would start it again every second or two for ever. What goes wrong is logged, and it looks
-    again after a pause that grows to five minutes.
+    It never raises: Airflow would restart it every second or two forever. Errors are logged, and it lists the
+    directory again after a pause that grows to five minutes.
 
     :param directory: as the triggerer sees it.
-    :param model_name: tells apart the watchers of several models: Airflow shares one trigger among equal arguments.
-    :param poll_interval_s: seconds between two looks; a checkpoint is announced after two looks that agree.
-    :param replay_backlog: on the very first start announce the newest that lies there already.
+    :param model_name: distinguishes the watchers of several models: Airflow shares one trigger among equal arguments.
+    :param poll_interval_s: seconds between two listings; a checkpoint is announced when two of them agree.
+    :param replay_backlog: on the very first start announce the newest existing checkpoint.
     """
 
     def __init__(
         self, *, directory: str, model_name: str, poll_interval_s: float = 10.0, replay_backlog: bool = False
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow types it not
+        super().__init__()  # type: ignore[no-untyped-call]  # not typed by Airflow
         self.directory = directory
         self.model_name = model_name
         self.poll_interval_s = poll_interval_s
@@ -52,7 +52,7 @@ class CheckpointTrigger(BaseEventTrigger):
         return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, announce, remember, sleep."""
+        """List the directory, announce, save the watermark, and sleep, forever."""
         watch: CheckpointWatch | None = None
         saved: Watermark | None = None
         pause_s = self.poll_interval_s
@@ -66,7 +66,7 @@ class CheckpointTrigger(BaseEventTrigger):
                 news = watch.on_listing(found)
                 if news is not None:
                     self.log.info("Checkpoint of %s at step %d has arrived: %s", self.model_name, news.step, news.path)
-                    # Announced before it is remembered: a crash in between announces twice, never not at all.
+                    # Announced before it is saved: a crash in between announces twice instead of never.
                     yield TriggerEvent(_payload(news))  # type: ignore[no-untyped-call]
                     watch.announced(news)
                 if watch.watermark is not None and watch.watermark != saved:

@@ -1,4 +1,4 @@
-"""Which checkpoints in a directory are complete, and which of them is news. No Airflow, no clock, no sleep."""
+"""Find complete checkpoints in a directory, and decide which to announce. No Airflow, no clock, no sleep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: The asset's state store holds the watermark under this key, so that a restarted triggerer goes on where it was.
+#: Key of the watermark in the asset's state store, so that a restarted triggerer continues from there.
 WATERMARK_KEY = "tendies_watermark"
 
 # `model.ckpt-1200.index` or `ckpt-7.index`: what tf.train.Saver and tf.train.CheckpointManager write last.
@@ -22,7 +22,7 @@ _SHARD = re.compile(r"(?P<prefix>.*)\.data-(?P<index>\d{5})-of-(?P<count>\d{5})"
 
 @dataclass(frozen=True)
 class FoundCheckpoint:
-    """A checkpoint of which every file is there."""
+    """A complete checkpoint."""
 
     path: str  #: as the exporter takes it: the prefix, or the one file
     step: int
@@ -32,7 +32,7 @@ class FoundCheckpoint:
 
 @dataclass(frozen=True)
 class Watermark:
-    """The newest checkpoint that was announced. Kept outside the process, as JSON."""
+    """The newest checkpoint that was announced, stored as JSON."""
 
     step: int
     mtime_ns: int
@@ -40,20 +40,20 @@ class Watermark:
 
     @classmethod
     def from_json(cls, value: Any) -> Watermark | None:
-        """Read what :meth:`to_json` wrote; anything else is no watermark."""
+        """Build a Watermark from the output of :meth:`to_json`; None for anything else."""
         try:
             return cls(int(value["step"]), int(value["mtime_ns"]), str(value["path"]))
         except (KeyError, TypeError, ValueError):
             return None
 
     def to_json(self) -> dict[str, Any]:
-        """A small JSON object."""
+        """Return a small JSON object."""
         return {"step": self.step, "mtime_ns": self.mtime_ns, "path": self.path}
 
 
 def find_checkpoints(directory: Path) -> list[FoundCheckpoint]:
     """
-    The complete checkpoints in ``directory``, lowest step first. Steps are numbers: 9 comes before 10.
+    Return the complete checkpoints in ``directory``, lowest step first. Steps are numbers: 9 comes before 10.
 
     :raises OSError: the directory cannot be listed.
     """
@@ -101,14 +101,14 @@ def _found(path: Path, step: str, stats: Iterable[os.stat_result]) -> FoundCheck
 
 class CheckpointWatch:
     """
-    Decides, listing by listing, what to announce.
+    Decide, listing by listing, what to announce.
 
-    A checkpoint is news when its step is above the watermark's and it has not changed since the listing before: a copy
-    that is still growing is left alone. Of several only the newest is announced, for a release of the others would be
-    replaced at once. A training that started over, with lower steps in newer files, is news as well.
+    A checkpoint is announced if its step is above the watermark's and it has not changed since the last listing: one
+    that is still being copied is left alone. Of several only the newest is announced, because a release of the others
+    would be replaced at once. A restarted training, with lower steps in younger files, is announced as well.
 
-    :param watermark: what was announced before; None on the very first start.
-    :param replay_backlog: on the very first start announce what lies there already, instead of taking it as known.
+    :param watermark: the last one announced; None on the very first start.
+    :param replay_backlog: on the very first start announce the newest existing checkpoint as well.
     """
 
     def __init__(self, watermark: Watermark | None, *, replay_backlog: bool = False) -> None:
@@ -118,9 +118,9 @@ class CheckpointWatch:
 
     def on_listing(self, found: Iterable[FoundCheckpoint]) -> FoundCheckpoint | None:
         """
-        The directory was listed.
+        Take in a listing.
 
-        :return: what to announce now; the caller then calls :meth:`announced`.
+        :return: the checkpoint to announce now; the caller then calls :meth:`announced`.
         """
         found = list(found)
         settled = [checkpoint for checkpoint in found if checkpoint in self._before]
@@ -133,13 +133,13 @@ class CheckpointWatch:
         return newest if newest and self._is_news(newest) else None
 
     def announced(self, checkpoint: FoundCheckpoint) -> None:
-        """It has been announced, or is known already."""
+        """Note that a checkpoint was announced, or counts as known."""
         self.watermark = Watermark(checkpoint.step, checkpoint.mtime_ns, checkpoint.path)
 
     def _is_news(self, newest: FoundCheckpoint) -> bool:
         if self.watermark is None or newest.step > self.watermark.step:
             return True
-        return newest.mtime_ns > self.watermark.mtime_ns  # written again, or the training started over
+        return newest.mtime_ns > self.watermark.mtime_ns  # written again, or the training was restarted
 
 
 def _newest(found: Iterable[FoundCheckpoint]) -> FoundCheckpoint | None:

@@ -1,4 +1,4 @@
-"""Blocking calls of a trigger: in a thread of its own, so that one that hangs holds up no other trigger."""
+"""A thread for the blocking calls of one trigger, so that a call that hangs delays no other trigger."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class OwnThread:
     """
     Run one trigger's blocking calls, one at a time, without the event loop's shared pool of threads.
 
-    That pool has a handful of threads, which servers or mounts that hang would hold for everybody in the triggerer,
-    Airflow's own calls included. A call that is still at work when the next one comes is waited for instead of started
-    again, so a trigger has one thread at most. The thread is a daemon: it does not keep the triggerer from stopping.
+    That pool has few threads, and servers or mounts that hang would block all of them, for Airflow's own calls too. If
+    the last call is still running, the next one waits for it, so a trigger has one thread at most. The thread is a
+    daemon: it does not keep the triggerer from stopping.
 
     :param name: of the thread.
     """

@@ -1,4 +1,4 @@
-"""The trigger behind a deferred ModelVersionSensor."""
+"""The trigger of a deferred ModelVersionSensor."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 #: queued, and Airflow 3.3 then fails the task. Five seconds is how long an executor may hold the slot by default.
 FIRST_LOOK_AFTER_S = 10.0
 
-#: All replicas are asked at once and have less time than this; what may take longer is resolving their names.
+#: All replicas are asked at once with shorter timeouts; only the resolution of their names may take longer.
 _LONGEST_LOOK_S = 30.0
 
 
 class ModelVersionTrigger(BaseTrigger):
     """
-    Asks every replica until the version is there, cannot be loaded, or it is too late.
+    Ask every replica until the version serves or has failed to load, or until the deadline.
 
-    It keeps nothing but its arguments, so another triggerer goes on with them; the deadline is wall clock for that
-    reason. It fires once: ``{"state": "reached" | "load_failed" | "timed_out" | "error", "version", "words"}``.
+    It has no state but its arguments, so another triggerer can continue with them; for that reason the deadline is wall
+    clock time. It fires once: ``{"state": "reached" | "load_failed" | "timed_out" | "error", "version", "words"}``.
 
-    :param model_server_conn_id: read again in the triggerer, so that no token lies in the database.
+    :param model_server_conn_id: read again in the triggerer, so that no token is in the database.
     :param servers: REST base URLs instead of the connection's.
     :param model_base_path: as the triggerer sees it; None: the connection's.
     :param deadline_unix_s: seconds since 1970 after which it gives up; None: never.
@@ -49,7 +49,7 @@ class ModelVersionTrigger(BaseTrigger):
         poll_interval_s: float = 5.0,
         deadline_unix_s: float | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow types it not
+        super().__init__()  # type: ignore[no-untyped-call]  # not typed by Airflow
         self.model_server_conn_id = model_server_conn_id
         self.model_name = model_name
         self.servers = list(servers)
@@ -75,7 +75,9 @@ class ModelVersionTrigger(BaseTrigger):
             except (TendiesError, AirflowNotFoundException) as error:
                 yield _event("error", VersionOutcome("waiting", str(error)))
                 return
-            except Exception as error:  # the API server is away, or a name cannot be resolved: neither ends the wait
+            except (
+                Exception
+            ) as error:  # the API server is unreachable, or a name cannot be resolved: the wait continues
                 outcome = VersionOutcome("waiting", f"the replicas could not be asked: {error}")
             if outcome.state != "waiting":
                 yield _event(outcome.state, outcome)
@@ -93,4 +95,4 @@ class ModelVersionTrigger(BaseTrigger):
 
 def _event(state: str, outcome: VersionOutcome) -> TriggerEvent:
     payload = {"state": state, "version": outcome.version, "words": outcome.words}
-    return TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow types it not
+    return TriggerEvent(payload)  # type: ignore[no-untyped-call]  # not typed by Airflow

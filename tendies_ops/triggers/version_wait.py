@@ -1,4 +1,4 @@
-"""When a wanted model version serves, and when it never will. No Airflow: sensor and trigger both ask this."""
+"""Decide when a wanted model version serves, and when it never will, for sensor and trigger. No Airflow."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tendies_ops.in_service import BasePathView, look_at_base_path, version_in_s
 from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 
 State = Literal["waiting", "reached", "load_failed"]
-#: What one replica told, or why it did not.
+#: The answer of one replica, or its error.
 Answer = ServedVersions | ModelServerError
 
 
 @dataclass(frozen=True)
 class VersionOutcome:
-    """What is known about the version on all replicas together."""
+    """The state of the version on all replicas together."""
 
     state: State
-    words: str  #: for a person
+    words: str  #: a message
     version: int | None = None  #: the version that serves, once reached
 
 
 @dataclass(frozen=True)
 class WantedVersion:
     """
-    The version that is waited for.
+    The version to wait for.
 
     :param version: this one, AVAILABLE on every replica.
     :param newer_than: or until the version in service is above this one. 0 waits for any version at all.
@@ -40,17 +40,17 @@ class WantedVersion:
     def __post_init__(self) -> None:
         if (self.version is None) == (self.newer_than is None):
             raise UsageError(
-                "Say either which version to wait for or which it must be newer than; "
+                "Give either the version to wait for or the one that it must be newer than; "
                 f"found version={self.version}, newer_than={self.newer_than}."
             )
 
     def look(self, answers: Mapping[str, Answer], model_base_path: str | None) -> VersionOutcome:
         """
-        Decide by what every replica answered just now.
+        Decide by the replicas' answers.
 
-        :param answers: REST base URL -> what it told.
-        :param model_base_path: tells which version a release is proving; None, or a path that is not visible from here:
-            only labels can.
+        :param answers: REST base URL -> answer or error.
+        :param model_base_path: names the version that a release is proving; without it, or if the path is not visible
+            from here, only labels show that.
         """
         try:
             return self.decide(answers, look_at_base_path(model_base_path))
@@ -58,7 +58,7 @@ class WantedVersion:
             return VersionOutcome("waiting", str(error))
 
     def decide(self, answers: Mapping[str, Answer], base: BasePathView) -> VersionOutcome:
-        """Decide by what every replica answered, and what the base path told after that."""
+        """Decide by the replicas' answers, and the state of the base path after them."""
         if not answers:
             return VersionOutcome("waiting", "there is no replica to ask")
         told = {server: answer for server, answer in answers.items() if isinstance(answer, ServedVersions)}
@@ -85,7 +85,7 @@ class WantedVersion:
 
 
 def _together(outcomes: Mapping[str, VersionOutcome]) -> VersionOutcome:
-    """Return where one replica could not load the version or is waited for, that decides."""
+    """Return the worst outcome: a failed load, then a wait, then success on every replica."""
     states: tuple[State, ...] = ("load_failed", "waiting")
     for state in states:
         words = "; ".join(f"{server}: {found.words}" for server, found in outcomes.items() if found.state == state)

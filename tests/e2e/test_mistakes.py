@@ -204,7 +204,7 @@ def test_a_lease_that_another_user_s_umask_hides_counts_all_the_same(tmp_path: P
         looked = [*without_root_rights(), sys.executable, "-c", _SEES_LEASES]
         seen = subprocess.run(looked, cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    assert "somebody else's run" in seen.stdout
+    assert "another user's run" in seen.stdout
     assert "is using version 1" in seen.stdout
 
 

@@ -146,7 +146,7 @@ class _Deaf(TendiesOperator):
 
 
 def test_a_task_that_was_told_to_stop_is_never_green() -> None:
-    with pytest.raises(StoppedError, match="was told to stop"):
+    with pytest.raises(StoppedError, match="was killed"):
         _Deaf(task_id="deaf").execute({})
 
 

@@ -117,7 +117,7 @@ def _wait_again(
         servers=servers,
         timeout_s=ctx.options.restore_timeout_s,
         unreachable_grace_s=ctx.options.unreachable_grace_s,
-        unanswered=[server for server in servers if server not in ctx.answered],
+        answered_before={server: False for server in servers if server not in ctx.answered},
         settle_on_failure=False,
         highest=highest,
     )

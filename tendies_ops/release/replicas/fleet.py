@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -102,8 +103,7 @@ class Fleet:
         servers: Sequence[str] | None = None,
         timeout_s: float,
         unreachable_grace_s: float | None,
-        answered_before: Sequence[str] = (),
-        unanswered: Sequence[str] = (),
+        answered_before: Mapping[str, bool] | None = None,
         cancelled: threading.Event | None = None,
         settle_on_failure: bool = True,
         highest: bool = True,
@@ -112,28 +112,25 @@ class Fleet:
         Wait until ``version`` serves everywhere, or until one replica settles that it will not.
 
         :param servers: only on these; absent: on all.
-        :param answered_before: replicas that are known to live, so that their silence means something.
-        :param unanswered: replicas that are known not to answer: they get ``unreachable_grace_s`` to begin.
+        :param answered_before: replica -> whether it answered before the wait, if that is known. One that did and is
+            silent has crashed; one that did not gets ``unreachable_grace_s`` to begin.
         :param settle_on_failure: False: wait for the others to the end all the same.
         :param highest: it must be the highest that is AVAILABLE there.
-        :return: each replica's outcome; those that were still waiting when another failed say how far they were.
+        :return: each replica's outcome, also of those that were still waiting when another failed.
         """
-        started_s = time.monotonic()
-        settled = threading.Event()
+        settled, known = threading.Event(), answered_before or {}
         stops = [settled] if cancelled is None else [settled, cancelled]
+        wait_for = functools.partial(
+            VersionWait,
+            version,
+            started_s=time.monotonic(),
+            timeout_s=timeout_s,
+            unreachable_grace_s=unreachable_grace_s,
+            highest=highest,
+        )
         futures = {}
         for server in self.servers if servers is None else servers:
-            version_wait = VersionWait(
-                version,
-                started_s=started_s,
-                timeout_s=timeout_s,
-                unreachable_grace_s=unreachable_grace_s,
-                highest=highest,
-            )
-            if server in answered_before:
-                version_wait.answered_before(started_s)
-            if server in unanswered:
-                version_wait.unanswered(started_s)
+            version_wait = wait_for(answered_before=known.get(server))
             futures[self._pool.submit(self._watch, server, version_wait, stops)] = server
         try:
             for future in as_completed(futures):

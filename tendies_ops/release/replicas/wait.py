@@ -43,6 +43,7 @@ class VersionWait:
     :param unreachable_grace_s: seconds without an answer after which a replica that has answered counts as crashed;
         None: the timeout. A replica that never answered may be loading its first version: its port is closed.
     :param highest: it must also be the highest that is AVAILABLE, because requests without a version go to that one.
+    :param answered_before: the replica answered before this wait began; False: it did not; None: not known.
     """
 
     def __init__(
@@ -53,23 +54,16 @@ class VersionWait:
         timeout_s: float,
         unreachable_grace_s: float | None = None,
         highest: bool = True,
+        answered_before: bool | None = None,
     ) -> None:
         self._version = version
         self._highest = highest
         self._started_s = started_s
         self._timeout_s = timeout_s
         self._grace_s = unreachable_grace_s
-        self._answered_s: float | None = None
-        self._unanswered_s: float | None = None
+        self._answered_s = started_s if answered_before else None
+        self._unanswered_s = started_s if answered_before is False else None
         self._spoke = False
-
-    def answered_before(self, now_s: float) -> None:
-        """Note that the replica answered before this wait began."""
-        self._answered_s = now_s
-
-    def unanswered(self, now_s: float) -> None:
-        """Note that the replica did not answer before this wait began either: it gets the grace only."""
-        self._unanswered_s = now_s
 
     def on_statuses(self, statuses: Mapping[int, VersionStatus], *, now_s: float) -> WaitOutcome:
         """Decide by the states that the replica reported."""

@@ -79,8 +79,7 @@ def test_a_replica_that_answered_and_falls_silent_has_crashed_after_its_grace() 
 
 
 def test_a_replica_that_never_answered_has_not_crashed_and_gets_the_same_grace() -> None:
-    wait = VersionWait(7, started_s=0, timeout_s=60, unreachable_grace_s=5)
-    wait.unanswered(0)
+    wait = VersionWait(7, started_s=0, timeout_s=60, unreachable_grace_s=5, answered_before=False)
 
     assert wait.on_error(SILENT, now_s=4).kind == "waiting"
     outcome = wait.on_error(SILENT, now_s=5)
@@ -95,8 +94,7 @@ def test_a_server_that_answers_with_errors_until_the_deadline_is_not_called_sile
 
 
 def test_a_server_that_is_busy_or_knows_no_version_yet_has_not_crashed() -> None:
-    wait = VersionWait(7, started_s=0, timeout_s=60, unreachable_grace_s=5)
-    wait.answered_before(0)
+    wait = VersionWait(7, started_s=0, timeout_s=60, unreachable_grace_s=5, answered_before=True)
 
     assert wait.on_error(ServerSickError("too slow"), now_s=30).kind == "waiting"
     assert wait.on_error(VersionGoneError("none yet"), now_s=40).kind == "waiting"
