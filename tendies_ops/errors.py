@@ -159,9 +159,17 @@ class ModelServerError(TendiesError):
 
 
 class ServerUnreachableError(ModelServerError):
-    """Nothing answers at that address. Also the normal state of a server that has not loaded its first version."""
+    """
+    No server answers at that address. Also the normal state of a server that has not loaded its first version.
+
+    :param listens: False: no connection could be made, so the server has not received the request.
+    """
 
     retryable = True
+
+    def __init__(self, message: str, *, listens: bool = True) -> None:
+        super().__init__(message)
+        self.listens = listens
 
 
 class ServerSickError(ModelServerError):

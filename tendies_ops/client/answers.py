@@ -74,13 +74,13 @@ def _inputs_not_sent(body: bytes) -> str:
 def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:
     """The error that a request without a whole answer stands for."""
     if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
-        return ServerUnreachableError(f"{where}: nothing accepted the connection within {timeout_s:g} s.")
+        return ServerUnreachableError(f"{where}: nobody took the connection within {timeout_s:g} s.", listens=False)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return ServerSickError(f"{where} was not answered within {timeout_s:g} s.")
     if isinstance(error, requests.exceptions.SSLError):
         return ServerUnreachableError(f"{where}: no trusted connection ({_root_cause(error)}).")
     if isinstance(error, requests.ConnectionError):
-        return ServerUnreachableError(_no_connection(error, where))
+        return ServerUnreachableError(_no_connection(error, where), listens="Connection refused" not in str(error))
     if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
         return BadAnswerError(f"{where}: the answer was cut short or garbled ({_root_cause(error)}).")
     raise error

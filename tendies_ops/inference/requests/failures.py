@@ -252,7 +252,7 @@ def _took_too_long(error: ModelServerError) -> bool:
 
 def _is_not_now(error: ModelServerError) -> bool:
     if isinstance(error, ServerUnreachableError):
-        return "nothing listens" in str(error) or "nothing accepted" in str(error)
+        return not error.listens
     if isinstance(error, RequestRefusedError):  # see is_refusal
         return True
     return isinstance(error, ServerSickError) and error.http_status in _NOT_NOW and not _lacks_memory(error)

@@ -156,7 +156,7 @@ def test_a_pipe_inside_the_source_is_refused_and_does_not_hang(tmp_path: Path, b
     candidate = make_candidate(tmp_path / "a")
     os.mkfifo(candidate / "pipe")
 
-    with pytest.raises(PublishError, match="pipe is no regular file"):
+    with pytest.raises(PublishError, match="pipe is not a regular file"):
         publish_version(candidate, base)
 
 

@@ -122,7 +122,7 @@ def test_requests_that_fail_together_are_one_trouble() -> None:
 REFUSED = RequestRefusedError("no", http_status=400, server_words="Invalid image")
 CRASHED = ServerSickError("boom", http_status=500, server_words="internal")
 BUSY = ServerSickError("full", http_status=503)
-NOBODY = ServerUnreachableError("POST x: nothing listens there.")
+NOBODY = ServerUnreachableError("POST x: nobody listens there.", listens=False)
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 246
