@@ -1,4 +1,4 @@
-"""The options of one batch run: the settings, and what this run alone has."""
+"""The options of one batch run: the settings, and the values of this run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.login_settings import without_login
 from tendies_ops.spec.problems import describe_problems
 
-#: Settings that change what an output holds. A picture done under other values of these is done again.
+#: Settings that change an output. Pictures that were done with other values are processed again.
 DIGESTED = frozenset(
     name
     for name, field in BatchSettings.model_fields.items()
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("changes_output")
 )
 _BYTES_PER_MIB = 1 << 20
-_DEFAULT_SHARE_OF = 10  # one failed picture in so many is allowed by default
+_DEFAULT_SHARE_OF = 10  # one failed picture in ten is allowed by default
 _ROUNDING = 1e-9  # 0.29 * 100 is a little below 29
 
 
 def new_run_id() -> str:
-    """Return an id that sorts by time and is never given twice."""
+    """Return a unique id that sorts by time."""
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
@@ -95,26 +95,26 @@ class BatchOptions(BatchSettings):
 
     @property
     def max_request_bytes(self) -> int:
-        """Encoded bytes in a request, unless a single picture is larger."""
+        """The largest number of encoded bytes in a request of several pictures."""
         return int(self.max_request_mib * _BYTES_PER_MIB)
 
     @property
     def max_bytes_in_flight(self) -> int:
-        """Estimated bytes of pictures that are read and not yet written."""
+        """The limit on the estimated bytes of pictures that are read and not yet written."""
         return int(self.max_mib_in_flight * _BYTES_PER_MIB)
 
     @property
     def max_file_bytes(self) -> int:
-        """Bytes of the largest file that is read."""
+        """The limit on the bytes of a file."""
         return int(self.max_file_mib * _BYTES_PER_MIB)
 
     @property
     def digest(self) -> str:
-        """The digest of everything that changes what an output holds."""
+        """The digest of all settings that change an output."""
         return digest_bytes(orjson.dumps(self.digested(), option=orjson.OPT_SORT_KEYS))
 
     def digested(self) -> dict[str, object]:
-        """Return the settings that change what an output holds."""
+        """Return the settings that change an output."""
         return {name: getattr(self, name) for name in DIGESTED}
 
     def replaced(self, **changes: object) -> BatchOptions:
@@ -125,7 +125,7 @@ class BatchOptions(BatchSettings):
         """
         Return how many of ``total`` pictures may fail; never all of them.
 
-        None: the run is not judged, since it is a dry run or a shard, which is judged together with all others.
+        None: the run is not judged, because it is a dry run, or a shard, which is judged together with all others.
         """
         if self.shard is not None or self.dry_run:
             return None

@@ -1,5 +1,5 @@
 """
-Deciding whether a run may write into an output folder: it belongs to one model and one kind of results.
+Decide whether a run may write into an output folder: it belongs to one model and one kind of results.
 
 The owner is kept in ``.tendies/owner.json``; a folder without that file belongs to the model of the last result in its
 ledger. Several input folders may share an output as long as no name is in more than one of them.
@@ -38,10 +38,10 @@ class Owner:
     """
     The owner of an output folder.
 
-    :param kind: of the results, as :attr:`Answers.kind`; empty where it is not known.
+    :param kind: of the results, as :attr:`Answers.kind`; empty if it is not known.
     :param outputs: of the model, if its results are not pictures.
-    :param input_folder: of all lines of the ledger that name no other one.
-    :param has_more_inputs: some lines name another one.
+    :param input_folder: of all lines of the ledger that do not name another one.
+    :param has_more_inputs: True if some lines name another one.
     """
 
     model_name: str
@@ -57,7 +57,7 @@ def claim_output(
     """
     Make the run's model the owner of its output folder, or refuse before anything is written.
 
-    :param files: lists what the run is to do; called only if another input folder was used before.
+    :param files: lists the files of the run; called only if another input folder was used before.
     :return: the input folder for the lines of the ledger; empty if it is the owner's.
     :raises OutputOwnedError: the folder belongs to another model, holds another kind of results, or holds results of
         pictures of the same names from another input folder, and ``take_over`` is off.
@@ -152,7 +152,7 @@ def _refuse_same_names(
 
 
 def _names_of_others(state: Path, owner: Owner, mine: str) -> set[int]:
-    """Hashes of the names whose results were made from another input folder than ``mine``."""
+    """Return hashes of the names whose results were made from another input folder than ``mine``."""
     taken: set[int] = set()
     for record in _records(state):
         name = exact_path(record, "input")
@@ -184,6 +184,6 @@ def _read_owner(read: Callable[[str], bytes], state: Path) -> Owner | None:
         pass
     except OSError as error:
         raise OutputFolderError(f"The owner of the output folder, {_OWNER_FILE}, cannot be read: {error}.") from error
-    except (ValueError, TypeError, KeyError):  # spoilt by a disk
+    except (ValueError, TypeError, KeyError):  # damaged on the disk
         pass
     return Owner(deque(_records(state), maxlen=1)[0]["model_name"])

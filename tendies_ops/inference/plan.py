@@ -1,4 +1,4 @@
-"""Which pictures are done again: the new, the changed, and all when the model or the options changed."""
+"""Decide which pictures are processed: new and changed ones, and all if the model or the options changed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tendies_ops.inference.storage.local import Output
 @dataclass(frozen=True, slots=True)
 class Todo:
     """
-    One file of the listing, and what the ledger says about it.
+    One file of the listing, with its record in the ledger.
 
-    ``skip``: nothing to do. ``again``: it failed for a reason that lasts, and nothing has changed. ``compare``: its
-    time or size is another; done only if its content is. ``do``: everything else.
+    ``skip``: nothing to do. ``again``: it failed for a lasting reason, and nothing has changed. ``compare``: its time
+    or size has changed; processed only if its content has. ``do``: everything else.
     """
 
     found: Found
     step: Literal["do", "compare", "skip", "again"]
     attempt: int = 1
-    known_digest: str = ""  #: of the content that the ledger knows
-    known_outputs: tuple[str, ...] = ()  #: its result by the ledger, where it is still there
+    known_digest: str = ""  #: of its content, by the ledger
+    known_outputs: tuple[str, ...] = ()  #: its result by the ledger, if that still exists
     kind: FailureKind | None = None
     reason: str = ""
     known_output_digest: str = ""
@@ -40,7 +40,7 @@ class Todo:
 
 
 class Plan:
-    """Holds the listing against the ledger."""
+    """Compare the listing with the ledger."""
 
     def __init__(self, ledger: Ledger, stamp: RunStamp, output: Output, *, retry_failed: bool) -> None:
         self._ledger = ledger
@@ -62,7 +62,7 @@ class Plan:
         if record["outcome"] == "failed":
             return self._after_failure(found, record, attempt, unchanged=unchanged)
         if not self._results_are_there(record, outputs):
-            return Todo(found, "do", attempt)  # whatever is there by that name now is not its to replace
+            return Todo(found, "do", attempt)  # a file of that name is not its own any more, and is not replaced
         step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
         return Todo(
             found,

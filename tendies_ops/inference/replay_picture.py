@@ -1,4 +1,4 @@
-"""Making an output again from what is written in it, and saying whether it is the same."""
+"""Make an output again from its provenance, and compare."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PARTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How the result that was made again compares with the one that was given."""
+    """The comparison of a result with the one that was made again."""
 
     verdict: Literal["exact", "within tolerance", "different"]
     max_abs: float  #: largest difference of a channel, of 255; of numbers, of their share
     mean_abs: float
-    facts: dict[str, Any]  #: what the picture says about itself
+    facts: dict[str, Any]  #: the provenance
 
 
 def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: float = 2.0) -> Replay:
@@ -37,18 +37,16 @@ def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: 
     Make ``result`` again and compare the pixels, or the numbers of a JSON result.
 
     :param result: an output with provenance.
-    :param source: the picture that it was made from, or the input folder of the run.
+    :param source: its input picture, or the input folder of the run.
     :param tolerance: largest difference that still counts as the same, of 255.
-    :raises UsageError: there is no provenance in ``result``, or ``source`` is another picture than the one named there.
+    :raises UsageError: ``result`` has no provenance, or ``source`` is not the picture that it names.
     :raises InputFolderError: a file cannot be read.
     :raises VersionGoneError: the version that made it is not served.
     """
     data = _read(result)
     facts = read_provenance(data)
     if facts is None:
-        raise UsageError(
-            f"{result} does not say what made it: it was written without provenance, or by something else."
-        )
+        raise UsageError(f"{result} has no provenance: it was written without, or by another program.")
     picture = _read(source / facts["input"] if source.is_dir() else source)
     if digest_bytes(picture) != facts["input_digest"]:
         raise UsageError(f"{source} is not the picture that {result} was made from: its content has another digest.")
@@ -59,7 +57,7 @@ def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: 
 
 
 def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient, result: Path) -> bytes:
-    """The file that stands for ``result`` among those that a run would write now."""
+    """Return the file that a run would write now instead of ``result``."""
     options = BatchOptions(
         input="", output="", model_name=facts["model_name"], servers=(client.base_url,), **facts["options"]
     )
@@ -74,7 +72,7 @@ def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient
         maker = ResultMaker(answers, options.replaced(provenance=False), {})
         files = maker.make(again, rows, lambda: open_upright(picture, options))
     except PictureError as error:
-        raise InputFolderError(f"The picture cannot be done again: {error.reason}.") from error
+        raise InputFolderError(f"The picture cannot be processed again: {error.reason}.") from error
     of_its_kind = [file for file in files if file.path.endswith(result.suffix)] or files
     folders = [file for file in of_its_kind if file.path.split("/")[0] in result.parts]
     return (folders or of_its_kind)[0].data
@@ -90,10 +88,10 @@ def _predict(files: list[bytes], facts: dict[str, Any], client: ModelServerClien
 
 def _difference(data: bytes, again: bytes) -> tuple[float, float]:
     """
-    Largest and mean difference, of 255: of two pictures' channels, or of two JSON results' numbers.
+    Return the largest and mean difference, of 255, of two pictures' channels or of two JSON results' numbers.
 
-    A number differs by its share of itself, or of 1 where it is smaller than that. Other words, more or fewer numbers
-    or frames, or another size, differ by 255.
+    Numbers are compared relative to the larger one, or to 1 if both are smaller. Other texts, more or fewer numbers or
+    frames, and another size count as 255.
     """
     if not data.startswith(b"{"):
         return _difference_of_frames(data, again)
@@ -105,14 +103,14 @@ def _difference(data: bytes, again: bytes) -> tuple[float, float]:
 
 
 def _difference_of_frames(data: bytes, again: bytes) -> tuple[float, float]:
-    from tendies_ops.compare import compare_frames  # brings NumPy, which most commands do without
+    from tendies_ops.compare import compare_frames  # imports NumPy, which most commands do not need
 
     frames = [(255.0, 255.0) if one is None else (one.max_abs, one.mean_abs) for one in compare_frames(data, again)]
     return max(max_abs for max_abs, _ in frames), sum(mean_abs for _, mean_abs in frames) / len(frames)
 
 
 def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a document and where it stands; a word is part of its place."""
+    """Yield every number of a document with its path; a text becomes part of the path."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _numbers(inner, f"{path}/{name}")

@@ -1,4 +1,4 @@
-"""``run_batch``: a folder in, a folder out, every picture accounted for."""
+"""Run a folder of pictures through a served model, with one outcome for each picture."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output, open_folders
 from tendies_ops.spec import Manifest
 
-_BREATHE_EVERY = 256  # files of the listing between two looks at the clock
-_SIDE_FILE_S = 10.0  # a small file of hints, not worth a longer wait
+_BREATHE_EVERY = 256  # files of the listing between two checks of the clock
+_SIDE_FILE_S = 10.0  # limit for a small file of hints
 
 
 def run_batch(
@@ -57,18 +57,18 @@ def run_batch(
     """
     Run every picture below ``options.input`` through one version of a served model.
 
-    :param cancelled: set it to stop: the run raises within two seconds.
-    :param on_progress: called a few times a second, in a thread of its own; a call that raises or hangs costs progress.
-    :param on_note: gets a sentence that says which version is used and why, and one when the run has to wait for it.
-    :raises StoppedError: ``cancelled`` was set. What is done is kept.
-    :raises InputFolderError: the input cannot be read, or holds no picture and ``allow_empty`` is off.
+    :param cancelled: when set, the run raises within two seconds.
+    :param on_progress: called a few times a second in a thread of its own; its errors only cost progress.
+    :param on_note: gets a sentence about the version and the reason for it, and one if the run has to wait for it.
+    :raises StoppedError: ``cancelled`` was set. Finished results are kept.
+    :raises InputFolderError: the input cannot be read, or has no picture and ``allow_empty`` is off.
     :raises OutputFolderError: the results cannot be written.
     :raises OutputOwnedError: the output folder holds results that are not this run's.
-    :raises VersionGoneError: the pinned version is not served, or no longer; or no version is in service.
+    :raises VersionGoneError: the pinned version is not served or was unloaded, or no version is in service.
     :raises NotNowError: a release was proving the only version that serves, for longer than ``sick_deadline_s``.
     :raises ServerUnreachableError: no server answers at the start.
-    :raises ServerSickError: the servers said no for longer than ``sick_deadline_s``.
-    :raises WrongContractError: the model does not take and give image files.
+    :raises ServerSickError: the servers could not answer for longer than ``sick_deadline_s``.
+    :raises WrongContractError: the model does not take and return image files.
     :raises BatchError: the counts do not add up.
     """
     source, target = open_folders(options)
@@ -104,7 +104,7 @@ def _run_version(options: BatchOptions, pin: PinnedVersion, setting: _Setting) -
 
 
 class _Run:
-    """What one run holds open."""
+    """One run, with its open files."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class _Run:
             run_beside("learned.json", lambda: self._learned.write(learned), limit_s=_SIDE_FILE_S)
 
     def _count(self, todos: Iterator[Todo | None]) -> int:
-        """How many pictures a run would work on, by the first bytes of those files whose names say something else."""
+        """Count the pictures that a run would process, by the first bytes of files with other extensions."""
         to_do = 0
         for todo in todos:
             if todo is None:
@@ -194,7 +194,7 @@ class _Run:
         return Ledger(self._target.state / LEDGER_NAME)
 
     def _todos(self, plan: Plan, listing: Listing) -> Iterator[Todo | None]:
-        """Return what the workers must look at; everything else is settled here."""
+        """Yield the files for the workers; count the outcome of all others."""
         for found in listing:
             if found is None:
                 yield None
@@ -209,7 +209,7 @@ class _Run:
                 self._tally.count(todo.settled)
 
     def _write_tables(self) -> dict[str, str]:
-        """The run's numbers in one table, and where it lies; empty where its results are pictures."""
+        """Write the run's numbers as tables and return their paths; empty if its results are pictures."""
         results = self._tally.results
         return {} if results is None else self._files.write_table(results, self._answers)
 
@@ -258,7 +258,7 @@ class _Run:
             raise BatchError(
                 f"The counts do not add up: {found} pictures were found, but {report.total} have an outcome "
                 f"({report.done} done, {report.skipped} skipped, {report.failed} failed). "
-                "Run it again: nothing is lost."
+                "Rerun the batch: nothing is lost."
             )
         if report.total == 0 and not self._options.allow_empty:
             raise InputFolderError(
@@ -270,9 +270,9 @@ class _Run:
 
 def _with_contract(options: BatchOptions, manifest: Manifest | None, answers: Answers) -> BatchOptions:
     """
-    What the options leave open is taken from the manifest: a fixed size, unless the graph resizes, and class pixels.
+    Complete the options from the manifest: a fixed size, unless the graph resizes, and class pixels.
 
-    :raises UsageError: the options make no sense for what the model answers.
+    :raises UsageError: the options do not fit the outputs of the model.
     """
     if options.size_policy == "tile" and answers.kind == "values":
         raise UsageError(

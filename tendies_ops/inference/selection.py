@@ -1,4 +1,4 @@
-"""The files of the input that a run, or one shard of it, is to look at."""
+"""The files of the input for a run, or for one shard of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tendies_ops.inference.storage.local import Input
 
 
 def files_to_do(options: BatchOptions, source: Input) -> Iterator[Found]:
-    """List what the patterns, the shard and the sample of ``options`` leave of the input."""
+    """List the files that match the patterns, the shard and the sample of ``options``."""
     keep = PathFilter(options.include, options.exclude, include_hidden=options.include_hidden)
     found = source.find(keep, leave_out=options.output)
     if options.shard is not None:

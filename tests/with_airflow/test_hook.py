@@ -89,7 +89,7 @@ def test_a_login_in_a_host_is_refused_without_showing_it(host: str) -> None:
 def test_a_timeout_that_is_no_number_of_seconds_is_named(value: object) -> None:
     connection = Connection(conn_id="c", conn_type="tf_serving", host="a", extra=json.dumps({"timeout_s": value}))
 
-    with pytest.raises(UsageError, match=r"'c': `timeout_s`: Input should be .*; found .*in its extra"):
+    with pytest.raises(UsageError, match=r"'c': `timeout_s`: .*; found .*in its extra"):
         read_connection(connection)
 
 
@@ -134,7 +134,7 @@ def test_a_yes_or_no_of_a_uri_is_read_as_what_it_says(text: str, tls: bool, monk
     [
         ('{"tokn": "s"}', "'c': unknown key `tokn`; did you mean `token`.*in its extra"),
         ('{"zz": 1}', "unknown key `zz`; known keys: ca_file, client_certificate"),
-        ('{"tls": "perhaps"}', "'c': `tls`: Input should be a valid boolean.*; found 'perhaps', in its extra"),
+        ('{"tls": "perhaps"}', "'c': `tls`: .*; found 'perhaps', in its extra"),
         ("timeout_s=5", "'c': its extra is not a JSON object"),
         ("[1]", "'c': its extra is not a JSON object"),
     ],

@@ -1,1 +1,1 @@
-"""Decide what a run counts, and what it reports while it goes on and at its end."""
+"""Decide what a run counts, and what it reports during the run and at its end."""

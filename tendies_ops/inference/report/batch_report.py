@@ -1,4 +1,4 @@
-"""What a finished run says about itself."""
+"""The progress of a run, and its report."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ _KINDS_IN_SUMMARY = 10
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a running batch is. ``total`` and ``eta_s`` are None until the folder has been listed, which
-    a thread does ahead of the run.
-    """
+    """The progress of a running batch. ``total`` and ``eta_s`` are None until the folder has been listed."""
 
     run_id: str
     model_name: str
     version: int
-    state: str  #: ``running``, ``waiting`` (for a server that says no), ``finished``, ``stopped`` (before its end)
+    state: str  #: ``running``, ``waiting`` (for a server), ``finished``, ``stopped`` (before its end)
     total: int | None
     found: int
     done: int
     skipped: int
     failed: int
     in_flight: int  #: requests
-    concurrency: int  #: requests that the servers are given at once
+    concurrency: int  #: requests that the servers get at once
     elapsed_s: float
     images_per_second: float
     eta_s: float | None
-    message: str = ""  #: why it waits
+    message: str = ""  #: reason for the wait
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the progress as JSON."""
         return asdict(self)
 
 
@@ -48,9 +46,9 @@ class FailedPicture:
 @dataclass(frozen=True)
 class BatchReport:
     """
-    Counts, rates and where the rest lies.
+    The report of a run: counts, rates and paths.
 
-    ``total`` = ``done`` + ``skipped`` + ``failed`` (+ ``to_do`` of a dry run), or there is no report but an error.
+    ``total`` = ``done`` + ``skipped`` + ``failed`` (+ ``to_do`` of a dry run), or the run fails instead.
     """
 
     run_id: str
@@ -65,11 +63,11 @@ class BatchReport:
     done: int
     skipped: int
     failed: int
-    to_do: int  #: of a dry run: what it would do
+    to_do: int  #: of a dry run: pictures that a run would process
     ignored: int  #: files that neither are nor claim to be pictures
     ok: bool | None  #: no more pictures failed than allowed; None: not judged (a shard, a dry run)
     elapsed_s: float
-    images_per_second: float  #: done ones
+    images_per_second: float  #: done pictures
     requests: int
     retries: int
     peak_concurrency: int
@@ -78,17 +76,17 @@ class BatchReport:
     noted: int = 0  #: done pictures with a note in their ledger line, such as pages that were left out
     notes: tuple[str, ...] = ()  #: the first of these, each with its picture
     dry_run: bool = False
-    estimate_s: float | None = None  #: how long a dry run thinks that it would take; None: nothing to learn from
+    estimate_s: float | None = None  #: estimated seconds of the run, after a dry run; None: not known
     request_ms: float = 0.0  #: mean of the requests that were answered
-    #: of each server: pictures ``answered``, how often it was ``taken_out``, and the words of its ``trouble`` if it is
+    #: of each server: pictures ``answered``, times ``taken_out``, and the error of its ``trouble`` while it is out
     replicas: tuple[dict[str, Any], ...] = ()
-    started_by: str = ""  #: what started it, for people; empty: the command line
-    version_reason: str = ""  #: why this version: a clause, such as ``the label stable names it``
+    started_by: str = ""  #: what started it; empty: the command line
+    version_reason: str = ""  #: reason for this version: a clause, such as ``the label stable names it``
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
     failures_allowed: int | None = None  #: of ``total``; None: not judged
 
     def summary(self) -> dict[str, Any]:
-        """Small enough for an XCom: counts, rates and paths, no list of pictures."""
+        """Return counts, rates and paths, without lists of pictures: small enough for an XCom."""
         whole = asdict(self)
         whole.pop("failures")
         whole.pop("notes")
@@ -96,7 +94,7 @@ class BatchReport:
         return {**whole, "failures_by_kind": dict(kinds)}
 
     def as_dict(self) -> dict[str, Any]:
-        """For report.json."""
+        """Return the content of report.json."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""What a run learned about a version's speed, for the next one: ``.tendies/learned.json``."""
+"""Facts about a version's speed that one run keeps for the next: ``.tendies/learned.json``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ _VERSIONS_KEPT = 20
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Of one version of one model, on these servers."""
+    """The facts about one version of one model, on these servers."""
 
     concurrency: int = 1  #: requests in flight at one server that were best
     seconds_per_megapixel: float = 0.0  #: of a request; 0: not known
     images_per_second: float = 0.0  #: of the whole run; 0: not known
-    same_size: bool = False  #: it takes requests only whose pictures have one size
+    same_size: bool = False  #: it only accepts requests whose pictures have one size
 
 
 class LearnedFile:
     """
-    A small file of hints. A broken one is as good as none.
+    A small file of hints. A broken one counts as missing.
 
-    :param path: of the file.
-    :param model_name: with ``version``, whose values these are.
+    :param model_name: with ``version``, the key of the facts.
     """
 
     def __init__(self, path: Path, model_name: str, version: int) -> None:
@@ -35,7 +34,7 @@ class LearnedFile:
         self._key = f"{model_name}/{version}"
 
     def read(self) -> Learned:
-        """Return what is known; the slowest start when nothing is."""
+        """Return the facts; without any, those for the slowest start."""
         values = self._read_all().get(self._key, {})
         try:
             return Learned(
@@ -48,7 +47,7 @@ class LearnedFile:
             return Learned()
 
     def write(self, learned: Learned) -> None:
-        """Keep it, and forget the oldest versions."""
+        """Keep the facts, and drop those of the oldest versions."""
         everything = self._read_all()
         everything.pop(self._key, None)
         everything[self._key] = asdict(learned)

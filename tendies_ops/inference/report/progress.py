@@ -1,4 +1,4 @@
-"""Telling how far a run is: to a callback, and to ``progress.json``."""
+"""Report the progress of a run to a callback and to ``progress.json``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TELL_EVERY_S = 0.25
 _WRITE_EVERY_S = 1.0
 _RATE_OVER_S = 30.0
 _POINTS_KEPT = 360
-_LAST_WORD_S = 5.0  # a run that has ended waits so long for its last state to be written
+_LAST_WORD_S = 5.0  # a run that has ended waits this long for its last state to be written
 
 
 class Watched(Protocol):
-    """What is told about."""
+    """The source of the numbers."""
 
     tally: Tally
 
@@ -39,15 +39,15 @@ class Watched(Protocol):
 
 
 class RateHistory:
-    """Images a second over a run, as points for a chart; of a long run every second, fourth, eighth ... is kept."""
+    """Images per second over a run, as points for a chart; of a long run every second, fourth, eighth ... is kept."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[float, float]] = []  #: (seconds since the start, images a second)
+        self.points: list[tuple[float, float]] = []  #: (seconds since the start, images per second)
         self._stride = 1
         self._seen = 0
 
     def append(self, point: tuple[float, float]) -> None:
-        """One more second."""
+        """Add the point of another second."""
         if self._seen % self._stride == 0:
             self.points.append(point)
         self._seen += 1
@@ -58,9 +58,9 @@ class RateHistory:
 
 class ProgressTeller:
     """
-    Report progress while a run is at work. Call :meth:`tick` as often as is convenient; it keeps its own pace.
+    Report progress during a run. Call :meth:`tick` at any rate; it limits itself.
 
-    The callback and ``progress.json`` have a thread each: what raises or hangs there costs progress, not pictures.
+    The callback and ``progress.json`` have a thread each: if one raises or hangs, progress is lost and no picture.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class ProgressTeller:
         )
 
     def _rates_now(self, now_s: float) -> tuple[float, float]:
-        """Done, and with any outcome, a second, over the last half minute, so that they follow a change."""
+        """Return the rates of done pictures and of outcomes over the last half minute, so that they follow changes."""
         tally = self._watched.tally
         self._history.append((now_s, tally.done, tally.total))
         while now_s - self._history[0][0] > _RATE_OVER_S and len(self._history) > 2:

@@ -29,13 +29,13 @@ from tendies_ops.inference.storage.local import Input, Output
 from tendies_ops.reports import write_contact_sheet, write_report_page
 
 OPTIMIZED_SHEET = "optimized_sheet.png"
-_SIDE_FILE_S = 10.0  # what is only for people may take so long
+_SIDE_FILE_S = 10.0  # limit for files that only people read
 _SHEET_S = 60.0  # it reads some pictures and results again, perhaps from a store
 _TABLES = {"scores": "All numbers as CSV", "scores_parquet": "All numbers as Parquet"}
 
 
 class RunFiles:
-    """Where a run's report and progress lie."""
+    """Write a run's report and progress."""
 
     def __init__(self, target: Output, run_id: str) -> None:
         self._target = target
@@ -44,7 +44,7 @@ class RunFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def write_progress(self, progress: dict[str, Any]) -> None:
-        """Rewrite ``progress.json``, which the pages read."""
+        """Rewrite ``progress.json``."""
         with _told_as_output_trouble(self.folder):
             write_bytes_atomically(self.folder / "progress.json", orjson.dumps(_readable(progress)), durable=False)
 
@@ -52,7 +52,7 @@ class RunFiles:
         """
         Write the numbers of all pictures as one table.
 
-        :return: ``scores`` and, where pyarrow is installed, ``scores_parquet``: where they lie; empty without numbers.
+        :return: the paths ``scores`` and, if pyarrow is installed, ``scores_parquet``; empty without numbers.
         :raises OutputFolderError: it cannot be written.
         """
         with _told_as_output_trouble(self.folder):
@@ -61,9 +61,9 @@ class RunFiles:
 
     def join_tables(self, tables: Sequence[Path]) -> dict[str, str]:
         """
-        Make one table of those of shards; what is returned is as for :meth:`write_table`.
+        Join the tables of shards; the result is that of :meth:`write_table`.
 
-        :param tables: where they were placed, each in the folder of its run.
+        :param tables: their paths, each in the folder of its run.
         """
         of_runs = [f"{STATE_FOLDER}/runs/{table.parent.name}/{table.name}" for table in tables]
         with _told_as_output_trouble(self.folder):
@@ -73,10 +73,10 @@ class RunFiles:
 
     def copy_optimized_sheet(self, sheet: Path | None) -> dict[str, str]:
         """
-        Keep what the served version's rewrites change, float32 beside it, with the run: versions are removed one day.
+        Copy the sheet that compares the served variant with float32 into the run, because versions are removed later.
 
         :param sheet: a PNG; None: there is none.
-        :return: ``optimized_sheet``: where it lies; empty without one.
+        :return: the path ``optimized_sheet``; empty without one.
         """
         if sheet is None:
             return {}
@@ -94,12 +94,12 @@ class RunFiles:
         tables: Mapping[str, str] = MappingProxyType({}),
     ) -> BatchReport:
         """
-        Write report, page and contact sheet; return the report with the paths of what could be written.
+        Write report, page and contact sheet; return the report with their paths.
 
-        Only ``report.json`` must be written. The page and the sheet are for people: what goes wrong there is logged.
+        Only ``report.json`` must be written. Errors of the page and the sheet are logged.
 
-        :param samples: some pictures, and the result of each to look at first.
-        :param tables: where tables of this run, and the sheet of its version, lie.
+        :param samples: some pictures, each with its first result.
+        :param tables: paths of this run's tables and sheet.
         :raises OutputFolderError: ``report.json`` cannot be written.
         """
         with _told_as_output_trouble(self.folder):
@@ -137,7 +137,7 @@ class RunFiles:
         write_contact_sheet(pairs, self.folder / "contact_sheet.png")
 
     def _shown(self, path: str) -> bytes | str:
-        """A result as it goes on the sheet: a picture, or a few lines of numbers."""
+        """Return a result for the sheet: a picture, or a few lines of numbers."""
         data = self._target.read(path)
         if not path.endswith(".json"):
             return data
@@ -148,13 +148,13 @@ class RunFiles:
         facts = {
             "Model": f"{report.model_name}, version {report.version}"
             + (f": {report.version_reason}" if report.version_reason else ""),
-            "Model digest": report.model_digest or "not known: the version directory was not in reach",
+            "Model digest": report.model_digest or "not known: the version directory is not visible here",
             "Input": report.input,
             "Output": report.output,
             "Started": report.started_at,
-            "Took": f"{report.elapsed_s:.1f} s, {report.images_per_second:.1f} pictures a second",
-            "Requests": f"{report.requests}, of these {report.retries} sent again or split",
-            "Requests at once": f"at most {report.peak_concurrency}",
+            "Took": f"{report.elapsed_s:.1f} s, {report.images_per_second:.1f} pictures per second",
+            "Requests": f"{report.requests}, of these {report.retries} repeated or split",
+            "Requests at once": f"up to {report.peak_concurrency}",
             "Other files": report.ignored,
             "Notes": f"{report.noted} results have a note in the ledger" if report.noted else "none",
             "Failures": describe_failures(report.summary()),
@@ -181,18 +181,18 @@ def _told_as_output_trouble(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputFolderError(f"{folder} cannot be written: {error.strerror}. What is done is kept.") from error
+        raise OutputFolderError(f"{folder} cannot be written: {error.strerror}. Finished results are kept.") from error
 
 
 def verdict(report: BatchReport) -> str:
-    """The run in three words."""
+    """Return a short verdict on the run."""
     if report.ok is False:
         return "too many pictures failed"
     return "all pictures done" if report.failed == 0 else "done, some pictures failed"
 
 
 def _readable(value: Any) -> Any:
-    """Names that are not UTF-8, in a form that JSON can hold. The ledger keeps them exactly."""
+    """Replace undecodable bytes in names, for JSON. The ledger keeps the exact names."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if isinstance(value, dict):

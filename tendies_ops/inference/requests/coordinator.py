@@ -1,12 +1,12 @@
 """
-The run's own thread: it decides everything, the workers only do what blocks.
+The run's own thread: it decides everything; the workers only do blocking work.
 
     listing ─► plan ─► chunks ─► (workers: read, prepare) ─► packer ─► requests ─► (workers: ask) ─┐
                                                               ▲                                    │
                         ledger ◄─ (workers: write) ◄──────────┼─────────────── answers ◄───────────┤
                                                               └── split ◄─ retry, prove, blame ◄───┘
 
-Nothing here is shared between threads but the queue of events, so nothing is locked.
+Threads share only the queue of events, so nothing is locked.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tendies_ops.inference.requests.rotation import Looked, Rotation
 from tendies_ops.inference.requests.threads import Workers
 
 _TICK_S = 0.1
-_GRACE_S = 1.0  # for answers that are on their way when a run is stopped
+_GRACE_S = 1.0  # for answers that are in transit when a run is stopped
 _NOTHING_LEARNED = Learned()
 
 
@@ -51,7 +51,7 @@ class Coordinator:
     One run from its plan to its last outcome.
 
     :param cancelled: set it to stop.
-    :param learned: what an earlier run learned about the same version.
+    :param learned: from an earlier run of the same version.
     """
 
     def __init__(
@@ -89,24 +89,24 @@ class Coordinator:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are with a server."""
+        """The number of requests in flight."""
         return self._rotation.in_flight
 
     @property
     def concurrency(self) -> int:
-        """Requests that the servers are given at once."""
+        """The number of requests that the servers get at once."""
         return self._rotation.concurrency
 
     @property
     def waiting_for(self) -> str:
-        """The words of the last trouble, while no server has answered since."""
+        """The last error, while no server has answered since."""
         return self._rotation.waiting_for
 
     def run(self, todos: Iterator[Todo | None]) -> Iterator[None]:
         """
-        Do everything; yields often, for progress.
+        Run everything; yield often, for progress.
 
-        :param todos: what to do, in order; None now and then while there is nothing, to let this loop breathe.
+        :param todos: the files, in order; None while the next one is not listed yet.
         """
         self._intake.take_from(todos)
         try:
@@ -119,14 +119,14 @@ class Coordinator:
             self._senders.stop()
 
     def learned(self, images_per_second: float) -> Learned:
-        """For the next run."""
+        """Return the facts for the next run."""
         seconds = self._limits.seconds_per_megapixel
         return Learned(self._rotation.best_limit, seconds, images_per_second, self._packer.by_size)
 
     def _loop(self) -> Iterator[None]:
         while not self._intake.exhausted or self._busy():
             if self._cancelled.is_set():
-                raise StoppedError("The batch run was asked to stop. What is done is kept; run it again to go on.")
+                raise StoppedError("The batch run was asked to stop. Finished results are kept; rerun it to continue.")
             if self._has_room():
                 self._intake.start_next()
             elif not self._intake.under_way and not self._ready:
@@ -139,7 +139,7 @@ class Coordinator:
         return self._intake.has_room and len(self._ready) <= 2 * self.concurrency + 2
 
     def _send_what_is_begun(self) -> None:
-        """At the end of the listing, or when requests that are not full hold all the memory."""
+        """Send partly filled requests at the end of the listing, or if they hold all the memory."""
         if self._intake.exhausted:
             self._ready.extend(self._packer.flush(pieces=self._rotation.free_places))
         elif not (self.in_flight or self._finishing):
@@ -226,7 +226,7 @@ class Coordinator:
         self._finish(event)
 
     def _finish(self, event: Answered) -> None:
-        """Have the pictures written that are complete now."""
+        """Write the pictures that are complete now."""
         complete = event.request.hand_over(event.answers, event.milliseconds)
         if complete:
             self._finishing += 1
@@ -252,7 +252,7 @@ class Coordinator:
         if request.history.alone:
             self._doubts.add(request, now_s=time.monotonic(), pause_s=step.pause_s)
         elif step.action == "prove" and not self._judge.successes:
-            self._ready.append(request)  # the model may take one of the others
+            self._ready.append(request)  # the model may accept one of the others
         else:
             self._ready.appendleft(request)
 
@@ -276,7 +276,7 @@ class Coordinator:
             self.tally.count(outcome)
 
     def _take_what_is_on_its_way(self) -> None:
-        """A stopped run still writes down what the servers answer within a moment, so that it is not asked again."""
+        """Record the answers that arrive shortly after a stop, so that they are not requested again."""
         until_s = time.monotonic() + _GRACE_S
         while (self.in_flight or self._finishing) and (left_s := until_s - time.monotonic()) > 0:
             try:

@@ -1,4 +1,4 @@
-"""What the worker threads do with one chunk of files, one request, one picture."""
+"""The blocking work of the threads: prepare a chunk of files, send a request, write a result."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tendies_ops.inference.results.outputs import check_picture
 from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output
 
-# What a picture costs in memory, by estimate: its bytes, base64 of them, the answer in base64 and decoded, a copy each.
-#: Names that TensorFlow adds to its messages, which say nothing to anyone without the graph.
+#: Node names in TensorFlow's messages, which are of no use without the graph.
 _GRAPH_NODES = re.compile(r"\s*(?:\[\[)?\{\{\w+ [^}]*\}\}(?:\]\])?")
+# Estimated memory of a picture: its bytes, their base64, the answer in base64 and decoded, each once.
 _BYTES_HELD_PER_BYTE = 2.4
 BYTES_HELD_PER_PIXEL = 7.2
 # The largest answer that is read: some in any case, and for each pixel that was sent a picture four times as high and
@@ -55,7 +55,7 @@ class PreparedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A harmless picture: its answer tells a bad picture from a sick server."""
+    """A harmless picture: its answer distinguishes a bad picture from an unhealthy server."""
 
     file: bytes
     megapixels: float
@@ -63,12 +63,12 @@ class Control:
 
 @dataclass(slots=True)
 class Answered:
-    """What came of one request."""
+    """The result of one request."""
 
     replica: Replica
     request: Request
     error: ModelServerError | None = None
-    proof_failed: bool = False  #: the harmless request before or after it failed, so it says nothing
+    proof_failed: bool = False  #: the harmless request before or after it failed, so the result means nothing
     proved: bool = False  #: the harmless request before or after it was answered
     answers: list[Any] = field(default_factory=list)  #: whole files, or outputs by name
     milliseconds: float = 0.0
@@ -76,13 +76,13 @@ class Answered:
 
 @dataclass(slots=True)
 class Finished:
-    """Some pictures whose parts were all answered have their outcomes."""
+    """The outcomes of some pictures whose parts were all answered."""
 
     outcomes: list[tuple[Outcome, Picture]]
 
 
 class Exchange:
-    """The parts of a run that block. Holds nothing that changes, so every thread may use it."""
+    """The blocking work of a run. It has no mutable state, so every thread may use it."""
 
     def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output, answers: Answers) -> None:
         self.options = options
@@ -108,7 +108,7 @@ class Exchange:
         self._results = ResultMaker(answers, options, facts)
 
     def read_ahead(self, chunk: Sequence[Todo]) -> None:
-        """Begin to read some files, where reading is waiting; they must be prepared next."""
+        """Start to read some files from a slow storage; they must be prepared next."""
         self._source.read_ahead(todo.found.path for todo in chunk if self._is_read_whole(todo.found))
 
     def prepare_chunk(self, number: int, chunk: Sequence[Todo], reserved_bytes: int) -> PreparedChunk:
@@ -132,8 +132,7 @@ class Exchange:
         """
         Send one request.
 
-        :param control: what is asked as well where the request needs a proof: before it, or where that does no harm in
-            an order that is drawn.
+        :param control: sent as well if the request needs a proof: before it, or, if that is harmless, in random order.
         """
         result = Answered(replica, request)
         history = request.history
@@ -152,7 +151,7 @@ class Exchange:
         return result
 
     def _ask_control(self, result: Answered, control: Control) -> bool:
-        """Ask for something harmless; where that fails, its error is the result's."""
+        """Send the harmless picture; if that fails, its error is the result's."""
         try:
             self._predict(result.replica, [control.file], [self._parameters.of_run], control.megapixels)
         except ModelServerError as error:
@@ -167,7 +166,7 @@ class Exchange:
         return Finished(list(zip(self._turns.take("finish", len(pictures), work), pictures, strict=True)))
 
     def explain_refusal(self, part: Part, kind: FailureKind, reason: str) -> Finished:
-        """Say why the model refused a file: it is damaged if it does not decode here either."""
+        """Find out why the model refused a file: it is damaged if it does not decode here either."""
         return Finished(self._turns.take("explain", 1, functools.partial(self._explain, part, kind, reason)))
 
     def _explain(self, part: Part, kind: FailureKind, reason: str) -> list[tuple[Outcome, Picture]]:
@@ -201,7 +200,7 @@ class Exchange:
         return pictures
 
     def _raise_if_it_comes_back(self, replica: Replica, error: VersionGoneError) -> None:
-        """A server that is loading the pinned version is sick, not without it."""
+        """Raise ServerSickError if the server is loading the pinned version, which is not gone then."""
         status = replica.client.version_statuses(self.stamp.model_name).get(self.stamp.version)
         if status is not None and (status.serves or status.loading):
             raise ServerSickError(f"{error} (its state is {status.state})", http_status=503) from error
@@ -283,7 +282,7 @@ class Exchange:
         )
 
     def _reopen(self, picture: Picture) -> Image.Image:
-        """The picture itself once more: keeping the pixels while the server works would cost more memory than time."""
+        """Read the picture again: keeping its pixels in the meantime would cost more memory than this costs time."""
         data = self._read(picture.found)
         if digest_bytes(data) != picture.input_digest:
             raise PictureError("unreadable", "it was changed while the model worked on it")

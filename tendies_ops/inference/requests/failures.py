@@ -1,23 +1,23 @@
 """
-What a failed request means: a bad picture, a sick server, a gone version, or a model that takes no pictures at all.
+Decide the meaning of a failed request: a bad picture, an unhealthy server, a gone version, or a wrong model.
 
 A request that the server refuses is split until the refused pictures stand alone, which takes at most about
-2 k log2(B) more requests for k bad ones among B. Where the words are about shapes, pictures of different sizes are
-parted first: some models make one tensor of a request. A request that the server fails on is sent again; only when the
-server keeps answering others in between, was too slow or had no memory for it, is it split too, and only a picture that
-fails alone, several times, while others pass, is blamed. "Not now" (429, 503, refused connection) is
-never a picture's fault.
+2 k log2(B) more requests for k bad ones among B. If the message is about shapes, pictures of different sizes are
+separated first: some models make one tensor of a request. A request that the server fails on is sent again; it is split
+too only if the server keeps answering others in between, was too slow or had no memory for it, and only a picture that
+fails alone, several times, while others pass, is recorded as the reason. "Not now" (429, 503, no server) is never a
+picture's fault.
 
-One refusal is no verdict: a server that merges requests refuses all of them for one picture, be it another client's.
-So a picture that was refused alone is asked again with nothing else of this run in flight, until the refusals can be
+One refusal decides nothing: a server that merges requests refuses all of them for one picture, even another client's.
+So a picture that was refused alone is sent again with nothing else of this run in flight, until the refusals can be
 about nothing else:
 
-* where the words tell the file's size, zeros are put behind the file, which no decoder reads: refused in words that
-  tell this new size, it was the file;
-* other words count in rounds: the picture and a harmless one are asked in an order that is drawn. Whatever the other
-  clients do, at most every second round refuses a good picture and lets the harmless one pass. How many rounds it takes
-  depends on whether the server has shown that it merges, or in many rounds that it does not;
-* words about another file, or that change, do not count at all; then only a larger number of rounds does.
+* if the message has the file's size, zeros are appended to the file, which no decoder reads: if the next message has
+  the new size, it is about the file;
+* other messages count in rounds: the picture and a harmless one are sent in random order. Whatever the other clients
+  do, at most every second round refuses a good picture and lets the harmless one pass. The number of rounds depends on
+  whether the server has shown that it merges, or in many rounds that it does not;
+* messages about another file, and those that change, do not count; then only a larger number of rounds does.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ _PROOFS_TO_SPLIT = 1
 _PROOFS_TO_BLAME = 3
 _REFUSALS_OF_CONTROL = 8
 _REFUSALS_OF_CONTROL_WHERE_MERGED = 20
-# By whether the server merges requests; None: nobody knows. A round counts against a good picture by chance every
+# By whether the server merges requests; None: not known. A round counts against a good picture by chance every
 # second time at most, so twenty blame one in a million.
 _ROUNDS = {True: 20, None: 8, False: 4}
 _ROUNDS_IN_ANY_WORDS = 24
 _FAILURES_WHERE_MERGED = 8
-_EVERY_ROUND = 4  # of the tries with padding, one asks for something harmless instead, to come to an end
+_EVERY_ROUND = 4  # of the tries with padding, one sends the harmless picture instead, to come to an end
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.1
 _NOT_NOW = frozenset({429, 502, 503})
 _TOO_LARGE = 413
-# What TensorFlow says of pictures that make no one tensor: "Shapes of all inputs must match", "inconsistent shapes".
+# TensorFlow's messages about pictures that do not fit into one tensor: "Shapes of all inputs must match", and others.
 _SHAPE_WORD = "shape"
 # TensorFlow's RESOURCE_EXHAUSTED is a 429 too: "OOM when allocating tensor", "Out of memory while trying to allocate".
 _MEMORY_WORDS = ("oom when", "out of memory", "failed to allocate")
@@ -60,32 +60,32 @@ _NO_ACCESS = frozenset({401, 403, 407, 501})
 
 @dataclass(frozen=True, slots=True)
 class RequestHistory:
-    """What is remembered of a request that failed, and how it is to be sent next. Only this module makes new ones."""
+    """The failures of a request, and how it is sent next. Only this module makes new ones."""
 
     failures: int = 0  #: times the server failed on it
-    proofs_passed: int = 0  #: of these, how often the server answered something else in between
+    proofs_passed: int = 0  #: of these, times that the server answered something else in between
     successes_seen: int = -1  #: the server's answers at the last failure
-    needs_proof: bool = False  #: ask the server something harmless right before it is sent
+    needs_proof: bool = False  #: send the harmless picture right before it
     alone: bool = False  #: send it with nothing else of this run in flight
-    padding: int = 0  #: bytes of nothing to be sent behind its only file
+    padding: int = 0  #: zero bytes to append to its only file
     tries: int = 0  #: times it was refused as a single file
-    refusals: int = 0  #: of these, the last ones that say the same of it
-    rounds: int = 0  #: of these, how often the server answered something harmless right before or after
-    words: str = ""  #: of the last refusal that can be about it
-    fit: Fit = "open"  #: how these words fit
+    refusals: int = 0  #: of these, the last ones with the same message
+    rounds: int = 0  #: of these, times that the harmless picture was answered right before or after
+    words: str = ""  #: message of the last refusal that can be about it
+    fit: Fit = "open"  #: how that message fits
 
     @property
     def was_refused(self) -> bool:
-        """Return whether the server refused it as a single file."""
+        """Return True if the server refused it as a single file."""
         return self.tries > 0
 
     @property
     def proof_may_follow(self) -> bool:
-        """Whether the harmless picture may also come after it, as a drawn order wants it: it crashes no server."""
+        """Return True if the harmless picture may also be sent after it: the request crashes no server."""
         return self.was_refused and self.failures == 0
 
     def unpadded(self) -> RequestHistory:
-        """The same, for a file that passed with bytes of nothing behind it: that was a round, and no answer to it."""
+        """Return the history after the file passed with padding, which counts as a round and not as an answer."""
         return dataclasses.replace(self, padding=0, refusals=0, rounds=self.rounds + 1)
 
 
@@ -95,26 +95,26 @@ NEW = RequestHistory()
 @dataclass(frozen=True, slots=True)
 class Step:
     """
-    What to do about a failed request.
+    The next step after a failed request.
 
-    ``retry``: send it again, after the server's pause. ``prove``: ask the server something harmless before that.
+    ``retry``: send it again, after the server's pause. ``prove``: send the harmless picture before that.
     ``confirm``: send it again as its history says. ``split``: send its halves. ``split_by_size``: send the pictures of
-    each size for themselves. ``blame``: it holds one part, and that is the reason. ``stop``: the run cannot go on.
+    each size separately. ``blame``: its only part is the reason. ``stop``: the run cannot continue.
     """
 
     action: Literal["retry", "prove", "confirm", "split", "split_by_size", "blame", "stop"]
     kind: FailureKind = "refused"
     reason: str = ""
-    pause_s: float = 0.0  #: before it is sent again, at most
-    merged: bool = False  #: the words are about another client's picture, or change: the server merges requests
+    pause_s: float = 0.0  #: upper limit on the pause before it is sent again
+    merged: bool = False  #: the message is about another client's picture, or changes: the server merges requests
 
 
 def is_refusal(error: ModelServerError, *, answered_before: bool) -> bool:
     """
-    Return whether the server read the request and refused it.
+    Return True if the server read the request and refused it.
 
-    A 404 in other words than Model Server's is a wrong address, but not one that has answered before: then it is
-    something in the server's place, such as a proxy while the server restarts.
+    A 404 without Model Server's message means a wrong address, unless the address has answered before: then it comes
+    from a proxy while the server restarts.
     """
     if isinstance(error, RequestRefusedError):
         return not (answered_before and error.http_status == _NOT_FOUND)
@@ -133,13 +133,13 @@ def after_refusal(  # noqa: PLR0913  # keyword-only facts
     padding: int = 1,
 ) -> tuple[Step, RequestHistory]:
     """
-    The server read the request and refused it.
+    Return the next step after a refusal, and the new history.
 
-    :param file: the only file of the request; None: it holds several.
-    :param answered_before: whether it has answered anything in this run: if not, it may be refusing all.
-    :param proved: the server answered something harmless right before or after.
-    :param merges: whether the server merges requests of several clients; None: not known yet.
-    :param padding: how many bytes of nothing to put behind the file, should it be asked with some.
+    :param file: the only file of the request; None: it has several.
+    :param answered_before: the server has answered a request of this run; if not, it may refuse all.
+    :param proved: the harmless picture was answered right before or after.
+    :param merges: the server merges requests of several clients; None: not known yet.
+    :param padding: number of zero bytes to append, if the file is sent with some.
     """
     words = error.server_words or str(error)
     if file is None:
@@ -157,11 +157,11 @@ def after_refused_control(
     history: RequestHistory, error: ModelServerError, *, file: bytes, merges: bool | None
 ) -> tuple[Step, RequestHistory]:
     """
-    The server refused a harmless picture that it was asked alone.
+    Return the next step after the harmless picture was refused alone, and its new history.
 
     :param history: of the harmless picture since it passed the last time.
-    :return: ``confirm``, until it was refused often enough in the same words; then ``stop`` where they are about
-        access, else ``blame``: it is the model that refuses it.
+    :return: ``confirm``, until it was refused often enough with the same message; then ``stop`` if that is about
+        access, else ``blame``: the model refuses it.
     """
     fit, now = _remember(history, error.server_words or str(error), file, proved=False)
     merged = fit == "foreign" or history.words not in {"", now.words}
@@ -180,7 +180,7 @@ def _after_refused_files(
 
 
 def _remember(history: RequestHistory, words: str, file: bytes, *, proved: bool) -> tuple[Fit, RequestHistory]:
-    """Add one refusal of a single file; words about another file are not kept."""
+    """Add one refusal of a single file; a message about another file is not kept."""
     fit = fit_of_words(words, file + bytes(history.padding))
     now = dataclasses.replace(history, tries=history.tries + 1, rounds=history.rounds + proved)
     if fit == "foreign":
@@ -191,7 +191,7 @@ def _remember(history: RequestHistory, words: str, file: bytes, *, proved: bool)
 
 
 def _unpadded(words: str, file: bytes, padding: int) -> str:
-    """Words as they are of the file itself."""
+    """Return the message as it would be without padding."""
     return words.replace(str(len(file) + padding), str(len(file))) if padding else words
 
 
@@ -205,7 +205,7 @@ def _is_settled(history: RequestHistory, fit: Fit, *, merges: bool | None) -> bo
 
 def _verdict(error: ModelServerError, words: str) -> Step:
     if error.http_status == _TOO_LARGE:
-        return Step("blame", "too_large", f"the server takes no request of this size: {words}")
+        return Step("blame", "too_large", f"the server accepts no request of this size: {words}")
     return Step("blame", "refused", f"the model refused it: {words}")
 
 
@@ -217,11 +217,11 @@ def after_failure(
     history: RequestHistory, error: ModelServerError, *, parts: int, successes: int, merges: bool | None = None
 ) -> tuple[Step, RequestHistory]:
     """
-    The server failed on the request, or nothing came back.
+    Return the next step after the server failed, or did not answer, and the new history.
 
-    :param parts: of the request.
-    :param successes: how many requests the server has answered well so far.
-    :param merges: whether the server merges requests of several clients; None: not known yet.
+    :param parts: number of parts of the request.
+    :param successes: number of good answers so far.
+    :param merges: the server merges requests of several clients; None: not known yet.
     """
     answered_others = 0 <= history.successes_seen < successes
     now = dataclasses.replace(history, failures=history.failures + 1, successes_seen=successes)
@@ -242,7 +242,7 @@ def after_failure(
 
 
 def fails_by_itself(error: ModelServerError) -> bool:
-    """Whether the server failed on what it was asked, at once and in its own words: something else may well pass."""
+    """Return True if the server failed on this request at once and with a message: another one may pass."""
     return not (_is_not_now(error) or _took_too_long(error) or isinstance(error, ServerUnreachableError))
 
 

@@ -1,4 +1,4 @@
-"""Files on their way in: read and prepared chunk by chunk in threads, handed over in the order of the listing."""
+"""Read and prepare files chunk by chunk in threads, and hand them over in the order of the listing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HELD_PER_FILE_BYTE = 4  # before a picture is prepared, only its size on disk i
 
 class Intake:
     """
-    Starts chunks while memory lasts. Used by the run's own thread only.
+    Start chunks while there is memory for them. Used by the run's own thread only.
 
-    :param events: where prepared chunks, or errors, are put.
+    :param events: gets prepared chunks, or errors.
     """
 
     def __init__(self, exchange: Exchange, events: queue.SimpleQueue[Any]) -> None:
-        self.held_bytes = 0  #: what was read and is not yet written takes, by estimate
-        self.exhausted = False  #: the whole listing has been taken in
+        self.held_bytes = 0  #: estimated memory of files that are read and not yet written
+        self.exhausted = False  #: the whole listing was started
         self._exchange, self._options = exchange, exchange.options
         self._chunks: Iterator[list[Todo] | None] = iter(())
         self._workers = Workers(_PREPARERS, events, "prepare")
@@ -34,9 +34,9 @@ class Intake:
 
     def take_from(self, todos: Iterator[Todo | None]) -> None:
         """
-        Say where the files come from.
+        Set the source of the files.
 
-        :param todos: what to do, in order; None now and then while there is nothing, to let the run breathe.
+        :param todos: the files, in order; None while the next one is not listed yet.
         """
         options = self._options
         # The files of one chunk must not take more than a quarter of the memory.
@@ -45,12 +45,12 @@ class Intake:
 
     @property
     def under_way(self) -> bool:
-        """Return whether chunks are being prepared."""
+        """Return True if chunks are being prepared."""
         return self._handed_over < self._started
 
     @property
     def has_room(self) -> bool:
-        """Return whether another chunk may be started."""
+        """Return True if another chunk may be started."""
         if self.exhausted or self._started - self._handed_over >= _CHUNKS_AHEAD:
             return False
         return self.held_bytes < self._options.max_bytes_in_flight
@@ -68,7 +68,7 @@ class Intake:
         self._started += 1
 
     def in_order(self, chunk: PreparedChunk) -> Iterator[PreparedChunk]:
-        """Take a prepared chunk; give all whose turn it is."""
+        """Add a prepared chunk; yield all that are next in order."""
         self._early[chunk.number] = chunk
         while (turn := self._early.pop(self._handed_over, None)) is not None:
             self._handed_over += 1
@@ -77,7 +77,7 @@ class Intake:
             yield turn
 
     def stop(self) -> None:
-        """Let the threads end after what they are at."""
+        """Let the threads end after their current work."""
         self._workers.stop()
 
 

@@ -1,4 +1,4 @@
-"""What a run knows of the servers' conduct, and what it therefore makes of a failed request."""
+"""Judge failed requests by all answers of the servers so far."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _ROUNDS_WITHOUT_MERGING = 16
 
 class Judge:
     """
-    Hears every answer and every error of a run.
+    Judge every answer and every error of a run.
 
-    :param control: a plain picture, which any model takes.
-    :param draw_padding: how many bytes of nothing to put behind a file.
+    :param control: a plain picture, which any model accepts.
+    :param draw_padding: returns the number of zero bytes to append to a file.
     """
 
     def __init__(self, rotation: Rotation, control: Control, draw_padding: Callable[[], int]) -> None:
         self.successes = 0  #: requests that were answered well
-        self.merges: bool | None = None  #: whether the servers merge requests of several clients; None: not known yet
-        self.control = control  #: a harmless picture, asked right before a request that needs a proof
+        self.merges: bool | None = None  #: the servers merge requests of several clients; None: not known yet
+        self.control = control  #: a harmless picture, sent right before a request that needs a proof
         self._rotation, self._draw_padding = rotation, draw_padding
         self._plain = control
-        self._answered: Control | None = None  # a picture that the model takes
+        self._answered: Control | None = None  # a picture that the model accepts
         self._rounds = 0
         self._of_control = NEW  # since it passed the last time
 
     def hear_answer(self, event: Answered) -> bool:
         """
-        Take note of a request that was answered well.
+        Note a good answer.
 
-        :return: False: with padding, so it is to be sent once more as it is.
+        :return: False: the request had padding and has to be sent once more without it.
         """
         request = event.request
         if event.proved:
@@ -63,9 +63,9 @@ class Judge:
 
     def hear_error(self, event: Answered, error: ModelServerError) -> Step:
         """
-        Say what to do about a failed request, and remember it in its history.
+        Return the step after a failed request, and add the failure to its history.
 
-        :raises WrongContractError: the model takes no plain picture and has answered none.
+        :raises WrongContractError: the model does not accept a plain picture and has answered none.
         :raises ServerSickError: no server has answered for too long.
         """
         if event.proved:
@@ -103,7 +103,7 @@ class Judge:
         )
         self._note(step)
         self._rotation.on_silence(error, time.monotonic())
-        if self._answered is not None:  # the model may take no plain picture, but it takes this one
+        if self._answered is not None:  # the model may refuse a plain picture, but it accepts this one
             self._change_control(self._answered)
         elif step.action == "blame":
             raise WrongContractError(
@@ -142,7 +142,7 @@ class Judge:
             self._note_merging("a picture was refused in words about another one")
 
     def _note_clean_round(self) -> None:
-        """A picture was refused and a harmless one was not. Where nothing else is ever seen, nothing is merged."""
+        """Count a round that refused a picture and not the harmless one: if all are like that, nothing is merged."""
         self._rounds += 1
         if self.merges is None and self._rounds >= _ROUNDS_WITHOUT_MERGING:
             self.merges = False

@@ -1,4 +1,4 @@
-"""What one request may hold: told by the options, and learned from what the server makes of requests."""
+"""Limit the size of requests, by the options and by the server's answers so far."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from tendies_ops.inference.report.learned import Learned
 from tendies_ops.inference.requests.exchange import BYTES_HELD_PER_PIXEL
 from tendies_ops.inference.requests.packer import Packer, Request, Whole
 
-_GROW_AFTER = 4  # requests answered, after which a larger one is tried again; doubles each time that it was in vain
+_GROW_AFTER = 4  # answered requests before a larger one is tried again; doubles each time that one fails
 _LONGEST_GROW_AFTER = 512
-_MIXTURES_REFUSED = 2  # whose sizes passed one by one, before only one size is sent at a time
-_FIRST_MEGAPIXELS = 1.0  # of a request, until the server has shown how fast it is
+_MIXTURES_REFUSED = 2  # whose sizes passed separately, before requests are packed by size
+_FIRST_MEGAPIXELS = 1.0  # of a request, until the speed of the server is known
 
 
 class RequestLimits:
     """
-    Keeps a packer's limits.
+    Set the limits of a packer.
 
-    :param learned: what an earlier run learned about the same version.
-    :param same_size: the model's signature says that a request must hold pictures of one size.
+    :param learned: from an earlier run of the same version.
+    :param same_size: the model's signature only accepts pictures of one size in a request.
     """
 
     def __init__(self, packer: Packer, options: BatchOptions, learned: Learned, *, same_size: bool) -> None:
@@ -35,10 +35,9 @@ class RequestLimits:
 
     def on_answer(self, request: Request, milliseconds: float, *, merges: bool | None = None) -> None:
         """
-        Learn from what a request took, and from whether the pieces of one went where the whole did not.
+        Learn from the time of a request, and from pieces that passed although the whole request failed.
 
-        :param merges: whether the server merges requests of several clients: then the whole may have failed for another
-            one's.
+        :param merges: the server merges requests of several clients, so the whole may have failed for another client's.
         """
         self._learn_cost(request, milliseconds)
         self._answers_since_cut += 1

@@ -1,11 +1,11 @@
-"""How many requests a server is given at once, and how long it is left alone when it says no."""
+"""Decide how many requests a server gets at once, and how long it gets none after an error."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
 
-_FIRST_LIMIT = 2  # while one is computed, the next is on its way; two cores have work at once
+_FIRST_LIMIT = 2  # while one is computed, the next is in transit
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _WORTH_IT = 1.05  # differences below 5 % are noise
@@ -15,12 +15,12 @@ _ROUNDS_BEFORE_ANOTHER_TRY = 20
 @dataclass
 class Pacer:
     """
-    Decides for one server. The clock is an argument.
+    Decide for one server. The clock is an argument.
 
-    Slow start: the number of requests in flight doubles while that makes the server faster, then grows by one, goes
-    back when a step was not worth it, and is halved whenever the server says that it cannot.
+    Slow start: the number of requests in flight doubles while that makes the server faster, then grows by one, is
+    reduced again if a step gained nothing, and is halved after each error.
 
-    :param upper: requests in flight, at most.
+    :param upper: upper limit on the requests in flight.
     """
 
     upper: int
@@ -32,7 +32,7 @@ class Pacer:
     _round_answers: int = 0
     _round_images: int = 0
     _best_rate: float = 0.0
-    _proven_limit: int = 1  #: with which the best rate was seen
+    _proven_limit: int = 1  #: the limit of the best rate
     _doubling: bool = True
     _hold_rounds: int = 0
     _random: random.Random = field(default_factory=random.Random)
@@ -41,15 +41,15 @@ class Pacer:
         self.limit = min(self.limit, self.upper)
 
     def start_with(self, limit: int) -> None:
-        """So many requests in flight at first, where that is more than a server gets that nothing is known of."""
+        """Begin with this many requests in flight, but not below the default."""
         self.limit = min(self.upper, max(_FIRST_LIMIT, limit))
 
     def may_send(self, now_s: float) -> bool:
-        """Return whether another request may go to this server now."""
+        """Return True if another request may be sent now."""
         return self.in_flight < self.limit and now_s >= self.not_before_s
 
     def on_answer(self, images: int, now_s: float) -> None:
-        """A request was answered well."""
+        """Note a good answer."""
         self._pause_s = 0.0
         self.not_before_s = 0.0
         if self._round_started_s is None:
@@ -61,12 +61,12 @@ class Pacer:
             self._end_round(now_s)
 
     def on_trouble(self, now_s: float) -> None:
-        """The server said that it cannot, or said nothing."""
+        """Note an error, or no answer."""
         self.limit = max(1, self.limit // 2)
         self._doubling = False
         self._hold_rounds = _ROUNDS_BEFORE_ANOTHER_TRY
         self._restart_round(None)
-        if now_s >= self.not_before_s:  # several requests that fail together are one trouble
+        if now_s >= self.not_before_s:  # several requests that fail together count once
             self._pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, 2 * self._pause_s))
             self.not_before_s = now_s + self._pause_s * self._random.uniform(0.5, 1.0)
 
@@ -76,7 +76,7 @@ class Pacer:
         self._restart_round(now_s)
         if self._hold_rounds > 0:
             self._hold_rounds -= 1
-            if self._hold_rounds == 0:  # what was best may have changed meanwhile: measure afresh, and try one more
+            if self._hold_rounds == 0:  # the best limit may have changed: measure again, and try one more
                 self._best_rate, self._proven_limit = rate, self.limit
                 self.limit = min(self.upper, self.limit + 1)
         elif rate > self._best_rate * _WORTH_IT:

@@ -1,4 +1,4 @@
-"""Requests: which parts of which pictures travel together."""
+"""Pack parts of pictures into requests."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.requests.failures import NEW, RequestHistory
 
-_MOST_BUCKETS = 32  # sizes that wait for more of their kind; of the next one, the oldest goes as it is
+_MOST_BUCKETS = 32  # sizes that wait for more parts; with another one, the oldest is sent as it is
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Parts that travel together."""
+    """Parts that are sent together."""
 
     parts: list[Part]
-    history: RequestHistory = NEW  #: of its failures
-    whole: Whole | None = None  #: the request that this is a piece of
+    history: RequestHistory = NEW  #: its failures so far
+    whole: Whole | None = None  #: the split request that this is a piece of
 
     @property
     def megapixels(self) -> float:
-        """Of all parts."""
+        """The megapixels of all parts."""
         return sum(part.megapixels for part in self.parts)
 
     @property
     def of_one_size(self) -> bool:
-        """Return whether all parts have the same height and width."""
+        """Return True if all parts have the same height and width."""
         return all(part.size == self.parts[0].size for part in self.parts)
 
     @property
@@ -38,7 +38,7 @@ class Request:
         return self.parts[0].data if len(self.parts) == 1 else None
 
     def files(self) -> list[bytes]:
-        """Return what is sent."""
+        """Return the files to send."""
         padding = bytes(self.history.padding)
         return [part.data + padding if padding else part.data for part in self.parts]
 
@@ -50,8 +50,8 @@ class Request:
         """
         Give each answer to its picture.
 
-        :param milliseconds: that the request took.
-        :return: the pictures that have all their answers now.
+        :param milliseconds: duration of the request.
+        :return: the pictures that are complete now.
         """
         complete = []
         for part, answer in zip(self.parts, answers, strict=True):
@@ -63,20 +63,20 @@ class Request:
         return complete
 
     def cut(self, size: int) -> list[Request]:
-        """Requests of at most ``size`` parts."""
+        """Return requests of up to ``size`` parts."""
         return [Request(self.parts[at : at + size]) for at in range(0, len(self.parts), size)]
 
     def cut_evenly(self, pieces: int) -> list[Request]:
-        """At most so many requests, of about as many parts each; itself where that is one."""
+        """Return up to ``pieces`` requests of about equal size."""
         return self.cut(math.ceil(len(self.parts) / pieces)) if pieces > 1 else [self]
 
     def split(self) -> list[Request]:
-        """Two halves."""
+        """Return two halves."""
         middle = len(self.parts) // 2
         return self._pieces([self.parts[:middle], self.parts[middle:]], by_size=False)
 
     def split_by_size(self) -> list[Request]:
-        """A request for each size of its parts."""
+        """Return a request for each size of its parts."""
         groups: dict[tuple[int, int], list[Part]] = {}
         for part in self.parts:
             groups.setdefault(part.size, []).append(part)
@@ -89,7 +89,7 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Whole:
-    """A request that was split: when all its pieces are answered, its size or its mixture was the trouble."""
+    """A request that was split: if all its pieces are answered, its size or its mixture was the problem."""
 
     parts: int
     pieces: int
@@ -112,11 +112,11 @@ class _Bucket:
 @dataclass(slots=True)
 class Packer:
     """
-    Fills requests in order.
+    Fill requests in order.
 
-    :param max_count: parts in a request; lowered when the server shows that it takes fewer.
-    :param max_megapixels: of a request; lowered by what a megapixel is learned to cost against the server's timeout.
-    :param by_size: only parts of one size travel together.
+    :param max_count: parts in a request; reduced if the server accepts fewer.
+    :param max_megapixels: of a request; reduced if a megapixel takes long compared with the server's timeout.
+    :param by_size: only parts of one size are sent together.
     """
 
     max_count: int
@@ -127,16 +127,16 @@ class Packer:
 
     @classmethod
     def for_options(cls, options: BatchOptions) -> Packer:
-        """With the run's own limits."""
+        """Return a packer with the limits of the options."""
         return cls(options.max_batch_size, options.max_request_bytes, options.max_request_megapixels)
 
     @property
     def has_parts(self) -> bool:
-        """Return whether a request is begun."""
+        """Return True if a request is partly filled."""
         return bool(self._buckets)
 
     def add(self, parts: Sequence[Part]) -> list[Request]:
-        """Take parts in; give back what is full."""
+        """Add parts; return the requests that are full."""
         full: list[Request] = []
         for part in parts:
             key = part.size if self.by_size else None
@@ -155,20 +155,20 @@ class Packer:
 
     def flush(self, pieces: int = 1) -> list[Request]:
         """
-        Return what is left, as requests; empty when nothing is.
+        Return the partly filled requests.
 
-        :param pieces: servers can begin with so many at once; where fewer are left, they are cut, so that none is idle.
+        :param pieces: requests that the servers can start at once; fewer requests are cut, so that no server is idle.
         """
         left = [self._take(key) for key in list(self._buckets)]
         shares = pieces // len(left) if left else 1
         return [piece for request in left for piece in request.cut_evenly(shares)]
 
     def fits(self, request: Request) -> bool:
-        """Return whether a request that was packed before is still one that the server takes."""
+        """Return True if a request that was packed before is still within the limits."""
         return len(request.parts) <= self.max_count and (not self.by_size or request.of_one_size)
 
     def repack(self, request: Request) -> list[Request]:
-        """Requests that the server takes, of one that it does not take any more."""
+        """Cut a request that is beyond the limits now."""
         pieces = request.split_by_size() if self.by_size else [request]
         return [smaller for piece in pieces for smaller in piece.cut(self.max_count)]
 

@@ -1,4 +1,4 @@
-"""The servers of a run: which version they all serve, and what it is."""
+"""Pin the version of a run, and find out what it returns."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from tendies_ops.rest_api.status import STABLE, ServedVersions
 from tendies_ops.spec import Manifest, read_manifest
 from tendies_ops.spec.batch_settings import NEWEST
 
-_NOTICED_WITHIN_S = 5.0  # Model Server looks every second unless told otherwise
+_NOTICED_WITHIN_S = 5.0  # Model Server polls its directory every second by default
 _LOOK_EVERY_S = 0.2
-_MOMENT_S = 1.0  # for the other servers, once one has told what it serves
+_MOMENT_S = 1.0  # for the other servers, once one has answered
 Say = Callable[[str], None]
 
 
@@ -44,7 +44,7 @@ def no_note(_: str) -> None:
 
 @contextlib.contextmanager
 def open_replicas(options: BatchOptions) -> Iterator[list[Replica]]:
-    """A client for each server, closed at the end."""
+    """Open a client for each server, and close all at the end."""
     credentials = options.credentials.with_files(options)
     with contextlib.ExitStack() as stack:
         yield [
@@ -58,25 +58,25 @@ def open_replicas(options: BatchOptions) -> Iterator[list[Replica]]:
 
 @dataclass(frozen=True)
 class PinnedVersion:
-    """The version that a run uses throughout."""
+    """The version of a whole run."""
 
     version: int
-    why: str  #: this version, as a clause
+    why: str  #: reason for this version, as a clause
 
 
 def pin_version(
     replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event, say: Say = no_note
 ) -> PinnedVersion:
     """
-    Choose the version that this run uses throughout, as ``options.version`` says.
+    Choose the version of this run, as ``options.version`` says.
 
-    A server that does not answer, or does not serve that version yet while another one does, is left out until it is
-    well and does. A run that starts while servers are restarted, or are at different versions, thus goes through. While
-    a release is proving the only version that is AVAILABLE, its end is waited for.
+    A server that does not answer, or does not serve that version yet while another one does, is left out until it
+    serves it. A run can therefore start while servers restart or have different versions. While a release is proving
+    the only version that is AVAILABLE, the run waits for its end.
 
-    :param say: gets a sentence when the run has to wait.
+    :param say: gets a sentence if the run has to wait.
     :raises VersionGoneError: no server serves the wanted version; or no version is in service.
-    :raises NotNowError: a release has not come to an end within ``sick_deadline_s``.
+    :raises NotNowError: a release has not ended within ``sick_deadline_s``.
     :raises ModelServerError: no server answers.
     :raises StoppedError: ``cancelled`` was set.
     """
@@ -103,10 +103,10 @@ def pinned_version(
     replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event, say: Say = no_note
 ) -> Iterator[PinnedVersion]:
     """
-    The version that this run uses, kept from being withdrawn while it lasts where its directory can be seen.
+    Pin the version of this run and, if its directory is visible, hold a lease on it.
 
-    One that was withdrawn a moment ago answers until the server has looked at its directory. It is not taken: its
-    digest cannot be known any more. Servers are asked again until they have noticed, or seem to have another directory.
+    A version that has just been withdrawn answers until the server has polled its directory. It is not used: its digest
+    is not known any more. Servers are asked again until they have noticed, or seem to watch another directory.
 
     :raises VersionGoneError, NotNowError, ModelServerError, StoppedError: as :func:`pin_version` does.
     :raises PublishError: the lease cannot be written.
@@ -121,7 +121,7 @@ def pinned_version(
 
 
 def _look_at_base_path(options: BatchOptions, waited_s: float) -> BasePathView:
-    """Servers that have not noticed within some seconds that a directory has gone watch another one."""
+    """Return the view of the base path; without its versions, if the servers seem to watch another directory."""
     base = look_at_base_path(options.model_base_path)
     return base if waited_s < _NOTICED_WITHIN_S else base.without_versions()
 
@@ -166,9 +166,9 @@ def _leave_out_others(served: dict[Replica, ServedVersions], version: int, optio
 
 def _served_versions(replicas: Sequence[Replica], options: BatchOptions) -> dict[Replica, ServedVersions]:
     """
-    Return what each server serves that answers, within a moment after the first one did. The others are left out.
+    Return the versions of each server that answers soon after the first one. The others are left out.
 
-    :raises ModelServerError: none answers; this is what the first one met with.
+    :raises ModelServerError: none answers; this is the error of the first one.
     """
     clients = [replica.client for replica in replicas]
     answers = ask_each(clients, lambda client: _ask(client, options), moment_s=_MOMENT_S)
@@ -195,15 +195,15 @@ def _version_of_label(client: ModelServerClient, model_name: str, label: str) ->
         return client.version_of_label(model_name, label)
     except RequestRefusedError as error:
         raise RequestRefusedError(
-            f"{str(error).rstrip('.')}. That was the question which version the label {label} names. If other requests "
-            "are let through, a number as `version` (--version) avoids it; else the servers want credentials.",
+            f"{str(error).rstrip('.')}. The request asked which version the label {label} names. If other requests "
+            "succeed, use a number as `version` (--version); otherwise the servers need credentials.",
             http_status=error.http_status,
             server_words=error.server_words,
         ) from error
 
 
 def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
-    """The manifest of the pinned version, where its directory can be seen and has one."""
+    """Return the manifest of the pinned version, if its directory is visible and has one."""
     if options.model_base_path is None:
         return None
     version_dir = Path(options.model_base_path) / str(version)
@@ -215,9 +215,9 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
 
 def find_optimized_sheet(options: BatchOptions, version: int, manifest: Manifest | None) -> Path | None:
     """
-    The contact sheet of the variant that the pinned version serves; None: it serves float32, or is out of sight.
+    Return the contact sheet of the variant that the pinned version serves; None: it serves float32, or is not visible.
 
-    :param manifest: of that version, as :func:`find_manifest` found it.
+    :param manifest: of that version, from :func:`find_manifest`.
     """
     if manifest is None or manifest.optimization is None:
         return None
@@ -231,17 +231,17 @@ def find_optimized_sheet(options: BatchOptions, version: int, manifest: Manifest
 def find_answers(
     replicas: Sequence[Replica], options: BatchOptions, version: int, manifest: Manifest | None
 ) -> Answers:
-    """What the pinned version answers: by its manifest, else by a server's metadata; unknown where none tells it."""
+    """Return the outputs of the pinned version, from its manifest or a server's metadata; unknown without either."""
     if manifest is not None:
         return describe_answers(manifest, {})
     for replica in sorted(replicas, key=lambda replica: not replica.in_rotation):
-        with contextlib.suppress(ModelServerError):  # away at this moment, or behind a proxy: the next one may tell
+        with contextlib.suppress(ModelServerError):  # unreachable, or behind a proxy: the next one may have it
             return describe_answers(None, replica.client.metadata(options.model_name, version))
     return Answers()
 
 
 def _lease(stack: contextlib.ExitStack, options: BatchOptions, version: int) -> bool:
-    """Hold a lease where versions can be seen; False if this one is not among them."""
+    """Hold a lease if versions are visible; return False if this one is not among them."""
     base = Path(options.model_base_path or "")
     if options.model_base_path is None or not base.is_dir() or not list_version_dirs(base):
         return True

@@ -1,4 +1,4 @@
-"""One server of a run: its client, how much it is given at once, and whether it is given anything."""
+"""One server of a run: its client, its pacer and its health."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 @dataclass(eq=False)
 class Replica:
     """
-    One server of the run. What happens to it is told by its methods; nothing else changes its state.
+    One server of the run. Only its methods change its state.
 
     Each request that is sent is followed by exactly one of :meth:`answered`, :meth:`failed` and :meth:`returned`.
     """
@@ -29,76 +29,76 @@ class Replica:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are with it."""
+        """The number of its requests in flight."""
         return self._pacer.in_flight
 
     @property
     def limit(self) -> int:
-        """Requests that it is given at once."""
+        """The number of requests that it gets at once."""
         return self._pacer.limit
 
     @property
     def in_rotation(self) -> bool:
-        """Return whether it is given requests at all."""
+        """Return True if it gets requests."""
         return self._health.in_rotation
 
     @property
     def lacks_version(self) -> bool:
-        """Return whether it answers, and does not serve the version that is wanted."""
+        """Return True if it answers and does not serve the pinned version."""
         return self._health.lacks_version
 
     def start_with(self, limit: int) -> None:
-        """Give it so many requests at once at first, or a few more."""
+        """Begin with this many requests at once, or a few more."""
         self._pacer.start_with(limit)
 
     def may_send(self, now_s: float) -> bool:
-        """Tell whether it may be given another request now."""
+        """Return True if it may get another request now."""
         return self.in_rotation and self._pacer.may_send(now_s)
 
     def is_silent(self, now_s: float) -> bool:
-        """Return True if it has answered nothing for so long that it may hang."""
+        """Return True if it has not answered for so long that it may hang."""
         return self._health.is_silent(now_s)
 
     def sent(self, now_s: float) -> None:
-        """A request has gone to it."""
+        """Note that a request was sent."""
         self._pacer.in_flight += 1
         self._health.on_sent(now_s)
 
     def answered(self, images: int, now_s: float) -> None:
-        """A request has been answered well."""
+        """Note a good answer."""
         self.returned(now_s)
         self._pacer.on_answer(images, now_s)
         self._health.on_answer()
         self.images_answered += images
 
     def failed(self, error: ModelServerError, now_s: float) -> None:
-        """A request has failed, and not for what was in it."""
+        """Note a request that failed for no reason of its own."""
         self._back(now_s, answered=False)
         self._pacer.on_trouble(now_s)
         self._note_change(lambda: self._health.on_trouble(error, now_s))
 
     def returned(self, now_s: float) -> None:
-        """A request is back in a way that says nothing about the server."""
+        """Note a request that ended without information about the server."""
         self._back(now_s, answered=True)
 
     def start_look(self, now_s: float, *, suspected: bool = False) -> bool:
         """
-        Return True if it is time for a status question; then :meth:`looked` must follow.
+        Return True if it is time for a status request; :meth:`looked` must follow.
 
-        :param suspected: ask it while it is given requests, too.
+        :param suspected: ask even while it gets requests.
         """
         return self._health.start_look(now_s, suspected=suspected)
 
     def looked(self, error: ModelServerError | None, now_s: float) -> None:
         """
-        A status question has been answered, or not.
+        Note the result of a status request.
 
         :param error: None: the version is AVAILABLE there.
         """
         self._note_change(lambda: self._health.on_look(error, now_s))
 
     def describe(self) -> dict[str, Any]:
-        """Return what it did, for the report."""
+        """Return its figures for the report."""
         return {
             "server": self.client.base_url,
             "answered": self.images_answered,
@@ -111,10 +111,10 @@ class Replica:
         self._health.on_back(now_s, in_flight=self._pacer.in_flight, answered=answered)
 
     def _note_change(self, change: Any) -> None:
-        """Make a change to its health, and name it in the log at once where it is left out or comes back."""
+        """Change its health, and log if it is left out or used again."""
         before = self.in_rotation
         change()
         if before and not self.in_rotation:
             log.warning("%s is left out and looked at again later: %s", self.client.base_url, self._health.why)
         elif self.in_rotation and not before:
-            log.info("%s serves the version and is given its share.", self.client.base_url)
+            log.info("%s serves the version and gets requests.", self.client.base_url)

@@ -1,4 +1,4 @@
-"""The servers of a run: which one the next request goes to, which are left out, and when to give up on all of them."""
+"""Choose the server of the next request, leave out servers in trouble, and give up if none answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tendies_ops.inference.requests.replica import Replica
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What came of a look at a server that was left out."""
+    """The result of a status request to a server that is left out."""
 
     replica: Replica
     error: ModelServerError | None
@@ -22,10 +22,10 @@ class Looked:
 
 class Rotation:
     """
-    All replicas of a run. Every one answers for the same pinned version, or gets no request.
+    All replicas of a run. Only those that serve the pinned version get requests.
 
     :param submit: runs a function in another thread, which hands its :class:`Looked` to :meth:`on_look`.
-    :param sick_deadline_s: give up when no server has answered for so long.
+    :param sick_deadline_s: give up if no server has answered for this long.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Rotation:
         submit: Callable[[Callable[[], Looked]], None],
         sick_deadline_s: float,
     ) -> None:
-        self.waiting_for = ""  #: the words of the last trouble, while no server has answered since
+        self.waiting_for = ""  #: the last error, while no server has answered since
         self._replicas, self._model_name, self._version = replicas, model_name, version
         self._submit = submit
         self._sick_deadline_s = sick_deadline_s
@@ -45,54 +45,54 @@ class Rotation:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are with a server."""
+        """The number of requests in flight."""
         return sum(replica.in_flight for replica in self._replicas)
 
     @property
     def concurrency(self) -> int:
-        """Requests that the servers are given at once."""
+        """The number of requests that the servers get at once."""
         return sum(replica.limit for replica in self._replicas if replica.in_rotation)
 
     @property
     def best_limit(self) -> int:
-        """Requests in flight at the server that takes the most."""
+        """The number of requests that the fastest server gets at once."""
         return max(replica.limit for replica in self._replicas)
 
     def start_with(self, limit: int) -> None:
-        """So many requests in flight at each server at first, or a few more."""
+        """Begin with this many requests in flight at each server, or a few more."""
         for replica in self._replicas:
             replica.start_with(limit)
 
     @property
     def free_places(self) -> int:
-        """Requests that the servers could be given now."""
+        """The number of requests that the servers could get now."""
         return max(0, self.concurrency - self.in_flight)
 
     def choose(self, now_s: float) -> Replica | None:
-        """The server in rotation that has the least to do; None while none may be asked."""
+        """Return the server in rotation with the fewest requests; None if none may get one."""
         open_ones = [replica for replica in self._replicas if replica.may_send(now_s)]
         return min(open_ones, key=lambda replica: (replica.in_flight, replica.images_answered), default=None)
 
     def look_around(self, now_s: float) -> None:
-        """Look at the servers that are out, when it is time, and at one that is silent while another is not."""
+        """Ask the servers that are out for their status, when it is time, and one that is silent while another is not."""
         for replica in self._replicas:
             suspected = replica.is_silent(now_s) and self._has_other(replica, now_s)
             if replica.start_look(now_s, suspected=suspected):
                 self._submit(functools.partial(self._look, replica))
 
     def on_answer(self, replica: Replica, images: int, now_s: float) -> None:
-        """A request was answered well."""
+        """Note a good answer."""
         replica.answered(images, now_s)
         self.on_sign_of_life()
 
     def on_sign_of_life(self) -> None:
-        """Some server answered something."""
+        """Note that a server has answered."""
         self._trouble_since_s = None
         self.waiting_for = ""
 
     def on_trouble(self, replica: Replica, error: ModelServerError, now_s: float) -> None:
         """
-        A request failed, and not for what was in it.
+        Note a request that failed for no reason of its own.
 
         :raises VersionGoneError: no server has the version any more.
         :raises ServerSickError: none has answered for too long.
@@ -102,15 +102,15 @@ class Rotation:
 
     def on_silence(self, error: ModelServerError, now_s: float) -> None:
         """
-        A request was refused, and it is not known yet for which part of it.
+        Note a refusal whose reason is not known yet.
 
-        :raises ServerSickError: nothing has been answered, and no refusal explained, for too long.
+        :raises ServerSickError: nothing was answered, and no refusal explained, for too long.
         """
         self._give_up_if_hopeless(error, now_s)
 
     def on_look(self, looked: Looked, now_s: float) -> None:
         """
-        A look has ended.
+        Note the result of a status request.
 
         What a server has been asked that does not even tell its status is asked of another one, if there is one.
 
@@ -142,7 +142,7 @@ class Rotation:
             raise ServerSickError(
                 f"No server has answered for {silent_s:.0f} s; the last said: {str(error).rstrip('.')}. "
                 "No picture is to blame. "
-                "What is done is kept; run it again when the server is well."
+                "Finished results are kept; rerun when the server responds."
             ) from error
 
 

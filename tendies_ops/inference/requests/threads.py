@@ -1,4 +1,4 @@
-"""Threads that do what blocks: reading, decoding, asking the server, writing."""
+"""Threads for blocking work: reading, decoding, requests, writing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Workers:
     """
     Daemon threads that put each task's result, or its error, into ``events``.
 
-    Unlike an executor's they are never joined: a stopped run ends at once, and an answer that comes later is dropped.
+    Unlike an executor's they are never joined: a stopped run ends at once, and later answers are dropped.
     """
 
     def __init__(self, count: int, events: queue.SimpleQueue[Any], name: str) -> None:
@@ -30,11 +30,11 @@ class Workers:
             threading.Thread(target=self._work, daemon=True, name=f"tendies-{name}-{number}").start()
 
     def submit(self, task: Task) -> None:
-        """Do ``task`` soon."""
+        """Queue ``task``."""
         self._tasks.put(task)
 
     def stop(self) -> None:
-        """Let each thread end after the task it is at."""
+        """Let each thread end after its current task."""
         for _ in range(self._count):
             self._tasks.put(None)
 
@@ -48,26 +48,26 @@ class Workers:
 
 class Turns:
     """
-    Lets threads do short work one after the other, and longer work side by side.
+    Serialise short work of several threads, and let longer work run in parallel.
 
-    Each file that is opened, read, hashed or written lets another thread have the interpreter, and getting it back
-    takes longer than the work itself: several threads at once need twice the CPU of one. That turns around where a
-    picture is decoded, or the disk is slow.
+    Each file that is opened, read, hashed or written releases the interpreter, and acquiring it again takes longer than
+    the work itself: several threads at once need twice the CPU of one. That is reversed if a picture is decoded, or the
+    disk is slow.
 
-    :param together: nothing is done in turns: there is waiting in it that should be done at once.
+    :param together: never serialise, because the work is mostly waiting.
     """
 
     def __init__(self, *, together: bool = False) -> None:
         self._lock = threading.Lock()
         self._together = together
-        self._file_s: dict[str, float] = {}  # kind of work -> what a file took the last time
+        self._file_s: dict[str, float] = {}  # kind of work -> seconds for a file the last time
 
     def take(self, kind: str, files: int, work: Callable[[], Made]) -> Made:
         """
-        Do some work.
+        Do some work, and return its result.
 
-        :param kind: what is done to each file.
-        :param files: how many it is done to.
+        :param kind: name of the work on each file.
+        :param files: number of files.
         """
         short = not self._together and self._file_s.get(kind, 0.0) < _SHORT_S
         with self._lock if short else contextlib.nullcontext():

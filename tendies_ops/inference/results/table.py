@@ -74,7 +74,7 @@ class ResultList:
         try:
             yield
         except OSError as error:
-            words = f"{self._folder} cannot be written: {error.strerror}. What is done is kept."
+            words = f"{self._folder} cannot be written: {error.strerror}. Finished results are kept."
             raise OutputFolderError(words) from error
 
 

@@ -207,7 +207,9 @@ class RemoteOutput:
             if len(key.encode()) > _LONGEST_NAME_BYTES:
                 words = f"its output {path} cannot be written: its name is too long for the store ({error})"
                 raise PictureError("unwritable", words) from error
-            raise OutputFolderError(f"{self.url}/{path} cannot be written: {error}. What is done is kept.") from error
+            raise OutputFolderError(
+                f"{self.url}/{path} cannot be written: {error}. Finished results are kept."
+            ) from error
         return 0
 
     def remove(self, path: str) -> None:

@@ -87,7 +87,7 @@ class RemoteLease:
         if self._lost:
             raise LockHeldError(
                 f"{self._lost} has begun to write to {self._store.url}, where this run was not heard of for too long. "
-                "What is done is kept; run it again when the other has ended."
+                "Finished results are kept; run it again when the other has ended."
             )
 
     def _acquire(self) -> None:

@@ -172,7 +172,9 @@ class LocalOutput:
                 os.unlink(part)  # noqa: PTH108
             if error.errno in _OF_ONE_NAME:
                 raise PictureError("unwritable", f"its output {path} cannot be written: {error.strerror}") from error
-            raise OutputFolderError(f"{target} cannot be written: {error.strerror}. What is done is kept.") from error
+            raise OutputFolderError(
+                f"{target} cannot be written: {error.strerror}. Finished results are kept."
+            ) from error
 
     def read(self, path: str) -> bytes:
         """A result."""

@@ -53,7 +53,7 @@ def test_a_gateway_that_refuses_to_tell_the_label_ends_the_run_and_a_number_help
         return error_answer(403, "not allowed") if "/labels/" in request.path else None
 
     labelled.model.status_fault = refuse
-    with pytest.raises(RequestRefusedError, match=r"403: not allowed\. .* a number as `version` .* avoids it"):
+    with pytest.raises(RequestRefusedError, match=r"403: not allowed\. .* use a number as `version`"):
         labelled.run()
     assert labelled.run(version=3).version == 3
 
