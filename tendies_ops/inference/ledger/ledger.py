@@ -1,8 +1,8 @@
 """
-The ledger: one line a picture that was tried, appended when its output is in place, never changed.
+The ledger: one line for each attempt at a picture, appended when its output is in place, never changed.
 
-A later line about the same input is the truth. The last line may be torn by a kill; it is ended before more is written
-and passed over by every reader.
+Of several lines about the same input the last one counts. The last line of a file may be incomplete after a kill; it is
+ended before more is written, and skipped by every reader.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _LONGEST_LINE_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class RunStamp:
-    """What every record of a run has in common."""
+    """The common facts of all records of a run."""
 
     run_id: str
     model_name: str
     version: int
-    model_digest: str | None  #: None where the version directory cannot be seen
+    model_digest: str | None  #: None if the version directory is not visible
     options_digest: str
-    input_folder: str = ""  #: where it is another one than the first into this output
+    input_folder: str = ""  #: if it is not the first one of this output
 
 
 def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, Any]:
-    """The ledger's line for one outcome."""
+    """Return the ledger's record of one outcome."""
     record: dict[str, Any] = {
         "input": outcome.found.path,
         "input_digest": outcome.input_digest or None,
@@ -71,7 +71,7 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
 
 
 def encode_record(record: dict[str, Any]) -> bytes:
-    """One line. Names that are not UTF-8 are kept exactly, beside a form that can be read."""
+    """Return one line. Names that are not UTF-8 are kept exactly, in addition to a readable form."""
     try:
         return orjson.dumps(record) + b"\n"
     except TypeError:
@@ -79,7 +79,7 @@ def encode_record(record: dict[str, Any]) -> bytes:
 
 
 def exact_path(record: dict[str, Any], key: str) -> str | None:
-    """The ``input`` or ``output`` of a record, undecodable bytes as surrogates."""
+    """Return the ``input`` or ``output`` of a record, undecodable bytes as surrogates."""
     exact = record.get(f"{key}_b64")
     if exact is None:
         path: str | None = record.get(key)
@@ -88,7 +88,7 @@ def exact_path(record: dict[str, Any], key: str) -> str | None:
 
 
 def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
-    """All files of a result, undecodable bytes as surrogates; the one to look at first is first."""
+    """Return all files of a result, undecodable bytes as surrogates, the main one first."""
     further = record.get("further_outputs_b64")
     exact = (
         [os.fsdecode(pybase64.b64decode(path)) for path in further] if further else record.get("further_outputs", ())
@@ -98,7 +98,7 @@ def exact_outputs(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def read_record(line: bytes) -> dict[str, Any] | None:
-    """One line of a ledger; None if a kill tore it, another program wrote it or a disk changed it."""
+    """Return the record of a line; None if it is incomplete, damaged, or another program's."""
     try:
         record: dict[str, Any] = orjson.loads(line)
         exact_path(record, "input")
@@ -108,7 +108,7 @@ def read_record(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_record(record: dict[str, Any]) -> bool:
-    """Return whether a line that names an input is one of ours: all that a later run asks it for is there."""
+    """Return True if a record has all that a later run needs, with the right types."""
     exact_outputs(record)
     names = ("input_digest", "output_digest", "kind", "reason", "model_digest", "options_digest")
     texts = (record[name] or "" for name in names)
@@ -143,9 +143,9 @@ def _with_readable_names(record: dict[str, Any]) -> dict[str, Any]:
 
 class Ledger:
     """
-    An open ledger file: an index of what it says, and a way to append.
+    An open ledger file with an index of its records.
 
-    :param path: of the file; made when absent.
+    :param path: of the file; created if it is missing.
     :raises OutputFolderError: it cannot be read or written.
     """
 
@@ -162,9 +162,9 @@ class Ledger:
 
     def close(self) -> None:
         """
-        Make it durable and close it.
+        Sync and close the file.
 
-        :raises OutputFolderError: the disk does not say that it has it.
+        :raises OutputFolderError: the disk reports an error.
         """
         try:
             os.fsync(self._descriptor)
@@ -174,7 +174,7 @@ class Ledger:
             os.close(self._descriptor)
 
     def newest(self, path: str) -> dict[str, Any] | None:
-        """The last record of an input."""
+        """Return the last record of an input."""
         at = self._newest.get(hash(path))
         if at is None:
             return None
@@ -200,15 +200,15 @@ class Ledger:
 
     def _read_index(self) -> dict[int, int]:
         """
-        Return where the last line of each input begins.
+        Return the offset of the last line of each input.
 
-        Keeps two numbers a picture, not its record: a ledger of a million pictures is half a gigabyte.
+        The index has two numbers for each picture: a ledger of a million pictures is half a gigabyte.
         """
         newest: dict[int, int] = {}
         at, line = 0, b"\n"
         with self._path.open("rb") as stream:
             for line in stream:
-                with contextlib.suppress(ValueError, AttributeError, TypeError):  # torn by a kill, or no record
+                with contextlib.suppress(ValueError, AttributeError, TypeError):  # incomplete, or not a record
                     newest[hash(exact_path(orjson.loads(line), "input"))] = at
                 at += len(line)
         if not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""What becomes of a picture: exactly one outcome, and for a failure a reason that a person understands."""
+"""The outcome of a picture: exactly one, and a readable reason for a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FailureKind = Literal[
     "damaged",  # it does not decode
     "refused",  # the model refused it, alone
     "server_error",  # the server fails on it, alone, and on nothing else
-    "bad_output",  # what the model made of it is no image
+    "bad_output",  # the model's answer is not an image
     "unwritable",  # its output cannot be written, though others can
 ]
 
@@ -24,7 +24,7 @@ LASTING_KINDS = frozenset({"not_an_image", "unsupported", "damaged", "refused"})
 
 
 class PictureError(Exception):
-    """One picture cannot be done; the run goes on."""
+    """One picture cannot be processed; the run continues."""
 
     def __init__(self, kind: FailureKind, reason: str) -> None:
         super().__init__(reason)
@@ -38,30 +38,30 @@ class Found:
 
     path: str  #: relative to the input, ``/`` between its parts; undecodable bytes as surrogates
     size_bytes: int
-    modified_ns: int  #: 0 where the storage does not tell
+    modified_ns: int  #: 0 if the storage does not report it
     output_stem: str  #: relative to the output, without extension; no other file of the folder has it
     problem: str = ""  #: why it cannot be read: a dangling link, a folder without permission
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one picture in this run."""
+    """The outcome of one picture in this run."""
 
     found: Found
     outcome: OutcomeName
     kind: FailureKind | None = None
     reason: str = ""
     input_digest: str = ""
-    output: str = ""  #: the result to look at first, relative to the output folder
+    output: str = ""  #: the main result, relative to the output folder
     output_digest: str = ""
     output_size_bytes: int = 0  #: of that result's file
-    output_modified_ns: int = 0  #: of that result's file; 0 where the storage does not tell
+    output_modified_ns: int = 0  #: of that result's file; 0 if the storage does not report it
     milliseconds: float = 0.0  #: of the request that answered it
     batch_size: int = 0  #: pictures in that request
     further_outputs: tuple[str, ...] = ()  #: the other files of the result
-    note: str = ""  #: of a done one: what should be known about its result, such as pages that were left out
+    note: str = ""  #: about a result that is done, such as pages that were left out
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """All files of the result."""
+        """The files of the result."""
         return (self.output, *self.further_outputs) if self.output else ()

@@ -1,11 +1,11 @@
 """
 The ledger in an object store, which cannot append: segments, ``.tendies/ledger/<time>-<run_id>.jsonl``.
 
-A segment is written once and never changed, so concurrent writers can neither lose nor duplicate lines. The
-names sort by time, and a run's sort after those that it has read, whatever the clocks of the machines that wrote them;
-as in any ledger, the later line about a picture is the truth. When there are many segments they are put together into
-one that has only the last line of each picture, under the name that sorts where the last of them did; only then the
-others go. A reader in between reads some lines twice, which are equal.
+A segment is written once and never changed, so parallel runs cannot lose or duplicate lines. The names sort by time,
+and a run's sort after those that it has read, whatever the clocks of the machines; as in any ledger, the last line
+about a picture counts. Many segments are compacted into one with only the last line of each picture, under the name
+that sorts where the last of them did; only then the others are removed. A reader in between reads some lines twice,
+which is harmless.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LedgerSegments:
     The segments of one output, as one run uses them.
 
     :param store: the output.
-    :param run_id: whose new segments these are.
+    :param run_id: of the new segments.
     """
 
     def __init__(self, store: ObjectStore, run_id: str) -> None:
@@ -44,7 +44,7 @@ class LedgerSegments:
         """
         Write all lines into a local file, in order.
 
-        :param compact: put the segments together if there are many.
+        :param compact: compact the segments if there are many.
         """
         names = self._names()
         contents = self._store.read_all(names)
@@ -68,23 +68,23 @@ class LedgerSegments:
 
 
 def last_lines(segments: Sequence[bytes]) -> bytes:
-    """The last line about each picture, in the order of the first ones."""
+    """Return the last line about each picture, in the order of the first ones."""
     newest: dict[str, bytes] = {}
     for segment in segments:
         for line in segment.splitlines():
-            with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):  # torn by a full disk
+            with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError):  # incomplete after a full disk
                 record = orjson.loads(line)
                 newest[record.get("input_b64") or record["input"]] = line
     return b"".join(line + b"\n" for line in newest.values())
 
 
 def ended(segment: bytes) -> bytes:
-    """A segment whose last line is a whole one, or torn for itself alone."""
+    """Return the segment with an end of its last line."""
     return segment if segment.endswith(b"\n") else segment + b"\n"
 
 
 def _time_in(name: str) -> datetime:
-    """The time by which a segment sorts; that of nothing if another program put a file there."""
+    """Return the time by which a segment sorts; the earliest one for another program's file."""
     try:
         return datetime.strptime(posixpath.basename(name).partition("-")[0], _TIME).replace(tzinfo=timezone.utc)
     except ValueError:

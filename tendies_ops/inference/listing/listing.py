@@ -1,4 +1,4 @@
-"""The listing, made ahead by a thread of its own: so a run knows early how much there is, and waits for nothing."""
+"""The listing, made ahead by a thread of its own, so that a run knows early how many pictures there are."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator
 
 from tendies_ops.inference.ledger.outcomes import Found
 
-_FIRST_BLOCK = 64  # files; small, for the first request waits for them
+_FIRST_BLOCK = 64  # files; small, because the first request waits for them
 _BLOCK = 2000  # files that are packed together
-_LONGEST_BLOCK_S = 0.1  # of a slow storage: what is there goes on
+_LONGEST_BLOCK_S = 0.1  # for a slow storage
 _KEPT_PER_SAMPLE = 8  # the more, the more even
-_PATIENCE_S = 0.005  # between two looks of a run that has caught up
+_PATIENCE_S = 0.005  # between two checks by a run that has caught up
 
 
 class Listing:
     """
     Files in their order, taken from ``files`` by a thread.
 
-    What is listed and not yet taken is kept packed: about 20 bytes a file, 20 MB for a million.
+    Files that are listed and not yet taken are packed: about 20 bytes each, 20 MB for a million.
 
     :param files: may raise; the reader of the listing gets the error.
     """
@@ -36,9 +36,9 @@ class Listing:
         threading.Thread(target=self._list, args=(iter(files),), daemon=True, name="tendies-list").start()
 
     def __iter__(self) -> Iterator[Found | None]:
-        """Every file once, and None whenever the next one is not listed yet."""
+        """Yield every file once, and None while the next one is not listed yet."""
         while True:
-            ended = self._ended.is_set()  # asked first: the last block comes before it
+            ended = self._ended.is_set()  # read first: the last block comes before it
             try:
                 block = self._blocks.popleft()
             except IndexError:
@@ -47,7 +47,7 @@ class Listing:
                 self._ended.wait(_PATIENCE_S)
                 yield None
                 continue
-            for values in marshal.loads(zlib.decompress(block)):  # noqa: S302 # our own, a moment ago
+            for values in marshal.loads(zlib.decompress(block)):  # noqa: S302 # our own data
                 yield Found(*values)
         if self._error is not None:
             raise self._error
@@ -80,7 +80,7 @@ class Listing:
 
 def spread_sample(files: Iterable[Found], count: int) -> list[Found]:
     """
-    ``count`` files, evenly spread over all of them. Needs room for eight times as many.
+    Return ``count`` files, evenly spread over all. It keeps up to eight times as many in memory.
 
     :param count: at least 1.
     """

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 from tendies_ops.inference.listing.other_files import is_litter
 
-# What each piece of a pattern means as a regular expression; `**/` may also stand for no folder at all.
+# The pieces of a pattern; `**/` also matches no folder at all.
 _PIECES = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]|.", re.DOTALL)
 
 
 class PathFilter:
     """
-    Which files are taken.
+    Decide which files are listed.
 
-    :param include: globs; empty takes everything. Without ``/`` a pattern is compared with the name, else with the
-        path below the input; ``**`` spans folders.
-    :param exclude: globs; they win over ``include``.
-    :param include_hidden: take names that start with a dot as well.
+    :param include: globs; empty includes everything. A pattern without ``/`` is compared with the name, otherwise with
+        the path below the input; ``**`` spans folders.
+    :param exclude: globs; they take precedence over ``include``.
+    :param include_hidden: include names that start with a dot.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class PathFilter:
         self._include_hidden = include_hidden
 
     def hides(self, name: str) -> bool:
-        """Return True for hidden names and folders of litter, unless they are wanted; ``.tendies`` never is."""
+        """Return True for hidden names and litter folders, unless they are included; ``.tendies`` never is."""
         return (name.startswith(".") or is_litter(name)) and (not self._include_hidden or name == ".tendies")
 
     def leaves_out(self, path: str) -> bool:
-        """Return whether a file or a whole folder is excluded."""
+        """Return True if a file or a whole folder is excluded."""
         return self._exclude is not None and self._exclude.fullmatch(path) is not None
 
     def takes(self, path: str) -> bool:
-        """Return whether a file is wanted."""
+        """Return True if a file is included."""
         if self._include is not None and self._include.fullmatch(path) is None:
             return False
         return not self.leaves_out(path)

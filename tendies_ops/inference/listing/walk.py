@@ -1,4 +1,4 @@
-"""Finding files below a local folder, in a fixed order, one folder's names in memory at a time."""
+"""Find files below a local folder in a fixed order, with one folder's names in memory at a time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Identity = tuple[int, int]  # device and inode of a folder
 
 def find_files(root: Path, keep: PathFilter, *, leave_out: Path | None = None) -> Iterator[Found]:
     """
-    Every regular file below ``root``, folder by folder, names sorted by their bytes.
+    Yield every regular file below ``root``, folder by folder, names sorted by their bytes.
 
-    Links are followed, except to a folder that contains them, the parents of ``root`` included. What cannot
-    be read is yielded with its ``problem``, so that it is counted and reported.
+    Links are followed, except to a folder that contains them, the parents of ``root`` included. Unreadable files and
+    folders are yielded with their ``problem``, so that they are counted and reported.
 
-    :param leave_out: a folder that is never entered: the output, when it lies below the input.
+    :param leave_out: a folder that is never entered: the output, if it is below the input.
     """
     above = tuple(_identity(folder.stat()) for folder in (*root.resolve().parents, root))
     left_out = _identity(leave_out.stat()) if leave_out is not None and leave_out.exists() else None
@@ -30,10 +30,10 @@ def find_files(root: Path, keep: PathFilter, *, leave_out: Path | None = None) -
 
 def output_stems(names: Iterable[str]) -> dict[str, str]:
     """
-    The stem of each file's output: its own stem, or its whole name where that stem is not its alone.
+    Return the stem of each file's output: its own stem, or its whole name if another file has the same stem.
 
-    ``a.jpg`` and ``a.png`` become ``a.jpg.*`` and ``a.png.*``. The choice depends on nothing but the folder's names,
-    and a whole name cannot meet another file's stem, because a stem that is some file's name is not used either.
+    ``a.jpg`` and ``a.png`` become ``a.jpg.*`` and ``a.png.*``. The choice depends on the folder's names only, and a
+    whole name cannot equal another file's stem, because a stem that is some file's name is not used either.
     """
     names = list(names)
     stems = {name: os.path.splitext(name)[0] for name in names}  # noqa: PTH122 # a million names
@@ -71,7 +71,7 @@ def _walk(
 
 
 def _folder_identity(entry: os.DirEntry[str]) -> Identity | None:
-    """None where it is no folder, or cannot be looked at: a link to itself, or through a folder without permission."""
+    """Return device and inode of a folder; None if it is not one or cannot be read, such as a link to itself."""
     try:
         return _identity(entry.stat()) if entry.is_dir() else None
     except OSError:
@@ -84,7 +84,7 @@ def _look_at(entry: os.DirEntry[str], path: str, output_stem: str) -> Found | No
     except OSError as error:
         return Found(path, 0, 0, output_stem, f"it cannot be read: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
-        return None  # opening a pipe or device would block
+        return None  # opening a pipe or device could block
     return Found(path, status.st_size, status.st_mtime_ns, output_stem)
 
 

@@ -13,29 +13,29 @@ from tendies_ops.inference.picture.sizes import WHOLE, Window
 
 @dataclass(slots=True, eq=False)
 class Picture:
-    """One picture on its way. Changed by the run's own thread only."""
+    """One picture in progress. Only the run's own thread changes it."""
 
     found: Found
     attempt: int
     input_digest: str
     finish: Finish
-    answers: list[Any]  #: of each part, None until it has come
-    held_bytes: int  #: what it is counted as against the memory bound
+    answers: list[Any]  #: of each part; None until it has arrived
+    held_bytes: int  #: its estimated share of the memory limit
     replaces: tuple[str, ...] = ()  #: results of an earlier run
-    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in it
+    windows: tuple[Window, ...] = (WHOLE,)  #: place of each part in it
     over: bool = False  #: it has its outcome
     milliseconds: float = 0.0  #: of the request that answered it, or its parts' shares of theirs
-    batch_size: int = 0  #: parts in the request that answered it, or its own where they are several
-    note: str = ""  #: what should be known about its result
+    batch_size: int = 0  #: parts in the request that answered it, or its own if there are several
+    note: str = ""  #: note about its result
     parameters: Mapping[str, Any] = field(default_factory=dict)  #: what is sent with each part
 
     @property
     def complete(self) -> bool:
-        """Return whether every part is answered."""
+        """Return True if every part is answered."""
         return all(answer is not None for answer in self.answers)
 
     def take(self, index: int, answer: Any, milliseconds: float, batch_size: int) -> None:
-        """Keep the answer to one part, of a request with so many parts that took so long."""
+        """Keep the answer to one part, with the duration and the number of parts of its request."""
         self.answers[index] = answer
         alone = len(self.answers) == 1
         self.milliseconds += milliseconds if alone else milliseconds / batch_size
@@ -53,5 +53,5 @@ class Part:
 
     @property
     def megapixels(self) -> float:
-        """Its pixels."""
+        """The megapixels of the part."""
         return self.size[0] * self.size[1] / 1e6

@@ -1,4 +1,4 @@
-"""Opening pictures with Pillow: limits first, then upright, then 8-bit grey or RGB in sRGB."""
+"""Open pictures with Pillow: check limits, then make them upright, 8-bit grey or RGB, in sRGB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import (
-    AvifImagePlugin,  # noqa: F401 # these register what Pillow would else look for in the middle of a run
+    AvifImagePlugin,  # noqa: F401 # these register plugins that Pillow would otherwise search for during a run
     Image,
     ImageCms,
     ImageOps,
@@ -29,14 +29,14 @@ from tendies_ops.inference.picture.plugins import load_plugin
 from tendies_ops.inference.picture.png_colour import png_to_srgb
 from tendies_ops.inference.picture.tiff import TiffPages, read_pages
 
-#: What is opened. Pillow knows more, some of which starts other programs (EPS) or has no signature (TGA).
+#: The formats that are opened. Pillow knows more, some of which start other programs (EPS) or have no signature (TGA).
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM", "AVIF")
-# Pillow says through `warnings` what it mends or passes over in a file; whether it decodes is all that counts here.
+# Pillow warns about what it repairs or ignores in a file; here it only matters whether the file decodes.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-_BACKGROUND = (255, 255, 255)  # transparent parts lie on white, as a browser shows them
-_FRAMES_TOGETHER = 4  # the frames of one file may have so many times the pixels that one picture may have
+_BACKGROUND = (255, 255, 255)  # below transparent parts, as in a browser
+_FRAMES_TOGETHER = 4  # the frames of one file may have four times the pixels of one picture
 _LOW_SIXTEEN_BIT = 4096  # samples of 12 bits stay below
-NOTE = "tendies_note"  #: key in ``info`` of what should be known about a picture that was decoded
+NOTE = "tendies_note"  #: key in ``info`` of a note about a decoded picture
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -46,9 +46,9 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
 
     :param all_frames: every frame of an animated file, every page of a TIFF; False gives the first. Previews of reduced
         size in a TIFF are never taken.
-    :return: upright images of mode L or RGB. ``info["note"]`` is set where something about the file should be known.
-    :raises PictureError: it is too large or of a kind that is not handled. A damaged one raises whatever the decoder
-        fails with; see :func:`told_as_damage`.
+    :return: upright images of mode L or RGB, with a note about the file in ``info`` if there is one.
+    :raises PictureError: it is too large or not supported. A damaged one raises the decoder's error; see
+        :func:`told_as_damage`.
     """
     image = _open(data, max_megapixels)
     pages = _pages(image, data)
@@ -72,7 +72,7 @@ def refuse_missing_pixels(data: bytes) -> None:
     """
     Refuse a JPEG file of which a part was never written.
 
-    :raises PictureError: it is one.
+    :raises PictureError: a part is missing.
     """
     if missing := missing_pixels(data):
         raise PictureError("damaged", missing)
@@ -84,7 +84,7 @@ def normalised(image: Image.Image) -> Image.Image:
     upright = _upright(image)
     managed = _to_srgb(upright, image.info.get("icc_profile"))
     flat = _flattened(managed)
-    if "duration" in image.info:  # of this frame; what is put on a ground loses it
+    if "duration" in image.info:  # of this frame; it is lost when the background is added
         flat.info["duration"] = image.info["duration"]
     return flat
 
@@ -123,9 +123,9 @@ def _open(data: bytes, max_megapixels: float) -> Image.Image:
 @functools.cache
 def _silence_libtiff() -> None:
     """
-    Keep libtiff from writing to stderr what it thinks of each damaged tag; what matters reaches us as an error.
+    Keep libtiff from writing to stderr about each damaged tag; real errors are raised.
 
-    Pillow offers no way, so the library in its wheel is asked itself (libtiff ``TIFFSetErrorHandler``).
+    Pillow has no setting for that, so the library in its wheel is called directly (libtiff ``TIFFSetErrorHandler``).
     """
     libraries = Path(Image.__file__).parents[1] / "pillow.libs"
     for library in libraries.glob("libtiff*.so*"):
@@ -145,7 +145,7 @@ def _check_size(image: Image.Image, max_megapixels: float) -> None:
 
 
 def _check_frames(image: Image.Image, frames: int, max_megapixels: float) -> None:
-    """All frames are held until the last one is there: a file of a few hundred kB may hold a thousand large ones."""
+    """Limit the pixels of all frames, which are held together: a file of some hundred kB may have a thousand."""
     limit = _FRAMES_TOGETHER * max_megapixels
     if image.width * image.height * frames > limit * 1e6:
         raise PictureError(
@@ -166,7 +166,7 @@ def _seek(image: Image.Image, frame: int) -> bool:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a broken tag is no reason to refuse whole pixels
+    except Exception:  # a broken tag is no reason to refuse intact pixels
         return image
 
 
@@ -178,7 +178,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         transform = _transform_to_srgb(profile, "RGB" if alpha else image.mode)
         converted = ImageCms.applyTransform(image.convert("RGB") if alpha else image, transform)
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a profile that cannot be used is as good as none
+        return image  # an unusable profile counts as none
     if converted is None:
         return image
     if alpha is not None:
@@ -213,7 +213,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """
     Scale to 8 bits: 65535 is white, or the largest sample that a TIFF states.
 
-    A 32-bit picture that stays within 16 bits is taken for one of 16.
+    A 32-bit picture with values up to 65535 counts as one of 16 bits.
     """
     whole = image.convert("I")  # `getextrema` cannot read 16 bits in the other byte order
     low, high = whole.getextrema()
@@ -229,13 +229,13 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 @contextlib.contextmanager
 def told_as_damage() -> Iterator[None]:
-    """Decoders raise whatever a hostile file makes them stumble over; all of it means that the file is damaged."""
+    """Raise PictureError for any error of a decoder: the file is damaged."""
     try:
         yield
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError("damaged", "its header makes no sense to the decoder") from error
+        raise PictureError("damaged", "the decoder cannot read its header") from error
     except MemoryError as error:
         raise PictureError("too_large", "it does not fit into memory") from error
     except Exception as error:

@@ -1,4 +1,4 @@
-"""From the bytes on disk to the bytes that are sent, and from the answers to the bytes that are written."""
+"""Prepare the bytes to send from those of a file, and the bytes to write from the answers."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ _DEFAULT_FRAME_MS = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture that is ready to be sent, as one file or as several."""
+    """A picture that is ready to be sent, as one or several files."""
 
     parts: list[bytes]  #: whole PNG or JPEG files
     size: tuple[int, int]  #: height and width of each part, in pixels
-    finish: Finish  #: the answers, one a part, to the one file that is written
-    windows: tuple[Window, ...] = (WHOLE,)  #: where each part lies in the picture
-    note: str = ""  #: what should be known about its result
+    finish: Finish  #: makes the result file from the answers, one for each part
+    windows: tuple[Window, ...] = (WHOLE,)  #: place of each part in the picture
+    note: str = ""  #: note about its result
 
     @property
     def megapixels(self) -> float:
-        """Of each part."""
+        """The megapixels of each part."""
         return self.size[0] * self.size[1] / 1e6
 
     @property
     def size_bytes(self) -> int:
-        """Of all parts, encoded."""
+        """The encoded bytes of all parts."""
         return sum(map(len, self.parts))
 
 
 def prepare(data: bytes, options: BatchOptions) -> Prepared:
     """
-    Decide how one picture travels.
+    Decide how one picture is sent.
 
     :param data: the whole file.
-    :raises PictureError: it is no picture, too large, damaged, or of a kind that is not handled.
+    :raises PictureError: it is not a picture, too large, damaged, or not supported.
     """
     header = read_header(data)
     if header is None:
@@ -69,22 +69,22 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
 
 def open_upright(data: bytes, options: BatchOptions) -> Image.Image:
     """
-    The first frame of a picture as a model sees it: upright, 8 bit, sRGB.
+    Return the first frame of a picture as a model sees it: upright, 8 bit, sRGB.
 
-    :raises PictureError: it is damaged or of a kind that is not handled.
+    :raises PictureError: it is damaged or not supported.
     """
     with told_as_damage():
         return next(_frames(data, options, all_frames=False))
 
 
 def control_picture(size: tuple[int, int]) -> bytes:
-    """Make a plain picture that any model takes, a grey ramp: its answer tells a bad picture from a bad server."""
+    """Make a grey ramp, which any model accepts: its answer distinguishes a bad picture from an unhealthy server."""
     ramp = Image.linear_gradient("L").resize((size[1], size[0])).convert("RGB")
     return encode_png(ramp)
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """As PNG at the fastest level: it travels once and is thrown away."""
+    """Encode as PNG at the fastest level: it is sent once and dropped."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -96,9 +96,9 @@ def encode_result(
     """
     Encode one picture, or several as an animation, as the options say.
 
-    :param answered: the format of what the model gave, which the options may ask for.
+    :param answered: the format of the model's answer, which the options may ask for.
     :param durations_ms: of each frame of an animation.
-    :raises PictureError: the format has no room for it.
+    :raises PictureError: it is too large for the format.
     """
     name = answered if options.output_format == "as_answered" else options.output_format.upper()
     if len(frames) > 1 and name == "JPEG":
@@ -159,12 +159,12 @@ def _sized(frame: Image.Image, options: BatchOptions) -> Sized:
 
 
 def _restores(frames: Sequence[Sized]) -> list[tuple[int, Callable[[Sequence[Image.Image]], Image.Image]]]:
-    """Return how many answers each frame takes, and what becomes of them. Holds none of the frames' own pixels."""
+    """Return the number of answers of each frame and its restore function, without the frame's own pixels."""
     return [(len(sized.parts), sized.restore) for sized in frames]
 
 
 def _finish_answer(options: BatchOptions) -> Finish:
-    """One answer, written as it came unless another format is asked for."""
+    """Return the function that writes one answer, unchanged unless another format is asked for."""
 
     def finish(answers: Sequence[bytes]) -> bytes:
         answer_format = _picture_format(answers[0])
@@ -192,7 +192,7 @@ def _finish_pictures(
 
 
 def _of_one_kind(answers: list[Image.Image]) -> list[Image.Image]:
-    """Return what the model made of the pieces of one picture, if it can be put together."""
+    """Return the answers to the pieces of one picture, if they fit together."""
     kinds = sorted({f"{image.width} x {image.height} {image.mode}" for image in answers})
     if len(kinds) > 1:
         raise PictureError("bad_output", f"the model answered pieces that do not fit together: {', '.join(kinds)}")
@@ -202,7 +202,7 @@ def _of_one_kind(answers: list[Image.Image]) -> list[Image.Image]:
 def _picture_format(answer: bytes) -> str:
     name = identify(answer[:20])
     if name is None:
-        raise PictureError("bad_output", f"the model answered {len(answer)} bytes that are no picture")
+        raise PictureError("bad_output", f"the model answered {len(answer)} bytes that are not a picture")
     return name
 
 

@@ -1,14 +1,14 @@
 """
-Going over a large picture in overlapping tiles, and putting the answers together without a seam.
+Cut a large picture into overlapping tiles, and join the answers without a seam.
 
 Tiles of one row are blended into a strip, strips into the picture, each in floating point and rounded once. Where two
 tiles overlap, the weight moves from one to the other along a smooth step over the middle half of the overlap: the outer
 quarter of a tile is never used there, because networks invent what lies beyond a border.
 
 A network that normalises each tile by the tile's own statistics gives the same sky another tone in each. So before it
-is blended a tile is levelled: where it overlaps what is there already, it takes on the mean tone of that, and goes over
-to its own until its other end. The eye sees a step across some pixels, and none across a whole tile: coarse things need
-a wide transition, fine things a narrow one (Burt and Adelson 1983, "A multiresolution spline with application to image
+is blended a tile is levelled: in its overlap it gets the mean tone of the tiles before it, and changes to its own
+towards its other end. A step across some pixels is visible, and one across a whole tile is not: coarse structures need
+a wide transition, fine ones a narrow one (Burt and Adelson 1983, "A multiresolution spline with application to image
 mosaics").
 """
 
@@ -27,7 +27,7 @@ Pixels = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """Where the tiles of one picture lie, in input pixels."""
+    """The places of the tiles of one picture, in input pixels."""
 
     size: tuple[int, int]  #: height and width of the picture
     tile: tuple[int, int]  #: height and width of each tile
@@ -45,17 +45,17 @@ def plan_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> Ti
 
 
 def cut_tiles(image: Image.Image, plan: TilePlan) -> list[Image.Image]:
-    """Row by row."""
+    """Return the tiles, row by row."""
     height, width = plan.tile
     return [image.crop((left, top, left + width, top + height)) for top in plan.tops for left in plan.lefts]
 
 
 def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = False) -> Image.Image:
     """
-    Put the answers together.
+    Join the answers.
 
     :param answers: as :func:`cut_tiles` orders them, all of one size, which may be a multiple of the tile's.
-    :param hard: go from tile to tile in one step, for values that have nothing in between.
+    :param hard: do not blend, for values that are class indices.
     """
     answered = answers[0].height, answers[0].width
     tops = [_scaled(top, answered[0], plan.tile[0]) for top in plan.tops]
@@ -80,26 +80,26 @@ def blend_tiles(plan: TilePlan, answers: Sequence[Image.Image], *, hard: bool = 
 
 
 def ramp(length: int) -> Pixels:
-    """Weights of the later tile over an overlap: 0 in its first quarter, a smooth step, 1 in the last."""
+    """Return the later tile's weights in an overlap: 0 in the first quarter, a smooth step, 1 in the last."""
     position = (np.arange(length, dtype=np.float32) + 0.5) / max(length, 1)
     return _smooth_step((position - 0.25) * 2.0)
 
 
 def _smooth_step(position: npt.NDArray[np.floating]) -> Pixels:
-    """From 0 at 0 to 1 at 1, level at both ends."""
+    """Return values from 0 at 0 to 1 at 1, flat at both ends."""
     inside = np.clip(position, 0.0, 1.0)
     weights: Pixels = (inside * inside * (3.0 - 2.0 * inside)).astype(np.float32)
     return weights
 
 
 def _step(length: int) -> Pixels:
-    """The earlier tile up to the middle, then the later one."""
+    """Return weights that switch from the earlier to the later tile in the middle."""
     return (np.arange(length) >= length // 2).astype(np.float32)
 
 
 def _scaled(position: int, answer: int, tile: int) -> int:
     """
-    Return where an input pixel lies in the answer, rounded half up in whole numbers.
+    Return the place of an input pixel in the answer, rounded half up in whole numbers.
 
     So a tile's end is its beginning plus the answer's length, whatever the ratio; ``round`` would miss it by one.
     """
@@ -115,7 +115,7 @@ def _starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
 
 
 def _join(pieces: Sequence[Pixels], starts: Sequence[int], length: int, *, hard: bool) -> Pixels:
-    """Blend pieces that lie one after the other along axis 0."""
+    """Blend consecutive pieces along axis 0."""
     joined = np.zeros((length, *pieces[0].shape[1:]), np.float32)
     end = 0
     for own, start in zip(pieces, starts, strict=True):
@@ -130,9 +130,9 @@ def _join(pieces: Sequence[Pixels], starts: Sequence[int], length: int, *, hard:
 
 def _levelled(piece: Pixels, there: Pixels) -> Pixels:
     """
-    Give a piece the tone of what it will be blended with.
+    Give a piece the tone of its neighbour.
 
-    :param there: the beginning of the piece as it is so far. Its outer quarters are not compared: they are invented.
+    :param there: the neighbour's pixels in the overlap. The outer quarters are not compared: networks invent them.
     """
     shared, length = len(there), len(piece)
     if not shared or np.array_equal(piece[:shared], there):
@@ -145,7 +145,7 @@ def _levelled(piece: Pixels, there: Pixels) -> Pixels:
 
 
 def _smooth(values: Pixels, window: int) -> Pixels:
-    """Twice the mean of ``window`` values along axis 0, which leaves tones and takes away what is in the picture."""
+    """Apply the mean of ``window`` values along axis 0 twice, which keeps tones and removes details."""
     window = min(window, len(values)) | 1
     for _ in range(2):
         padded = np.pad(values, [(window // 2 + 1, window // 2), *[(0, 0)] * (values.ndim - 1)], mode="edge")
@@ -155,7 +155,7 @@ def _smooth(values: Pixels, window: int) -> Pixels:
 
 
 def _along(weights: Pixels, piece: Pixels) -> Pixels:
-    """Weights for each row of a piece, whatever its other axes are."""
+    """Return weights for each row of a piece, broadcast over its other axes."""
     return weights.reshape(-1, *(1,) * (piece.ndim - 1))
 
 

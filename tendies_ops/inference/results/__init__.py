@@ -1,4 +1,4 @@
-"""What becomes of a model's answers: pictures, detections, scores and other numbers, as its signature says."""
+"""Decide which files a model's answers become: pictures, detections, scores or other numbers."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Detection:
 
     def as_dict(self, size: tuple[int, int]) -> dict[str, Any]:
         """
-        For JSON.
+        Return JSON.
 
         :param size: height and width of the upright picture, for the box in pixels.
         """
@@ -46,10 +46,10 @@ class Detection:
 
 def read_detections(row: Mapping[str, Any], labels: Sequence[str]) -> list[Detection]:
     """
-    Make boxes of one answer, best first.
+    Return the boxes of one answer, best first.
 
     :param labels: names of the classes 1, 2, ...
-    :raises PictureError: it has another form.
+    :raises PictureError: the answer has another form.
     """
     try:
         count = round(row.get("num_detections", len(row["detection_scores"])))
@@ -57,22 +57,22 @@ def read_detections(row: Mapping[str, Any], labels: Sequence[str]) -> list[Detec
         columns = zip(row["detection_boxes"], row["detection_scores"], classes, strict=False)
         found = [_detection(box, score, number, labels) for box, score, number in list(columns)[:count] if score > 0]
     except (KeyError, TypeError, ValueError) as error:
-        raise PictureError("bad_output", f"the model's boxes make no sense: {error}") from error
+        raise PictureError("bad_output", f"the model's boxes are invalid: {error}") from error
     return sorted(found, key=lambda one: -one.score)
 
 
 def join_detections(parts: Sequence[list[Detection]], windows: Sequence[Window]) -> list[Detection]:
     """
-    Bring the boxes of the parts of a picture into the picture, each object once, best first.
+    Return the boxes of all parts in the coordinates of the picture, each object once, best first.
 
-    :param windows: where each part lies in the picture; ``parts`` and ``windows`` have one length.
+    :param windows: place of each part in the picture; ``parts`` and ``windows`` have the same length.
     """
     moved = [_moved(one, window) for part, window in zip(parts, windows, strict=True) for one in part]
     found = sorted((one for one in moved if _area(one.box) > 0), key=lambda one: -one.score)
     if len(parts) == 1:
         return found
     kept: list[Detection] = []
-    for one in found:  # non-maximum suppression: where tiles overlap, both have seen the same
+    for one in found:  # non-maximum suppression: tiles that overlap see the same object
         rivals = (other for other in kept if other.class_number == one.class_number)
         if all(_shared(one.box, rival.box) <= _SAME_OBJECT_IOU for rival in rivals):
             kept.append(one)
@@ -101,7 +101,7 @@ def _area(box: Window) -> float:
 
 
 def _shared(first: Window, second: Window) -> float:
-    """Intersection over union."""
+    """Return the intersection over union."""
     both = (max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3]))
     shared = _area(both)
     return shared / max(_area(first) + _area(second) - shared, 1e-12)

@@ -1,4 +1,4 @@
-"""Boxes on a picture."""
+"""Draw boxes on a picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tendies_ops.inference.results.detections import Detection
 
-# Told apart by people with any kind of colour vision (Okabe and Ito, "Color Universal Design", 2008).
+# Distinguishable with any kind of colour vision (Okabe and Ito, "Color Universal Design", 2008).
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 _INK = {"#E69F00": "black", "#56B4E9": "black", "#F0E442": "black"}  # on the light ones; white on the others
 
@@ -43,7 +43,7 @@ def _draw_one(
     words = f" {one.label} {one.score:.2f} "
     _, _, width, height = draw.textbbox((0, 0), words, font=font)
     above = y - round(height) - line
-    y = above if above >= 0 else y + line  # inside where there is no room above
+    y = above if above >= 0 else y + line  # inside, if there is no room above
     x = max(0, min(x, size[0] - round(width)))
     draw.rectangle((x, y, x + width, y + height + line), fill=colour)
     draw.text((x, y), words, font=font, fill=_INK.get(colour, "white"))

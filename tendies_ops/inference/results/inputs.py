@@ -17,7 +17,7 @@ def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str,
     Find the inputs of a version besides the picture.
 
     :param manifest: of the version, where its directory can be seen; it knows defaults, bounds and names.
-    :param metadata: what the server says about its signatures; may be empty. It knows names alone.
+    :param metadata: the server's description of its signatures; may be empty. It knows names alone.
     """
     if manifest is not None:
         return dict(manifest.contract.extra_inputs)
@@ -25,7 +25,7 @@ def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str,
 
 
 def _told_inputs(metadata: Mapping[str, Any]) -> set[str]:
-    """Names of a signature that takes a file among others; empty where that is not told, or it takes none."""
+    """Return the inputs of a signature that takes a file among others; empty if that is not known."""
     try:
         names = set(metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["inputs"])
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""From the answers to one picture to the files that are written for it."""
+"""Make the result files of a picture from the answers to it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class ResultFile:
 
 class ResultMaker:
     """
-    Makes files of answers, the one to look at first.
+    Make files from answers, the main one first.
 
     * a picture: ``<stem>.png`` or as asked;
     * detections: ``<stem>.png`` with the boxes drawn, ``<stem>.json``;
     * other numbers: ``<stem>.json``;
-    * several pictures: ``<output>/<stem>.png`` each, a folder an output.
+    * several pictures: ``<output>/<stem>.png`` each, a folder for each output.
 
-    :param facts: what each result says about its origin.
+    :param facts: provenance for each result.
     """
 
     def __init__(self, answers: Answers, options: BatchOptions, facts: dict[str, Any]) -> None:
@@ -51,9 +51,9 @@ class ResultMaker:
         """
         Make all files of one picture.
 
-        :param rows: the answers to its parts: files, or what :meth:`Answers.row` gave.
-        :param reopen: the picture itself, upright, 8 bit.
-        :raises PictureError: the answers make no sense.
+        :param rows: the answers to its parts: files, or results of :meth:`Answers.row`.
+        :param reopen: returns the picture itself, upright, 8 bit.
+        :raises PictureError: the answers are invalid.
         """
         if self._answers.kind == "picture":
             return [self._picture_file(picture, picture.found.output_stem, rows)]

@@ -1,4 +1,4 @@
-"""What a model answers for a picture: told by its manifest, or by the server's metadata where that is not in reach."""
+"""The outputs of a model, from its manifest or, without one, from the server's metadata."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Answers:
     """
     The outputs of a signature, and what is known of their meaning.
 
-    :param outputs: names; empty if unknown: then they are taken for pictures.
+    :param outputs: names; empty if they are not known: the answers then count as pictures.
     :param labels: names of the classes, the first of a detection's being class 1.
     :param fixed_classes: the scores of every picture are those of ``labels``, in this order.
-    :param same_size: a request must hold pictures of one size, for the model makes one tensor of them.
+    :param same_size: all pictures of a request must have the same size, because the model makes one tensor of them.
     :param inputs: what the model takes besides the picture, by name.
     """
 
@@ -41,7 +41,7 @@ class Answers:
 
     @property
     def kind(self) -> AnswerKind:
-        """``picture``: one whole file. ``detection``: boxes. ``values``: anything else, pictures among it or not."""
+        """``picture``: one whole file. ``detection``: boxes. ``values``: anything else, with or without pictures."""
         if not self.outputs or (len(self.outputs) == 1 and self.pictures):
             return "picture"
         return "detection" if _DETECTION_OUTPUTS.issubset(self.outputs) else "values"
@@ -52,21 +52,21 @@ class Answers:
         return tuple(name for name in self.outputs if name.endswith("_bytes"))
 
     def facts(self) -> dict[str, Any]:
-        """Return what must be written into a result so that it can be made again; nothing where it is one picture."""
+        """Return the facts that a result needs to be made again; empty for one picture."""
         if self.kind == "picture":
             return {}
         return {"outputs": self.outputs, **({"labels": self.labels} if self.kind == "detection" else {})}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Answers:
-        """The reverse of :meth:`facts`."""
+        """Build Answers from the output of :meth:`facts`."""
         return cls(tuple(facts.get("outputs", ())), tuple(facts.get("labels", ())))
 
     def row(self, value: Any) -> dict[str, Any]:
         """
-        One entry of ``predictions``, by output.
+        Return one entry of ``predictions``, by output.
 
-        :raises BadAnswerError: it lacks an output, or one that should be a picture is none.
+        :raises BadAnswerError: it lacks an output, or one that should be a picture is not.
         """
         row = {self.outputs[0]: value} if len(self.outputs) == 1 else value
         if not isinstance(row, dict) or not row.keys() >= set(self.outputs):
@@ -78,22 +78,22 @@ class Answers:
 
 def check_picture(answer: Any) -> None:
     """
-    Hold an answer against the first bytes of picture formats.
+    Check that an answer begins like a picture file.
 
-    :raises BadAnswerError: it is none.
+    :raises BadAnswerError: it does not.
     """
     if not isinstance(answer, bytes):
         raise BadAnswerError(f"the model answered a {type(answer).__name__} where a picture was promised")
     if identify(answer[:20]) is None:
-        raise BadAnswerError(f"the model answered {len(answer)} bytes that are no picture")
+        raise BadAnswerError(f"the model answered {len(answer)} bytes that are not a picture")
 
 
 def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> Answers:
     """
-    Find out what a version answers.
+    Find out the outputs of a version.
 
-    :param manifest: of the version, where its directory can be seen.
-    :param metadata: what the server says about its signatures; may be empty.
+    :param manifest: of the version, if its directory is visible.
+    :param metadata: the server's description of its signatures; may be empty.
     """
     inputs = inputs_besides_the_picture(manifest, metadata)
     signature = manifest.signatures.get(_SIGNATURE) if manifest is not None else None
@@ -107,7 +107,7 @@ def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> 
 
 
 def _told_shapes(metadata: Mapping[str, Any]) -> Shapes:
-    """Output -> shape, from ``/metadata``; empty where the answer has another form."""
+    """Return the shape of each output from ``/metadata``; empty if the answer has another form."""
     try:
         outputs = metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["outputs"]
         shapes = {name: _told_shape(entry["tensor_shape"]) for name, entry in outputs.items()}
@@ -121,6 +121,6 @@ def _told_shape(shape: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 
 def _needs_same_size(shapes: Shapes) -> bool:
-    """Numbers as high and wide as their picture make one tensor only where all pictures have one size."""
+    """Return True if outputs have the size of their picture: such outputs only fit into a tensor if all sizes agree."""
     numbers = [shape for name, shape in shapes.items() if not name.endswith("_bytes")]
     return any(shape is not None and shape[1:].count(-1) >= _FREE_LENGTHS_OF_A_PICTURE for shape in numbers)

@@ -1,4 +1,4 @@
-"""Writing into an output what made it, without touching its pixels, and reading that again."""
+"""Write an output's provenance into its file without changing its pixels, and read it again."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tendies_ops.inference.picture.header import identify
 
 KEYWORD = "tendies"
 _PNG_HEADER_BYTES = 8 + 25  # the signature and IHDR, which is always first
-_USER_COMMENT = 0x010E  # ImageDescription: what every viewer shows
+_USER_COMMENT = 0x010E  # ImageDescription, which every viewer shows
 
 
 def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
     """
-    Put ``facts`` into a PNG text chunk or a JPEG's EXIF; every other format is returned as it is.
+    Write ``facts`` into a PNG text chunk or a JPEG's EXIF; other formats are returned unchanged.
 
     Source: PNG specification 11.3.3.2 (tEXt), Exif 2.32 4.6.4.
     """
-    text = _ascii_json(facts)  # both places are Latin-1 or less
+    text = _ascii_json(facts)  # both accept Latin-1 at most
     name = identify(picture[:20])
     if name == "PNG":
         chunk = b"tEXt" + KEYWORD.encode() + b"\x00" + text
@@ -36,7 +36,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
 
 def read_provenance(picture: bytes) -> dict[str, Any] | None:
-    """Return what :func:`add_provenance` wrote, or what a JSON result says; None when there is nothing of the kind."""
+    """Return the facts of :func:`add_provenance`, or those in a JSON result; None if there are none."""
     try:
         if picture.startswith(b"{"):
             facts = orjson.loads(picture).get(KEYWORD)
@@ -51,7 +51,7 @@ def read_provenance(picture: bytes) -> dict[str, Any] | None:
 
 def _ascii_json(facts: dict[str, Any]) -> bytes:
     text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
-    if text.isascii():  # nearly always, and ten times as fast as the other, which escapes
+    if text.isascii():  # nearly always, and ten times as fast as escaping
         return text
     return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode("ascii")
 
@@ -62,6 +62,6 @@ def _add_exif(picture: bytes, text: bytes) -> bytes:
     payload = exif.tobytes()  # begins with "Exif\0\0"
     segment = b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload
     after_jfif = 2
-    if picture[2:4] == b"\xff\xe0":  # JFIF wants to be the first segment
+    if picture[2:4] == b"\xff\xe0":  # JFIF has to be the first segment
         after_jfif += 2 + struct.unpack_from(">H", picture, 4)[0]
     return b"".join((picture[:after_jfif], segment, picture[after_jfif:]))

@@ -1,8 +1,8 @@
 """
-The numbers of a run in one table: ``scores.csv``, and ``scores.parquet`` where pyarrow is installed.
+The numbers of a run in one table: ``scores.csv``, and ``scores.parquet`` if pyarrow is installed.
 
-A row is a picture that is done, in this run or before. Its numbers come from the JSON file that is its result, so the
-table is whole also after a kill, and needs no memory.
+There is a row for each picture that is done, in this run or before. Its numbers are read from its JSON result, so the
+table is complete even after a kill, and needs no memory.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ TABLE_NAME = "scores.csv"
 _SCORES, _CLASSES = "scores", "classes"  # of `tendies export`; with several outputs `<name>_scores`, `<name>_classes`
 _MOST_COLUMNS = 4096
 _READ_TOGETHER = 64
-_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet evaluates instead of showing
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet evaluates these instead of showing them
 
 
 class ResultList:
     """
-    Which pictures have a JSON file, on disk, while a run lasts.
+    The pictures that have a JSON result, listed on disk during a run.
 
-    :param folder: where it is kept.
-    :raises OutputFolderError: that cannot be written.
+    :param folder: of the list.
+    :raises OutputFolderError: it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class ResultList:
 
     def add(self, outcome: Outcome) -> None:
         """
-        Note a picture that has a result.
+        Add a picture that has a result.
 
         :raises OutputFolderError: the disk is full.
         """
@@ -58,14 +58,14 @@ class ResultList:
                 self._lines.write(orjson.dumps(names) + b"\n")
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Each picture, with its JSON file, in the order of :meth:`add`."""
+        """Yield each picture with its JSON file, in the order of :meth:`add`."""
         self._lines.seek(0)
         for line in self._lines:
             picture, path = (os.fsdecode(bytes.fromhex(name)) for name in orjson.loads(line))
             yield picture, path
 
     def close(self) -> None:
-        """Forget them."""
+        """Remove the list."""
         with contextlib.suppress(OSError):
             self._lines.close()
 
@@ -83,12 +83,12 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
     Write the table.
 
     :param results: picture and JSON file of each row.
-    :param output: where the JSON files are.
+    :param output: storage of the JSON files.
     :param path: of the CSV file.
-    :return: ``path``; None when the answers hold no number that fits into a column.
+    :return: ``path``; None if the answers have no number that fits into a column.
     """
     columns = {"input": None}
-    with tempfile.TemporaryFile(dir=path.parent) as rows:  # which columns there are is known at the end
+    with tempfile.TemporaryFile(dir=path.parent) as rows:  # the columns are known at the end
         for picture, outputs in _read_documents(results, output):
             name = os.fsencode(picture).decode("utf-8", "replace")
             numbers = {_as_text(column): _as_text(value) for column, value in _flattened(outputs, answers)}
@@ -105,7 +105,7 @@ def write_table(results: Iterable[tuple[str, str]], output: Output, answers: Ans
 
 
 def _as_text(value: Any) -> Any:
-    """Put an apostrophe before a name that a spreadsheet would take for a formula; numbers are left alone."""
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS_OF_FORMULAS) else value
 
 
@@ -117,7 +117,7 @@ def _write_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], path: Pa
 
 
 def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
-    """One table of those of shards; None when there are none."""
+    """Join the tables of shards; None if there are none."""
     all_of_them = [csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")) for table in tables]
     if not all_of_them:
         return None
@@ -127,7 +127,7 @@ def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
 
 
 def write_parquet(table: Path) -> Path | None:
-    """The same as Parquet, beside it; None where pyarrow is not installed."""
+    """Write the table as Parquet next to it; None if pyarrow is not installed."""
     try:
         from pyarrow import csv as arrow_csv
         from pyarrow import parquet
@@ -138,14 +138,14 @@ def write_parquet(table: Path) -> Path | None:
         with arrow_csv.open_csv(table) as batches, parquet.ParquetWriter(path, batches.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-    except ValueError:  # a column that begins with numbers and goes on with words: the CSV file has it all
+    except ValueError:  # a column with numbers first and texts later: the CSV file has it all
         path.unlink(missing_ok=True)
         return None
     return path
 
 
 def describe_outputs(outputs: dict[str, Any]) -> str:
-    """The numbers of one picture in a few short lines, best classes first."""
+    """Return the numbers of one picture in a few short lines, best classes first."""
     lines = []
     for name, value in outputs.items():
         if name.endswith(_SCORES) and _is_flat(value):
@@ -159,7 +159,7 @@ def describe_outputs(outputs: dict[str, Any]) -> str:
 
 
 def _read_documents(results: Iterable[tuple[str, str]], output: Output) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each picture with its outputs; as many are read at a time as the storage gives at once."""
+    """Yield each picture with its outputs, read in parallel if the storage allows it."""
     left = iter(results)
     while block := list(itertools.islice(left, _READ_TOGETHER)):
         documents = output.map(functools.partial(_read_outputs, output.read), [name for _, name in block])
@@ -170,12 +170,12 @@ def _read_outputs(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
     try:
         outputs = orjson.loads(read(name)).get("outputs", {})
     except (OSError, ValueError, AttributeError):
-        return {}  # it was moved in the meantime: its row has the picture's name only
+        return {}  # it was moved in the meantime: the row only has the picture's name
     return outputs if isinstance(outputs, dict) else {}
 
 
 def _flattened(outputs: dict[str, Any], answers: Answers) -> Iterator[tuple[str, Any]]:
-    """(column, value) of everything that is a number, a word or a list of them."""
+    """Yield (column, value) of everything that is a number, a text or a list of them."""
     for name, value in outputs.items():
         if name.endswith(_SCORES) and _is_flat(value):
             yield from _flattened_scores(name.removesuffix(_SCORES), value, outputs.get(_classes_of(name)), answers)
@@ -199,7 +199,7 @@ def _flattened_scores(
         names = classes or [str(index) for index in range(len(scores))]
         yield from ((f"{prefix}score {name}", score) for name, score in zip(names, scores, strict=False))
         return
-    for place, (label, score) in enumerate(ranked[1:], start=2):  # other classes for each picture: the best first
+    for place, (label, score) in enumerate(ranked[1:], start=2):  # other classes for each picture, best first
         yield f"{prefix}class_{place}", label
         yield f"{prefix}score_{place}", score
 

@@ -1,1 +1,1 @@
-"""Decide where pictures are read and results are written, and whom an output folder belongs to."""
+"""Decide how pictures are read and results are written, on a disk and in a store."""

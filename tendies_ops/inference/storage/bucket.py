@@ -2,7 +2,7 @@
 Pictures and results behind an fsspec URL: ``s3://``, ``gs://``, ``memory://`` and the rest.
 
 An object store cannot append, so the ledger is kept on this machine while a run lasts and goes up in segments every few
-seconds: a crash costs those seconds. Nothing there can be locked either; see ``remote_lease``.
+seconds: a crash costs those seconds. Nothing there can be locked either; see ``bucket_lease``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Made = TypeVar("Made")
 _SEGMENT_EVERY_S = 5.0
 _HEADER_BYTES = 64
 _FOLDERS_REMEMBERED = 4
-# Of S3, Google Cloud Storage and Azure alike: "object key length limit is 1,024 bytes", without the bucket's name.
+# Of S3, Google Cloud Storage and Azure: "object key length limit is 1,024 bytes", without the bucket's name.
 _LONGEST_NAME_BYTES = 1024
 
 
@@ -39,9 +39,9 @@ class RemoteInput:
     """
     Pictures below a URL.
 
-    :param allow_empty: nothing below the URL is no error, if the bucket is there: a folder without objects is none.
-    :raises UsageError: the URL's kind is not known here, or its package is not installed.
-    :raises InputFolderError: there is nothing.
+    :param allow_empty: accept a URL without objects, if the bucket exists: a folder without objects does not.
+    :raises UsageError: fsspec does not know the scheme, or its package is not installed.
+    :raises InputFolderError: there is nothing below the URL.
     """
 
     is_far = True  #: reading is mostly waiting
@@ -56,24 +56,24 @@ class RemoteInput:
             raise InputFolderError(f"The input {url} cannot be read: {error}.") from error
 
     def find(self, keep: PathFilter, *, leave_out: str) -> Iterator[Found]:
-        """Every object below the URL, prefix by prefix, sorted by name."""
+        """Yield every object below the URL, prefix by prefix, sorted by name."""
         left_out = self._store.path_of(leave_out) if is_remote(leave_out) else None
         yield from self._walk("", keep, left_out)
 
     def read_ahead(self, paths: Iterable[str]) -> None:
-        """Begin to read these, all at once."""
+        """Start to read these, all at once."""
         self._store.read_ahead(paths)
 
     def read(self, path: str) -> bytes:
-        """The whole object."""
+        """Return the whole object."""
         return self._store.read(path)
 
     def read_start(self, path: str) -> bytes:
-        """The first bytes of an object."""
+        """Return the first bytes of an object."""
         return self._store.read_start(path, _HEADER_BYTES)
 
     def close(self) -> None:
-        """Begin no more reads."""
+        """Start no more reads."""
         self._store.close()
 
     def _entries_in(self, below: str) -> dict[str, dict[str, Any]]:
@@ -83,7 +83,7 @@ class RemoteInput:
             raise
         except OSError as error:
             if isinstance(error, FileNotFoundError) and (below or self._allow_empty):
-                return {}  # a folder is gone with its last object
+                return {}  # a folder disappears with its last object
             raise InputFolderError(f"The input's folder {below!r} cannot be read: {error}.") from error
 
     def _walk(self, below: str, keep: PathFilter, left_out: str | None) -> Iterator[Found]:
@@ -109,7 +109,7 @@ class RemoteOutput:
     """
     Results below a URL, with the run's state in ``.tendies`` below it and a working copy of it on this machine.
 
-    :raises UsageError: the URL's kind is not known here, or its package is not installed.
+    :raises UsageError: fsspec does not know the scheme, or its package is not installed.
     """
 
     is_far = True  #: writing is mostly waiting
@@ -130,9 +130,9 @@ class RemoteOutput:
     @contextlib.contextmanager
     def locked(self, shard: tuple[int, int] | None = None) -> Iterator[None]:
         """
-        Keep other runs out; fetch the ledger's segments before, send what is left after.
+        Keep other runs out; fetch the ledger's segments before, and send the rest after.
 
-        :param shard: others do theirs at the same time, so the segments are left as they are.
+        :param shard: other shards run at the same time, so the segments are not compacted.
         :raises LockHeldError: another run writes here.
         :raises OutputFolderError: the ledger cannot be read.
         """
@@ -158,13 +158,13 @@ class RemoteOutput:
             self._send_segment()
 
     def place(self, path: Path) -> str:
-        """Return where a file of the state lies for everybody; the ledger is a folder of segments there."""
+        """Return the URL of a file of the state; the ledger is a folder of segments there."""
         if path.name == LEDGER_NAME:
             return posixpath.join(self.url, STATE_FOLDER, "ledger")
         return posixpath.join(self.url, STATE_FOLDER, path.relative_to(self.state).as_posix())
 
     def size_of(self, path: str) -> int | None:
-        """Bytes of a result; None when it is not there. Costs one listing a folder, not one request a result."""
+        """Return the bytes of a result; None if it does not exist. It lists each folder once."""
         folder, name = posixpath.split(path)
         if folder not in self._sizes:
             if len(self._sizes) >= _FOLDERS_REMEMBERED:
@@ -174,33 +174,33 @@ class RemoteOutput:
 
     def holds(self, path: str, *, size_bytes: int | None, modified_ns: int | None, digest: str | None) -> bool:
         """
-        Return whether a result is there, of the size that was written.
+        Return True if a result exists with the size that was written.
 
-        Stores tell times of their own and their listings no digest; to read every result would cost too much.
+        Stores have times of their own, and listings without digests; reading every result would cost too much.
         """
         del modified_ns, digest
         found_bytes = self.size_of(path)
         return found_bytes == size_bytes if size_bytes else bool(found_bytes)
 
     def read(self, path: str) -> bytes:
-        """A result."""
+        """Return a result."""
         return self._store.read(path)
 
     def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
-        """Make and write several results at once: waiting for the store is most of the work."""
+        """Make and write several results at once: most of the work is waiting for the store."""
         return self._store.map(function, items)
 
     def write(self, path: str, data: bytes) -> int:
         """
-        Write a whole object, which such stores show whole or not at all.
+        Write a whole object, which stores show whole or not at all.
 
-        :return: 0: its modification time is not asked for.
+        :return: 0: the modification time is not requested.
         :raises PictureError: this name cannot be written.
         :raises OutputFolderError: nothing can be written.
         """
         try:
             self._store.write(path, data)
-        except UnicodeEncodeError as error:  # a name that is not UTF-8: no store has such ones
+        except UnicodeEncodeError as error:  # a name that is not UTF-8, which no store accepts
             raise PictureError("unwritable", f"its output {path} cannot be written: its name is not UTF-8") from error
         except OSError as error:
             _, _, key = self._store.path_of(f"{self.url}/{path}").lstrip("/").partition("/")
@@ -221,7 +221,7 @@ class RemoteOutput:
         """
         Send new lines of the ledger, when it is time.
 
-        :raises LockHeldError: another run has begun to write here.
+        :raises LockHeldError: another run has started to write here.
         """
         if self._lease is not None:
             self._lease.check()
@@ -256,7 +256,7 @@ class RemoteOutput:
 
 
 def _changed_ns(entry: dict[str, Any]) -> int:
-    """When an object changed, by whatever its store calls it; 0 when it does not tell."""
+    """Return the modification time, by the name that the store has for it; 0 if it has none."""
     for key in ("mtime", "LastModified", "last_modified", "updated", "created"):
         value = entry.get(key)
         if isinstance(value, datetime):

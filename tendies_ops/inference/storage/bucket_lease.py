@@ -1,14 +1,14 @@
 """
-Keeping a second run away from an output in an object store, which has no locks.
+Keep a second run away from an output in an object store, which has no locks.
 
-Who writes keeps an object ``.tendies/leases/<name>.json`` and changes it every few seconds. Who comes and finds one
-watches it: one that changes is alive; one that stays the same for long enough was left by a killed run, and is
-taken away. Only content is compared, never a clock with another one.
+A run keeps an object ``.tendies/leases/<name>.json`` and changes it every few seconds. Another run that finds one
+watches it: if it changes, its run is alive; if it stays the same for long enough, its run was killed, and it is
+removed. Only content is compared, never the clocks of two machines.
 
-Limits: where a store cannot make an object only if it is absent (fsspec's ``mode="create"``; S3 and Google Cloud
-Storage can), two runs that come within one request of each other both begin, and the one whose lease was overwritten
-ends at its next beat. The same holds for a run that could not reach the store for longer than others watch. What both
-did until then is done twice, and no line of the ledger is lost, for each has segments of its own.
+Limits: if a store cannot create an object only if it is absent (fsspec's ``mode="create"``; S3 and Google Cloud Storage
+can), two runs that start within one request of each other both start, and the one whose lease was overwritten ends at
+its next beat. The same holds for a run that could not reach the store for longer than others watch. Pictures of both
+are processed twice until then, and no line of the ledger is lost, because each has segments of its own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RemoteLease:
     The lease of one run on one output.
 
     :param store: the output.
-    :param run_id: shown to runs that have to wait.
+    :param run_id: shown to runs that find the lease.
     :param shard: share the output with the other shards of the same batch.
     """
 
@@ -75,19 +75,19 @@ class RemoteLease:
             self._released.set()
             beating.join()
             if not self._lost:
-                with contextlib.suppress(OSError):  # then it looks like a killed run's, and is taken away later
+                with contextlib.suppress(OSError):  # then it looks like a killed run's, and is removed later
                     self._store.remove(self._path)
 
     def check(self) -> None:
         """
-        Look whether it is still held.
+        Check that the lease is still held.
 
         :raises LockHeldError: another run has taken it over.
         """
         if self._lost:
             raise LockHeldError(
-                f"{self._lost} has begun to write to {self._store.url}, where this run was not heard of for too long. "
-                "Finished results are kept; run it again when the other has ended."
+                f"{self._lost} has started to write to {self._store.url}, because this run could not renew its lease. "
+                "Finished results are kept; rerun when the other has ended."
             )
 
     def _acquire(self) -> None:
@@ -98,12 +98,12 @@ class RemoteLease:
         except FileExistsError:  # another run was faster
             raise self._held_by(self._read(self._path)) from None
         late = [name for name in self._rivals() if name != self._name]
-        if late:  # they came at the same moment as a shard, or as the whole; both go, and come again
+        if late:  # a shard and a whole run started at the same time: both end, and can be started again
             self._store.remove(self._path)
             raise self._held_by(self._read(posixpath.join(_FOLDER, late[0])))
 
     def _rivals(self) -> list[str]:
-        """Names of the leases that this one cannot stand beside: shards stand beside other shards."""
+        """Return the leases that exclude this one: shards do not exclude other shards."""
         names = self._store.names_now(_FOLDER)
         if self._name == f"{_ALONE}.json":
             return names
@@ -124,7 +124,7 @@ class RemoteLease:
 
     def _beat(self) -> None:
         while not self._released.wait(_BEAT_EVERY_S):
-            with contextlib.suppress(OSError):  # a store that is away for a moment is asked again at the next beat
+            with contextlib.suppress(OSError):  # an unreachable store is tried again at the next beat
                 now = self._read(self._path)
                 if now is None or now.get("token") != self._content["token"]:
                     self._lost = _described(now)
@@ -133,7 +133,7 @@ class RemoteLease:
                 self._store.write(self._path, self._encoded())
 
     def _read(self, path: str) -> dict[str, Any] | None:
-        """Return what a lease says; None when there is none."""
+        """Return the content of a lease; None if there is none."""
         try:
             content = orjson.loads(self._store.read(path))
         except FileNotFoundError:

@@ -10,7 +10,7 @@ from tendies_ops.inference.storage.local import Input
 
 def is_ignored(found: Found, source: Input) -> bool:
     """
-    Return True if name and content say that a file is something else than a picture, or if it is unfinished.
+    Return True if neither name nor content of a file is that of a picture, or if it is unfinished.
 
     :raises OSError: it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Where pictures come from and where results go."""
+"""Read pictures from a folder and write results to one; open both ends of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tendies_ops.inference.storage.bucket import RemoteInput, RemoteOutput
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-# What keeps one name from being written; anything else keeps every name from being written, and ends the run.
+# Errors about one name; any other error is about every name, and ends the run.
 _OF_ONE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ, errno.EEXIST, errno.EINVAL})
 
 
@@ -42,10 +42,10 @@ class LocalInput:
         return find_files(self.root, keep, leave_out=_local_path(leave_out))
 
     def read_ahead(self, paths: Iterable[str]) -> None:
-        """Nothing: the disk does that."""
+        """Do nothing: the disk reads ahead."""
 
     def read(self, path: str) -> bytes:
-        """The whole file: one open, one read."""
+        """Return the whole file: one open, one read."""
         descriptor = os.open(os.path.join(self.root, path), os.O_RDONLY | os.O_CLOEXEC)
         try:
             size_bytes = os.fstat(descriptor).st_size
@@ -57,23 +57,23 @@ class LocalInput:
             os.close(descriptor)
 
     def read_start(self, path: str) -> bytes:
-        """The first bytes of a file."""
+        """Return the first bytes of a file."""
         with open(os.path.join(self.root, path), "rb") as stream:  # noqa: PTH123 # str paths in a hot loop
             return stream.read(64)
 
     def close(self) -> None:
-        """Nothing: no file is held open."""
+        """Do nothing: no file is held open."""
 
 
 class LocalOutput:
     """
-    A folder of results, with the run's own state in ``.tendies`` below it. Made when absent.
+    A folder of results, with the run's own state in ``.tendies`` below it; created if it is missing.
 
-    :raises OutputFolderError: it cannot be made or written.
+    :raises OutputFolderError: it cannot be created or written.
     """
 
     is_far = False  #: writing is mostly waiting
-    shares_one_ledger = True  #: one file, of which each shard needs its own until it is merged
+    shares_one_ledger = True  #: one file; each shard has its own until they are merged
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -90,11 +90,11 @@ class LocalOutput:
     @contextlib.contextmanager
     def locked(self, shard: tuple[int, int] | None = None) -> Iterator[None]:
         """
-        Keep other runs out, and clear away what a killed one left half-written.
+        Keep other runs out, and remove partly written files of a killed one.
 
         :param shard: share the folder with the other shards of the same batch.
         :raises LockHeldError: another run writes here.
-        :raises OutputFolderError: it cannot be written.
+        :raises OutputFolderError: the lock or a folder cannot be made.
         """
         with contextlib.ExitStack() as locks:
             self._lock(locks, "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH)
@@ -124,7 +124,7 @@ class LocalOutput:
             ) from error
 
     def size_of(self, path: str) -> int | None:
-        """Bytes of a result; None when it is not there."""
+        """Return the bytes of a result; None if it does not exist."""
         try:
             return os.stat(self._prefix + path).st_size  # noqa: PTH116 # str paths in a hot loop
         except OSError:
@@ -132,10 +132,10 @@ class LocalOutput:
 
     def holds(self, path: str, *, size_bytes: int | None, modified_ns: int | None, digest: str | None) -> bool:
         """
-        Whether a result is there as it was written: another run may have replaced it and been killed before it said so.
+        Return True if a result is as it was written: another run may have replaced it and been killed.
 
         :param size_bytes: of the file when it was written. None: not known.
-        :param modified_ns: of the file when it was written; if it is another now, the content decides. None: not known.
+        :param modified_ns: of the file when it was written; if it has changed, the content decides. None: not known.
         :param digest: of the content.
         """
         try:
@@ -150,7 +150,7 @@ class LocalOutput:
 
     def write(self, path: str, data: bytes) -> int:
         """
-        Put a whole result in place by a rename.
+        Write a result, and rename it into place.
 
         :return: its modification time, in nanoseconds.
         :raises PictureError: this name cannot be written.
@@ -177,22 +177,22 @@ class LocalOutput:
             ) from error
 
     def read(self, path: str) -> bytes:
-        """A result."""
+        """Return a result."""
         return (self.root / path).read_bytes()
 
     def map(self, function: Callable[[Given], Made], items: Sequence[Given]) -> Iterator[Made]:
-        """Make and write several results, one after the other: a disk gains nothing from more at once."""
+        """Make and write several results, one after the other: a disk gains nothing from parallel writes."""
         return map(function, items)
 
     def place(self, path: Path) -> str:
-        """Return where a file of the state lies for everybody."""
+        """Return the path of a file of the state."""
         return str(path)
 
     def keep_up(self) -> None:
-        """Nothing: the ledger is in its place already."""
+        """Do nothing: the ledger is in its place already."""
 
     def publish(self, folder: Path) -> None:
-        """Nothing: the files are in their place already."""
+        """Do nothing: the files are in their place already."""
 
     def remove(self, path: str) -> None:
         """Remove a result that another name has replaced."""
@@ -217,7 +217,7 @@ def open_folders(options: BatchOptions) -> tuple[Input, Output]:
     """
     Open both ends of a run; each is a path or an fsspec URL.
 
-    :raises InputFolderError: the input cannot be read; told before the output is made.
+    :raises InputFolderError: the input cannot be read; checked before the output is made.
     :raises UsageError: they are the same folder, so results would overwrite pictures.
     """
     input_, output = options.input, options.output
@@ -237,7 +237,7 @@ def _local_path(url: str) -> Path:
 
 
 def folder_identity(url: str) -> str:
-    """Return one name for a folder, which is the same on every machine: links are not followed."""
+    """Return a name for a folder that is the same on every machine: links are not followed."""
     if is_remote(url):
         return url.rstrip("/")
     return os.fsencode(os.path.abspath(_local_path(url))).decode("utf-8", "backslashreplace")  # noqa: PTH100
@@ -248,7 +248,7 @@ def _identity(url: str) -> str:
 
 
 def _check_readable(folder: Path) -> None:
-    """Before the output is made: a mistyped input should leave no trace."""
+    """Check the input before the output is made, so that a mistyped input leaves no trace."""
     try:
         os.scandir(folder).close()
     except OSError as error:

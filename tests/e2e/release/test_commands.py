@@ -118,7 +118,7 @@ def test_a_server_with_another_model_name_is_named_before_anything_is_changed(
         (("release", "{tmp}", "--model-base-path", "{base}", "--server", "http://h:1"), 1, "tendies export"),
         (("publish", "{tmp}/a", "--model-base-path", "{tmp}/x/y", "--no-check"), 2, "Neither the model base path"),
         (("publish", "{tmp}/a", "--model-base-path", "{tmp}/a/fake.json", "--no-check"), 2, "is a file"),
-        (("rollback", "--model-base-path", "{base}", "--server", "http://h:1"), 2, "what the model is called"),
+        (("rollback", "--model-base-path", "{base}", "--server", "http://h:1"), 2, "names the model"),
         (("rollback", "--model-base-path", "{tmp}/x", "--server", "http://h:1"), 2, "There is no model base path"),
         (("versions", "--model-base-path", "{tmp}/x"), 2, "There is no model base path"),
     ],

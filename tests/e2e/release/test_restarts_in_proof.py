@@ -33,7 +33,7 @@ def test_a_release_goes_on_when_the_server_is_back(tmp_path: Path, base: Path, r
     )
 
     assert (report.version, available_versions(restarting.url)) == (1, [1])
-    assert [words for words in said if "begins again when it is back" in words and restarting.url in words]
+    assert [words for words in said if "is repeated when it serves again" in words and restarting.url in words]
 
 
 def test_a_rollback_goes_on_when_the_server_is_back(tmp_path: Path, base: Path, restarting: WatchingServer) -> None:

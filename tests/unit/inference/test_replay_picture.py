@@ -43,7 +43,7 @@ def test_another_picture_or_one_without_provenance_is_wrong_usage(bench: Bench, 
     with ModelServerClient(bench.server.url) as client:
         with pytest.raises(UsageError, match="not the picture"):
             replay(bench.output / "a.png", tmp_path / "other.png", client)
-        with pytest.raises(UsageError, match="does not say what made it"):
+        with pytest.raises(UsageError, match="has no provenance"):
             replay(tmp_path / "other.png", bench.input, client)
 
 

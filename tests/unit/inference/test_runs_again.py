@@ -107,7 +107,7 @@ def test_a_stopped_run_ends_soon_keeps_what_is_done_and_goes_on_later(
     bench.model.fault = stop_after_three_requests
     folder_of_pngs(bench.input, 40)
     started_s = time.monotonic()
-    with pytest.raises(StoppedError, match="run it again to go on"):
+    with pytest.raises(StoppedError, match="rerun it to continue"):
         bench.run(max_batch_size=4, timeout_s=60.0)
     assert time.monotonic() - started_s < 4.0
     done = [record["input"] for record in bench.records()]

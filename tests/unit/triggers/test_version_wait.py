@@ -99,5 +99,5 @@ def test_no_replica_at_all_never_counts_as_reached() -> None:
 
 @pytest.mark.parametrize(("version", "newer_than"), [(None, None), (1, 1)])
 def test_both_or_neither_is_refused(version: int | None, newer_than: int | None) -> None:
-    with pytest.raises(UsageError, match="either which version"):
+    with pytest.raises(UsageError, match="Give either the version"):
         WantedVersion(version, newer_than)
