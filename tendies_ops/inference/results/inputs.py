@@ -1,4 +1,4 @@
-"""What a model takes for a picture besides the picture."""
+"""The inputs of a model in addition to the picture."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SIGNATURE = "serving_default"
 
 def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str, Any]) -> dict[str, ExtraInput]:
     """
-    Find the inputs of a version besides the picture.
+    Return the inputs of a version in addition to the picture.
 
-    :param manifest: of the version, where its directory can be seen; it knows defaults, bounds and names.
-    :param metadata: the server's description of its signatures; may be empty. It knows names alone.
+    :param manifest: of the version, if its directory is visible; it has defaults, bounds and names.
+    :param metadata: the server's description of its signatures; may be empty. It has names only.
     """
     if manifest is not None:
         return dict(manifest.contract.extra_inputs)
