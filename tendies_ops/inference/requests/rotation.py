@@ -74,7 +74,7 @@ class Rotation:
         return min(open_ones, key=lambda replica: (replica.in_flight, replica.images_answered), default=None)
 
     def look_around(self, now_s: float) -> None:
-        """Ask the servers that are out for their status, when it is time, and one that is silent while another is not."""
+        """Ask servers that are out for their status when it is time, and one that is silent while another is not."""
         for replica in self._replicas:
             suspected = replica.is_silent(now_s) and self._has_other(replica, now_s)
             if replica.start_look(now_s, suspected=suspected):
