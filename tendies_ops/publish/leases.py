@@ -18,14 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tendies_ops.errors import BasePathError, PublishError, VersionRemovedError
+from tendies_ops.errors import BasePathError, VersionRemovedError
 from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.changed import describe_change
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.layout import STATE_DIRECTORY, state_directory
 from tendies_ops.publish.owner import Heartbeat, Owner
-from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.spec.manifest import read_manifest
+from tendies_ops.publish.version_dirs import list_version_dirs, manifest_or_none
 
 _HEARTBEAT_S = 10.0
 #: A minute of silence, and one more because the hosts' clocks may differ: a lease is compared with this host's clock.
@@ -105,7 +104,8 @@ def leases_in_the_way(model_base_path: Path, new_digest: str) -> list[Lease]:
     if highest is None:
         return []
     changed = describe_change(highest.path, highest.version, read_history(model_base_path))
-    if _digest_of(highest.path) == new_digest and not changed:
+    manifest = manifest_or_none(highest.path)
+    if manifest is not None and manifest.model_digest == new_digest and not changed:
         return []
     return [lease for lease in live_leases(model_base_path) if lease.version == highest.version]
 
@@ -133,10 +133,3 @@ def _read(path: Path, now_s: float) -> Lease | None:
     if alive is None:  # then only its touch shows it
         alive = now_s - touched_s <= EXPIRES_AFTER_S
     return lease if alive else None
-
-
-def _digest_of(version_dir: Path) -> str:
-    try:
-        return read_manifest(version_dir).model_digest
-    except PublishError:
-        return ""

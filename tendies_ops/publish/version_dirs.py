@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tendies_ops.errors import PublishError
+from tendies_ops.spec.manifest import Manifest, read_manifest
 
 # absl::SimpleAtoi, as file_system_storage_path_source.cc uses it: ASCII white space around a sign and decimal digits.
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)[ \t\n\v\f\r]*", re.ASCII)
@@ -60,6 +61,14 @@ def list_version_dirs(model_base_path: Path) -> list[VersionDir]:
         if version is not None:
             found[version] = VersionDir(version, model_base_path / name, is_directory)
     return [found[version] for version in sorted(found)]
+
+
+def manifest_or_none(version_dir: Path) -> Manifest | None:
+    """Return the manifest of a version; None if it has none that can be read: tendies did not make it."""
+    try:
+        return read_manifest(version_dir)
+    except PublishError:
+        return None
 
 
 def next_version(taken: Iterable[int]) -> int:

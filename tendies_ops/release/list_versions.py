@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
-from tendies_ops.errors import ModelServerError, PublishError, UsageError
+from tendies_ops.errors import ModelServerError, UsageError
 from tendies_ops.in_service import BasePathView, InService, look_at_base_path, version_in_service
 from tendies_ops.publish.changed import describe_change, first_record
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.unproved import Unproved
-from tendies_ops.publish.version_dirs import VersionDir, list_version_dirs
+from tendies_ops.publish.version_dirs import VersionDir, list_version_dirs, manifest_or_none
 from tendies_ops.release.checks.preconditions import Statuses, statuses_of
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.rest_api.status import ServedVersions
-from tendies_ops.spec.manifest import Manifest, read_manifest
+from tendies_ops.spec.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def find_model_name(model_base_path: Path) -> str | None:
     """Return the model's name in the newest manifest or, without one, in the history."""
     children = reversed(list_version_dirs(model_base_path))
     paths = [*(child.path for child in children), *reversed(list(list_withdrawn(model_base_path).values()))]
-    manifests = (_manifest(path) for path in paths)
+    manifests = (manifest_or_none(path) for path in paths)
     from_history = (record.model_name for record in reversed(read_history(model_base_path)) if record.model_name)
     return next((m.model_name for m in manifests if m is not None), next(from_history, None))
 
@@ -125,7 +125,7 @@ def _ask(
 def _entry(
     child: VersionDir, history: Sequence[HistoryRecord], statuses: Statuses, unproved: Unproved | None
 ) -> VersionEntry:
-    manifest = _manifest(child.path)
+    manifest = manifest_or_none(child.path)
     events = {r.event for r in history if r.version == child.version}
     state = "released" if events & {"released", "rolled_back"} else "published"
     if unproved is not None and child.version == unproved.version:
@@ -154,22 +154,19 @@ def _as_published(entry: VersionEntry, history: Sequence[HistoryRecord]) -> Vers
 def _withdrawn(version: int, path: Path, history: Sequence[HistoryRecord]) -> VersionEntry:
     reasons = [r.reason for r in history if r.version == version and r.event == "withdrawn"]
     entry = VersionEntry(version, str(path), "withdrawn", reason=reasons[-1] if reasons else "")
-    return _with_manifest(entry, _manifest(path))
+    return _with_manifest(entry, manifest_or_none(path))
 
 
 def _with_manifest(entry: VersionEntry, manifest: Manifest | None) -> VersionEntry:
     if manifest is None:
         return entry
-    source = manifest.source
-    known = {"checkpoint": source.checkpoint, "checkpoint_step": source.step, "created_at": manifest.created_at}
-    return VersionEntry(**{**asdict(entry), "model_digest": manifest.model_digest, **known})
-
-
-def _manifest(path: Path) -> Manifest | None:
-    try:
-        return read_manifest(path)
-    except PublishError:
-        return None
+    return replace(
+        entry,
+        model_digest=manifest.model_digest,
+        checkpoint=manifest.source.checkpoint,
+        checkpoint_step=manifest.source.step,
+        created_at=manifest.created_at,
+    )
 
 
 def _serves(answer: Any, version: int) -> bool:

@@ -14,7 +14,6 @@ from tendies_ops.client.questions import ask_each
 from tendies_ops.errors import (
     ModelServerError,
     NotNowError,
-    PublishError,
     RequestRefusedError,
     StoppedError,
     TendiesError,
@@ -27,9 +26,9 @@ from tendies_ops.inference.requests.pacer import Pacer
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.results import Answers, describe_answers
 from tendies_ops.publish.leases import hold_lease
-from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs, manifest_or_none
 from tendies_ops.rest_api.status import STABLE, ServedVersions
-from tendies_ops.spec import Manifest, read_manifest
+from tendies_ops.spec import Manifest
 from tendies_ops.spec.batch_settings import NEWEST
 
 _NOTICED_WITHIN_S = 5.0  # Model Server polls its directory every second by default
@@ -206,11 +205,7 @@ def find_manifest(options: BatchOptions, version: int) -> Manifest | None:
     """Return the manifest of the pinned version, if its directory is visible and has one."""
     if options.model_base_path is None:
         return None
-    version_dir = Path(options.model_base_path) / str(version)
-    try:
-        return read_manifest(version_dir)
-    except PublishError:
-        return None
+    return manifest_or_none(Path(options.model_base_path) / str(version))
 
 
 def find_optimized_sheet(options: BatchOptions, version: int, manifest: Manifest | None) -> Path | None:

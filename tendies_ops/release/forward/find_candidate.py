@@ -11,7 +11,6 @@ from tendies_ops.errors import (
     NotProvedError,
     ProofFailedError,
     ProofInterruptedError,
-    PublishError,
     TendiesError,
 )
 from tendies_ops.publish.changed import describe_change, first_record
@@ -24,14 +23,14 @@ from tendies_ops.publish.publish_version import (
     prepare_version,
     unused_version,
 )
-from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.publish.version_dirs import list_version_dirs, manifest_or_none
 from tendies_ops.release.checks.patience import prove_patiently
 from tendies_ops.release.checks.wait_for_runs import wait_for_runs
 from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.record.before import Before
 from tendies_ops.release.record.journal import Journal, made_visible
 from tendies_ops.release.replicas.golden_images import GoldenImage
-from tendies_ops.spec.manifest import Manifest, read_manifest
+from tendies_ops.spec.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,15 @@ def _note_changed_versions(ctx: ReleaseContext, manifest: Manifest) -> None:
     """Note each version that serves, or seems to have this content, and whose directory was changed since."""
     history = read_history(ctx.base)
     for child in list_version_dirs(ctx.base):
-        if not child.is_plain or not (
-            child.version in ctx.before.served or _has_digest(child.path, manifest.model_digest)
-        ):
+        there = manifest_or_none(child.path)
+        same = there is not None and there.model_digest == manifest.model_digest
+        if not child.is_plain or not (same or child.version in ctx.before.served):
             continue
         if change := describe_change(child.path, child.version, history, read_files=True):
             ctx.log.note(
                 f"Version {child.version} was changed on the disk after it was published: {change}. A server that has "
                 "loaded it serves the content of that time; at its next start it would load the present one."
             )
-
-
-def _has_digest(version_dir: Path, model_digest: str) -> bool:
-    try:
-        return read_manifest(version_dir).model_digest == model_digest
-    except PublishError:
-        return False
 
 
 def serves_something_else(ctx: ReleaseContext, found: Candidate, golden: tuple[GoldenImage, ...]) -> bool:

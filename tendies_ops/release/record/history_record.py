@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tendies_ops.errors import PublishError
 from tendies_ops.publish.history import Event, HistoryRecord
+from tendies_ops.publish.version_dirs import manifest_or_none
 from tendies_ops.release.record.journal import Journal
-from tendies_ops.spec.manifest import Manifest, read_manifest
+from tendies_ops.spec.manifest import Manifest
 
 
 def record_of_journal(journal: Journal, event: Event, *, reason: str = "", version_dir: Path) -> HistoryRecord:
@@ -31,7 +31,7 @@ def record_of_journal(journal: Journal, event: Event, *, reason: str = "", versi
         model_config_file=journal.model_config_file,
     )
     record = replace(record, who=journal.who) if journal.who else record
-    manifest = None if record.checkpoint else _manifest_in(version_dir)
+    manifest = None if record.checkpoint else manifest_or_none(version_dir)
     return record if manifest is None else _with_source(record, manifest)
 
 
@@ -47,7 +47,7 @@ def record_of_version(
     """Build the record of a version that is withdrawn, with the facts of its own manifest."""
     record = HistoryRecord(event, version, reason, servers=tuple(servers))
     record = replace(record, who=who) if who else record
-    manifest = _manifest_in(version_dir)  # a version that tendies did not make can be withdrawn all the same
+    manifest = manifest_or_none(version_dir)  # a version that tendies did not make can be withdrawn all the same
     if manifest is None:
         return record
     return _with_source(replace(record, model_name=manifest.model_name, model_digest=manifest.model_digest), manifest)
@@ -55,10 +55,3 @@ def record_of_version(
 
 def _with_source(record: HistoryRecord, manifest: Manifest) -> HistoryRecord:
     return replace(record, checkpoint=manifest.source.checkpoint, checkpoint_step=manifest.source.step)
-
-
-def _manifest_in(version_dir: Path) -> Manifest | None:
-    try:
-        return read_manifest(version_dir)
-    except PublishError:
-        return None
