@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, exact_outputs
-from tendies_ops.inference.ledger.outcomes import LASTING_KINDS, FailureKind, Found, Outcome
+from tendies_ops.inference.ledger.outcomes import LASTING_KINDS, Found, Outcome
 from tendies_ops.inference.storage.local import Output
 
 
@@ -22,21 +22,13 @@ class Todo:
     found: Found
     step: Literal["do", "compare", "skip", "again"]
     attempt: int = 1
-    known_digest: str = ""  #: of its content, by the ledger
-    known_outputs: tuple[str, ...] = ()  #: its result by the ledger, if that still exists
-    kind: FailureKind | None = None
-    reason: str = ""
-    known_output_digest: str = ""
-    known_output_bytes: int = 0  #: of the file of that result
-    known_output_ns: int = 0  #: when that file was written
+    known: Outcome | None = None  #: its outcome if its content has not changed
+    replaces: tuple[str, ...] = ()  #: its earlier results that still exist
 
     @property
     def settled(self) -> Outcome | None:
         """Its outcome, if the file need not be read."""
-        if self.step == "skip":
-            output, *further = self.known_outputs
-            return Outcome(self.found, "skipped", output=output, further_outputs=tuple(further))
-        return Outcome(self.found, "failed", self.kind, self.reason) if self.step == "again" else None
+        return self.known if self.step in {"skip", "again"} else None
 
 
 class Plan:
@@ -57,23 +49,23 @@ class Plan:
         outputs = exact_outputs(record)
         if found.problem or not self._same_work(record):
             own = outputs if self._results_are_there(record, outputs) else ()
-            return Todo(found, "do", attempt, known_outputs=own)
+            return Todo(found, "do", attempt, replaces=own)
         unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
         if record["outcome"] == "failed":
             return self._after_failure(found, record, attempt, unchanged=unchanged)
         if not self._results_are_there(record, outputs):
             return Todo(found, "do", attempt)  # a file of that name is not its own any more, and is not replaced
-        step: Literal["skip", "compare"] = "skip" if unchanged else "compare"
-        return Todo(
+        known = Outcome(
             found,
-            step,
-            attempt,
-            record["input_digest"] or "",
-            outputs,
-            known_output_digest=record["output_digest"] or "",
-            known_output_bytes=record.get("output_size_bytes") or 0,
-            known_output_ns=record.get("output_modified_ns") or 0,
+            "skipped",
+            input_digest=record["input_digest"] or "",
+            output=outputs[0],
+            output_digest=record["output_digest"] or "",
+            output_size_bytes=record.get("output_size_bytes") or 0,
+            output_modified_ns=record.get("output_modified_ns") or 0,
+            further_outputs=outputs[1:],
         )
+        return Todo(found, "skip" if unchanged else "compare", attempt, known, outputs)
 
     def _results_are_there(self, record: dict[str, Any], outputs: tuple[str, ...]) -> bool:
         if not outputs or not all(map(self._output.size_of, outputs[1:])):
@@ -85,7 +77,7 @@ class Plan:
     def _after_failure(self, found: Found, record: dict[str, Any], attempt: int, *, unchanged: bool) -> Todo:
         if self._retry_failed or not unchanged or record["kind"] not in LASTING_KINDS:
             return Todo(found, "do", attempt)
-        return Todo(found, "again", attempt, kind=record["kind"], reason=record["reason"] or "")
+        return Todo(found, "again", attempt, Outcome(found, "failed", record["kind"], record["reason"] or ""))
 
     def _same_work(self, record: dict[str, Any]) -> bool:
         stamp = self._stamp

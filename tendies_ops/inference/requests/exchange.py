@@ -211,26 +211,15 @@ class Exchange:
         parameters = self._parameters.of(todo.found.path)
         data = self._read(todo.found)
         digest = digest_bytes(data)
-        if todo.step == "compare" and digest == todo.known_digest:
-            output, *further = todo.known_outputs
-            outcome = Outcome(
-                todo.found,
-                "skipped",
-                input_digest=digest,
-                output=output,
-                output_digest=todo.known_output_digest,
-                output_size_bytes=todo.known_output_bytes,
-                output_modified_ns=todo.known_output_ns,
-                further_outputs=tuple(further),
-            )
-            result.settled.append((outcome, todo.attempt))
+        if todo.step == "compare" and todo.known is not None and todo.known.input_digest == digest:
+            result.settled.append((todo.known, todo.attempt))
             return
         prepared = prepare(data, self._prepare_options)
         pixels = prepared.megapixels * 1e6 * len(prepared.parts)
         held_bytes = int(prepared.size_bytes * _BYTES_HELD_PER_BYTE + pixels * BYTES_HELD_PER_PIXEL)
         answers = [None] * len(prepared.parts)
         picture = Picture(
-            todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.known_outputs, prepared.windows
+            todo.found, todo.attempt, digest, prepared.finish, answers, held_bytes, todo.replaces, prepared.windows
         )
         picture.note, picture.parameters = prepared.note, parameters
         parts = [Part(picture, index, part, prepared.size) for index, part in enumerate(prepared.parts)]
