@@ -8,19 +8,15 @@ whose scheme no installed provider knows, which are ours, and ``s3://`` without 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from openlineage.client.event_v2 import InputDataset, OutputDataset
-    from openlineage.client.facet_v2 import DatasetFacet, OutputDatasetFacet
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """Data that was read or written."""
 
     uri: str
@@ -28,38 +24,47 @@ class Data:
     files: int | None = None  #: files written
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """The lineage of one task that has run."""
+class Lineage(NamedTuple):
+    """The inputs and the output of one task that has run."""
 
     inputs: tuple[Data, ...]
-    outputs: tuple[Data, ...]
+    output: Data
 
 
 def lineage_of_export(summary: Mapping[str, Any]) -> Lineage:
     """Return the lineage of an export: from a checkpoint to a SavedModel."""
-    saved_model = Data(as_uri(summary["saved_model_dir"]), version=summary["model_digest"])
-    return Lineage((_checkpoint(summary),), (saved_model,))
+    saved_model = Data(as_uri(summary["saved_model_dir"]), summary["model_digest"])
+    return Lineage((Data(as_uri(summary["checkpoint"])),), saved_model)
 
 
 def lineage_of_release(summary: Mapping[str, Any]) -> Lineage:
     """Return the lineage of a release: from a checkpoint to a version that serves."""
-    return Lineage((_checkpoint(summary),), (_model(summary),))
+    return Lineage((Data(as_uri(summary["checkpoint"])),), _model(summary))
 
 
 def lineage_of_batch(summary: Mapping[str, Any]) -> Lineage:
     """Return the lineage of a batch: from pictures and a version to results."""
     results = Data(as_uri(summary["output"]), files=summary["done"])
-    return Lineage((Data(as_uri(summary["input"])), _model(summary)), (results,))
+    return Lineage((Data(as_uri(summary["input"])), _model(summary)), results)
 
 
 def to_openlineage(lineage: Lineage) -> OperatorLineage[Any, Any]:
     """Convert the lineage. Only the provider's listener calls this, so the provider is installed."""
     from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import dataset_version_dataset as versions
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
-    return OperatorLineage(
-        inputs=[_to_input(data) for data in lineage.inputs], outputs=[_to_output(data) for data in lineage.outputs]
-    )
+    def described(data: Data) -> dict[str, Any]:
+        namespace, name = name_of(data.uri)
+        facets = {"version": versions.DatasetVersionDatasetFacet(data.version)} if data.version else {}
+        return {"namespace": namespace, "name": name, "facets": facets}
+
+    output = OutputDataset(**described(lineage.output))
+    if lineage.output.files is not None:
+        counts = statistics.OutputStatisticsOutputDatasetFacet(fileCount=lineage.output.files)
+        output.outputFacets = {"outputStatistics": counts}
+    return OperatorLineage(inputs=[InputDataset(**described(data)) for data in lineage.inputs], outputs=[output])
 
 
 def name_of(uri: str) -> tuple[str, str]:
@@ -77,33 +82,5 @@ def as_uri(path: str) -> str:
     return path if "://" in path else Path(path).absolute().as_uri()
 
 
-def _checkpoint(summary: Mapping[str, Any]) -> Data:
-    return Data(as_uri(summary["checkpoint"]))
-
-
 def _model(summary: Mapping[str, Any]) -> Data:
     return Data(f"tendies://model/{summary['model_name']}", version=str(summary["version"]))
-
-
-def _to_input(data: Data) -> InputDataset:
-    from openlineage.client.event_v2 import InputDataset
-
-    namespace, name = name_of(data.uri)
-    return InputDataset(namespace, name, facets=_facets(data))
-
-
-def _to_output(data: Data) -> OutputDataset:
-    from openlineage.client.event_v2 import OutputDataset
-    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
-
-    namespace, name = name_of(data.uri)
-    counts: dict[str, OutputDatasetFacet] = {}
-    if data.files is not None:
-        counts["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(fileCount=data.files)
-    return OutputDataset(namespace, name, counts, facets=_facets(data))
-
-
-def _facets(data: Data) -> dict[str, DatasetFacet]:
-    from openlineage.client.facet_v2 import dataset_version_dataset
-
-    return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(data.version)} if data.version else {}
