@@ -78,7 +78,14 @@ class Fleet:
 
     def served_versions(self) -> dict[str, ServedVersions | ModelServerError]:
         """Return the versions that each serves and the one that its label ``stable`` names, or its error."""
-        return self.each(self._served_or_error)
+
+        def served(server: str) -> ServedVersions | ModelServerError:
+            try:
+                return self._status[server].served_versions(self.model_name)
+            except ModelServerError as error:
+                return error
+
+        return self.each(served)
 
     def loading(
         self, version: int, servers: Sequence[str] | None = None, *, timeout_s: float, or_unseen: bool = False
@@ -142,23 +149,14 @@ class Fleet:
 
     def _watch(self, server: str, wait: VersionWait, stops: Sequence[threading.Event]) -> WaitOutcome:
         while True:
-            outcome = self._look(server, wait)
+            answer, now_s = self._statuses_or_error(server), time.monotonic()
+            if isinstance(answer, ModelServerError):
+                outcome = wait.on_error(answer, now_s=now_s)
+            else:
+                outcome = wait.on_statuses(answer, now_s=now_s)
             if outcome.final or any(stop.is_set() for stop in stops):
                 return outcome
             stops[0].wait(_POLL_S)
-
-    def _look(self, server: str, wait: VersionWait) -> WaitOutcome:
-        answer = self._statuses_or_error(server)
-        now_s = time.monotonic()
-        if isinstance(answer, ModelServerError):
-            return wait.on_error(answer, now_s=now_s)
-        return wait.on_statuses(answer, now_s=now_s)
-
-    def _served_or_error(self, server: str) -> ServedVersions | ModelServerError:
-        try:
-            return self._status[server].served_versions(self.model_name)
-        except ModelServerError as error:
-            return error
 
     def _statuses_or_error(self, server: str) -> dict[int, VersionStatus] | ModelServerError:
         try:
