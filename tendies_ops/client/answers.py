@@ -74,7 +74,9 @@ def _inputs_not_sent(body: bytes) -> str:
 def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:
     """The error that a request without a whole answer stands for."""
     if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
-        return ServerUnreachableError(f"{where}: nobody took the connection within {timeout_s:g} s.", listens=False)
+        return ServerUnreachableError(
+            f"{where}: nothing accepted the connection within {timeout_s:g} s.", listens=False
+        )
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return ServerSickError(f"{where} was not answered within {timeout_s:g} s.")
     if isinstance(error, requests.exceptions.SSLError):

@@ -1,7 +1,7 @@
 """
-Identify a file by its first bytes and headers; its name does not count.
+What a file is, by its first bytes and headers; its name says nothing.
 
-Only headers are read: a picture that already fits is sent unchanged, and decoding it would cost ten times the rest.
+Only headers are read: a picture that already fits travels as it is, and decoding it here would cost ten times the rest.
 Sources: PNG specification (W3C, third edition) 5 and 11; JPEG ITU-T T.81 annex B; Exif 2.32 4.6.
 """
 
@@ -65,16 +65,16 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # JPEG markers without a length
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The facts in the headers."""
+    """What the headers tell."""
 
     format: str
     width: int = 0  #: 0: unknown before decoding
     height: int = 0
-    fits: bool = False  #: complete, upright, 8-bit grey or RGB, sRGB or untagged: may be sent unchanged
+    fits: bool = False  #: whole, upright, 8-bit grey or RGB, sRGB or untagged: may travel byte for byte
 
     @property
     def megapixels(self) -> float:
-        """The megapixels of the first frame."""
+        """Of the first frame."""
         return self.width * self.height / 1e6
 
 
@@ -95,7 +95,7 @@ def identify(start: bytes) -> str | None:
 
 
 def _identify_without_signature(start: bytes) -> str | None:
-    """Check more than the first letters: many texts begin with those of a picture."""
+    """Look at more than the first letters: plenty of texts begin with those of a picture."""
     if start[:2] == b"BM" and start[15:18] == b"\x00\x00\x00":
         return "BMP"
     if start[:1] == b"P" and start[1:2] in _PPM_KINDS and start[2:3].isspace():
@@ -125,7 +125,7 @@ def read_header(data: bytes) -> Header | None:
         if name == "JPEG XL" and (size := jpeg_xl_size(data)):
             return Header(name, *size)
     except (struct.error, IndexError):
-        pass  # too short for its own headers: the decoder reports the problem
+        pass  # too short for its own headers: decoding it will say what is wrong
     return Header(name)
 
 
@@ -171,8 +171,8 @@ def _png_chunk_fits(kind: bytes, content: bytes) -> bool:
     if kind == b"iCCP":
         return b"sRGB" in content[:80]
     if kind == b"eXIf":
-        return exif_orientation(data[at : at + length]) == 1
-    return kind != b"iTXt" or b"tiff:Orientation" not in data[at : at + length]  # XMP may rotate a picture too
+        return exif_orientation(content) == 1
+    return kind != b"iTXt" or b"tiff:Orientation" not in content  # XMP may turn a picture too
 
 
 def _jpeg_header(data: bytes) -> Header:
@@ -207,9 +207,9 @@ def _jpeg_segment_fits(segment: bytes) -> bool:
 
 def exif_orientation(exif: bytes) -> int:
     """
-    Return the orientation tag of a TIFF header and its first directory.
+    The orientation tag of a TIFF header and its first directory.
 
-    :return: 1 (upright) if there is none or it cannot be read; otherwise 2 to 8.
+    :return: 1 (upright) when there is none or it cannot be read; 2 to 8 else.
     """
     order = "<" if exif[:2] == b"II" else ">"
     try:
