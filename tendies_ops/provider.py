@@ -1,10 +1,10 @@
-"""What Airflow's provider manager asks of an installed provider."""
+"""The metadata that Airflow's provider manager reads. It must not import Airflow, which is not set up then."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: The fields of the connection's form. The form is built from this alone; the hook has no say in it.
+#: Fields of the connection's form. Airflow builds the form from these alone, without the hook.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "model_base_path": {
         "label": "Model base path",
@@ -13,12 +13,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "timeout_s": {
         "label": "Timeout (s)",
-        "description": "The longest silence of the server that is waited out.",
+        "description": "Seconds to wait for a response of the server.",
         "schema": {"type": ["number", "null"], "default": 60, "exclusiveMinimum": 0},
     },
     "poll_interval_s": {
         "label": "Poll interval (s)",
-        "description": "How often a waiting task asks which versions serve.",
+        "description": "Seconds between two requests of a task that waits for a version.",
         "schema": {"type": ["number", "null"], "default": 5, "exclusiveMinimum": 0},
     },
     "token": {
@@ -29,7 +29,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "tls": {
         "label": "TLS",
-        "description": "Speak https to replicas that are given without a scheme.",
+        "description": "Use https for replicas that are given without a scheme.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
     "verify_tls": {
@@ -54,14 +54,14 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "model_name": {
         "label": "Model to test with",
-        "description": "What the Test button asks each replica for.",
+        "description": "Model that the Test button requests from each replica.",
         "schema": {"type": ["string", "null"]},
     },
 }
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's own metadata: the connection type and the links that its operators have."""
+    """Return the metadata of the provider: the connection type and the decorators."""
     return {
         "package-name": "airflow-provider-tendies",
         "name": "tendies",
@@ -78,5 +78,9 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"host": "10.0.0.1, 10.0.0.2:8502", "port": "8501"},
                 },
             }
+        ],
+        "task-decorators": [
+            {"name": name, "class-name": f"tendies_ops.operators.decorators.{name}_task"}
+            for name in ("tendies_batch", "tendies_release")
         ],
     }

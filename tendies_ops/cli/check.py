@@ -12,8 +12,8 @@ import typer
 
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, console, print_json
 from tendies_ops.errors import SpecError, TendiesError
-from tendies_ops.spec import INDEX_NAME, ModelSpec
-from tendies_ops.spec.index import conflict, read_index
+from tendies_ops.spec import ModelSpec
+from tendies_ops.spec.index import SpecConflictError, SpecsTogether, spec_paths
 from tendies_ops.spec.load import SpecFile, SpecProblem, read_spec
 
 _KEY = re.compile(r"\b(source)\.(\w+)\b|\b(golden)\b")
@@ -39,7 +39,8 @@ class CheckedSpec:
 
 def check_command(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC...", help=f"Model specs, or folders with an {INDEX_NAME}.")
+        list[Path],
+        typer.Argument(metavar="SPEC...", help="Model specs, or folders of model specs."),
     ],
     files: Annotated[
         bool, typer.Option("--files/--no-files", help="Look for the checkpoint, the builder and the golden images.")
@@ -67,14 +68,14 @@ def check_command(
 def _paths(specs: Sequence[Path]) -> Iterator[Path]:
     for path in specs:
         if path.is_dir():
-            yield from (path / name for name in read_index(path / INDEX_NAME))
+            yield from spec_paths(path)
         else:
             yield path
 
 
 def _check_all(paths: Sequence[Path], *, files: bool) -> list[CheckedSpec]:
     checked: list[CheckedSpec] = []
-    sound: list[ModelSpec] = []
+    sound = SpecsTogether()
     for path in paths:
         try:
             found = read_spec(path)
@@ -87,14 +88,14 @@ def _check_all(paths: Sequence[Path], *, files: bool) -> list[CheckedSpec]:
             continue
         problems = [*_conflicts(found, spec, sound), *(_absent_files(found, spec) if files else ())]
         checked.append(CheckedSpec(str(path), problems, tuple(_notes(spec))))
-        sound.append(spec)
     return checked
 
 
-def _conflicts(found: SpecFile, spec: ModelSpec, others: Sequence[ModelSpec]) -> Iterator[SpecProblem]:
-    if words := conflict(spec, others):
-        key = ("model_name",) if "of model" in words else ("batch", "output")
-        yield SpecProblem(found.line_of(key), f"there are {words}")
+def _conflicts(found: SpecFile, spec: ModelSpec, others: SpecsTogether) -> Iterator[SpecProblem]:
+    try:
+        others.add(spec)
+    except SpecConflictError as error:
+        yield SpecProblem(found.line_of(error.location), str(error))
 
 
 def _absent_files(found: SpecFile, spec: ModelSpec) -> Iterator[SpecProblem]:
@@ -112,6 +113,8 @@ def _notes(spec: ModelSpec) -> Iterator[str]:
     """Say what a release or a batch will need besides this spec."""
     if not spec.release.servers:
         yield f"no `release.servers`: those of the connection {spec.airflow.server_conn_id} or of --server are used"
-    absent = [name for name in ("input", "output") if getattr(spec.batch, name) is None]
-    if absent:
-        yield f"no `batch.{'` and `batch.'.join(absent)}`: every batch run has to name it"
+    for name, batch in spec.batches_by_name().items():
+        where = f"batches.{name}" if name else "batch"
+        absent = [f"`{where}.{key}`" for key in ("input", "output") if getattr(batch, key) is None]
+        if absent:
+            yield f"no {' and '.join(absent)}: every batch run has to name it"

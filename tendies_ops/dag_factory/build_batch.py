@@ -4,78 +4,128 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, TaskGroup
 
-from tendies_ops.dag_factory.batch_form import batch_params
-from tendies_ops.dag_factory.dag_arguments import base_path, dag_arguments, server_arguments
+from tendies_ops.dag_factory.dag_arguments import base_path, default_zone, make_dag, server_arguments
 from tendies_ops.dag_factory.dag_docs import batch_docs
+from tendies_ops.dag_factory.forms import batch_params, value_or_template
+from tendies_ops.errors import SpecError
 from tendies_ops.operators.assets import batch_asset, model_asset, pictures_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.operators.undefined import undefined_in
 from tendies_ops.spec.roots import input_roots, output_roots
-from tendies_ops.spec.templates import is_template
+from tendies_ops.spec.templates import fixed_folder
+from tendies_ops.triggers.pictures import PicturesTrigger
 
 if TYPE_CHECKING:
-    from tendies_ops.spec import ModelSpec
+    from tendies_ops.spec import BatchDagSettings, BatchSpec, ModelSpec
+
+#: Settings that a run may have otherwise, by the form.
+_OF_THE_FORM = ("version", "sample", "retry_failed", "take_over")
 
 
-def batch_dag(spec: ModelSpec) -> DAG:
-    """``tendies_batch_<model>``: the model's pictures, on its cron, when it is released and when pictures arrive."""
-    arrivals = model_asset(spec.model_name) | pictures_asset(spec.model_name)
-    cron = spec.airflow.batch_cron
-    timetable = CronTriggerTimetable(cron, timezone="UTC") if cron else None
-    with DAG(
-        dag_id=f"tendies_batch_{spec.model_name}",
-        schedule=AssetOrTimeSchedule(timetable=timetable, assets=arrivals) if timetable else arrivals,
-        description=f"Pictures through {spec.model_name}",
-        doc_md=batch_docs(spec),
-        params=batch_params(spec),
-        template_undefined=undefined_in(spec.model_name, _templates(spec)),
-        **dag_arguments(spec),
+def batch_dag(spec: ModelSpec, name: str = "") -> DAG:
+    """
+    Make ``tendies_batch_<model>``, or ``tendies_batch_<model>__<name>`` for one of the spec's ``batches``.
+
+    It runs on its cron, when the model is released, and when pictures arrive.
+
+    :raises SpecError: there is no such batch, or it names something that Airflow does not have.
+    """
+    batch = _batch(spec, name)
+    settings = spec.airflow.of_batch(batch.airflow)
+    section = f"batches.{name}" if name else "batch"
+    with make_dag(
+        settings,
+        dag_id=spec.dag_id("batch", name),
+        schedule=_schedule(spec, name, settings),
+        description=f"Pictures through {spec.model_name}" + (f": {name}" if name else ""),
+        doc_md=batch_docs(spec, name),
+        params=batch_params(batch, settings.params),
+        template_undefined=undefined_in(
+            spec.model_name, {f"{section}.{key}": text for key, text in batch.templates().items()}
+        ),
     ) as dag:
-        if spec.airflow.shards > 1:
-            batch_inference_group(shards=spec.airflow.shards, **_batch_arguments(spec))
-        else:
-            BatchInferenceOperator(task_id="infer", **_batch_arguments(spec))
+        _add_tasks(spec, name, batch)
     return dag
 
 
-def _batch_arguments(spec: ModelSpec) -> dict[str, Any]:
-    return {
-        "input_path": _place("input", spec.batch.input),
-        "output_path": _place("output", spec.batch.output),
-        "allowed_inputs": input_roots(spec),
-        "allowed_outputs": output_roots(spec),
+def batch_group(spec: ModelSpec, name: str = "", *, group_id: str = "batch") -> TaskGroup:
+    """
+    Make a task group, for a DAG of one's own, that does what the batch DAG of a spec does.
+
+    It reads the form of that DAG (``tendies_ops.dag_factory.batch_params``) if it has one.
+
+    :raises SpecError: there is no such batch.
+    """
+    with TaskGroup(group_id=group_id) as group:
+        _add_tasks(spec, name, _batch(spec, name))
+    return group
+
+
+def _batch(spec: ModelSpec, name: str) -> BatchSpec:
+    batches = spec.batches_by_name()
+    if name not in batches:
+        raise SpecError(
+            f"The spec of {spec.model_name} has {f'no batch {name!r}' if name else 'several batches'}: name one of "
+            f"{', '.join(filter(None, batches)) or 'its `batches`, of which it has none'}."
+        )
+    return batches[name]
+
+
+def _schedule(spec: ModelSpec, name: str, settings: BatchDagSettings) -> Any:
+    events = pictures_asset(spec.model_name, name, _watchers(spec, name, settings))
+    on_events = model_asset(spec.model_name) | events if settings.on_release else events
+    if not settings.cron:
+        return on_events if settings.on_release else [events]
+    timetable = CronTriggerTimetable(settings.cron, timezone=settings.timezone or default_zone())
+    return AssetOrTimeSchedule(timetable=timetable, assets=on_events)
+
+
+def _watchers(spec: ModelSpec, name: str, settings: BatchDagSettings) -> list[AssetWatcher]:
+    if not settings.watch_input:
+        return []
+    batch = _batch(spec, name)
+    place, results = (fixed_folder(folder or "") for folder in (batch.input, batch.output))
+    if not place or place == results:
+        found = f"{batch.input!r} has no fixed folder" if not place else f"the results would be in {place} as well"
+        raise SpecError(f"`watch_input` of {spec.dag_id('batch', name)} needs an `input` that can be watched: {found}.")
+    fixed = {key: batch.fixed(key) for key in ("include", "exclude", "include_hidden")}
+    trigger = PicturesTrigger(
+        place=place,
+        model_name=spec.model_name,
+        batch=name,
+        leave_out=results,
+        poll_interval_s=settings.watch_interval_s,
+        quiet_s=settings.watch_quiet_s,
+        every_s=settings.watch_every_s,
+        **fixed,
+    )
+    return [AssetWatcher(name=f"pictures of {spec.dag_id('batch', name)}", trigger=trigger)]
+
+
+def _add_tasks(spec: ModelSpec, name: str, batch: BatchSpec) -> None:
+    settings = spec.airflow.of_batch(batch.airflow)
+    outlets = [batch_asset(spec.model_name), *([batch_asset(spec.model_name, name)] if name else [])]
+    arguments = {
+        "input_path": value_or_template("input", batch.input),
+        "output_path": value_or_template("output", batch.output),
+        "allowed_inputs": input_roots(batch),
+        "allowed_outputs": output_roots(batch),
         "model_name": spec.model_name,
-        **spec.batch.given(),
-        "version": "{{ params.version or '' }}",
-        "sample": "{{ params.sample or '' }}",
-        "retry_failed": "{{ params.retry_failed }}",
-        "take_over": "{{ params.take_over }}",
+        **batch.given(),
+        **{key: value_or_template(key, getattr(batch, key)) for key in _OF_THE_FORM},
         "model_base_path": base_path(spec),
-        "outlets": [batch_asset(spec.model_name)],
-        **_pool(spec),
-        **server_arguments(spec),
+        "outlets": outlets,
+        **server_arguments(spec, settings, batch.servers),
     }
-
-
-def _place(name: str, of_spec: str | None) -> str:
-    """
-    Return the template of a folder: what the run was given, else what the spec says.
-
-    A Param is never rendered, so a user who triggers a run writes no Jinja. A constant is the Param's default.
-    """
-    if of_spec is None or not is_template(of_spec):
-        return f"{{{{ params.{name} or '' }}}}"
-    return f"{{% if params.{name} %}}{{{{ params.{name} }}}}{{% else %}}{of_spec}{{% endif %}}"
-
-
-def _templates(spec: ModelSpec) -> dict[str, str]:
-    """Return the folders of the spec that are rendered, by their keys."""
-    places = {"batch.input": spec.batch.input, "batch.output": spec.batch.output}
-    return {key: place for key, place in places.items() if place and is_template(place)}
-
-
-def _pool(spec: ModelSpec) -> dict[str, Any]:
-    return {"pool": spec.airflow.pool} if spec.airflow.pool else {}
+    if settings.shards == 1:
+        BatchInferenceOperator(task_id="infer", **arguments)
+        return
+    batch_inference_group(
+        shards=settings.shards,
+        pictures_per_shard=settings.pictures_per_shard,
+        bytes_per_shard=int(settings.mib_per_shard * 2**20),
+        **arguments,
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, AssetWatcher, BaseOperator, Param
+from airflow.sdk import DAG, AssetWatcher, BaseOperator, TaskGroup
 
-from tendies_ops.dag_factory.batch_form import text_field
-from tendies_ops.dag_factory.dag_arguments import RELEASE_WEIGHT, base_path, dag_arguments, server_arguments
+from tendies_ops.dag_factory.callbacks import notifiers
+from tendies_ops.dag_factory.dag_arguments import RELEASE_WEIGHT, base_path, make_dag, server_arguments
 from tendies_ops.dag_factory.dag_docs import release_docs
+from tendies_ops.dag_factory.forms import release_params
 from tendies_ops.operators.assets import checkpoint_asset, model_asset
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
@@ -19,51 +21,67 @@ if TYPE_CHECKING:
 
     from tendies_ops.spec import ModelSpec
 
-_SAVED_MODEL_DIR = "{{ ti.xcom_pull(task_ids='export')['saved_model_dir'] }}"
-#: Empty after a no, so that a release that is cleared and run anyway has no approval.
-_APPROVED_BY = (
-    "{% set answer = ti.xcom_pull(task_ids='approve') %}"
-    "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}"
-    "{% set words = (answer.get('params_input') or {}).get('reason') %}{{ ': ' ~ words if words else '' }}{% endif %}"
-)
-
 
 def release_dag(spec: ModelSpec) -> DAG:
-    """``tendies_release_<model>``: checkpoint -> export (-> review -> a person approves) -> release."""
+    """
+    Make ``tendies_release_<model>``: checkpoint -> export (-> review -> a user approves) -> release.
+
+    :raises SpecError: the spec names something that Airflow does not have.
+    """
     checkpoint = _checkpoint_asset(spec)
-    asks_a_person = spec.release.gate.review
-    with DAG(
-        dag_id=f"tendies_release_{spec.model_name}",
+    settings = spec.airflow.of_release()
+    with make_dag(
+        settings,
+        weight=RELEASE_WEIGHT,
+        dag_id=spec.dag_id("release"),
         schedule=[checkpoint],
         description=f"Release {spec.model_name} to Model Server",
         doc_md=release_docs(spec),
-        params=_release_params(),
-        **dag_arguments(spec, weight=RELEASE_WEIGHT),
+        params=release_params(),
     ) as dag:
-        export = ExportSavedModelOperator(
-            task_id="export",
-            spec=spec,
-            checkpoint="{{ params.checkpoint or '' }}",
-            version="{{ params.version or '' }}",
-            python=spec.airflow.python,
-            timeout_s=spec.airflow.export_timeout_s,
-            inlets=[checkpoint],
-            **server_arguments(spec),
+        _add_tasks(
+            spec, checkpoint, "{{ params.checkpoint or '' }}", "{{ params.note or '' }}", "{{ params.version or '' }}"
         )
-        release = ReleaseModelVersionOperator(
-            task_id="release",
-            rehearse=spec.airflow.rehearse and not asks_a_person,  # the review has rehearsed it
-            approved_by=_APPROVED_BY if asks_a_person else "",
-            deferrable=spec.airflow.deferrable,
-            outlets=[model_asset(spec.model_name)],
-            **_candidate_arguments(spec),
-        )
-        if asks_a_person:
-            review, approve = _review_tasks(spec)
-            export >> review >> approve >> release
-        else:
-            export >> release
     return dag
+
+
+def release_group(spec: ModelSpec, *, group_id: str = "release", checkpoint: str = "", note: str = "") -> TaskGroup:
+    """
+    Make a task group, for a DAG of one's own, that does what the release DAG of a spec does.
+
+    :param checkpoint: checkpoint instead of the spec's own, which may be a template.
+    :param note: why it is released, which may be a template.
+    """
+    with TaskGroup(group_id=group_id) as group:
+        _add_tasks(spec, _checkpoint_asset(spec), checkpoint, note)
+    return group
+
+
+def _add_tasks(spec: ModelSpec, checkpoint_events: Asset, checkpoint: str, note: str, version: str = "") -> None:
+    settings, asks = spec.airflow, spec.release.gate.review
+    export = ExportSavedModelOperator(
+        task_id="export",
+        spec=spec.for_export(),
+        checkpoint=checkpoint,
+        version=version,
+        python=settings.python,
+        timeout_s=settings.export_timeout_s,
+        inlets=[checkpoint_events],
+        **server_arguments(spec, settings.of_release()),
+    )
+    candidate = _candidate_arguments(spec, export, note)
+    waits: dict[str, Any] = {} if settings.deferrable is None else {"deferrable": settings.deferrable}
+    before = _review_tasks(spec, candidate) if asks else []
+    release = ReleaseModelVersionOperator(
+        task_id="release",
+        rehearse=settings.rehearse and not asks,  # the review has rehearsed it
+        approved_by=_approved_by(before[-1].task_id) if before else "",
+        outlets=[model_asset(spec.model_name)],
+        **waits,
+        **candidate,
+    )
+    for first, second in itertools.pairwise([export, *before, release]):
+        first >> second
 
 
 def _checkpoint_asset(spec: ModelSpec) -> Asset:
@@ -78,55 +96,49 @@ def _checkpoint_asset(spec: ModelSpec) -> Asset:
     return checkpoint_asset(spec.model_name, watchers=[watcher])
 
 
-def _candidate_arguments(spec: ModelSpec) -> dict[str, Any]:
+def _candidate_arguments(spec: ModelSpec, export: BaseOperator, note: str) -> dict[str, Any]:
     """Return the arguments that review and release have in common."""
     return {
-        "saved_model_dir": _SAVED_MODEL_DIR,
+        "saved_model_dir": f"{{{{ ti.xcom_pull(task_ids='{export.task_id}')['saved_model_dir'] }}}}",
         "model_base_path": base_path(spec),
         "options": spec.release,
         "python": spec.airflow.python,
         "allow_operations": spec.source.allow_operations,
-        "note": "{{ params.note or '' }}",
-        **server_arguments(spec),
+        "note": note,
+        **server_arguments(spec, spec.airflow.of_release()),
     }
 
 
-def _review_tasks(spec: ModelSpec) -> tuple[BaseOperator, BaseOperator]:
-    """A person looks before anybody gets the new pictures. Rejecting withdraws the candidate."""
-    from tendies_ops.operators.review import (  # only DAGs that ask a person pay for it
+def _approved_by(task_id: str) -> str:
+    """
+    Return the template of who approved, and why.
+
+    It is empty after a rejection, so that a release that is cleared and run all the same finds itself unapproved.
+    """
+    return (
+        f"{{% set answer = ti.xcom_pull(task_ids='{task_id}') %}}"
+        "{% if answer and answer['chosen_options'] == ['Approve'] %}{{ answer['responded_by_user']['name'] }}"
+        "{% set words = (answer.get('params_input') or {}).get('reason') %}{{ ': ' ~ words if words else '' }}"
+        "{% endif %}"
+    )
+
+
+def _review_tasks(spec: ModelSpec, candidate: dict[str, Any]) -> list[BaseOperator]:
+    """Make the tasks that let a user see the new pictures before anyone else. A rejection withdraws the candidate."""
+    from tendies_ops.operators.review import (  # only DAGs that ask for approval pay for it
         ApproveReleaseOperator,
         ReviewModelVersionOperator,
     )
 
-    review = ReviewModelVersionOperator(task_id="review", rehearse=spec.airflow.rehearse, **_candidate_arguments(spec))
+    review = ReviewModelVersionOperator(task_id="review", rehearse=spec.airflow.rehearse, **candidate)
+    reviewed = f"ti.xcom_pull(task_ids='{review.task_id}')"
     approve = ApproveReleaseOperator(
         task_id="approve",
         subject=f"Release the new version of {spec.model_name}?",
-        body="{{ ti.xcom_pull(task_ids='review')['markdown'] }}",
-        saved_model_dir=_SAVED_MODEL_DIR,
-        model_base_path="{{ ti.xcom_pull(task_ids='review')['model_base_path'] }}",
+        body=f"{{{{ {reviewed}['markdown'] }}}}",
+        saved_model_dir=candidate["saved_model_dir"],
+        model_base_path=f"{{{{ {reviewed}['model_base_path'] }}}}",
+        notifiers=notifiers(spec.airflow.of_release().notify.on_approval),
         execution_timeout=None,
     )
-    return review, approve
-
-
-def _release_params() -> dict[str, Param]:
-    return {
-        "checkpoint": text_field(
-            "Checkpoint", "Path of a checkpoint to release, instead of the newest that arrived or the spec's own."
-        ),
-        "version": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            title="Version",
-            description="Release this kept version again, such as one that was rolled back, instead of an export.",
-        ),
-        "note": Param(
-            "",
-            type="string",
-            maxLength=1000,
-            title="Note",
-            description="Why. Recorded in the model's history.",
-        ),
-    }
+    return [review, approve]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG
 from airflow.utils.types import DagRunType
 
-from tendies_ops.dag_factory.dag_arguments import ROLLBACK_WEIGHT, base_path, dag_arguments, server_arguments
+from tendies_ops.dag_factory.dag_arguments import ROLLBACK_WEIGHT, base_path, make_dag, server_arguments
 from tendies_ops.operators.assets import model_asset, rollback_asset
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 def rollback_dag(spec: ModelSpec) -> DAG:
     """
-    ``tendies_rollback_<model>``: back to the previous version, or to the one that the event names.
+    Make ``tendies_rollback_<model>``: back to the previous version, or to the one that the event names.
 
-    It runs on an event of ``tendies://rollback/<model>`` and on nothing else, and does what the request says that the
-    event names. The request is in the asset's state store, which takes Airflow's role Op; triggering a DAG takes User.
+    It runs on an event of ``tendies://rollback/<model>`` only, and carries out the request that the event names. The
+    request is in the asset's state store, which takes Airflow's role Op to write; triggering a DAG takes User.
 
     Its task waits for no batch: neither in the batch's pool nor, by its weight, in any other queue of the scheduler's.
+
+    :raises SpecError: the spec names something that Airflow does not have.
     """
     requests = rollback_asset(spec.model_name)
-    with DAG(
-        dag_id=f"tendies_rollback_{spec.model_name}",
+    settings = spec.airflow.of_rollback()
+    with make_dag(
+        settings,
+        weight=ROLLBACK_WEIGHT,
+        dag_id=spec.dag_id("rollback"),
         schedule=[requests],
-        allowed_run_types=[DagRunType.ASSET_TRIGGERED],  # type: ignore[list-item]  # the documented enum; it is converted
-        description=f"Put an earlier version of {spec.model_name} back into service",
-        **dag_arguments(spec, weight=ROLLBACK_WEIGHT),
+        allowed_run_types=[DagRunType.ASSET_TRIGGERED],  # the documented enum; it is converted
+        description=settings.description or f"Put an earlier version of {spec.model_name} back into service",
     ) as dag:
         RollbackModelVersionOperator(
             task_id="roll_back",
@@ -39,6 +43,6 @@ def rollback_dag(spec: ModelSpec) -> DAG:
             requests=requests,
             options=spec.release,
             outlets=[model_asset(spec.model_name)],
-            **server_arguments(spec),
+            **server_arguments(spec, settings),
         )
     return dag

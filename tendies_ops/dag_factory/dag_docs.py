@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tendies_ops.spec import ModelSpec
+    from tendies_ops.spec import DagSettings, ModelSpec
 
 _RELEASE = """\
 # Release of {name}
@@ -21,8 +21,8 @@ _RELEASE = """\
 ## What it does
 
 Exports the checkpoint, publishes it below `{base_path}`, waits up to {timeout_s:g} s until every replica serves it, and
-compares what the replicas answer with the pictures that the export promised (at most {tolerance:g} of 255 apart).
-If any of that fails, the version is withdrawn and the one before serves.
+compares the replicas' answers with the pictures that the export promised (up to {tolerance:g} of 255 apart).
+If any of that fails, the version is withdrawn and the previous one serves.
 {review}
 Versions, runs, before and after: [the model's page](plugin/tendies/tendies/models/{name}).
 
@@ -30,14 +30,13 @@ Versions, runs, before and after: [the model's page](plugin/tendies/tendies/mode
 """
 
 _BATCH = """\
-# Pictures through {name}
+# Pictures through {name}{of_batch}
 
 {about}
 
 ## When it runs
 
-{cron}* When another version is released (`tendies://model/{name}`).
-* On an event of `tendies://pictures/{name}`, which says that pictures have arrived.
+{cron}{on_release}* When pictures have arrived (an event of `{pictures}`).
 * By the Trigger button, with a form.
 
 ## What it does
@@ -62,12 +61,12 @@ _CONTRACT = """\
 
 
 def release_docs(spec: ModelSpec) -> str:
-    """Markdown for the release DAG."""
+    """Return the Markdown for the release DAG."""
     watched = spec.airflow.watch_dir
     return _RELEASE.format(
         name=spec.model_name,
-        about=_about(spec),
-        watching=f"By itself, when a complete new checkpoint appears in `{watched}`." if watched else _NOT_WATCHED,
+        about=_about(spec, spec.airflow.of_release()),
+        watching=f"Automatically, when a complete new checkpoint appears in `{watched}`." if watched else _NOT_WATCHED,
         base_path=spec.release.model_base_path or "the connection's model base path",
         timeout_s=spec.release.available_timeout_s,
         tolerance=spec.release.tolerance,
@@ -83,16 +82,22 @@ rejects it: on the model's page, or under *Required Actions* of the task `approv
 _NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."
 
 
-def batch_docs(spec: ModelSpec) -> str:
-    """Markdown for the batch DAG."""
-    cron = spec.airflow.batch_cron
+def batch_docs(spec: ModelSpec, name: str = "") -> str:
+    """Return the Markdown for a batch DAG."""
+    batch = spec.batches_by_name()[name]
+    settings = spec.airflow.of_batch(batch.airflow)
+    zone = settings.timezone or "Airflow's default time zone"
+    released = f"* When another version is released (`tendies://model/{spec.model_name}`).\n"
     return _BATCH.format(
         name=spec.model_name,
-        about=_about(spec),
-        cron=f"* At `{cron}` (UTC).\n" if cron else "",
-        input=spec.batch.input or "the folder given in the form",
-        output=spec.batch.output or "the folder given in the form",
-        limit=_limit(spec.batch.max_failed),
+        of_batch=f": {name}" if name else "",
+        about=_about(spec, settings),
+        cron=f"* At `{settings.cron}` ({zone}).\n" if settings.cron else "",
+        on_release=released if settings.on_release else "",
+        pictures=f"tendies://pictures/{spec.model_name}" + (f"/{name}" if name else ""),
+        input=batch.input or "the folder given in the form",
+        output=batch.output or "the folder given in the form",
+        limit=_limit(batch.fixed("max_failed")),
         contract=_contract(spec),
     )
 
@@ -105,8 +110,8 @@ def _limit(max_failed: float | None) -> str:
     return f"the batch fails if more than {limit} failed"
 
 
-def _about(spec: ModelSpec) -> str:
-    return spec.airflow.description or spec.description or "The spec has no description."
+def _about(spec: ModelSpec, settings: DagSettings) -> str:
+    return settings.description or spec.description or "The spec has no description."
 
 
 def _contract(spec: ModelSpec) -> str:

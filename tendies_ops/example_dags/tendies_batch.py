@@ -1,9 +1,9 @@
-"""A DAG ``tendies_batch_<model>`` for each model spec, on Airflow. Nothing happens here but reading the specs."""
+"""A DAG ``tendies_batch_<model>`` for each batch of each model spec, on Airflow."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tendies_ops.dag_factory import batch_dag, dags_of_specs
+from tendies_ops.dag_factory import tendies_dags
 
-globals().update(dags_of_specs(Path(__file__).parent.parent / "specs", batch_dag))
+globals().update(tendies_dags(Path(__file__).parent.parent / "specs", kinds=["batch"]))

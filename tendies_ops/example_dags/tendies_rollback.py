@@ -1,9 +1,9 @@
-"""A DAG ``tendies_rollback_<model>`` for each model spec, on Airflow. Nothing happens here but reading the specs."""
+"""A DAG ``tendies_rollback_<model>`` for each model spec, on Airflow."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tendies_ops.dag_factory import dags_of_specs, rollback_dag
+from tendies_ops.dag_factory import tendies_dags
 
-globals().update(dags_of_specs(Path(__file__).parent.parent / "specs", rollback_dag))
+globals().update(tendies_dags(Path(__file__).parent.parent / "specs", kinds=["rollback"]))

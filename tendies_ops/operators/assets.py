@@ -24,9 +24,10 @@ def model_asset(model_name: str) -> Asset:
     return Asset(name=f"tendies model {model_name}", uri=f"tendies://model/{model_name}")
 
 
-def pictures_asset(model_name: str) -> Asset:
-    """Return ``tendies://pictures/<model>``: post an event when new pictures are in the model's input folder."""
-    return Asset(name=f"tendies pictures {model_name}", uri=f"tendies://pictures/{model_name}")
+def pictures_asset(model_name: str, batch: str = "", watchers: list[AssetWatcher] | None = None) -> Asset:
+    """Return ``tendies://pictures/<model>[/<batch>]``: an event means that new pictures are in the input folder."""
+    name = f"{model_name}/{batch}" if batch else model_name
+    return Asset(name=f"tendies pictures {name}", uri=f"tendies://pictures/{name}", watchers=watchers or [])
 
 
 def rollback_asset(model_name: str) -> Asset:
@@ -34,9 +35,10 @@ def rollback_asset(model_name: str) -> Asset:
     return Asset(name=f"tendies rollback {model_name}", uri=f"tendies://rollback/{model_name}")
 
 
-def batch_asset(model_name: str) -> Asset:
-    """Return ``tendies://batch/<model>``: an event means that a batch run has ended; its extra is the summary."""
-    return Asset(name=f"tendies batch {model_name}", uri=f"tendies://batch/{model_name}")
+def batch_asset(model_name: str, batch: str = "") -> Asset:
+    """Return ``tendies://batch/<model>[/<batch>]``: an event means that a run has ended; its extra is the summary."""
+    name = f"{model_name}/{batch}" if batch else model_name
+    return Asset(name=f"tendies batch {name}", uri=f"tendies://batch/{name}")
 
 
 def events_of(context: Context) -> list[Any]:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.configuration import conf
+
 from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.operators.service_change import change_service, terms_of
 from tendies_ops.operators.who import who_triggered
@@ -33,12 +35,19 @@ class ReleaseModelVersionOperator(CandidateOperator):
     :param approved_by: who has reviewed the pictures, if the gate asks for a review. (templated)
     :param deferrable: wait for batch runs, up to ``options.lease_wait_s``, in the triggerer, without a worker slot. The
         triggerer must see the model base path. Everything after that wait is one transaction on the worker.
+        Default: Airflow's ``[operators] default_deferrable``.
     """
 
     template_fields: Sequence[str] = (*CandidateOperator.template_fields, "approved_by")
     ui_color = "#e8f4ea"
 
-    def __init__(self, *, approved_by: str = "", deferrable: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        approved_by: str = "",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.approved_by = approved_by
         self.deferrable = deferrable

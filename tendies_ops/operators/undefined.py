@@ -41,5 +41,5 @@ def describe_undefined(model_name: str, templates: Mapping[str, str], name: str)
     return (
         f"{keys} in the spec of {model_name} {'uses' if len(using) == 1 else 'use'} `{name}`, which this run does not "
         f"have: {templates[using[0]]!r}. Only scheduled runs have a logical date, and so `ds` and `ts`. "
-        "Use `{{ dag_run.run_after | ds }}`, which every run has, or give the folder when triggering."
+        "Use `{{ dag_run.run_after | ds }}`, which every run has, or give the value when triggering."
     )

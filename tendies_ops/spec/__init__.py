@@ -1,4 +1,4 @@
-"""What people write about a model (the spec) and what the exporter promises of a version (the manifest)."""
+"""The model spec, written by users, and the manifest of a version, written by the exporter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
-from tendies_ops.spec.index import INDEX_NAME, load_indexed_specs
+from tendies_ops.spec.dag_settings import BatchDagSettings, CallSpec, DagSettings, NotifySpec
+from tendies_ops.spec.index import INDEX_NAME, Wanted, load_indexed_specs, spec_paths
 from tendies_ops.spec.load import load_spec
 from tendies_ops.spec.login_settings import NO_LOGIN, LoginSettings
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
@@ -21,20 +22,26 @@ __all__ = [
     "NO_LOGIN",
     "PRECISIONS",
     "AirflowSpec",
+    "BatchDagSettings",
     "BatchSettings",
     "BatchSpec",
+    "CallSpec",
     "Contract",
+    "DagSettings",
     "InputContract",
     "LoginSettings",
     "Manifest",
     "ModelSpec",
+    "NotifySpec",
     "OptimizeSpec",
     "OutputContract",
     "ReleaseSettings",
     "ReleaseSpec",
     "SourceSpec",
     "ValueRange",
+    "Wanted",
     "load_indexed_specs",
     "load_spec",
     "read_manifest",
+    "spec_paths",
 ]

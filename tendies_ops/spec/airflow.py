@@ -1,49 +1,63 @@
-"""What Airflow needs to know about the model's DAGs."""
+"""The DAGs of a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, field_validator
 
-from tendies_ops.spec.cron import require_cron
-from tendies_ops.spec.strict_model import SpecPart
+from tendies_ops.spec.dag_settings import BatchDagSettings, Cron, DagSettings
+from tendies_ops.spec.templates import without_template
 
-#: Airflow refuses longer ones, and the whole DAG file with them.
-Tag = Annotated[str, StringConstraints(max_length=100)]
+#: Given here, they are those of the batches alone: a release and a rollback never wait for a batch's tasks.
+_OF_BATCHES = ("pool", "pool_slots", "priority_weight")
+IdPrefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]*$", max_length=50)]
 
 
-class AirflowSpec(SpecPart):
-    """The DAGs ``tendies_release_<model>`` and ``tendies_batch_<model>``."""
+class AirflowSpec(DagSettings):
+    """Settings of all DAGs of a model, and of its release."""
 
-    owner: str = "tendies"
-    tags: tuple[Tag, ...] = ()
-    batch_cron: str | None = Field(None, description="cron expression (UTC), besides the model's asset")
-    server_conn_id: str = "tf_serving_default"
-    retries: NonNegativeInt = 2
-    retry_delay_s: PositiveFloat = 30.0
-    description: str = ""
-    watch_dir: Path | None = Field(
-        None, description="directory whose new checkpoints are released by themselves; the triggerer must see it"
-    )
-    watch_interval_s: PositiveFloat = 10.0
+    pool: str | None = Field(None, description="Airflow pool of a batch's tasks, never of a release or a rollback")
+    pool_slots: PositiveInt = Field(1, description="slots that each of a batch's tasks takes in the pool")
+    priority_weight: int | None = Field(None, description="absolute priority of a batch's tasks in the scheduler")
+    dag_id_prefix: IdPrefix = Field("", description="start of the ids of all DAGs, such as a team's name")
+    batch_cron: Cron | None = Field(None, description="cron expression of the batches, in `timezone`")
     shards: PositiveInt = Field(
-        1, description="split a batch into tasks, of which at most so many run at a time, on any worker"
+        1, description="split a batch into tasks, up to this many of which run at a time, on any worker"
     )
-    pool: str | None = Field(
-        None, description="Airflow pool that holds back a batch's tasks; a release and a rollback never wait in it"
+    watch_dir: Path | None = Field(
+        None, description="directory whose new checkpoints are released automatically; the triggerer must see it"
     )
-    python: str | None = Field(None, description="interpreter that has TensorFlow; default Airflow's own")
-    rehearse: bool = Field(True, description="let a version prove itself in a child process before it is published")
-    export_timeout_s: PositiveFloat = 1800.0
-    deferrable: bool = Field(
-        False, description="a release waits for batch runs in the triggerer, which must see the model base path"
+    watch_interval_s: PositiveFloat = Field(10.0, description="seconds between two looks at `watch_dir`")
+    python: str | None = Field(None, description="interpreter that has TensorFlow; absent: Airflow's own")
+    rehearse: bool = Field(True, description="prove a version in a child process before it is published")
+    export_timeout_s: PositiveFloat = Field(1800.0, description="seconds after which an export is stopped")
+    deferrable: bool | None = Field(
+        None,
+        description="a release waits for batch runs in the triggerer, which must see the model base path; absent: as "
+        "Airflow's `[operators] default_deferrable` says",
     )
+    release: DagSettings = Field(DagSettings(), description="the same settings for the release DAG alone")
+    rollback: DagSettings = Field(DagSettings(), description="the same settings for the rollback DAG alone")
 
-    @field_validator("batch_cron")
+    @field_validator("watch_dir")
     @classmethod
-    def _is_cron(cls, text: str | None) -> str | None:
-        if text:
-            require_cron(text)
-        return text
+    def _is_fixed(cls, value: Any) -> Any:
+        return without_template(value)
+
+    def of_release(self) -> DagSettings:
+        """Return the settings of the release DAG."""
+        return self._common().changed_by(self.release)
+
+    def of_rollback(self) -> DagSettings:
+        """Return the settings of the rollback DAG."""
+        return self._common().changed_by(self.rollback)
+
+    def of_batch(self, batch: BatchDagSettings) -> BatchDagSettings:
+        """Return the settings of a batch's DAG: its own over those of all DAGs."""
+        given = {"cron": self.batch_cron} if "batch_cron" in self.model_fields_set else {}
+        return BatchDagSettings().changed_by(self).model_copy(update=given).changed_by(batch)
+
+    def _common(self) -> DagSettings:
+        return DagSettings().changed_by(self, leave_out=_OF_BATCHES)

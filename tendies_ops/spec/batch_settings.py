@@ -93,7 +93,7 @@ class BatchSettings(LoginSettings):
     )
     size_policy: SizePolicy = Field(
         "fit",
-        description="how pictures of another size are brought to `size`: squeeze (`fit`), `pad`, `crop`, or `tile`",
+        description="bring pictures of another size to `size`: squeeze (`fit`), `pad`, `crop`, or `tile`",
         json_schema_extra=_CHANGES_OUTPUT,
     )
     overlap: NonNegativeInt | None = Field(

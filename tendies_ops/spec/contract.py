@@ -1,4 +1,4 @@
-"""The contract: how the bytes of a picture become the network's tensor, and how its tensor becomes bytes again."""
+"""The contract: how the bytes of a picture become the network's tensor, and how its tensor becomes bytes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringCo
 from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.strict_model import SpecPart
 
-#: What a request may call an input.
+#: Names that an input may have in a request.
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*")
 _TAKEN_INPUTS = ("image", "input_bytes", "examples")
 HexColor = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
 class ValueRange(SpecPart):
-    """Which numbers stand for black and white. Pixels are mapped linearly: 0 -> ``low``, 255 -> ``high``."""
+    """The numbers for black and white. Pixels are mapped linearly: 0 -> ``low``, 255 -> ``high``."""
 
     low: float = 0.0
     high: float = 1.0
@@ -30,7 +30,7 @@ class ValueRange(SpecPart):
 
 
 class Size(SpecPart):
-    """Pixels."""
+    """A size in pixels."""
 
     height: PositiveInt
     width: PositiveInt
@@ -46,7 +46,7 @@ class InputContract(SpecPart):
 
     channels: Literal[1, 3, 4] = Field(3, description="1 grey, 3 colour, 4 colour and alpha")
     alpha: Literal["drop", "over_white", "over_black"] = Field(
-        "drop", description="transparent pixels: keep the colour below the alpha, or lay the picture over a colour"
+        "drop", description="transparent pixels: keep the colour below the alpha, or put the picture on a colour"
     )
     color_order: Literal["rgb", "bgr"] = "rgb"
     layout: Literal["nhwc", "nchw"] = "nhwc"
@@ -59,7 +59,7 @@ class InputContract(SpecPart):
     size: Size | None = Field(None, description="the one size that the network takes; absent: any size")
     resize: Literal["exact", "bilinear", "bicubic", "area"] = Field(
         "exact",
-        description="what to do with a picture of another size than `size`: refuse it (exact), or resize in the graph",
+        description="for a picture of another size than `size`: refuse it (exact), or resize it in the graph",
     )
     multiple_of: PositiveInt = Field(
         1, description="the network's stride: pictures are padded by reflection up to this and cropped back after"
@@ -82,11 +82,11 @@ class InputContract(SpecPart):
         if self.divide_by is not None and 0.0 in self.divide_by:
             raise ValueError("divide_by must not contain 0")
         if self.dtype == "uint8" and (self.subtract_mean or self.divide_by):
-            raise ValueError("dtype uint8 hands over the pixels as they are: leave out subtract_mean and divide_by")
+            raise ValueError("dtype uint8 passes the pixels unchanged: omit subtract_mean and divide_by")
         if self.dtype == "uint8" and (self.range.low, self.range.high) not in ((0.0, 1.0), (0.0, 255.0)):
             raise ValueError(
-                f"dtype uint8 hands over the pixels 0..255 as they are: leave out range ({self.range.low:g} to "
-                f"{self.range.high:g}), or take dtype float32"
+                f"dtype uint8 passes the pixels 0..255 unchanged: omit range ({self.range.low:g} to "
+                f"{self.range.high:g}), or use dtype float32"
             )
         if self.batch_size not in (None, 1):
             raise ValueError(f"batch_size {self.batch_size} is not supported; build the network for 1 or for any batch")
@@ -102,7 +102,7 @@ class InputContract(SpecPart):
 
 
 class OutputContract(SpecPart):
-    """From one tensor of the network to what the client gets."""
+    """From one tensor of the network to the client's answer."""
 
     kind: Literal["image", "detection", "segmentation", "classification", "regression", "tensor"] = "image"
     color_order: Literal["rgb", "bgr"] = "rgb"
@@ -134,17 +134,17 @@ class OutputContract(SpecPart):
     @model_validator(mode="after")
     def _fits_together(self) -> OutputContract:
         if self.kind == "segmentation" and self.format == "jpeg" and self.palette is None:
-            raise ValueError("a JPEG changes the class numbers of a segmentation: take format png, or give a palette")
+            raise ValueError("a JPEG changes the class numbers of a segmentation: use format png, or give a palette")
         if self.kind == "classification" and self.top_k is not None and self.labels is None:
-            raise ValueError("top_k needs labels: without their names the best classes cannot be named")
+            raise ValueError("top_k needs labels, because it drops the positions by which unnamed classes are known")
         return self
 
 
 class Contract(SpecPart):
-    """Both ends."""
+    """The contract of the network's inputs and outputs."""
 
     input: InputContract = InputContract()
-    output: OutputContract = Field(OutputContract(), description="of every output that `outputs` does not name")
+    output: OutputContract = Field(OutputContract(), description="each output that `outputs` does not name")
     outputs: dict[str, OutputContract] = Field(default_factory=dict, description="for models with several outputs")
     extra_inputs: dict[str, ExtraInput] = Field(
         default_factory=dict, description="name in the signature -> input besides the picture that each request sets"
@@ -155,11 +155,11 @@ class Contract(SpecPart):
         for name in self.extra_inputs:
             if name in _TAKEN_INPUTS or not _NAME.fullmatch(name):
                 raise ValueError(
-                    f"an extra input cannot be called {name!r}: take letters, digits, `_`, `-` and `.`, and none of "
-                    f"{', '.join(_TAKEN_INPUTS)}, which name the picture"
+                    f"an extra input cannot be called {name!r}: use letters, digits, `_`, `-` and `.`; "
+                    f"{', '.join(_TAKEN_INPUTS)} name the picture"
                 )
         return self
 
     def for_output(self, name: str) -> OutputContract:
-        """Return what holds for the network's output ``name``."""
+        """Return the contract of the network's output ``name``."""
         return self.outputs.get(name, self.output)

@@ -1,4 +1,4 @@
-"""Whether a text is a cron expression as Airflow reads it; told before a scheduler stumbles over it."""
+"""Cron expressions as Airflow reads them, checked before a scheduler fails on them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _FIELDS = ("minute", "hour", "day of the month", "month", "day of the week", "se
 
 def require_cron(text: str) -> None:
     """
-    Take five fields (minute, hour, day of the month, month, day of the week) or a name such as ``@daily``.
+    Accept five fields (minute, hour, day of the month, month, day of the week) or a name such as ``@daily``.
 
-    The fields are read by croniter, as in Airflow, which takes seconds and a year behind them as well.
+    croniter reads the fields, as in Airflow; it accepts seconds and a year after them as well.
 
-    :raises ValueError: it is something else; the wrong field is named.
+    :raises ValueError: it is not a cron expression; the wrong field is named.
     """
     if text in _PRESETS:
         return
     fields = text.split()
     if not _NEEDED <= len(fields) <= len(_FIELDS):
         raise ValueError(
-            f"{text!r} is no cron expression: it needs 5 fields (minute, hour, day of the month, month, day of the "
+            f"{text!r} is not a cron expression: it needs 5 fields (minute, hour, day of the month, month, day of the "
             f"week) or one of {', '.join(_PRESETS)}"
         )
     for index, field in enumerate(fields):
@@ -30,12 +30,12 @@ def require_cron(text: str) -> None:
 
 
 def _require_field(text: str, fields: list[str], index: int, field: str) -> None:
-    """Read one field alone: croniter does not say which one it stumbled over."""
+    """Check one field by itself, because croniter does not report which one is wrong."""
     from croniter import croniter
 
     least, greatest = croniter.RANGES[index]
     alone = [field if place == index else "*" for place in range(len(fields))]
-    _expand(text, " ".join(alone), f"{field!r} is no {_FIELDS[index]} ({least} to {greatest})")
+    _expand(text, " ".join(alone), f"{field!r} is not a valid {_FIELDS[index]} ({least} to {greatest})")
 
 
 def _expand(text: str, expression: str, problem: str = "") -> None:
@@ -44,4 +44,4 @@ def _expand(text: str, expression: str, problem: str = "") -> None:
     try:
         croniter.expand(expression)
     except CroniterBadCronError as error:
-        raise ValueError(f"{text!r} is no cron expression: {problem or error}") from None
+        raise ValueError(f"{text!r} is not a cron expression: {problem or error}") from None

@@ -1,4 +1,4 @@
-"""Reading spec files, with errors that name the place and the nearest right word."""
+"""Reading spec files, with errors that name the place and the nearest known key."""
 
 from __future__ import annotations
 
@@ -18,20 +18,13 @@ from tendies_ops.spec.problems import describe, location_of
 from tendies_ops.spec.templates import is_template
 from tendies_ops.spec.yaml_file import YamlError, YamlFile, parse_yaml
 
-_PATHS_IN_SPEC = (
-    ("source", "checkpoint"),
-    ("source", "graph"),
-    ("release", "model_base_path"),
-    ("airflow", "watch_dir"),
-    ("batch", "input"),
-    ("batch", "output"),
-    *((section, name) for section in ("release", "batch") for name in LOGIN_FILES),
-)
-_LISTS_OF_PATHS_IN_SPEC = (
-    ("source", "allowed_checkpoints"),
-    ("batch", "allowed_inputs"),
-    ("batch", "allowed_outputs"),
-)
+#: Keys that hold a path or a list of paths, by their section.
+_PATHS_IN_SPEC = {
+    "source": ("checkpoint", "graph", "allowed_checkpoints"),
+    "release": ("model_base_path", *LOGIN_FILES),
+    "airflow": ("watch_dir",),
+    "batch": ("input", "output", "allowed_inputs", "allowed_outputs", *LOGIN_FILES),
+}
 
 
 @dataclass(frozen=True)
@@ -113,14 +106,12 @@ def _text_of(path: Path) -> str:
 
 def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in data.items()}
-    for section, key in _PATHS_IN_SPEC:
-        part = result.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str) and "://" not in part[key]:
-            part[key] = _absolute_path(part[key], base)
-    for section, key in _LISTS_OF_PATHS_IN_SPEC:
-        part = result.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), list):
-            part[key] = [_absolute(item, base) for item in part[key]]
+    for section, keys in _PATHS_IN_SPEC.items():
+        _make_absolute(result.get(section), keys, base)
+    if isinstance(batches := result.get("batches"), dict):
+        result["batches"] = {name: dict(one) if isinstance(one, dict) else one for name, one in batches.items()}
+        for batch in result["batches"].values():
+            _make_absolute(batch, _PATHS_IN_SPEC["batch"], base)
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
         source["builder"] = _with_absolute_file(source["builder"], base)
@@ -129,14 +120,21 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     return result
 
 
-def _absolute_path(text: str, base: Path) -> str:
-    if not is_template(text):
-        return os.path.normpath(base / text)
-    return text if text.startswith(("/", "{")) else f"{base}/{text}"  # Jinja is left as it is written
+def _make_absolute(part: Any, keys: Iterable[str], base: Path) -> None:
+    for key in keys if isinstance(part, dict) else ():
+        value = part.get(key)
+        if isinstance(value, list):
+            part[key] = [_absolute(item, base) for item in value]
+        elif value is not None:
+            part[key] = _absolute(value, base)
 
 
-def _absolute(item: Any, base: Path) -> Any:
-    return os.path.normpath(base / item) if isinstance(item, str) and "://" not in item else item
+def _absolute(value: Any, base: Path) -> Any:
+    if not isinstance(value, str) or "://" in value:
+        return value
+    if not is_template(value):
+        return os.path.normpath(base / value)
+    return value if value.startswith(("/", "{")) else f"{base}/{value}"  # Jinja is left as it is written
 
 
 def _with_absolute_file(builder: str, base: Path) -> str:

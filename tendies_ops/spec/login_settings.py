@@ -1,4 +1,4 @@
-"""Login and TLS for Model Servers behind a proxy, as settings: files, for a setting is shown to people."""
+"""Login and TLS for Model Servers behind a proxy, as settings: files, because settings are displayed."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ Given = TypeVar("Given")
 
 
 class LoginInAddressError(ValueError):
-    """An address with a login in it, which must not be repeated where problems are told."""
+    """A value with a login or secret in it, which must not be repeated in an error message."""
 
 
 def without_login(value: Given, *, servers: bool = False) -> Given:
     """
-    Return an address, or several, in which no login stands.
+    Return an address, or several, unchanged if it has no login in it.
 
-    :param servers: they are those of Model Servers, also where their scheme is left out.
-    :raises LoginInAddressError: one stands there; the words do not repeat it.
+    :param servers: they are addresses of Model Servers, which may have no scheme.
+    :raises LoginInAddressError: it has one; the message does not repeat it.
     """
     for address in value if isinstance(value, tuple) else (value,):
         text = "" if address is None else str(address)

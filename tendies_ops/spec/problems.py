@@ -31,6 +31,9 @@ _PLAIN_WORDS = {
 #: What a pattern of a spec means; every pattern that a setting has is here.
 _PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "must begin with a letter or digit and have only letters, digits, `_`, `.`, `-`",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]*$": "must begin with a letter or digit and have only letters, digits, `_`, `-`",
+    r"^[A-Za-z0-9_.-]*$": "must have only letters, digits, `_`, `.`, `-`",
+    r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "must be an import path, `package.module.Name`",
     r"^#[0-9a-fA-F]{6}$": "must be a colour, `#rrggbb`, in quotes",
 }
 _OF_A_UNION = re.compile(r"^(?:int|str|float|bool|literal|tuple|function|constrained)[-\[(]|^(?:int|str|float|bool)$")
@@ -53,6 +56,8 @@ def describe(problem: Any, model: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"`{where}` is missing; add it"
     what = plain_words(problem)
+    if not problem["loc"]:
+        return what  # of several keys, which it names
     if is_secret(problem):
         return f"`{where}`: {what}"
     found = "nothing" if problem["input"] is None else repr(mask_logins(str(problem["input"]))[:80])
@@ -71,7 +76,8 @@ def plain_words(problem: Any) -> str:
 
 def location_of(problem: Any) -> tuple[str | int, ...]:
     """Return the keys that lead to a problem, without what pydantic adds for the forms of a union."""
-    parts = [part for part in problem["loc"] if isinstance(part, str | int)]
+    problem_at = getattr(problem.get("ctx", {}).get("error"), "location", ())  # of a check of several keys
+    parts = [part for part in (*problem["loc"], *problem_at) if isinstance(part, str | int)]
     while len(parts) > 1 and isinstance(parts[-1], str) and _OF_A_UNION.match(parts[-1]):
         parts.pop()
     return tuple(parts)
@@ -94,7 +100,7 @@ def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]
         nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not nested:
             return []
-        if get_origin(annotation) is dict:
-            next(parts, None)  # the name of an entry, which may be anything
+        if get_origin(annotation) in (dict, tuple):
+            next(parts, None)  # the name or the number of an entry
         model = nested[0]
     return list(model.model_fields)

@@ -1,4 +1,4 @@
-"""How a version of this model is put into service."""
+"""The terms on which a version of the model is put into service."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from pydantic import (
 
 from tendies_ops.spec.login_settings import LoginSettings, without_login
 from tendies_ops.spec.strict_model import SpecPart
+from tendies_ops.spec.templates import without_template
 
 
 class GateSpec(SpecPart):
-    """How far the candidate's pictures may be from the live version's. Empty: any change is welcome."""
+    """Limits on the change of the pictures from the live version. Empty: any change is accepted."""
 
     min_ssim: float | None = Field(
         None, ge=-1.0, le=1.0, description="least structural similarity to the pictures of the live version, -1 to 1"
     )
     max_change: float | None = Field(None, ge=0.0, le=255.0, description="largest mean absolute change, of 255")
-    review: bool = Field(False, description="a person approves with the pictures in view")
+    review: bool = Field(False, description="wait until a user has approved the pictures")
 
 
 class SwapLimits(SpecPart):
-    """What the swap may cost those who use the model: a breach takes the version back. Empty: it is only measured."""
+    """Limits on what the swap costs clients: a breach withdraws the version. Empty: it is only measured."""
 
     max_failed_requests: NonNegativeInt | None = Field(
         None, description="failed requests of the probe since the rename, on all replicas that answered before"
@@ -46,7 +47,7 @@ class SwapLimits(SpecPart):
 
 
 class ReleaseSpec(LoginSettings):
-    """Where it goes, and what it must prove."""
+    """Where a version is published, and what it must prove."""
 
     model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
     servers: tuple[str, ...] = Field((), description="REST base URL of every replica")
@@ -62,13 +63,13 @@ class ReleaseSpec(LoginSettings):
     tolerance: NonNegativeFloat = Field(2.0, description="largest difference to the promised pictures, of 255")
     gate: GateSpec = Field(
         GateSpec(),
-        description="how far the pictures may be from those of the live version; empty: any change is welcome",
+        description="limits on the change of the pictures from the live version; empty: any change is accepted",
     )
     limits: SwapLimits = Field(
-        SwapLimits(), description="what the swap may cost those who use the model; empty: it is only measured"
+        SwapLimits(), description="limits on what the swap costs clients; empty: it is only measured"
     )
     memory: Literal["refuse", "load_anyway"] = Field(
-        "refuse", description="what to do when old and new version do not fit into the free memory of a replica's host"
+        "refuse", description="if old and new version do not fit into the free memory of a replica's host"
     )
     lease_wait_s: NonNegativeFloat = Field(
         600.0, description="seconds to wait for batch runs that are using the version that serves"
@@ -76,7 +77,12 @@ class ReleaseSpec(LoginSettings):
     model_config_file: Path | None = Field(
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
-    keep_versions: PositiveInt = Field(5, description="versions that stay; older ones are removed")
+    keep_versions: PositiveInt = Field(5, description="versions to keep; older ones are removed")
+
+    @field_validator("model_base_path", "model_config_file", "servers")
+    @classmethod
+    def _is_fixed(cls, value: Any) -> Any:
+        return without_template(value)
 
     @field_validator("model_base_path")
     @classmethod

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tendies_ops.files.allowed_roots import require_below
+from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.model import ModelSpec
-from tendies_ops.spec.templates import fixed_folder
+from tendies_ops.spec.templates import TRUSTED_NAMES, fixed_folder, variables_in
 
 #: Environment variables of the deployment: folders and URLs, separated by commas.
 CHECKPOINTS_VARIABLE = "TENDIES_ALLOWED_CHECKPOINTS"
@@ -52,21 +53,33 @@ def require_allowed_checkpoint(spec: ModelSpec, checkpoint: str, roots: Sequence
     return path
 
 
-def input_roots(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the folders and URLs that a run's pictures may be in: of the spec and the deployment."""
-    own = _own(spec.batch.input)
-    return (*own, *spec.batch.allowed_inputs, *_of_deployment(INPUTS_VARIABLE, environment))
+def input_roots(*batches: BatchSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the folders and URLs that pictures may be in: those of some batches and of the deployment."""
+    return _roots([(batch.input, batch.allowed_inputs) for batch in batches], INPUTS_VARIABLE, environment)
 
 
-def output_roots(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the folders and URLs that a run's results may go to: of the spec and the deployment."""
-    own = _own(spec.batch.output)
-    return (*own, *spec.batch.allowed_outputs, *_of_deployment(OUTPUTS_VARIABLE, environment))
+def output_roots(*batches: BatchSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the folders and URLs that results may go to: those of some batches and of the deployment."""
+    return _roots([(batch.output, batch.allowed_outputs) for batch in batches], OUTPUTS_VARIABLE, environment)
 
 
-def _own(place: str | None) -> tuple[str, ...]:
-    """Return the spec's own folder; of one with Jinja what is fixed of it, or all of it where nothing is."""
-    return (fixed_folder(place) or place,) if place else ()
+def _roots(
+    places: Iterable[tuple[str | None, Sequence[str]]], variable: str, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    found = [root for own, more in places for root in (*_own(own or ""), *more)]
+    return (*dict.fromkeys(found), *_of_deployment(variable, environment))
+
+
+def _own(place: str) -> list[str]:
+    """
+    Return what the folder of a spec allows: of one with Jinja what precedes it, else the text, which is rendered.
+
+    A folder that begins with what a run may choose, such as a param, allows nothing.
+    """
+    fixed = fixed_folder(place)
+    if not fixed and not variables_in(place) <= TRUSTED_NAMES:
+        return []
+    return [fixed or place] if place else []
 
 
 def remedy(key: str, variable: str) -> str:

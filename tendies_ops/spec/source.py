@@ -1,19 +1,20 @@
-"""Where the weights are and how to build the graph that they belong to."""
+"""The checkpoint, and the graph that its weights belong to."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tendies_ops.spec.strict_model import SpecPart
+from tendies_ops.spec.templates import without_template
 
 SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
 
 
 class SourceSpec(SpecPart):
-    """The checkpoint and its graph. ``kind`` is found out from the files when it is not said."""
+    """The checkpoint and its graph. A ``kind`` that is not given is derived from the files."""
 
     checkpoint: Path = Field(description="file, prefix or directory; relative to the spec file")
     allowed_checkpoints: tuple[str, ...] = Field(
@@ -46,3 +47,8 @@ class SourceSpec(SpecPart):
     )
     signature: str = Field("serving_default", description="signature of a SavedModel source")
     tags: tuple[str, ...] = Field(("serve",), description="tags of a SavedModel source")
+
+    @field_validator("checkpoint", "allowed_checkpoints", "graph", "builder")
+    @classmethod
+    def _is_fixed(cls, value: Any) -> Any:
+        return without_template(value)

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+#: Ten times as fast, where libyaml is installed.
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: A part of what the parser says -> what to do about it.
 _REMEDIES = {
     "'\\t'": "indent with spaces instead of tabs",
@@ -55,7 +57,14 @@ def parse_yaml(text: str) -> YamlFile:
 
     :raises YamlError: it is not YAML, or a key occurs twice.
     """
-    loader = yaml.SafeLoader(text)
+    try:
+        return _parse(text, _FAST_LOADER)
+    except YamlError:
+        return _parse(text, yaml.SafeLoader)  # whose errors say more
+
+
+def _parse(text: str, loader_class: type[yaml.SafeLoader]) -> YamlFile:
+    loader = loader_class(text)
     try:
         root = loader.get_single_node()
         for key in _repeated_keys(root):

@@ -9,14 +9,14 @@ writes them anew, between the marks ``<!-- settings: NAME -->`` and ``<!-- end o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tendies_ops.cli.setting_options import default_text, flag
-from tendies_ops.spec import BatchSettings, ReleaseSettings, ReleaseSpec
+from tendies_ops.spec import AirflowSpec, BatchDagSettings, BatchSettings, DagSettings, ReleaseSettings, ReleaseSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _TABLE = re.compile(r"(<!-- settings: (\S+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
@@ -26,15 +26,34 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _of_spec(section: str, model: type[BaseModel]) -> list[str]:
-    return ["| key | default | meaning |", "|---|---|---|", *_keys(section, model)]
+def _of_spec(section: str, model: type[BaseModel], known: Collection[str] = ()) -> list[str]:
+    return ["| key | default | meaning |", "|---|---|---|", *_keys(section, model, known)]
 
 
-def _keys(section: str, model: type[BaseModel]) -> Iterator[str]:
+def _keys(section: str, model: type[BaseModel], known: Collection[str] = ()) -> Iterator[str]:
+    """
+    Yield a row for each key, and for those below it.
+
+    :param known: keys that another table has.
+    """
     for name, field in model.model_fields.items():
-        yield f"| `{section}.{name}` | {_code(default_text(field))} | {field.description} |"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _keys(f"{section}.{name}", field.annotation)
+        if name in known:
+            continue
+        yield f"| `{section}.{name}` | {_default(field)} | {field.description} |"
+        parts = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        nested = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        if (
+            nested
+            and not issubclass(nested[0], DagSettings)
+            and getattr(field.annotation, "__origin__", None) is not tuple
+        ):
+            yield from _keys(f"{section}.{name}", nested[0])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "" if field.default_factory else _code(default_text(field))
 
 
 def _everywhere(model: type[BaseModel]) -> list[str]:
@@ -50,6 +69,8 @@ def _row(name: str, field: FieldInfo) -> str:
 
 
 TABLES: dict[str, Callable[[], list[str]]] = {
+    "airflow.spec": lambda: _of_spec("airflow", AirflowSpec),
+    "batch.airflow.spec": lambda: _of_spec("batch.airflow", BatchDagSettings, DagSettings.model_fields),
     "batch.spec": lambda: _of_spec("batch", BatchSettings),
     "release.spec": lambda: _of_spec("release", ReleaseSpec),
     "release": lambda: _everywhere(ReleaseSettings),

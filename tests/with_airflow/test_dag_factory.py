@@ -129,7 +129,11 @@ def weights(dag: DAG) -> list[tuple[str, int]]:
     return found
 
 
-DATED = {"input": "/photos/{{ ds }}", "output": "/results/{{ dag_run.run_after | ds }}"}
+DATED = {
+    "input": "/photos/{{ ds }}",
+    "output": "/results/{{ dag_run.run_after | ds }}",
+    "airflow": {"cron": "@daily"},
+}
 
 
 def rendered(made: ModelSpec, context: dict[str, Any], **params: Any) -> tuple[str, str]:
@@ -176,7 +180,7 @@ def test_a_dated_folder_lets_runs_take_what_lies_beside_it() -> None:
 
 
 def test_the_form_says_what_an_empty_folder_means() -> None:
-    params = batch_dag(spec(batch={"input": "/photos/{{ ds }}", "output": "/results"})).params
+    params = batch_dag(spec(batch={**DATED, "output": "/results"})).params
 
     assert (params["input"], params["output"]) == (None, "/results")
     assert "`/photos/{{ ds }}`" in (params.get_param("input").description or "")
@@ -210,8 +214,8 @@ def test_the_docs_of_a_classifier_promise_no_pictures() -> None:
 
 _DAG_FILE = """
 from pathlib import Path
-from tendies_ops.dag_factory import dags_of_specs, release_dag
-globals().update(dags_of_specs(Path({specs!r}), release_dag))  # airflow
+from tendies_ops.dag_factory import tendies_dags
+globals().update(tendies_dags(Path({specs!r}), kinds=["release"]))  # airflow
 """
 
 

@@ -151,3 +151,61 @@ def test_a_dag_file_is_the_same_every_time(two_specs: Path) -> None:
     first = serialized("1")
     assert len(first) == len(_DAG_FILES)
     assert first == serialized("2")
+
+
+_COST = """
+import json, resource, runpy, sys, time
+import airflow.sdk
+from airflow.serialization.serialized_objects import DagSerialization
+runpy.run_path(sys.argv[1])
+mib = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, start = mib(), time.process_time()
+dags = [value for value in runpy.run_path(sys.argv[2]).values() if isinstance(value, airflow.sdk.DAG)]
+for dag in dags:
+    DagSerialization.to_dict(dag)
+json.dump({"dags": len(dags), "seconds": time.process_time() - start, "mib": mib() - before}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def a_thousand_specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def spec(number: int) -> dict[str, Any]:
+        return {
+            "model_name": f"style_{number}",
+            "release": {"model_base_path": f"/models/{number}", "servers": ["http://a:8501", "http://b:8501"]},
+            "batch": {"input": f"/in/{number}", "output": f"/out/{number}", "size_policy": "tile"},
+            "airflow": {"batch_cron": "0 3 * * *", "watch_dir": f"/w/{number}", "timezone": "Europe/Berlin"},
+        }
+
+    return write_specs(tmp_path_factory.mktemp("thousand"), *map(spec, range(1000)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dag_file", _DAG_FILES)
+def test_a_thousand_specs_parse_in_ten_seconds_and_100_mib_serialization_included(
+    dag_file: str, a_thousand_specs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bare.py").write_text(_BARE_DAG)
+    for _ in range(3):  # a busy machine makes the same work take longer
+        printed = run_script(
+            _COST, tmp_path / "bare.py", REPOSITORY / "tendies_ops" / "example_dags" / dag_file, specs=a_thousand_specs
+        )
+        cost = json.loads(printed[-1])
+        if cost["seconds"] <= 10:
+            break
+
+    assert cost["dags"] == 1000
+    assert cost["seconds"] <= 10
+    assert cost["mib"] <= 100
+
+
+@pytest.mark.slow
+def test_the_task_of_one_of_a_thousand_models_parses_its_own_spec_alone(
+    a_thousand_specs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "tendies_batch_style_777")
+
+    parsed = parse("tendies_batch.py", a_thousand_specs, tmp_path)
+
+    assert parsed["dags"] == ["tendies_batch_style_777"]
+    assert parsed["seconds"] <= 1.0

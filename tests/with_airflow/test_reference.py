@@ -23,9 +23,11 @@ from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.provider import CONNECTION_FIELDS
 from tendies_ops.release import ReleaseReport
-from tendies_ops.spec import AirflowSpec, BatchSettings, ModelSpec, ReleaseSettings
+from tendies_ops.spec import BatchSettings, ModelSpec, ReleaseSettings
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY
+from tendies_ops.triggers.pictures import PicturesTrigger
+from tendies_ops.triggers.pictures_watch import ANNOUNCED_KEY
 from tests.support.airflow_home import REPOSITORY
 from tests.with_airflow.test_operators import OPERATORS, own_arguments
 
@@ -119,7 +121,7 @@ def test_every_asset_is_there() -> None:
 def test_every_key_of_the_state_stores_is_there() -> None:
     text = section("## Assets")
 
-    for key in (WATERMARK_KEY, arrivals.TAKEN_KEY, assets.DEPLOYED_KEY, ProgressStore.KEY):
+    for key in (WATERMARK_KEY, ANNOUNCED_KEY, arrivals.TAKEN_KEY, assets.DEPLOYED_KEY, ProgressStore.KEY):
         assert f"`{key}`" in text
 
 
@@ -131,14 +133,15 @@ def test_every_metric_is_there_and_nothing_else() -> None:
         assert METRICS[name].startswith(row[1]), name
 
 
-def test_every_key_of_the_spec_s_airflow_section_is_there() -> None:
-    assert set(AirflowSpec.model_fields) <= set(rows(section("## DAGs of a model spec")))
+def test_every_argument_of_what_makes_the_dags_of_a_folder_is_there() -> None:
+    assert set(inspect.signature(dag_factory.tendies_dags).parameters) <= set(rows(section("## DAGs of a model spec")))
 
 
 def test_every_argument_of_the_watcher_s_trigger_is_there() -> None:
-    _, arguments = CheckpointTrigger(directory="d", model_name="m").serialize()
+    _, of_checkpoints = CheckpointTrigger(directory="d", model_name="m").serialize()
+    _, of_pictures = PicturesTrigger(place="p", model_name="m").serialize()
 
-    assert set(rows(section("## Triggers"))) == set(arguments)
+    assert set(rows(section("## Triggers"))) == {*of_checkpoints, *of_pictures}
 
 
 @pytest.mark.parametrize("kind", ["release", "batch", "rollback"])

@@ -170,7 +170,7 @@ class _Workshop:
         shutil.copyfile(self._draft.directory / _SAVED_MODEL, plain / "1" / _SAVED_MODEL)
         files = pictures_to_send(self._draft.golden, spec)
         budget_s = spec.optimize.seconds_per_variant
-        load = find_load(plain, files, self._host, max_batch_size=spec.batch.max_batch_size, budget_s=budget_s)
+        load = find_load(plain, files, self._host, max_batch_size=spec.batch.fixed("max_batch_size"), budget_s=budget_s)
         self._say(f"Measuring with {load.in_flight} requests of {load.batch_size} pictures at a time")
         reference = VariantEntry(
             name=FLOAT32, passed=True, size_bytes=(plain / "1" / _SAVED_MODEL).stat().st_size, ssim=1.0, max_abs=0.0

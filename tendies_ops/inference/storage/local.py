@@ -223,13 +223,21 @@ def open_folders(options: BatchOptions) -> tuple[Input, Output]:
     input_, output = options.input, options.output
     if _identity(input_) == _identity(output):
         raise UsageError(f"Input and output are both {input_}: the results would overwrite the pictures.")
-    source: Input
-    if is_remote(input_):
-        source = RemoteInput(input_, allow_empty=options.allow_empty)
-    else:
-        source = LocalInput(_local_path(input_))
-        _check_readable(source.root)
+    source = open_input(input_, allow_empty=options.allow_empty)
     return source, RemoteOutput(output, options.run_id) if is_remote(output) else LocalOutput(_local_path(output))
+
+
+def open_input(place: str, *, allow_empty: bool = False) -> Input:
+    """
+    Open a folder or URL of pictures.
+
+    :raises InputFolderError: it cannot be read, or is an empty URL and ``allow_empty`` is not set.
+    """
+    if is_remote(place):
+        return RemoteInput(place, allow_empty=allow_empty)
+    source = LocalInput(_local_path(place))
+    _check_readable(source.root)
+    return source
 
 
 def _local_path(url: str) -> Path:

@@ -42,7 +42,7 @@ def dag_run_tab(
     if len(runs) == 1 and shards is None:
         return RedirectResponse(f"{root}/runs/{quote_part(runs[0].model_name)}/{quote_part(runs[0].run_id)}")
     model = _model_of(visible, dag_id)
-    if model is not None and not runs and dag_id != model.batch_dag_id:
+    if model is not None and not runs and dag_id in (model.release_dag_id, model.rollback_dag_id):
         return RedirectResponse(f"{root}/models/{quote_part(model.name)}{_release_of(services.look_at(model), run_id)}")
     return render(
         request,
@@ -91,7 +91,7 @@ def _release_of(view: ModelPicture, run_id: str) -> str:
 
 def _model_of(visible: Catalogue, dag_id: str) -> KnownModel | None:
     """The model that a DAG of the factory belongs to."""
-    return next((m for m in visible.models if dag_id in {m.release_dag_id, m.batch_dag_id, m.rollback_dag_id}), None)
+    return next((m for m in visible.models if dag_id in m.dag_ids), None)
 
 
 def _shards(visible: Catalogue, dag_id: str, run_id: str) -> Shards | None:

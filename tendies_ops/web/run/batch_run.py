@@ -188,16 +188,16 @@ class Run:
 
 def task_of(model_name: str, run_id: str) -> TaskOfRun | None:
     """Return the Airflow task that made a run, when a DAG of the factory did."""
-    dag_id = f"tendies_batch_{model_name}"
-    found = _TASK_RUN.fullmatch(run_id.removeprefix(f"{dag_id}."))
-    if found is None or not run_id.startswith(f"{dag_id}."):
+    dag = re.match(rf"[\w.-]*?tendies_batch_{re.escape(model_name)}(?:__[\w-]+)?(?=\.)", run_id)
+    found = dag and _TASK_RUN.fullmatch(run_id, dag.end() + 1)
+    if dag is None or found is None:
         return None
-    return TaskOfRun(dag_id, found["run"], found["shard"], found["try"])
+    return TaskOfRun(dag[0], found["run"], found["shard"], found["try"])
 
 
 def title_of_id(run_id: str | None) -> str:
     """Return a run's name as far as its id alone says it."""
-    found = _TASK_RUN.fullmatch(re.sub(r"^tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id or ""))
+    found = _TASK_RUN.fullmatch(re.sub(r"^[\w.-]*?tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id or ""))
     task = TaskOfRun("", found["run"], found["shard"], found["try"]) if found else None
     return _cause_of(task) + _part_of(task)
 

@@ -91,6 +91,10 @@ class _Place:
 
 
 def _places(model: KnownModel) -> list[_Place]:
+    return [place for part in model.parts for place in _places_of_batch(part)]
+
+
+def _places_of_batch(model: KnownModel) -> list[_Place]:
     folder = _runs_folder(model)
     if folder is None:
         return []

@@ -77,7 +77,7 @@ def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: st
     """The newest pictures of every model whose path holds ``text``."""
     hits = []
     outputs: set[Path] = set()
-    for model in models:
+    for model in (part for one in models for part in one.parts):
         if model.output is None or model.output in outputs:
             continue
         outputs.add(model.output)

@@ -6,6 +6,7 @@ Every file that a page shows is found from here, by a model's name that is looke
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,9 @@ from urllib.parse import unquote, urlsplit
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
-from tendies_ops.spec import NO_LOGIN, LoginSettings, ModelSpec, load_spec
+from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_spec, spec_paths
 from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.sources.mirrors import Mirror
-
-#: Names the specs that have DAGs, one path a line (see ``dag_factory``).
-INDEX_NAME = "index.txt"
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,23 @@ class KnownModel:
     spec: ModelSpec
     location: Location
     mirror: Mirror | None = None  #: of an output in an object store
+    batches: tuple[KnownModel, ...] = ()  #: each of several batches, with a spec that has it alone
+
+    @property
+    def parts(self) -> tuple[KnownModel, ...]:
+        """Its batches, each with the folders of its own."""
+        return self.batches or (self,)
+
+    @property
+    def batch_name(self) -> str:
+        """The name of its batch, or of the first of several; empty if it has none."""
+        return next(iter(self.spec.batches), "")
+
+    @property
+    def dag_ids(self) -> frozenset[str]:
+        """All DAGs of the model."""
+        batches = (part.batch_dag_id for part in self.parts)
+        return frozenset((self.release_dag_id, self.rollback_dag_id, *batches))
 
     @property
     def name(self) -> str:
@@ -57,12 +72,12 @@ class KnownModel:
     @property
     def release_dag_id(self) -> str:
         """The DAG that releases it."""
-        return f"tendies_release_{self.name}"
+        return self.spec.dag_id("release")
 
     @property
     def rollback_dag_id(self) -> str:
         """The DAG that puts an earlier version back."""
-        return f"tendies_rollback_{self.name}"
+        return self.spec.dag_id("rollback")
 
     @property
     def rollback_asset_uri(self) -> str:
@@ -72,12 +87,12 @@ class KnownModel:
     @property
     def batch_dag_id(self) -> str:
         """The DAG that runs pictures through it."""
-        return f"tendies_batch_{self.name}"
+        return self.spec.dag_id("batch", self.batch_name)
 
     @property
     def input_roots(self) -> tuple[str, ...]:
         """Folders and URLs that the pictures of its runs may be in."""
-        return input_roots(self.spec)
+        return input_roots(*self.spec.batches_by_name().values())
 
     @property
     def output(self) -> Path | None:
@@ -118,8 +133,16 @@ class Catalogues:
                 self._specs = _read_specs(self.specs_dir)
                 self._seen = seen
             specs, problems = self._specs
-        models = tuple(KnownModel(spec, self._locate(spec), self._mirror(spec)) for spec in specs)
-        return Catalogue(models, tuple(problems))
+        return Catalogue(tuple(self._model(spec) for spec in specs), tuple(problems))
+
+    def _model(self, spec: ModelSpec) -> KnownModel:
+        location = self._locate(spec)
+        batches = spec.batches_by_name() if spec.batches else {}
+        parts = [
+            spec.model_copy(update={"batch": batch, "batches": {name: BatchSpec()}}) for name, batch in batches.items()
+        ]
+        known = (KnownModel(part, location, self._mirror(part)) for part in parts)
+        return KnownModel(spec, location, self._mirror(spec), tuple(known))
 
     def _mirror(self, spec: ModelSpec) -> Mirror | None:
         output = spec.batch.output
@@ -137,12 +160,10 @@ def local_path(folder: str | None) -> Path | None:
 
 
 def _spec_paths(directory: Path) -> list[Path]:
-    """The specs that ``index.txt`` names, which are those that have DAGs; without an index every ``*.yaml``."""
-    try:
-        lines = (directory / INDEX_NAME).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return sorted(directory.glob("*.yaml"))
-    return [directory / line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    """Return the specs that have DAGs; none if neither the folder nor its index can be read."""
+    with contextlib.suppress(SpecError):
+        return spec_paths(directory)
+    return []
 
 
 def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:

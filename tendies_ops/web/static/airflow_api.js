@@ -91,7 +91,7 @@ async function reasonOf(dagId) {
 // Shows a Dag run until it has ended, or until no one looks any more; returns how it ended.
 export async function follow(form, dagId, runId, stillWatched = () => true) {
   const links = [[runAddress(dagId, runId), "Dag run", true]];
-  if (dagId.startsWith("tendies_batch_")) links.push([`${root}/airflow/run?` + new URLSearchParams({ dag_id: dagId, run_id: runId }), "Watch the pictures"]);
+  if (dagId.includes("tendies_batch_")) links.push([`${root}/airflow/run?` + new URLSearchParams({ dag_id: dagId, run_id: runId }), "Watch the pictures"]);
   for (;;) {
     const run = await call("GET", runPath(dagId, runId));
     say(form, run.state === "failed" ? "bad" : "", await describe(dagId, run), links);

@@ -24,7 +24,7 @@ def write(folder: Path, text: str, name: str = "m.yaml") -> Path:
 #: What is appended to the three lines of GOOD (or a whole spec) -> line, what was found, and what to do.
 MISTAKES = [
     ("tolerence: 2", 4, "unknown key `tolerence`", "did you mean `tolerance`?"),
-    ("zzz: 2", 4, "unknown key `zzz`", "known keys: airflow, batch, contract"),
+    ("zzz: 2", 4, "unknown key `zzz`", "known keys: airflow, batch, batches, contract"),
     ("batch:\n  max_faild: 3", 5, "unknown key `batch.max_faild`", "did you mean `max_failed`?"),
     ("contract: {input: {rang: {low: 0}}}", 4, "`contract.input.rang`", "did you mean `range`?"),
     ("contract:\n  outputs:\n    mask:\n      knd: image", 7, "`contract.outputs.mask.knd`", "did you mean `kind`?"),
@@ -42,14 +42,22 @@ MISTAKES = [
     ("batch: {size: 64x}", 4, "found '64x'", "a height and a width in pixels, such as 256x384"),
     ("batch: {version: -3}", 4, "found '-3'", "a label such as stable, or newest"),
     ("batch: {input: '{{ ds'}", 4, "found '{{ ds'", "its template is wrong"),
+    ("batch:\n  input: '/x/{{ ds }}'", 5, "`batch.input` uses `ds`", "give it one, or use"),
+    ("batches:\n  night:\n    sample: '{{ dss }}'", 6, "`batches.night.sample`", "did you mean `ds`?"),
+    ("batches:\n  night:\n    inptu: x", 6, "unknown key `batches.night.inptu`", "did you mean `input`?"),
+    ("batches: {a.b: {}}", 4, "a.b", "only letters, digits, `_`, `-`"),
+    ("batches:\n  a: {output: /o}\n  b: {output: /o}", 6, "`batches.b.output` of m is /o", "none inside another"),
+    ("airflow:\n  notify:\n    on_failure: Webhook", 6, "found 'Webhook'", "`package.module.Name`"),
+    ("airflow:\n  notify:\n    on_retry: [{call: a.b, argument: {}}]", 6, "unknown key", "did you mean `arguments`?"),
+    ("airflow:\n  timezone: Europe/Berln", 5, "no such time zone", "did you mean Europe/Berlin?"),
     ("batch: [a, b]", 4, "found \"['a', 'b']\"", "must be a mapping, `key: value`"),
     ("contract:", 4, "found nothing", "must be a mapping, `key: value`"),
     ("contract: {input: {channels: 2}}", 4, "found '2'", "must be one of 1, 3, 4"),
     ("contract: {input: {range: {low: 1, high: 0}}}", 4, "high (0.0)", "must be above low"),
     ("contract: {input: {size: {height: 64}}}", 4, "`contract.input.size.width` is missing", "add it"),
     ("contract: {output: {palette: [red]}}", 4, "found 'red'", "must be a colour, `#rrggbb`"),
-    ("airflow: {batch_cron: daily}", 4, "'daily' is no cron expression", "it needs 5 fields"),
-    ("airflow:\n  batch_cron: '0 25 * * *'", 5, "'25' is no hour", "(0 to 23)"),
+    ("airflow: {batch_cron: daily}", 4, "'daily' is not a cron expression", "it needs 5 fields"),
+    ("airflow:\n  batch_cron: '0 25 * * *'", 5, "'25' is not a valid hour", "(0 to 23)"),
     ("golden: a.png", 4, "found 'a.png'", "must be a list, `[a, b]`"),
     ("golden:\n  - there.png", 4, "there.png", "golden"),
     ("release: {servers: ['http://me:secret@host']}", 4, "`release.servers", "login"),
@@ -107,7 +115,7 @@ def test_two_specs_of_one_model_are_a_mistake_of_the_second(tmp_path: Path) -> N
     ended = check(first, second)
 
     assert ended.status == 1
-    assert f"{second}:1: there are two specs of model m. Rename one." in ended.stdout
+    assert f"{second}:1: There are two specs of model m. Rename one." in ended.stdout
 
 
 def test_a_folder_stands_for_the_specs_of_its_index_and_json_has_the_same(tmp_path: Path) -> None:

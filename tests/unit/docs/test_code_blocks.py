@@ -34,6 +34,8 @@ RUN_BY = {
     ("docs/how-to/bring-your-own-model.md", "python"): "tests/with_tensorflow/export/test_how_to.py",
     ("docs/how-to/schedule-a-batch.md", "python"): "tests/with_airflow/test_guides.py",
     ("docs/how-to/redeploy-on-checkpoint.md", "python"): "tests/with_airflow/test_guides.py",
+    ("docs/how-to/airflow-install.md", "python"): "tests/with_airflow/test_guides.py",
+    ("docs/reference/airflow.md", "python"): "tests/with_airflow/test_guides.py",
 }
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PYTHON = fenced_blocks("python")

@@ -15,10 +15,10 @@ def test_a_cron_expression_is_taken(text: str) -> None:
 
 @pytest.mark.parametrize("text", WRONG)
 def test_anything_else_is_refused_with_words(text: str) -> None:
-    with pytest.raises(ValueError, match="is no cron expression: "):
+    with pytest.raises(ValueError, match="is not a cron expression: "):
         require_cron(text)
 
 
 def test_the_wrong_field_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'24' is no hour \(0 to 23\)"):
+    with pytest.raises(ValueError, match=r"'24' is not a valid hour \(0 to 23\)"):
         require_cron("0 24 * * *")

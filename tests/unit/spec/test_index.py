@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import SpecError
-from tendies_ops.spec import load_indexed_specs
+from tendies_ops.spec import Wanted, load_indexed_specs
 from tests.support.specs import write_specs
 
 
@@ -28,9 +28,35 @@ def test_an_empty_index_names_no_spec(tmp_path: Path) -> None:
     assert load_indexed_specs(tmp_path) == []
 
 
-def test_a_missing_index_says_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"index\.txt cannot be read .*Write one spec's file name a line"):
-        load_indexed_specs(tmp_path)
+def test_without_an_index_every_yaml_file_of_the_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
+    write_specs(tmp_path, {"model_name": "b"}, {"model_name": "a"})
+    (tmp_path / "index.txt").unlink()
+    (tmp_path / ".half_copied.yaml").write_text("model_na")
+    (tmp_path / "notes.txt").write_text("none of the specs")
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path)] == ["a", "b"]
+
+
+def test_a_folder_of_specs_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"absent cannot be listed \(No such file"):
+        load_indexed_specs(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Wanted(include=["lion*"]), ["lion", "lion_cub"]),
+        (Wanted(exclude=["*[bl].yaml"]), ["lion"]),
+        (Wanted(dag_id="tendies_batch_lion_cub__nightly"), ["lion", "lion_cub"]),
+        (Wanted(dag_id="tendies_batch_owl"), ["owl"]),
+    ],
+)
+def test_only_wanted_specs_are_read(tmp_path: Path, wanted: Wanted, names: list[str]) -> None:
+    write_specs(tmp_path, *({"model_name": name} for name in ("lion", "lion_cub", "owl")))
+    if wanted.dag_id == "tendies_batch_owl":
+        (tmp_path / "lion.yaml").write_text("model_name: 'x'\nbut: [this is not YAML")
+
+    assert [spec.model_name for spec in load_indexed_specs(tmp_path, wanted=wanted)] == names
 
 
 def test_a_name_in_the_index_without_a_file_is_named(tmp_path: Path) -> None:
@@ -82,7 +108,7 @@ def test_two_specs_with_one_output_or_one_inside_the_other_are_named(tmp_path: P
         tmp_path, {"model_name": "a", "batch": {"output": one}}, {"model_name": "b", "batch": {"output": other}}
     )
 
-    with pytest.raises(SpecError, match=r"`batch\.output` of b is .*, that of a is .* an output folder of its own"):
+    with pytest.raises(SpecError, match=r"`batch\.output` of b is .*, `batch\.output` of a is .* output folder of its"):
         load_indexed_specs(tmp_path)
 
 
@@ -103,4 +129,12 @@ def test_two_specs_of_one_model_are_named(tmp_path: Path) -> None:
     (tmp_path / "index.txt").write_text("a.yaml\na.yaml\n")
 
     with pytest.raises(SpecError, match="two specs of model a"):
+        load_indexed_specs(tmp_path)
+
+
+def test_two_batches_of_one_spec_with_one_output_are_named(tmp_path: Path) -> None:
+    batches = {"day": {"output": "/out/x"}, "night": {"output": "/out"}}
+    write_specs(tmp_path, {"model_name": "a", "batches": batches})
+
+    with pytest.raises(SpecError, match=r"`batches\.night\.output` of a is /out, `batches\.day\.output` of a"):
         load_indexed_specs(tmp_path)

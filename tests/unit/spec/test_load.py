@@ -63,7 +63,7 @@ def test_a_builder_in_a_module_stays_a_module(tmp_path: Path) -> None:
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {outputs: {mask: {knd: image}}}", "did you mean `kind`?"),
         ("model_name: m\nsource: {checkpoint: x}\noptimize: {rewrites: auto}", "did you mean `precision`?"),
         ("model_name: m\nsource: {checkpoint: x}\noptimize: bfloat", "must be one of float32, auto, bfloat16, float16"),
-        ("model_name: m\nsource: {checkpoint: x}\nairflow: {batch_cron: daily}", "is no cron expression"),
+        ("model_name: m\nsource: {checkpoint: x}\nairflow: {batch_cron: daily}", "is not a cron expression"),
         ("model_name: m\nsource: {checkpoint: x}\ncontract: {output: {range: {low: 1, high: 0}}}", "must be above low"),
     ],
 )
@@ -97,10 +97,10 @@ def test_a_missing_spec_names_the_nearest(tmp_path: Path) -> None:
     [
         ({"subtract_mean": [1, 2]}, "give 1 or 3"),
         ({"divide_by": [0.0]}, "must not contain 0"),
-        ({"dtype": "uint8", "subtract_mean": [1]}, "leave out subtract_mean"),
+        ({"dtype": "uint8", "subtract_mean": [1]}, "omit subtract_mean"),
         ({"batch_size": 8}, "any batch"),
         ({"resize": "bilinear"}, "needs `size`"),
-        ({"dtype": "uint8", "range": {"low": -1, "high": 1}}, r"leave out range \(-1 to 1\)"),
+        ({"dtype": "uint8", "range": {"low": -1, "high": 1}}, r"omit range \(-1 to 1\)"),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(contract: dict[str, object], words: str) -> None:

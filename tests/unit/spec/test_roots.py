@@ -33,7 +33,10 @@ def test_the_own_folders_of_a_spec_are_allowed_without_configuration(tmp_path: P
     file = put(tmp_path / "weights" / "net.keras")
     made = spec(file, batch={"input": "/in", "output": "s3://out"}, airflow={"watch_dir": "/watched"})
     assert checkpoint_roots(made, {}) == (str(file.parent), "/watched")
-    assert (input_roots(made, {}), output_roots(made, {})) == (("/in",), ("s3://out",))
+    assert (input_roots(made.batch, environment={}), output_roots(made.batch, environment={})) == (
+        ("/in",),
+        ("s3://out",),
+    )
 
 
 def test_a_checkpoint_folder_allows_itself_and_not_what_is_next_to_it(tmp_path: Path) -> None:
@@ -58,8 +61,8 @@ def test_a_spec_and_the_deployment_can_allow_more(tmp_path: Path) -> None:
     made = load_spec(tmp_path / "m.yaml")
     environment = {CHECKPOINTS_VARIABLE: "/trained, /old ,", INPUTS_VARIABLE: "s3://"}
     assert checkpoint_roots(made, environment) == (f"{tmp_path}/c", f"{tmp_path}/more", "/trained", "/old")
-    assert input_roots(made, environment) == (f"{tmp_path}/in", "s3://bucket/", "s3://")
-    assert output_roots(made, environment) == (f"{tmp_path}/out",)
+    assert input_roots(made.batch, environment=environment) == (f"{tmp_path}/in", "s3://bucket/", "s3://")
+    assert output_roots(made.batch, environment=environment) == (f"{tmp_path}/out",)
 
 
 def test_a_checkpoint_given_to_a_run_may_be_a_neighbour_of_the_own_one(tmp_path: Path) -> None:
