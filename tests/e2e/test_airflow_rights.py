@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.support.airflow import LiveAirflow
-from tests.support.fab_airflow import start_fab_api_server
 from tests.support.full_world import ROUTES, RUN, fill_world
+from tests.support.second_api_server import start_fab_api_server
 from tests.support.web_world import MODEL, WebWorld
 
 pytestmark = pytest.mark.timeout(600)

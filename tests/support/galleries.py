@@ -7,7 +7,6 @@ Each runs as a process of its own, ``python -m tests.support.galleries watch ...
 from __future__ import annotations
 
 import http.client
-import http.server
 import itertools
 import json
 import re
@@ -41,25 +40,8 @@ def answer_of(process: subprocess.Popen[bytes], timeout_s: float = 900) -> Any:
     return json.loads(process.communicate(timeout=timeout_s)[0])
 
 
-def p99_ms(latencies_ms: list[float]) -> float:
-    return sorted(latencies_ms)[int(0.99 * (len(latencies_ms) - 1))]
-
-
-def serve_plainly(port: str) -> None:
-    """Be a server that does nothing: how long its answers take is the machine's doing."""
-
-    class Nothing(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:  # the name is http.server's
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Be silent."""
-
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Nothing).serve_forever()
+def percentile_ms(latencies_ms: list[float], percent: int) -> float:
+    return sorted(latencies_ms)[percent * (len(latencies_ms) - 1) // 100]
 
 
 @dataclass(frozen=True)
@@ -140,5 +122,5 @@ def _get(connection: http.client.HTTPConnection, path: str, token: str, statuses
 
 
 if __name__ == "__main__":
-    wanted: Any = {"serve": serve_plainly, "watch": watch, "open": open_galleries, "view": view}[sys.argv[1]]
+    wanted: Any = {"watch": watch, "open": open_galleries, "view": view}[sys.argv[1]]
     json.dump(wanted(*sys.argv[2:4], *map(int, sys.argv[4:])), sys.stdout)
