@@ -42,8 +42,8 @@ def oldest_airflow(pyproject: str) -> str:
 
 
 def needed_for_tests(pyproject: str) -> list[str]:
-    """What the tests need beside tendies itself, with their bounds."""
-    names = "apache-airflow-providers-(?:celery|openlineage)|celery|hypothesis|pytest"
+    """Return the packages that the tests need besides tendies itself, with their bounds."""
+    names = "apache-airflow-providers-(?:celery|openlineage)|celery|hatchling|hypothesis|pytest|tomli"
     return re.findall(rf'"((?:{names})[^"]*)"', pyproject)
 
 

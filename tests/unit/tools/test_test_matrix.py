@@ -28,7 +28,14 @@ def test_a_project_without_a_lower_bound_is_told_so() -> None:
 
 def test_what_the_tests_need_is_what_they_are_developed_with() -> None:
     found = needed_for_tests((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert {name.partition(">=")[0] for name in found} >= {"hypothesis", "pytest", "pytest-timeout", "pytest-xdist"}
+    assert {name.partition(">=")[0] for name in found} >= {
+        "hatchling",
+        "hypothesis",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "tomli",
+    }
 
 
 def test_the_installer_understands_how_it_is_called() -> None:
