@@ -127,17 +127,12 @@ class Fleet:
         """
         settled, known = threading.Event(), answered_before or {}
         stops = [settled] if cancelled is None else [settled, cancelled]
-        wait_for = functools.partial(
-            VersionWait,
-            version,
-            started_s=time.monotonic(),
-            timeout_s=timeout_s,
-            unreachable_grace_s=unreachable_grace_s,
-            highest=highest,
+        begin = functools.partial(
+            VersionWait, version, started_s=time.monotonic(), timeout_s=timeout_s, highest=highest
         )
         futures = {}
         for server in self.servers if servers is None else servers:
-            version_wait = wait_for(answered_before=known.get(server))
+            version_wait = begin(unreachable_grace_s=unreachable_grace_s, answered_before=known.get(server))
             futures[self._pool.submit(self._watch, server, version_wait, stops)] = server
         try:
             for future in as_completed(futures):
