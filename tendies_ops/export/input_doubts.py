@@ -130,7 +130,7 @@ def _doubts_of_colors(trials: _Trials, now: Candidate) -> tuple[list[str], list[
         doubt = "with red and blue exchanged at the output alone, colours are as near to the golden images or nearer"
         return [f"{_COLORS_KEY}: {doubt}. Check color_order at both ends."], []
     at_both = trials.candidate(_with_colors_exchanged(now.reading, other), at_end)
-    if at_both is None or at_both.score <= now.score - TIED:
+    if at_both is None or (order == "rgb" and at_both.score <= now.score - TIED):
         return [], []
     if order == "bgr" and at_both.score >= now.score + _BETTER:
         return [f"{_COLORS_KEY}: it says bgr. Prepared as rgb, {_MORE_LIKE_PICTURES}"], []
