@@ -31,7 +31,6 @@ from tendies_ops.server.versions.manager import Manager
 
 log = logging.getLogger(__name__)
 
-Body = bytes | bytearray
 Labels = Callable[[str, str], int]  # model name, label -> version; raises StatusError
 
 
@@ -73,7 +72,7 @@ class RestHandler:
         text = "%s %s: %s, %d bytes in, %.1f ms"
         log.debug(text, request.method, request.target[:200], code, len(request.body), elapsed_us / 1e3)
 
-    def _dispatch(self, route: Route, body: Body) -> bytes:
+    def _dispatch(self, route: Route, body: bytes | bytearray) -> bytes:
         if route.action == "predict":
             return self._predict(route, body)
         if route.action in ("classify", "regress"):
@@ -98,7 +97,7 @@ class RestHandler:
         with self._manager.serving.servable(route.model_name, self._version(route)) as (version, servable):
             return metadata_answer(route.model_name, version, servable.signatures)
 
-    def _predict(self, route: Route, body: Body) -> bytes:
+    def _predict(self, route: Route, body: bytes | bytearray) -> bytes:
         files = read_plain_files(body)
         document = None if files else parse_json(body)
         name = "" if files else signature_name_of(document)
@@ -111,7 +110,7 @@ class RestHandler:
             outputs = self._run(route, servable, signature, inputs.tensors)
             return answer_rows(outputs) if inputs.row_format else answer_columns(outputs)
 
-    def _classify_or_regress(self, route: Route, body: Body) -> bytes:
+    def _classify_or_regress(self, route: Route, body: bytes | bytearray) -> bytes:
         document = parse_json(body)
         name = signature_name_of(document)
         examples = read_examples(document)

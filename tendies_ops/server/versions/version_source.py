@@ -68,7 +68,7 @@ class VersionSource:
             self._empty.discard(model.base_path)
         elif model.base_path not in self._empty:
             self._empty.add(model.base_path)
-            text = "No versions of servable %s found under base path %s. Are its directories named as numbers?"
+            text = "No versions of servable %s found under base path %s. Did you forget to number them?"
             log.warning(text, model.name, model.base_path)
 
 
@@ -81,5 +81,4 @@ def _look(model: ModelConfig) -> dict[int, Path]:
         raise OSError(
             f"Could not find base path {model.base_path} for servable {model.name} with error {why}"
         ) from None
-    chosen = aspired_versions(names, model.policy)
-    return {version: Path(model.base_path) / name for version, name in chosen.items()}
+    return {version: Path(model.base_path, name) for version, name in aspired_versions(names, model.policy).items()}
