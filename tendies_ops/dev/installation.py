@@ -13,7 +13,7 @@ from pathlib import Path
 from tendies_ops.dev.airflow_api import AirflowApi
 from tendies_ops.dev.airflow_server import AirflowServer, start_airflow
 from tendies_ops.dev.error import DevError
-from tendies_ops.dev.lock import only_one
+from tendies_ops.dev.folder_lock import only_one
 from tendies_ops.dev.model_servers import ModelServers
 from tendies_ops.dev.ports import check_free
 from tendies_ops.dev.processes import Program, find_marked, stop_marked

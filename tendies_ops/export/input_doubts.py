@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from tendies_ops.export.network import Arrays
 from tendies_ops.export.reference import network_input
-from tendies_ops.export.trial.images import (
+from tendies_ops.export.trial.readings import Reading, readings_for
+from tendies_ops.export.trial.recognisers import Observation, reason_against
+from tendies_ops.export.trial.trial_images import (
     SAME_PICTURE,
     TIED,
     Candidate,
@@ -19,8 +21,6 @@ from tendies_ops.export.trial.images import (
     largest_difference,
     ranked,
 )
-from tendies_ops.export.trial.readings import Reading, readings_for
-from tendies_ops.export.trial.recognisers import Observation, reason_against
 from tendies_ops.spec import Contract, InputContract, OutputContract
 
 Pixels = NDArray[np.uint8]

@@ -17,7 +17,7 @@ from tendies_ops.errors import ImplausibleError
 from tendies_ops.export.input_doubts import Run, judge_input
 from tendies_ops.export.parity import Expectation, decoded
 from tendies_ops.export.reference import picture_values
-from tendies_ops.export.trial.images import percentiles, read_range
+from tendies_ops.export.trial.trial_images import percentiles, read_range
 from tendies_ops.spec import Contract, OutputContract
 from tendies_ops.spec.manifest import PlausibilityEntry
 

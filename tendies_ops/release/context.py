@@ -20,7 +20,7 @@ from tendies_ops.release.record.log import ReleaseLog
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.swap.swap import LabelSwap
 from tendies_ops.spec.manifest import Manifest
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSpec
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from tendies_ops.release.replicas.fleet import check_servers
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.rest_api.status import STABLE
 from tendies_ops.spec.manifest import Manifest, read_manifest
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSpec
 
 
 def release_model(  # noqa: PLR0913  # keyword-only options

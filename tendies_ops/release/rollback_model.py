@@ -32,7 +32,7 @@ from tendies_ops.release.swap.model_config import ModelConfigFile
 from tendies_ops.release.withdraw import whole_versions_below
 from tendies_ops.rest_api.status import STABLE
 from tendies_ops.spec.manifest import read_manifest, verify_files
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSpec
 
 
 def rollback_model(  # noqa: PLR0913  # keyword-only options

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tendies_ops.spec.airflow import AirflowSpec
-from tendies_ops.spec.batch import BatchSpec
 from tendies_ops.spec.batch_settings import BatchSettings
+from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
 from tendies_ops.spec.dag_settings import BatchDagSettings, CallSpec, DagSettings, NotifySpec
 from tendies_ops.spec.index import INDEX_NAME, Wanted, load_indexed_specs, spec_paths
@@ -13,7 +13,7 @@ from tendies_ops.spec.login_settings import NO_LOGIN, LoginSettings
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.optimize import PRECISIONS, OptimizeSpec
-from tendies_ops.spec.release import ReleaseSettings, ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSettings, ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 
 __all__ = [

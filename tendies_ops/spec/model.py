@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, StringConstraints, model_validator
 
 from tendies_ops.spec.airflow import AirflowSpec
-from tendies_ops.spec.batch import BatchSpec
+from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.contract import Contract
 from tendies_ops.spec.optimize import OptimizeSpec
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 from tendies_ops.spec.strict_model import SpecPart
 from tendies_ops.spec.templates import NoScheduleError, dates_needed_by

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tendies_ops.files.allowed_roots import require_below
-from tendies_ops.spec.batch import BatchSpec
+from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.templates import TRUSTED_NAMES, fixed_folder, variables_in
 

@@ -21,7 +21,7 @@ from tendies_ops.operators.review import ReviewModelVersionOperator
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.service_change import terms_of
 from tendies_ops.spec import LoginSettings, ModelSpec, ReleaseSettings, ReleaseSpec
-from tendies_ops.spec.release import GateSpec, SwapLimits
+from tendies_ops.spec.release_spec import GateSpec, SwapLimits
 
 #: Another value than the default of each setting, as it is written in a spec.
 VALUES: dict[str, Any] = {

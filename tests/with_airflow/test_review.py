@@ -15,7 +15,7 @@ from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.operators.review import ApproveReleaseOperator, ReviewModelVersionOperator
 from tendies_ops.publish.history import read_history
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import GateSpec
+from tendies_ops.spec.release_spec import GateSpec
 from tests.support.airflow_runs import run_task
 from tests.support.candidates import MODEL_NAME, make_candidate
 from tests.support.watching_server import WatchingServer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tendies_ops.export.trial.images import SAME_PICTURE, TIED, Candidate, largest_difference
-from tendies_ops.export.trial.outputs import ReadOutput, shown
+from tendies_ops.export.trial.network_outputs import ReadOutput, shown
 from tendies_ops.export.trial.recognisers import Observation, color_order_by_weights, reason_against
+from tendies_ops.export.trial.trial_images import SAME_PICTURE, TIED, Candidate, largest_difference
 from tendies_ops.spec import Contract
 
 #: What a draft says about a key: found by the trial, read off the graph, or the usual thing.

@@ -14,7 +14,7 @@ from tendies_ops.errors import ExportError, SpecError
 from tendies_ops.export.network import Arrays
 from tendies_ops.export.reference import network_input
 from tendies_ops.export.trial.frozen_run import FrozenRun
-from tendies_ops.export.trial.images import Candidate, candidate_of, ranked
+from tendies_ops.export.trial.network_outputs import ReadOutput, gives_pictures, layout_of, main_output, read_output
 from tendies_ops.export.trial.open_network import (
     answer,
     feeds_of,
@@ -23,11 +23,11 @@ from tendies_ops.export.trial.open_network import (
     sizes_taken,
     takes_batches,
 )
-from tendies_ops.export.trial.outputs import ReadOutput, gives_pictures, layout_of, main_output, read_output
 from tendies_ops.export.trial.photos import Pixels, read_photos, sizes_of
 from tendies_ops.export.trial.proposals import Proposal, in_order, propose_pictures, propose_recogniser
 from tendies_ops.export.trial.readings import Reading, readings_for
 from tendies_ops.export.trial.recognisers import Observation
+from tendies_ops.export.trial.trial_images import Candidate, candidate_of, ranked
 from tendies_ops.spec import Contract, InputContract, ModelSpec, SourceSpec
 from tendies_ops.spec.contract import Size
 

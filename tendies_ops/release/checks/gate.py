@@ -20,7 +20,7 @@ from tendies_ops.release.replicas.ask import Patience
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.replicas.golden_images import GoldenImage
 from tendies_ops.reports import write_contact_sheet
-from tendies_ops.spec.release import GateSpec
+from tendies_ops.spec.release_spec import GateSpec
 
 if TYPE_CHECKING:
     from tendies_ops.compare import ImageDifference

@@ -19,7 +19,7 @@ from tendies_ops.release.checks.preconditions import live_version
 from tendies_ops.release.replicas.fleet import Fleet
 from tendies_ops.release.replicas.golden_images import read_golden
 from tendies_ops.spec.manifest import read_manifest
-from tendies_ops.spec.release import ReleaseSpec
+from tendies_ops.spec.release_spec import ReleaseSpec
 
 _REVIEWS_KEPT = 5  # more than exports are kept
 

@@ -15,7 +15,7 @@ from tendies_ops.release.forward.find_candidate import Candidate
 from tendies_ops.release.release_report import Evidence
 from tendies_ops.release.replicas.fleet import as_sentence
 from tendies_ops.release.replicas.golden_images import GoldenImage
-from tendies_ops.spec.release import SwapLimits
+from tendies_ops.spec.release_spec import SwapLimits
 
 
 def prove_or_withdraw(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tendies_ops.spec.release import GateSpec
+from tendies_ops.spec.release_spec import GateSpec
 from tendies_ops.web.sources.typed import is_number
 
 

@@ -11,7 +11,7 @@ import pytest
 from tendies_ops.publish.history import read_history
 from tendies_ops.release import release_model
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import SwapLimits
+from tendies_ops.spec.release_spec import SwapLimits
 from tests.support.candidates import MODEL_NAME, make_candidate, picture
 from tests.support.model_server import RunningServer
 from tests.support.shift_server import start_shift_server

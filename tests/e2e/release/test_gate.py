@@ -17,7 +17,7 @@ from tendies_ops.publish.leases import hold_lease
 from tendies_ops.release import reject_model, release_model, review_model
 from tendies_ops.release.forward.attempt import swap_breaches
 from tendies_ops.spec import ReleaseSpec, read_manifest
-from tendies_ops.spec.release import GateSpec, SwapLimits
+from tendies_ops.spec.release_spec import GateSpec, SwapLimits
 from tests.support.candidates import make_candidate, picture, shift, write_manifest
 from tests.support.watching_server import WatchingServer
 

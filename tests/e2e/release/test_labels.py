@@ -18,7 +18,7 @@ from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.swap.model_config import file, read_entry
 from tendies_ops.server.versions.model_config import read_model_config
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import GateSpec, SwapLimits
+from tendies_ops.spec.release_spec import GateSpec, SwapLimits
 from tests.support.broken import KINDS
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict

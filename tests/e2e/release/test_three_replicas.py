@@ -10,7 +10,7 @@ import pytest
 from tendies_ops.errors import ReleaseError, StoppedError
 from tendies_ops.release import release_model, rollback_model
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import GateSpec
+from tendies_ops.spec.release_spec import GateSpec
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict
 from tests.support.steady_load import SteadyLoad

@@ -14,7 +14,7 @@ from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.release import reject_model, release_model, rollback_model
 from tendies_ops.release.record.journal import read_journal
 from tendies_ops.spec import ReleaseSpec
-from tendies_ops.spec.release import SwapLimits
+from tendies_ops.spec.release_spec import SwapLimits
 from tests.e2e.release.test_recovery import killed
 from tests.support.candidates import MODEL_NAME, make_candidate, picture, shift
 from tests.support.independent_checker import available_versions, predict

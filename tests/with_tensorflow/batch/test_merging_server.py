@@ -21,7 +21,7 @@ from tendies_ops.publish.history import read_history
 from tendies_ops.release import ReleaseReport, release_model
 from tendies_ops.spec import ModelSpec, ReleaseSpec
 from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files
-from tendies_ops.spec.release import SwapLimits
+from tendies_ops.spec.release_spec import SwapLimits
 from tests.support.model_server import RunningServer, start_model_server
 from tests.support.sample_pictures import encoded, noise
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.export.network import Arrays
-from tendies_ops.export.trial.images import read_range_of
+from tendies_ops.export.trial.trial_images import read_range_of
 from tendies_ops.spec import OutputContract
 
 #: A contract, and a comment on what is assumed in it.
