@@ -35,7 +35,7 @@ def hidden_parameter(name: str, model: type[BaseModel], stands_for: str) -> insp
 
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that were given, under the names of their settings."""
-    return {name.partition(_OLD)[0]: value for name, value in values.items() if value not in (None, [])}
+    return {name.partition(_OLD)[0]: value for name, value in values.items() if value not in (None, [], ())}
 
 
 def flag(name: str) -> str:

@@ -14,16 +14,26 @@ from tendies_ops.spec.strict_model import SpecPart
 
 
 def _to_mapping(value: Any) -> Any:
-    """Read ``style=9`` texts, as a command line and a form give them, or the text of a YAML mapping."""
+    """Read ``style=9`` texts, as a command line and a form give them, or texts of YAML mappings."""
     if isinstance(value, str):
         document = yaml.safe_load(value) if value.strip() else {}
-        value = [part for part in value.split(",") if part.strip()] if isinstance(document, str) else document
+        value = value.split(",") if isinstance(document, str) else document
     if not isinstance(value, list | tuple):
         return value
-    pairs = [text.partition("=") for text in value]
-    if not all(name.strip() and sign for name, sign, _ in pairs):
+    found: dict[str, Any] = {}
+    for text in value:
+        found |= _read_text(str(text))
+    return found
+
+
+def _read_text(text: str) -> dict[str, Any]:
+    document = yaml.safe_load(text)
+    if isinstance(document, dict):
+        return document
+    name, sign, value = text.partition("=")
+    if not (name.strip() and sign):
         raise ValueError("must be NAME=VALUE, such as style=9")
-    return {name.strip(): yaml.safe_load(text) for name, _, text in pairs}
+    return {name.strip(): yaml.safe_load(value)}
 
 
 Values = Annotated[dict[str, JsonValue], BeforeValidator(_to_mapping)]

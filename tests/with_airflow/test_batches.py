@@ -142,7 +142,7 @@ def test_a_state_store_that_hangs_holds_up_neither_pictures_nor_the_end(
 def test_what_is_recorded_about_a_batch_cannot_make_it_fail(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], part: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("nobody is there to take it")
 
     monkeypatch.setattr(f"tendies_ops.operators.batch.{part}", fail)
