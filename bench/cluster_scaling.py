@@ -27,7 +27,7 @@ from typing import Any
 
 from bench.results import Row, as_table, write_result
 from tendies_ops.inference import BatchOptions, run_batch
-from tendies_ops.inference.sharded_run import ShardPlan, finish_shards, plan_shards
+from tendies_ops.inference.several_runs.sharded_run import ShardPlan, finish_shards, plan_shards
 from tests.support.canned_server import CannedModel, CannedServer
 from tests.support.sample_pictures import png
 

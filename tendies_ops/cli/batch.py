@@ -9,7 +9,7 @@ from tendies_ops.cli.batch_arguments import SETTINGS, BatchArguments
 from tendies_ops.cli.batch_progress import watch_progress
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_SOME_PICTURES_FAILED, console, error_console, print_json
 from tendies_ops.inference import BatchOptions, BatchReport, describe_failures, no_note, run_batch
-from tendies_ops.inference.fan_out import read_combinations, run_fan_out
+from tendies_ops.inference.several_runs.fan_out import read_combinations, run_fan_out
 
 _SEVERITY = (EXIT_DONE, EXIT_SOME_PICTURES_FAILED, EXIT_FAILED)
 

@@ -11,7 +11,7 @@ from tendies_ops.cli.login import takes_login
 from tendies_ops.cli.output import EXIT_DONE, EXIT_FAILED, console, print_json
 from tendies_ops.client import ModelServerClient
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
-from tendies_ops.inference.replay_picture import replay
+from tendies_ops.inference.upkeep.replay_picture import replay
 
 
 @takes_login

@@ -10,7 +10,7 @@ import typer
 from rich.filesize import decimal
 
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
-from tendies_ops.inference.tidy_output import tidy_output
+from tendies_ops.inference.upkeep.tidy_output import tidy_output
 
 
 def tidy_command(

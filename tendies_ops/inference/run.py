@@ -38,7 +38,7 @@ from tendies_ops.inference.requests.version_gone import explain_version_gone
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.table import ResultList
 from tendies_ops.inference.selection import files_to_do
-from tendies_ops.inference.sharded_run import ShardLedger, merge_shard_ledgers
+from tendies_ops.inference.several_runs.sharded_run import ShardLedger, merge_shard_ledgers
 from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output, open_folders
 from tendies_ops.spec import Manifest

@@ -40,7 +40,7 @@ class PlanShardsOperator(BatchOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:
         """Plan the shards, without a request to the model."""
-        from tendies_ops.inference.sharded_run import plan_shards
+        from tendies_ops.inference.several_runs.sharded_run import plan_shards
 
         plan = plan_shards(
             self.batch_options(run_name(context), what_started(context)),
@@ -98,7 +98,7 @@ class FinishShardsOperator(BatchOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Add up the shards, and fail if some are missing or too many pictures failed."""
-        from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
+        from tendies_ops.inference.several_runs.sharded_run import ShardPlan, finish_shards
 
         ti = context["ti"]
         shards = ti.xcom_pull(task_ids=self.plan_task_id)

@@ -12,7 +12,7 @@ import pytest
 
 from tendies_ops.cli.main import main
 from tendies_ops.inference import BatchOptions, run_batch
-from tendies_ops.inference.sharded_run import finish_shards, plan_shards
+from tendies_ops.inference.several_runs.sharded_run import finish_shards, plan_shards
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.spec import ModelSpec

@@ -20,8 +20,8 @@ from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, P
 from tendies_ops.inference.listing.other_files import has_other_extension
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.picture import Part, Picture
+from tendies_ops.inference.picture.picture_parameters import Parameters
 from tendies_ops.inference.picture.prepare import control_picture, open_upright, prepare
-from tendies_ops.inference.picture_parameters import Parameters
 from tendies_ops.inference.plan import Todo
 from tendies_ops.inference.requests.packer import Request
 from tendies_ops.inference.requests.replica import Replica

@@ -11,7 +11,7 @@ import pytest
 
 from tendies_ops.errors import NotNowError, StoppedError, VersionGoneError
 from tendies_ops.inference import BatchOptions, BatchReport, run_batch
-from tendies_ops.inference.sharded_run import plan_shards
+from tendies_ops.inference.several_runs.sharded_run import plan_shards
 from tendies_ops.release import list_versions
 from tests.support.candidates import MODEL_NAME, make_candidate, shift
 from tests.support.service_worlds import IN_SERVICE_BY, ServiceWorld, open_world

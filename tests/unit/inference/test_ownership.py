@@ -11,7 +11,7 @@ import pytest
 
 from tendies_ops.errors import OutputOwnedError
 from tendies_ops.inference import BatchOptions, BatchReport, run_batch
-from tendies_ops.inference.sharded_run import ShardPlan, finish_shards, plan_shards
+from tendies_ops.inference.several_runs.sharded_run import ShardPlan, finish_shards, plan_shards
 from tests.support.batch_bench import Bench, counts
 from tests.support.sample_pictures import encoded, folder_of_pngs, noise, png
 

@@ -17,8 +17,8 @@ from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
 from tendies_ops.export import export_model
 from tendies_ops.inference import BatchOptions, BatchReport, run_batch
-from tendies_ops.inference.fan_out import MATRIX_NAME, read_combinations, run_fan_out
-from tendies_ops.inference.replay_picture import replay
+from tendies_ops.inference.several_runs.fan_out import MATRIX_NAME, read_combinations, run_fan_out
+from tendies_ops.inference.upkeep.replay_picture import replay
 from tendies_ops.spec import ModelSpec
 from tests.support.model_server import start_model_server
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
+from tendies_ops.inference.several_runs.sharded_run import ShardPlan, finish_shards
 from tendies_ops.spec.manifest import MANIFEST_PATH
 from tests.support.batch_bench import Bench
 from tests.support.candidates import write_manifest

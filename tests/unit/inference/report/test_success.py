@@ -11,7 +11,7 @@ import pytest
 from tendies_ops.cli.batch import exit_status
 from tendies_ops.errors import UsageError
 from tendies_ops.inference import BatchOptions, describe_failures
-from tendies_ops.inference.sharded_run import ShardPlan, finish_shards
+from tendies_ops.inference.several_runs.sharded_run import ShardPlan, finish_shards
 from tendies_ops.web.run.find_runs import _state
 from tests.support.batch_bench import Bench, counts
 from tests.support.sample_pictures import folder_of_pngs, png

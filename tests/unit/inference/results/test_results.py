@@ -17,13 +17,13 @@ from PIL import Image
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
-from tendies_ops.inference.replay_picture import replay
 from tendies_ops.inference.requests import pacer as pacing
 from tendies_ops.inference.results import Answers
 from tendies_ops.inference.results.provenance import read_provenance
 from tendies_ops.inference.results.table import join_tables, write_parquet, write_table
-from tendies_ops.inference.sharded_run import finish_shards, plan_shards
+from tendies_ops.inference.several_runs.sharded_run import finish_shards, plan_shards
 from tendies_ops.inference.storage.local import LocalOutput
+from tendies_ops.inference.upkeep.replay_picture import replay
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
 

@@ -13,7 +13,7 @@ import pytest
 from tendies_ops.errors import InputFolderError, LockHeldError, UsageError
 from tendies_ops.files.object_store import ObjectStore
 from tendies_ops.inference.ledger.segments import LedgerSegments
-from tendies_ops.inference.sharded_run import finish_shards, plan_shards
+from tendies_ops.inference.several_runs.sharded_run import finish_shards, plan_shards
 from tendies_ops.inference.storage import bucket_lease as remote_lease
 from tendies_ops.inference.storage.bucket_lease import RemoteLease
 from tests.support.batch_bench import Bench

@@ -11,7 +11,7 @@ import pytest
 from bench.simulation import makespan
 from tendies_ops.errors import BatchError, LockHeldError, UsageError
 from tendies_ops.inference.listing.shares import belongs_to_shard, shard_shares
-from tendies_ops.inference.sharded_run import (
+from tendies_ops.inference.several_runs.sharded_run import (
     ShardPlan,
     _samples,
     finish_shards,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tendies_ops.cli.main import app
 from tendies_ops.errors import LockHeldError, UsageError
 from tendies_ops.inference.storage.local import LocalOutput
-from tendies_ops.inference.tidy_output import tidy_output
+from tendies_ops.inference.upkeep.tidy_output import tidy_output
 from tests.support.batch_bench import Bench, counts
 from tests.support.sample_pictures import folder_of_pngs
 

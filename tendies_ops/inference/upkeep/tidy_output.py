@@ -18,7 +18,7 @@ from pathlib import Path
 from tendies_ops.errors import OutputFolderError, UsageError
 from tendies_ops.files import sync_directory
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER, exact_path, read_record
-from tendies_ops.inference.sharded_run import merge_shard_ledgers
+from tendies_ops.inference.several_runs.sharded_run import merge_shard_ledgers
 from tendies_ops.inference.storage.local import LocalOutput
 
 _DAY_S = 86_400.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tendies_ops.errors import UsageError
-from tendies_ops.inference.fan_out import folder_of, read_combinations
+from tendies_ops.inference.several_runs.fan_out import folder_of, read_combinations
 
 
 def test_a_range_has_both_ends() -> None:

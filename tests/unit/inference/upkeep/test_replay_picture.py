@@ -9,8 +9,8 @@ import pytest
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import UsageError
-from tendies_ops.inference.replay_picture import replay
 from tendies_ops.inference.results.provenance import add_provenance, read_provenance
+from tendies_ops.inference.upkeep.replay_picture import replay
 from tests.support.batch_bench import Bench
 from tests.support.sample_pictures import decoded, encoded, inverted, noise, png
 
