@@ -52,12 +52,11 @@ def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         strict=strict,
         on_line=None if as_json else lambda line: console.print(line, markup=False),
     )
+    directory, manifest = result.saved_model_dir, result.manifest
     if as_json:
-        print_json(
-            {"saved_model_dir": str(result.saved_model_dir), "manifest": result.manifest.model_dump(mode="json")}
-        )
+        print_json({"saved_model_dir": str(directory), "manifest": manifest.model_dump(mode="json")})
     else:
-        _print_summary(result.saved_model_dir, result.manifest)
+        _print_summary(directory, manifest)
     return 0
 
 
