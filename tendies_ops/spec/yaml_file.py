@@ -64,7 +64,10 @@ def parse_yaml(text: str) -> YamlFile:
 
 
 def _parse(text: str, loader_class: type[yaml.SafeLoader]) -> YamlFile:
-    loader = loader_class(text)
+    try:
+        loader = loader_class(text)
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise YamlError(" ".join(str(error).split()), None) from error
     try:
         root = loader.get_single_node()
         for key in _repeated_keys(root):

@@ -16,14 +16,14 @@ from tests.support.browser import Browsers
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
-def pages(stage: Stage) -> dict[str, str]:
+def pages(stage: Stage) -> dict[str, str | re.Pattern[str]]:
     """Every page -> what it says."""
     run = run_path(stage)
     return {
         "models": "Sort by",
         f"models/{MODEL}": "Replicas",
         f"models/{MODEL}/releases/2": "Way back",
-        "releases": "2 releases",
+        "releases": re.compile(r"\b\d+ releases\b"),  # other tests release on this Airflow as well
         f"models/{MODEL}/versions/2": "Made from",
         f"models/{MODEL}/compare?a=1&b=2": "What differs",
         "runs": "Every model",
