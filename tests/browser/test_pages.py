@@ -26,7 +26,7 @@ def pages(stage: Stage) -> dict[str, str | re.Pattern[str]]:
         "releases": re.compile(r"\b\d+ releases\b"),  # other tests release on this Airflow as well
         f"models/{MODEL}/versions/2": "Made from",
         f"models/{MODEL}/compare?a=1&b=2": "What differs",
-        "runs": "Every model",
+        "runs": re.compile(r"\b\d+ runs?\b"),
         run: "skipped, unchanged",
         f"{run}?outcome=failed": "Damaged",
         f"{run}/pictures/1": "In the ledger",

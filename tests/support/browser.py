@@ -12,7 +12,8 @@ from tests.support.airflow import LiveAirflow
 CHROMIUM = "/usr/bin/chromium"
 #: What Airflow's own pages say; ours say nothing.
 _NOT_OURS = re.compile(r"allow-same-origin for its sandbox|/ui/|/api/v2/|React|favicon")
-_EXPECTED = re.compile(r"status of 415 ")  # a picture that is none: the page says "no preview"
+#: A file that is not a picture, for which the page says "no preview", and an address that is opened for its error page.
+_EXPECTED = re.compile(r"status of 415 |/tendies/nowhere")
 
 
 class Browsers:
@@ -69,7 +70,7 @@ class Browsers:
     def check_quiet(self) -> None:
         """What was asked of whom, and said, by all pages until now."""
         assert self.hosts - {""} <= {urlsplit(self.airflow.url).netloc}
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
 
     def keep(self, page: Any, name: str) -> None:
         """A screenshot, where somebody wants to look at them."""
