@@ -5,13 +5,14 @@ from __future__ import annotations
 from tendies_ops.dag_factory.build_batch import batch_dag, batch_group
 from tendies_ops.dag_factory.build_release import release_dag, release_group
 from tendies_ops.dag_factory.build_rollback import rollback_dag
-from tendies_ops.dag_factory.folder_of_specs import require_specs, tendies_dag, tendies_dags
+from tendies_ops.dag_factory.folder_of_specs import dags_of_specs, require_specs, tendies_dag, tendies_dags
 from tendies_ops.dag_factory.forms import batch_params, release_params
 
 __all__ = [
     "batch_dag",
     "batch_group",
     "batch_params",
+    "dags_of_specs",
     "release_dag",
     "release_group",
     "release_params",

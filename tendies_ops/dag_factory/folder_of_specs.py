@@ -109,3 +109,17 @@ def _made(
     except Exception as error:
         on_problem(f"The spec of model {spec.model_name} makes no DAG: {error}")
         return None
+
+
+def dags_of_specs(default_folder: Path, make: Callable[[ModelSpec], DAG]) -> dict[str, DAG]:
+    """
+    Build one kind of DAG of each spec, for DAG files that were written before :func:`tendies_dags`.
+
+    :param make: :func:`release_dag`, :func:`batch_dag` or :func:`rollback_dag`.
+    """
+    kinds: dict[Callable[[ModelSpec], DAG], Kind] = {
+        release_dag: "release",
+        batch_dag: "batch",
+        rollback_dag: "rollback",
+    }
+    return tendies_dags(default_folder, kinds=[kinds[make]])
