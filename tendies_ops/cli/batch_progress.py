@@ -16,7 +16,7 @@ _LINE_EVERY_S = 10.0
 
 @contextlib.contextmanager
 def watch_progress(*, quiet: bool) -> Iterator[Callable[[BatchProgress], None] | None]:
-    """What to give ``run_batch`` as ``on_progress``: a bar, lines, or nothing."""
+    """Yield the ``on_progress`` of ``run_batch``: a bar, lines, or None."""
     if quiet:
         yield None
     elif error_console.is_terminal:

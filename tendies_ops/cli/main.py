@@ -95,7 +95,7 @@ def _without_command(
 
 
 def ran_out_of_memory(error: BaseException | None) -> bool:
-    """Whether that is what it came from; an import, a thread and a system call each say it in their way."""
+    """Return True if a lack of memory caused the error; imports, threads and system calls report it differently."""
     while error is not None:
         if isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_WORDS):
             return True

@@ -58,7 +58,7 @@ def release_command(arguments: ReleaseArguments) -> int:
 
 
 def print_report(report: ReleaseReport) -> None:
-    """What a person wants to know at the end."""
+    """Print the outcome for a person."""
     words = {"released": "is released", "already_serving": "was serving already", "rolled_back": "serves again"}
     console.print(f"Version {report.version} of {report.model_name} {words[report.state]}.", markup=False)
     for replica in report.replicas:

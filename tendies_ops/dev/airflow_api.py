@@ -22,7 +22,7 @@ class AirflowApi:
         self._session.trust_env = False  # a proxy has no business on loopback
 
     def is_healthy(self) -> bool:
-        """Whether every part of Airflow says that it is well."""
+        """Return True if every component of Airflow reports that it is healthy."""
         try:
             answer = self._session.get(f"{self.server.url}/api/v2/monitor/health", timeout=5)
         except requests.RequestException:
@@ -39,11 +39,11 @@ class AirflowApi:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether the DAG processor has read the DAG."""
+        """Return True once the DAG processor has parsed the DAG."""
         return self._get(f"/dags/{dag_id}") is not None
 
     def import_errors(self) -> list[str]:
-        """What is wrong with DAG files."""
+        """Return the import errors of DAG files."""
         found = self._get("/importErrors") or {}
         return [str(entry["stack_trace"]).strip().splitlines()[-1] for entry in found.get("import_errors", [])]
 
@@ -65,7 +65,7 @@ class AirflowApi:
         return list((self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances") or {}).get("task_instances", []))
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
-        """What the task returned, or nothing."""
+        """Return the return value of the task, or None."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         value = (self._get(path) or {}).get("value")
         found = json.loads(value) if isinstance(value, str) else value

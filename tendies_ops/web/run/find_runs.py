@@ -70,7 +70,7 @@ def find_run(model: KnownModel, run_id: str) -> Run | None:
 
 
 def task_prefix(dag_id: str, run_id: str, task_id: str = "") -> str:
-    """How the ids of the batch runs of a DAG run, or of one task of it, begin (see ``BatchInferenceOperator``)."""
+    """Return the prefix of the ids of a DAG run's batch runs, or of one task's (see ``BatchInferenceOperator``)."""
     name = ".".join([dag_id, run_id, *([task_id] if task_id else [])])
     return re.sub(r"[^A-Za-z0-9_.:+=@-]", "_", name) + "."
 
