@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from tests.support.airflow import LiveAirflow
+from tests.support.airflow_home import REPOSITORY
 from tests.support.canned_server import Answer, CannedServer
 from tests.support.lying_reports import MARK, claims, make_private_folder, write_lie
 from tests.support.opened_files import OpenedFiles
@@ -51,7 +54,10 @@ def fence(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -
     live_airflow.add_spec(
         {
             "model_name": MODEL,
-            "source": {"checkpoint": str(root / "checkpoints" / "net.keras")},
+            "source": {
+                "checkpoint": str(root / "checkpoints" / "net.keras"),
+                "allowed_checkpoints": [str(root / "checkpoints")],
+            },
             "release": {"model_base_path": str(world.base_path), "servers": ["http://127.0.0.1:9"]},
             "batch": {"input": str(world.input), "output": str(world.output)},
             "airflow": {"retries": 0, "rehearse": False},
@@ -137,3 +143,22 @@ def test_no_parameter_and_no_event_of_a_release_leads_out(fence: Fence) -> None:
         assert fence.airflow.wait_for_run("tendies_release_fenced", run, timeout_s=300) == "failed"
         assert "outside the places allowed" in fence.airflow.task_log("tendies_release_fenced", run, "export"), place
     require_nothing_read(fence)
+
+
+MAKE_HOSTILE = """
+import sys
+from pathlib import Path
+from tests.with_tensorflow.export.hostile_graphs import HOSTILE
+HOSTILE["saved model that writes"](*map(Path, sys.argv[1:]))
+"""
+
+
+def test_a_checkpoint_in_the_right_place_that_would_write_a_file_is_refused(fence: Fence) -> None:
+    folder, mark = fence.world.root / "checkpoints", fence.world.root / "mark"
+    subprocess.run([sys.executable, "-c", MAKE_HOSTILE, folder, mark], check=True, cwd=REPOSITORY, capture_output=True)
+    run = fence.airflow.trigger("tendies_release_fenced", {"checkpoint": str(folder / "saved")}, user="user")
+
+    assert fence.airflow.wait_for_run("tendies_release_fenced", run, timeout_s=300) == "failed"
+    assert "WriteFile" in fence.airflow.task_log("tendies_release_fenced", run, "export")
+    assert not mark.exists()
+    assert [path.name for path in fence.world.base_path.iterdir() if path.name[0] != "."] == ["1"]
