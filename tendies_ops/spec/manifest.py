@@ -21,7 +21,8 @@ GOLDEN_DIRECTORY = "assets.extra/tendies_golden"
 class _Part(BaseModel):
     """An older tendies reads a newer manifest: unknown keys are kept out, not refused."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Without pydantic's cache of strings, which takes 256 KiB at once and ends the process where memory lacks.
+    model_config = ConfigDict(extra="ignore", frozen=True, cache_strings="none")
 
 
 class FileEntry(_Part):

@@ -90,11 +90,10 @@ def task_token(live: LiveAirflow, task_id: str) -> str:
     return jwt.encode(claims, secret, algorithm="HS512", headers={"kid": "not-used"})
 
 
-@pytest.mark.slow  # it compares times, which a machine that others use distorts
 def test_a_few_users_with_galleries_of_scan_bombs_do_not_slow_airflow_down(
     live_airflow: LiveAirflow, gallery: str, questions: list[Question]
 ) -> None:
-    check_latency(live_airflow, "open", gallery, 4, questions, percent=90)  # of a hundred answers, one is the p99
+    check_latency(live_airflow, "open", gallery, 4, questions)
 
 
 @pytest.mark.slow
