@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-#: Of a web address all that stands before the host; elsewhere (``abfs://container@account``) a name alone is no secret.
+#: In a web address all that is before the host; elsewhere (``abfs://container@account``) a name alone is not a secret.
 #: A password may hold what an address may not (``/``, ``@``), so the end of it is looked for as far as the next ``@``.
 _LOGIN = re.compile(
     r"""((?:https?)://?)[^\s/?#]*@

@@ -1,18 +1,18 @@
 """
 Every error that tendies raises on purpose.
 
-A class tells a program what to do (is a retry of any use? which exit status?), its message tells a person what
+A class is for programs (is a retry of any use? which exit status?), its message is for people: what
 happened, where, what was found, and what to do next. What time can fix is ``retryable``: folders, disks, permissions
 of stores, servers and locks. A wrong spec, checkpoint or contract is not.
 
     TendiesError                     exit status 1
       UsageError                     exit status 2: the caller's words are wrong; a retry never helps
-        SpecError                      a model spec does not say what it must
+        SpecError                      a model spec is incomplete or wrong
         OutputOwnedError               the output folder holds results of another model or input
       ExportError                    the checkpoint cannot become a SavedModel
         ExportFolderError    retryable   the directory of exports cannot be written
         CheckpointError                the checkpoint is broken or does not fit the graph
-          CheckpointMissingError retryable there is none at that path, it lacks files, or it cannot be read
+          CheckpointMissingError retryable it does not exist, lacks files, or cannot be read
           CheckpointChangedError retryable it was written to while it was read
         UntrustedModelError            the model would run code, or operations on files, the network or Python
         ParityError                    the export computes something else than its source
@@ -33,8 +33,8 @@ of stores, servers and locks. A wrong spec, checkpoint or contract is not.
       ReleaseError                   a release did not go through; the previous version serves
         LoadFailedError                a replica could not load the version
         ProofFailedError               a replica answered other pictures than the exporter promised
-          NotProvedError                 no answer said anything about the version
-          ProofInterruptedError          a replica went away while it was asked
+          NotProvedError                 no answer was about the version
+          ProofInterruptedError          a replica became unreachable while it was asked
         ReviewNeededError              exit status 4: the pictures have to be reviewed before it may go live
         NotNowError          retryable   a run or a release uses the version, or the base path could not be written
       BatchError                     a batch run cannot go on, or its counts do not add up
@@ -52,7 +52,7 @@ from tendies_ops.addresses import mask_logins
 
 
 class TendiesError(Exception):
-    """Base of all. Its text is one paragraph for a person, never a traceback, and shows no login of an address."""
+    """Base of all. Its text is one paragraph, never a traceback, and shows no login of an address."""
 
     exit_status: ClassVar[int] = 1
     retryable: ClassVar[bool] = False  # whether a later retry can succeed
@@ -68,7 +68,7 @@ class UsageError(TendiesError):
 
 
 class SpecError(UsageError):
-    """A model spec does not say what it must."""
+    """A model spec is incomplete or wrong."""
 
 
 class OutputOwnedError(UsageError):
@@ -203,7 +203,7 @@ class WrongContractError(ModelServerError):
 
 
 class ReleaseError(TendiesError):
-    """A release did not go through. Its text carries the server's own words."""
+    """A release failed. Its text has the server's error message."""
 
 
 class LoadFailedError(ReleaseError):
@@ -215,11 +215,11 @@ class ProofFailedError(ReleaseError):
 
 
 class NotProvedError(ProofFailedError):
-    """No answer said anything about the version: the question was wrong, or the server could not answer it."""
+    """No answer was about the version: the question was wrong, or the server could not answer it."""
 
 
 class ProofInterruptedError(ProofFailedError):
-    """A replica went away while it was asked: it restarts, or the version took it down."""
+    """A replica became unreachable while it was asked: it restarts, or the version crashed it."""
 
 
 class ReviewNeededError(ReleaseError):

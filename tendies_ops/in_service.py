@@ -3,7 +3,7 @@ Which version of a model is in service. Decided here and nowhere else, for every
 
 Where a server knows the label ``stable`` for the model, it is the version that the label names: a release by labels
 moves the label only to what it has proved. Else it is the highest version that every server has AVAILABLE and that no
-release is proving or has left unproved. A server says AVAILABLE of a candidate long before it has passed its proof, so
+release is proving or has left unproved. A server reports a candidate as AVAILABLE long before its proof is over, so
 that state alone decides nothing.
 """
 
@@ -21,19 +21,19 @@ from tendies_ops.rest_api.status import STABLE, ServedVersions
 
 @dataclass(frozen=True)
 class BasePathView:
-    """What a model base path tells about its versions at one moment."""
+    """The versions of a model base path at one moment."""
 
     versions: frozenset[int] | None = None  #: that have a directory; None: the servers' base path is not visible
     unproved: Unproved | None = None
 
     def without_versions(self) -> BasePathView:
-        """Return the view for servers that watch another directory: this one says nothing about what they have."""
+        """Return the view for servers that watch another directory: this one shows nothing of what they have."""
         return replace(self, versions=None)
 
 
 @dataclass(frozen=True)
 class InService:
-    """The version in service, and why it is that one; or why there is none."""
+    """The version in service, and why it is that one; or the reason if there is no such version."""
 
     version: int | None
     why: str  #: a clause, such as ``the label stable names it``
@@ -42,7 +42,7 @@ class InService:
 
 def look_at_base_path(model_base_path: Path | str | None) -> BasePathView:
     """
-    Return what a model base path tells; an empty view if there is no path, or it is not there.
+    Read a model base path; return an empty view if there is no path, or it is not there.
 
     :raises PublishError: a journal is there and cannot be read.
     """
@@ -59,7 +59,7 @@ def version_in_service(answers: Iterable[ServedVersions], base: BasePathView, *,
     Decide which version is in service.
 
     :param answers: of the servers that answered, asked for ``label``.
-    :param base: looked at after the servers have answered.
+    :param base: read after the servers have answered.
     :param label: decides where a server knows it.
     """
     told = list(answers)
@@ -94,7 +94,7 @@ def _why_highest(base: BasePathView) -> str:
         return why
     return (
         f"{why} (the servers' model base path is not visible from here, so a candidate that a release is still proving "
-        "cannot be told from a released version)"
+        "cannot be distinguished from a released version)"
     )
 
 
@@ -104,7 +104,7 @@ def _none_in_service(
     if differ:
         return InService(None, "no version is AVAILABLE on every one of them")
     gone = sorted(frozenset().union(*proved))
-    if gone:  # until the servers look at their directory again
+    if gone:  # until the servers read their directory again
         numbers = ", ".join(map(str, gone))
         return InService(None, f"version {numbers} is AVAILABLE and has no directory any more", settles=True)
     under_way = base.unproved is not None and not base.unproved.killed

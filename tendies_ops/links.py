@@ -36,7 +36,7 @@ class PageLink(BaseOperatorLink):
 
     @property
     def name(self) -> str:
-        """Return what the button says."""
+        """Return the button's label."""
         return "tendies"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:

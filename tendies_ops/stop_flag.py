@@ -25,7 +25,7 @@ class StopFlag(threading.Event):
         return self._told
 
     def set(self) -> None:
-        """Say stop: one assignment."""
+        """Ask to stop: one assignment."""
         self._told = True
 
     def clear(self) -> None:

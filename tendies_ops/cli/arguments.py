@@ -1,4 +1,4 @@
-"""Commands with so many arguments that a class lists them."""
+"""Commands whose arguments are the fields of a class."""
 
 from __future__ import annotations
 

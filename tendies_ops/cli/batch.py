@@ -58,7 +58,7 @@ def exit_status(report: BatchReport) -> int:
 
 
 def _printable(name: str) -> str:
-    """A name whose bytes are no UTF-8 with those bytes written out: no terminal takes it as it is."""
+    """Write out the bytes of a name that are not UTF-8, which no terminal can print."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

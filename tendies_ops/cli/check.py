@@ -110,7 +110,7 @@ def _absent_files(found: SpecFile, spec: ModelSpec) -> Iterator[SpecProblem]:
 
 
 def _notes(spec: ModelSpec) -> Iterator[str]:
-    """Say what a release or a batch will need besides this spec."""
+    """Print what a release or a batch needs in addition to this spec."""
     if not spec.release.servers:
         yield f"no `release.servers`: those of the connection {spec.airflow.server_conn_id} or of --server are used"
     for name, batch in spec.batches_by_name().items():

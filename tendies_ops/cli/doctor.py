@@ -33,7 +33,7 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
     credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """
-    Look at servers, model base path, folders and Airflow, and report what to fix before a release or a batch fails.
+    Check servers, model base path, folders and Airflow, and report what to fix before a release or a batch fails.
 
     Exit status: 0 no problem, 1 problems found, 2 wrong usage.
 

@@ -86,4 +86,4 @@ def _print_summary(directory: Path, manifest: Manifest) -> None:
     doubts = len(manifest.doubts)
     if doubts:
         what = "1 warning" if doubts == 1 else f"{doubts} warnings"
-        console.print(f"{what} about the contract, above: the proof cannot tell whether it is right", markup=False)
+        console.print(f"{what} about the contract, above: the proof cannot show whether it is right", markup=False)

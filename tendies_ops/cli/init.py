@@ -42,7 +42,7 @@ def init_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as opti
     Make a working folder (specs, DAG files, models, pictures), or draft the spec of a model.
 
     Files of a folder that exist remain unchanged. A model is run on pictures under the usual value ranges and colour
-    orders; comments in its spec say which parts were measured and which are assumed, and a sheet shows the candidates.
+    orders; comments in its spec mark what was measured and what is assumed, and a sheet shows the candidates.
 
     Examples: tendies init styles; tendies init styles/painter.keras --pictures styles/photos
     """
@@ -154,7 +154,11 @@ def _write(found: ModelFile, trial: Trial, number: int, target: Path, header: li
 def _header(found: ModelFile, trial: Trial, sheet: Path, pictures: list[Path]) -> list[str]:
     """Return the first lines of the spec: what was tried."""
     names = ", ".join(picture.name for picture in pictures)
-    what = f"{len(pictures)} pictures ({names})" if pictures else "pictures that tendies made; --pictures tells more"
+    what = (
+        f"{len(pictures)} pictures ({names})"
+        if pictures
+        else "pictures that tendies made; --pictures gives more certainty"
+    )
     made = (
         f"Drafted by `tendies init` from {found.path.name}, {found.format}. It ran on {what}, under {trial.readings} "
         f"readings of its input. Lines marked `assumed` are yours to check; {sheet.name} shows the candidates:"
@@ -189,5 +193,5 @@ def _make_folder(folder: Path, *, compose: bool) -> int:
         raise UsageError(_NO_MODEL.format(folder))
     for created in make_folder(folder, compose=compose):
         console.print(f"created {folder / created}", markup=False)
-    console.print(f"{folder}/README.md says how to go on.", markup=False)
+    console.print(f"{folder}/README.md has the next steps.", markup=False)
     return EXIT_DONE

@@ -112,7 +112,7 @@ def main() -> None:
     except Exception as error:
         if not ran_out_of_memory(error):
             raise
-    # Said only here: until the error is let go, its frames hold the memory.
+    # Reported only here: until the error is released, its frames hold the memory.
     sys.exit(fail(OutOfMemoryError(_NO_MEMORY), as_json=as_json))
 
 

@@ -15,7 +15,7 @@ EXIT_FAILED = 1
 EXIT_WRONG_USAGE = 2
 EXIT_SOME_PICTURES_FAILED = 3  # 4: ReviewNeededError
 
-# Without emoji: a path with ":art:" in it stays what it is, and no table of them is imported to say so.
+# Without emoji: a path with ":art:" in it is printed unchanged, and the table of emoji is not imported.
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 error_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -27,7 +27,7 @@ def print_json(value: Any) -> None:
 
 
 def fail(error: TendiesError, *, as_json: bool) -> int:
-    """Say what went wrong and return the exit status."""
+    """Print what went wrong and return the exit status."""
     if as_json:
         print_json({"error": {"type": type(error).__name__, "message": str(error), "retryable": error.retryable}})
     error_console.print("[bold red]Error:[/bold red]", end=" ")

@@ -34,7 +34,7 @@ def release_command(arguments: ReleaseArguments) -> int:
     spec = arguments.spec()
     options = arguments.options(ReleaseSpec() if spec is None else spec.release)
     if options.model_base_path is None:
-        raise UsageError("Say where Model Server looks for versions: --model-base-path BASE.")
+        raise UsageError("Name the directory that Model Server watches: --model-base-path BASE.")
     credentials = credentials_of_environment()
     check_servers(options.servers, credentials.with_files(options))  # an export takes minutes
     ensure_base_path(options.model_base_path)
@@ -58,7 +58,7 @@ def release_command(arguments: ReleaseArguments) -> int:
 
 
 def print_report(report: ReleaseReport) -> None:
-    """Print the outcome for a person."""
+    """Print the outcome as text."""
     words = {"released": "is released", "already_serving": "was serving already", "rolled_back": "serves again"}
     console.print(f"Version {report.version} of {report.model_name} {words[report.state]}.", markup=False)
     for replica in report.replicas:
@@ -71,7 +71,7 @@ def print_report(report: ReleaseReport) -> None:
         during = report.swap["during"].get("p99_ms", report.swap["after"].get("p99_ms", "-"))
         console.print(
             f"  the swap cost {report.swap['failed_by_swap']} of {report.swap['requests']} requests; p99 {during} ms "
-            "meanwhile",
+            "during it",
             markup=False,
         )
     previous = report.previous_version

@@ -1,4 +1,4 @@
-"""The arguments of ``tendies release``; a setting that is absent is as the spec says."""
+"""The arguments of ``tendies release``; a setting that is absent has the spec's value."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class ReleaseArguments:
         Path | None, Option(help="The directory that Model Server watches; absent: the spec's.")
     ] = None
     server: Annotated[list[str] | None, Option(help="REST base URL of a replica; once for each.")] = None
-    approved_by: Annotated[
-        str, Option(help="Who has looked at the pictures, where the spec's gate asks for a review.")
-    ] = ""
+    approved_by: Annotated[str, Option(help="Who has reviewed the pictures, if the spec's gate requires a review.")] = (
+        ""
+    )
     rehearse: Annotated[
         bool,
         Option(
@@ -74,7 +74,7 @@ class ReleaseArguments:
         raise UsageError(f"{self.spec_or_dir} is neither a SavedModel directory nor a model spec (a .yaml file).")
 
     def options(self, of_spec: ReleaseSpec) -> ReleaseSpec:
-        """Return the spec's terms with what the command line says."""
+        """Return the spec's terms with the values of the command line."""
         places = {"model_base_path": self.model_base_path, "servers": tuple(self.server) if self.server else None}
         said = {name: value for name, value in places.items() if value is not None}
         return with_said(of_spec, {**said, **self.given})
@@ -82,7 +82,7 @@ class ReleaseArguments:
 
 def with_said(options: ReleaseSpec, said: Mapping[str, Any]) -> ReleaseSpec:
     """
-    Return the terms with what the command line says, validated against the same limits as a spec.
+    Return the terms with the values of the command line, validated against the same limits as a spec.
 
     :raises UsageError: a value is beyond them; names the option.
     """

@@ -27,7 +27,7 @@ def replay_command(
     credentials: Credentials = NO_CREDENTIALS,
 ) -> int:
     """
-    Make a result again from what is written in it, and say whether it is the same.
+    Reproduce a result from the provenance in it, and report whether it is the same.
 
     Exit status: 0 exact or within the tolerance, 1 different, 2 wrong usage.
 

@@ -28,7 +28,7 @@ class RollbackArguments:
     to_version: Annotated[
         int | None, Option("--to-version", "--to", help="The version to roll back to; absent: the one before.")
     ] = None
-    model: Annotated[str | None, Option(help="Model name; absent: what the manifests say.")] = None
+    model: Annotated[str | None, Option(help="Model name; absent: as in the manifests.")] = None
     reason: Annotated[str, Option(help="Why; it is recorded in the history.")] = ""
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False
     given: Mapping[str, Any] = field(default_factory=dict)

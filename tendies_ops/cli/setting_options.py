@@ -52,7 +52,7 @@ def help_text(field: FieldInfo) -> str:
 
 
 def default_text(field: FieldInfo) -> str:
-    """Return the default as it is written in a spec; empty if there is none."""
+    """Return the default as it is written in a spec; empty if it has no default."""
     default = field.default
     if field.default_factory is not None or default is None or default == () or isinstance(default, BaseModel):
         return ""
@@ -68,7 +68,7 @@ def default_text(field: FieldInfo) -> str:
 @contextlib.contextmanager
 def option_named() -> Iterator[None]:
     """
-    Hold settings against the same limits as those of a spec, and name the option of one that is beyond them.
+    Validate settings against the limits of a spec, and name the option of a value beyond them.
 
     :raises UsageError: one is.
     """

@@ -15,9 +15,9 @@ from tendies_ops.inference.upkeep.tidy_output import tidy_output
 
 def tidy_command(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Output folder of a batch.")],
-    keep_runs: Annotated[int, typer.Option(help="So many of the newest runs stay.", min=1)] = 100,
+    keep_runs: Annotated[int, typer.Option(help="Number of the newest runs to keep.", min=1)] = 100,
     keep_days: Annotated[float, typer.Option(help="Younger runs stay as well.", min=0.0)] = 90.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be removed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """

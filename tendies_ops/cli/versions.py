@@ -21,7 +21,7 @@ from tendies_ops.release import ModelVersions, list_versions
 def versions_command(
     model_base_path: Annotated[Path, typer.Option(help="The directory that Model Server watches.")],
     server: Annotated[list[str] | None, typer.Option(help="REST base URL of a replica; once for each.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model name; absent: what the manifests say.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name; absent: as in the manifests.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     credentials: Credentials = NO_CREDENTIALS,
 ) -> int:

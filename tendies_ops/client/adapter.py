@@ -22,7 +22,7 @@ class OneServerAdapter(HTTPAdapter):
     """
     Sends to one server and through no proxy, so its address is parsed and its connections are found once.
 
-    An answer is its status and ``raw``, which tells its headers and has the body still to be read; ``requests`` would
+    An answer is its status and ``raw``, which has the headers and the body still to be read; ``requests`` would
     gather headers, cookies and encoding once more. Both together were a quarter of what a small request costs. Threads
     may share an adapter.
 
@@ -49,14 +49,14 @@ class OneServerAdapter(HTTPAdapter):
         return self._pool
 
     def cert_verify(self, *_: Any) -> None:
-        """Change nothing about the connections: the TLS context says it all."""
+        """Change nothing about the connections: the TLS context has all settings."""
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         """Return what the first line of the request asks for."""
         return request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
-        """An answer of which only ``status_code``, ``raw`` and ``request`` are told."""
+        """Build a response with only ``status_code``, ``raw`` and ``request`` set."""
         response = requests.Response()
         response.status_code = resp.status
         response.raw = resp
@@ -70,7 +70,7 @@ class OneServerAdapter(HTTPAdapter):
         for sock in sockets:
             if sock is not None:
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # under TLS as well: nothing more is said
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # under TLS as well: nothing more is reported
 
     def _note_opened(self, connection: HTTPConnection) -> None:
         with self._opening:

@@ -24,7 +24,7 @@ from tendies_ops.rest_api.predict import PICTURE_INPUT
 #: How much of the server's own message is kept. One wrong string of 300 kB comes back as an error body of 300 kB.
 MAX_SERVER_WORDS = 500
 
-# Which statuses say "not now" rather than "never": CANCELLED 499, ABORTED 409, RESOURCE_EXHAUSTED 429, and the 5xx
+# The statuses that mean "not now" rather than "never": CANCELLED 499, ABORTED 409, RESOURCE_EXHAUSTED 429, and the 5xx
 # but 501 (UNIMPLEMENTED). 408 and 502 come from proxies. Source: tensorflow/serving http_server.cc ToHTTPStatusCode.
 _NOT_NOW = frozenset({408, 409, 425, 429, 499, 500, 502, 503, 504})
 
@@ -37,7 +37,7 @@ def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerEr
     """
     The error that an answer other than 200 stands for.
 
-    :param where: the request in words, such as ``POST http://h:8501/v1/models/m:predict``.
+    :param where: the request as text, such as ``POST http://h:8501/v1/models/m:predict``.
     """
     from_model_server, words = _server_words(body)
     details: dict[str, Any] = {"http_status": http_status, "server_words": words}
@@ -60,7 +60,7 @@ def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerEr
 
 def _inputs_not_sent(body: bytes) -> str:
     """
-    Return the names of the inputs that a request lacked, as far as an error body tells them; empty: it lacked none.
+    Return the names of the inputs that a request lacked, as far as an error body names them; empty if it names none.
 
     Sources: tensorflow/serving ``util/json_tensor.cc`` and ``servables/tensorflow/predict_util.cc``.
     """

@@ -22,7 +22,7 @@ class _PunctualReader(io.RawIOBase):
     """
     Reads a socket until a deadline, however the bytes drip.
 
-    Linux acknowledges at once only until it forgets the wish, so it is told before each read. Otherwise a server on the
+    Linux clears the option on its own, so it is set before each read. Otherwise a server on the
     same host that writes in pieces and has no TCP_NODELAY, as Model Server's libevent does, holds its last piece back
     for 40 ms. Source: tcp(7), TCP_QUICKACK.
 
@@ -37,7 +37,7 @@ class _PunctualReader(io.RawIOBase):
         self._deadline_s = None if left_s is None else time.monotonic() + left_s
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:

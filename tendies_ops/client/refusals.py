@@ -2,7 +2,7 @@
 Whether the words of a refusal can be about a file.
 
 A server with ``--enable_batching`` merges requests of all its clients, and TensorFlow answers all of them 400 when one
-picture among them does not decode. Its words often tell the size or the format of the file that they are about.
+picture among them does not decode. Its message often has the size or the format of the file that it is about.
 Sources: tensorflow core/kernels/image/decode_image_op.cc ("Invalid PNG data, size 254"), and the graphs that
 ``tendies export`` makes ("picture number 3 of this request").
 """
@@ -29,7 +29,7 @@ def fit_of_words(words: str, file: bytes) -> Fit:
 
     :param words: of the refusal.
     :param file: the whole file, as it was sent.
-    :return: ``its``: they tell its size, which hardly another file has. ``foreign``: they tell another size, format or
+    :return: ``its``: the message has its size, which is nearly unique. ``foreign``: it has another size, format or
         place than the file's: another client's file was merged with it. ``open``: they can be about any file.
     """
     told_bytes = {int(number) for found in _BYTES.findall(words) for number in found if number}

@@ -1,10 +1,10 @@
 """
 Whether one of several Model Servers is given work, or left out until it is well again.
 
-A server that is overloaded says so and is only slowed down. One that does not answer at all, that has lost the
-version, or that keeps failing, is taken out at once: what it was asked goes to the others. From then on it costs nobody
-a picture; it is looked at now and then with a status request, and is given work again when the version is AVAILABLE.
-One that has answered nothing for a while is looked at as well, long before its requests have taken too long.
+A server that reports overload is only slowed down. One that does not answer at all, that has lost the
+version, or that keeps failing, is taken out at once: its requests go to the others. From then on it costs no one
+a picture; it is checked now and then with a status request, and is given work again when the version is AVAILABLE.
+One that has not answered for some seconds is checked as well, long before its requests time out.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class ReplicaHealth:
 
     def start_look(self, now_s: float, *, suspected: bool = False) -> bool:
         """
-        Return True if it is time to look at it again; then :meth:`on_look` must follow.
+        Return True if it is time to check it again; then :meth:`on_look` must follow.
 
-        :param suspected: look at it while it is given work, too.
+        :param suspected: check it while it is given work, too.
         """
         if (self.in_rotation and not suspected) or self._looking or now_s < self._look_at_s:
             return False

@@ -41,7 +41,7 @@ _MOST_COOKIES = 20
 _MAX_COOKIE_BYTES = 1 << 13
 MAX_STATUS_BYTES = 1 << 20  #: of the answer to a status question
 MAX_METADATA_BYTES = 1 << 24  #: of the answer to a metadata question
-MAX_ANSWER_BYTES = 1 << 28  #: of predictions, where the caller does not say how much they can be
+MAX_ANSWER_BYTES = 1 << 28  #: of predictions, if the caller sets no limit
 
 
 class ModelServerClient:
@@ -50,13 +50,13 @@ class ModelServerClient:
 
     :param base_url: such as ``http://localhost:8501``, without ``/v1``. A path before it (a proxy's) is kept.
     :param timeout_s: the longest that predictions may take: connecting, sending, waiting, and reading the whole answer.
-    :param question_timeout_s: the same for status and metadata, where that is shorter: a server that lives tells them
+    :param question_timeout_s: the same for status and metadata, if that is shorter: a healthy server answers them
         at once.
     :param credentials: the login for it, and how its certificate is checked.
     :raises UsageError: that is not a URL, holds a login, or would get the login of ``credentials`` unencrypted.
 
     Every method raises ``ServerUnreachableError``, ``ServerSickError``, ``VersionGoneError``, ``RequestRefusedError``
-    or ``BadAnswerError`` with the server's own words, made harmless. Nothing is retried here: whether a retry is safe
+    or ``BadAnswerError`` with the server's error message, made harmless. Nothing is retried here: whether that is safe
     and useful is known to the caller only. No answer costs more time than the timeouts, or more memory than some ten
     times the bytes that it may have: 1 MiB of a status, 16 MiB of metadata, and of predictions what the caller allows.
     """
@@ -94,7 +94,7 @@ class ModelServerClient:
 
     def hang_up(self, why: str) -> None:
         """
-        End every request that is under way; each raises ``ServerUnreachableError``. Later requests connect anew.
+        End every request that is under way; each raises ``ServerUnreachableError``. Later ones connect again.
 
         :param why: a clause about the server, for these errors.
         """
@@ -136,7 +136,7 @@ class ModelServerClient:
         """
         Return every version's state, and the version that the label names.
 
-        The label is asked first: while it is moved, the version that it named a moment ago still serves.
+        The label is asked first: while it is moved, the version that it named before still serves.
 
         :raises VersionGoneError: the server does not know the model.
         """
@@ -157,7 +157,7 @@ class ModelServerClient:
         raise VersionGoneError(f"{self.base_url} serves no version of {model_name}: {states or 'it knows none'}.")
 
     def metadata(self, model_name: str, version: int | None = None, *, label: str | None = None) -> dict[str, Any]:
-        """The signatures of a version, as the server tells them, and which version that is."""
+        """The signatures of a version, as the server reports them, and the version's number."""
         return self._get(metadata_path(model_name, version, label=label), MAX_METADATA_BYTES)
 
     def predict_files(
@@ -175,7 +175,7 @@ class ModelServerClient:
 
         :param version: the version that must answer; absent: the one that serves now.
         :param label: the label whose version must answer, instead of ``version``.
-        :param max_answer_bytes: an answer that is larger is none; it is not read to its end.
+        :param max_answer_bytes: a larger answer is an error and is not read to its end.
         :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
         :raises WrongContractError: the model's outputs are not files.
         """

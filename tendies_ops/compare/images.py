@@ -1,4 +1,4 @@
-"""How far two pictures are apart: in numbers that a limit can be set on, and that a person can imagine."""
+"""The difference between two pictures, in numbers that a limit can be set on and that people can imagine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PixelDifference:
 
 @dataclass(frozen=True)
 class ImageDifference(PixelDifference):
-    """What a person would notice as well."""
+    """The differences that people notice."""
 
     ssim: float  #: 1.0 is the same structure, 0 none
     color_shift: float  #: distance of the mean colours, of 255
@@ -49,10 +49,10 @@ class ImageDifference(PixelDifference):
 
 def decode_pixels(file: bytes) -> Pixels:
     """
-    Decode a picture to what a person sees.
+    Decode a picture as it is displayed.
 
     :return: ``float64 [height, width, 3 or 4]``, values 0 to 255; 16-bit files are scaled down, grey is made RGB.
-    :raises BadAnswerError: these bytes are no whole picture, or one of more than 256 megapixels.
+    :raises BadAnswerError: these bytes are not a whole picture, or one of more than 256 megapixels.
     """
     return next(decode_frames(file))
 
@@ -62,7 +62,7 @@ def decode_frames(file: bytes) -> Iterator[Pixels]:
     Decode every frame of an animation, or the one of a still picture, one at a time.
 
     :return: at least one array as :func:`decode_pixels` gives it, all of one size.
-    :raises BadAnswerError: these bytes are no whole picture, or one of more than 256 megapixels.
+    :raises BadAnswerError: these bytes are not a whole picture, or one of more than 256 megapixels.
     """
     try:
         with Image.open(io.BytesIO(file)) as image:
@@ -72,7 +72,7 @@ def decode_frames(file: bytes) -> Iterator[Pixels]:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         start = file[:40].decode("latin-1").encode("unicode_escape").decode()
         raise BadAnswerError(
-            f"These {len(file)} bytes are no whole picture ({error}); they begin {start!r}."
+            f"These {len(file)} bytes are not a whole picture ({error}); they begin {start!r}."
         ) from error
 
 
@@ -80,7 +80,7 @@ def compare_pixels(a: bytes, b: bytes) -> PixelDifference:
     """
     Compare two picture files pixel by pixel.
 
-    :raises BadAnswerError: one is no picture, or their sizes differ.
+    :raises BadAnswerError: one is not a picture, or their sizes differ.
     """
     return _pixel_difference(*_pair(decode_pixels(a), decode_pixels(b)))
 
@@ -90,7 +90,7 @@ def compare_frames(a: bytes, b: bytes) -> Iterator[PixelDifference | None]:
     Compare two picture files frame by frame; a still picture has one.
 
     :return: for each frame of the longer one; None where the other has none, or one of another size.
-    :raises BadAnswerError: one is no picture.
+    :raises BadAnswerError: one is not a picture.
     """
     for first, second in itertools.zip_longest(decode_frames(a), decode_frames(b)):
         same_size = first is not None and second is not None and first.shape[:2] == second.shape[:2]
@@ -99,9 +99,9 @@ def compare_frames(a: bytes, b: bytes) -> Iterator[PixelDifference | None]:
 
 def compare_images(a: bytes, b: bytes) -> ImageDifference:
     """
-    Compare two picture files pixel by pixel and as a person sees them.
+    Compare two picture files pixel by pixel and by measures of perception.
 
-    :raises BadAnswerError: one is no picture, or their sizes differ.
+    :raises BadAnswerError: one is not a picture, or their sizes differ.
     """
     first, second = _pair(decode_pixels(a), decode_pixels(b))
     pixels = _pixel_difference(first, second)
@@ -170,7 +170,7 @@ def _similarity(first: Pixels, second: Pixels, mean: Callable[[Pixels], Any], sa
 
 
 def _window_means(values: Pixels, window: int) -> Pixels:
-    """Return the mean of every window that lies wholly inside the picture."""
+    """Return the mean of every window wholly inside the picture."""
     for _ in ("rows", "columns"):
         sums = np.cumsum(np.pad(values, ((1, 0), (0, 0))), axis=0)
         values = (sums[window:] - sums[:-window]).T

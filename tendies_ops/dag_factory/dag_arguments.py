@@ -36,7 +36,7 @@ def base_path(spec: ModelSpec) -> str | None:
 
 
 def server_arguments(spec: ModelSpec, settings: DagSettings, servers: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the arguments of a task that say where the servers are."""
+    """Return the arguments of a task that name the servers."""
     return {"model_server_conn_id": settings.server_conn_id, "servers": servers or spec.release.servers or None}
 
 

@@ -76,7 +76,7 @@ def release_docs(spec: ModelSpec) -> str:
 
 
 _REVIEW = """
-Before it is published, a person looks at its pictures next to those of the version that serves, and approves or
+Before it is published, a user reviews its pictures next to those of the version that serves, and approves or
 rejects it: on the model's page, or under *Required Actions* of the task `approve`.
 """
 _NOT_WATCHED = "No directory is watched; `airflow.watch_dir` in the model's spec would name one."

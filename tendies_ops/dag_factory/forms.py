@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def value_or_template(name: str, of_spec: Any) -> str:
     """
-    Return the template of a setting that the form may change: what the run was given, else what the spec says.
+    Return the template of a setting that the form may change: the value that the run was given, else the spec's.
 
     A Param is never rendered, so a user who triggers a run writes no Jinja. A constant of the spec is the default of
     the Param.

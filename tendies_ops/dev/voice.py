@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 class Voice:
-    """Lines for a person on stdout."""
+    """Progress lines on stdout."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -20,10 +20,10 @@ class Voice:
         return time.monotonic() - self._started
 
     def step(self, text: str, *, style: str = "") -> None:
-        """Tell one step, with its time."""
+        """Print one step, with its time."""
         self._console.print(f"{self.elapsed_s:7.1f} s  ", end="", style="dim")
         self._console.print(text, style=style, markup=False)
 
     def line(self, text: str = "", *, style: str = "") -> None:
-        """Tell anything else."""
+        """Print anything else."""
         self._console.print(text, style=style, markup=False)

@@ -1,7 +1,7 @@
 """
-Look at everything that a release and a batch need, before one of them fails at night.
+Check everything that a release and a batch need, before one of them fails at night.
 
-:mod:`.servers` asks the replicas, :mod:`.base_paths` looks at the directory that they watch, :mod:`.folders` at a
+:mod:`.servers` asks the replicas, :mod:`.base_paths` checks the directory that they watch, :mod:`.folders` a
 batch's folders. Nothing is changed but a scratch directory, which is removed again.
 """
 

@@ -22,7 +22,7 @@ _LEAST_FREE_BYTES = 1 << 30  #: where there is no version yet to go by
 
 def look_at_base_path(base: Path, *, in_service: int | None, unproved: Unproved | None) -> Iterator[Finding]:
     """
-    Look at a model base path.
+    Check a model base path.
 
     :param in_service: its files are compared with their digests.
     """
@@ -51,7 +51,7 @@ def _can_work_in(base: Path) -> Iterator[Finding]:
         yield problem(
             base,
             f"cannot be written to: {error.strerror}",
-            f"Let user {os.getuid()} write there; on NFS look at root_squash, in Kubernetes at fsGroup and readOnly.",
+            f"Let user {os.getuid()} write there; on NFS check root_squash, in Kubernetes fsGroup and readOnly.",
         )
     else:
         yield ok(base, "directories can be made and renamed")
@@ -107,4 +107,4 @@ def _files_of(base: Path, version: int | None) -> Iterator[Finding]:
     except TendiesError as error:
         yield problem(directory, str(error), "Release the checkpoint again: it gets a new number.")
     else:
-        yield ok(directory, "every file is what its manifest says")
+        yield ok(directory, "every file matches its manifest")

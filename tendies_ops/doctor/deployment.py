@@ -26,7 +26,7 @@ def look_at_airflow(connection: str) -> Iterator[Finding]:
     """
     airflow = _airflow_beside_us()
     if airflow is None:
-        yield warning("airflow", "is not installed beside tendies", "Run `tendies doctor` where the workers run.")
+        yield warning("airflow", "is not installed next to tendies", "Run `tendies doctor` where the workers run.")
         return
     for kind, (component, consequence) in _JOBS.items():
         if _ask(airflow, "jobs", "check", "--job-type", kind):

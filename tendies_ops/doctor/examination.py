@@ -1,4 +1,4 @@
-"""Everything that is looked at, in order."""
+"""All checks, in order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Subject:
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
-    """Look at servers, model base path, folders and Airflow, in this order; each finding comes as it is made."""
+    """Check servers, model base path, folders and Airflow, in this order; yield each finding as it is made."""
     answers = ask_servers(subject.servers, subject.model_name, subject.credentials, subject.timeout_s)
     base = subject.model_base_path
     try:

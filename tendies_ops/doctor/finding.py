@@ -1,4 +1,4 @@
-"""What was looked at, what was found, and what to do about it."""
+"""The result of one check: its subject, the finding, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     level: Level
     about: str  #: such as a server's URL or a path

@@ -16,10 +16,10 @@ _LOOKED_AT = 1000  #: entries of an input folder
 
 
 def look_at_folders(input_folder: str, output_folder: str) -> Iterator[Finding]:
-    """Look at one batch's folders; those that hold a template differ from run to run and are left out."""
+    """Check one batch's folders; those with a template differ from run to run and are left out."""
     templates = [folder for folder in (input_folder, output_folder) if is_template(folder)]
     for folder in templates:
-        yield ok(folder, "is filled in by each run; not looked at")
+        yield ok(folder, "is filled in by each run; not checked")
     if input_folder and input_folder not in templates:
         yield _remote(input_folder) if is_remote(input_folder) else _input(Path(input_folder))
     if output_folder and output_folder not in templates:
@@ -50,7 +50,7 @@ def _input(folder: Path) -> Finding:
 
 
 def _output(folder: Path) -> Finding:
-    """Write where a batch would write; of a folder that a batch would make, look at what lies above it."""
+    """Write where a batch would write; if a batch would create the folder, check the one above it."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     scratch = existing / f".tendies-doctor-{uuid.uuid4().hex}"
     try:

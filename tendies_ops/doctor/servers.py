@@ -47,7 +47,7 @@ def _open(url: str, credentials: Credentials, timeout_s: float) -> ModelServerCl
 
 def look_at_servers(answers: Answers, model_name: str, base: BasePathView, *, labels: bool) -> Iterator[Finding]:
     """
-    Look at each server's answer, and at all of them together.
+    Check each server's answer, and all of them together.
 
     :param labels: releases move the label ``stable``.
     """
@@ -63,7 +63,7 @@ def look_at_servers(answers: Answers, model_name: str, base: BasePathView, *, la
 
 
 def look_at_clock(url: str, timeout_s: float) -> Iterator[Finding]:
-    """Compare a server's clock with this machine's, by the Date of an answer; servers that tell none are left out."""
+    """Compare a server's clock with this machine's, by the Date of an answer; servers without one are left out."""
     with contextlib.suppress(requests.RequestException, KeyError, ValueError, TypeError):
         answer = requests.head(f"{url}/v1/models", timeout=timeout_s, allow_redirects=False)
         skew_s = parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
@@ -101,7 +101,7 @@ def _why_no_answer(url: str, error: ModelServerError, model_name: str) -> Findin
     if urlsplit(url).port == _GRPC_PORT or _speaks_http2(url):
         return problem(url, "answers gRPC and no REST", "Name the REST port (--rest_api_port, 8501 by default).")
     if isinstance(error, BadAnswerError):
-        return problem(url, f"is no Model Server: {error}", "Check host and port, and what stands in front of it.")
+        return problem(url, f"is not a Model Server: {error}", "Check host and port, and what stands in front of it.")
     return problem(url, f"gives no answer: {error}", "Start it, or check host, port and firewall.")
 
 
@@ -123,7 +123,7 @@ def _states(
             yield problem(
                 url,
                 f"could not load version {status.version} of {model_name}: {status.error_message or status.error_code}",
-                "Release a version that loads; look at its memory if the words speak of it.",
+                "Release a version that loads; check its memory if the message mentions it.",
             )
     unseen = sorted(answer.serving - base.versions) if base.versions is not None else []
     if unseen:
@@ -148,7 +148,7 @@ def _together(answers: Mapping[str, ServedVersions], base: BasePathView) -> Iter
     if len({(one.serving, one.labelled) for one in answers.values()}) > 1:
         told = "; ".join(f"{url}: {sorted(one.serving)}" for url, one in answers.items())
         yield problem(
-            "replicas", f"they serve different versions ({told})", "Let all watch one directory; look at their logs."
+            "replicas", f"they serve different versions ({told})", "Let all watch one directory; check their logs."
         )
     if answers:
         service = version_in_service(answers.values(), base)

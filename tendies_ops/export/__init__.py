@@ -1,5 +1,5 @@
 """
-From any TensorFlow image model to a SavedModel that eats and returns image files, and is proved to compute the same.
+Export any TensorFlow image model as a SavedModel that takes and returns image files, proved to compute the same.
 
 The parent (:mod:`~tendies_ops.export.parent_process`) starts a child process and never imports TensorFlow; the child
 (:mod:`~tendies_ops.export.child_process`) does the work.

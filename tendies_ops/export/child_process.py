@@ -1,7 +1,7 @@
 """
 ``python -m tendies_ops.export.child_process``: the only process of an export that imports TensorFlow.
 
-One JSON line on standard input says what to do; JSON lines on standard output say what is being done, and last
+One JSON line on standard input is the job; JSON lines on standard output report progress, and last
 ``{"done": ...}`` or ``{"error": ...}``. When the input ends before that, the parent is gone, and so is this process.
 """
 

@@ -1,4 +1,4 @@
-"""What the graph says about itself and the spec left out."""
+"""Completion of a spec by what the graph itself defines."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Whether what the source gives is what the contract says it is: asked before anything is built on it.
+Comparison of what the source gives with the contract, before anything is built on it.
 
 Both the served graph and its proof follow the contract, so a mistake in it can look right to both: a picture that was
 enlarged twice is cropped to its first quarter by either.
@@ -76,7 +76,7 @@ def _useless_activation(name: str, values: NDArray[Any], output: OutputContract)
     if output.activation == "none":
         return ""
     if values.dtype.kind in "iub" and not (output.kind == "detection" and not name.endswith("scores")):
-        return f"whole numbers are no logits, so activation {output.activation} cannot be applied. Leave it out"
+        return f"whole numbers are not logits, so activation {output.activation} cannot be applied. Leave it out"
     axis = 0 if output.layout == "nchw" and output.kind in ("image", "segmentation") else -1
     if output.activation == "softmax" and values.shape[axis:][:1] in ((), (1,)):
         return "the softmax of a single number is always 1. Set activation: sigmoid"
@@ -161,7 +161,7 @@ def _require_size(name: str, values: Sequence[tuple[tuple[int, int], NDArray[Any
 
 
 def smaller_pictures(expected: Sequence[Expectation], contract: Contract) -> list[str]:
-    """Say which outputs are pictures smaller than what came in: networks without padding cut off a border."""
+    """Report outputs that are smaller than their input: networks without padding cut off a border."""
     if contract.input.size is not None and contract.input.resize != "exact":
         return []
     found = []

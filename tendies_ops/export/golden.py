@@ -34,7 +34,7 @@ def golden_images(paths: Sequence[Path], contract: InputContract) -> list[Golden
     """
     Read the given pictures, or make some.
 
-    :raises SpecError: a given one cannot be read or is no PNG or JPEG.
+    :raises SpecError: a given one cannot be read or is not a PNG or JPEG.
     """
     if not paths:
         return _made(contract)
@@ -60,8 +60,8 @@ def _read(path: Path, number: int, *, taken: Set[str]) -> GoldenImage:
         raise SpecError(f"The golden image {path} cannot be read: {error.strerror}.") from error
     suffix = {b"\x89PNG": ".png", b"\xff\xd8\xff\xe0": ".jpg"}.get(data[:4], ".jpg" if data[:2] == b"\xff\xd8" else "")
     if not suffix:
-        raise SpecError(f"The golden image {path} is no PNG or JPEG.")
-    # Pictures of one name in several folders stay apart: what they answer is told by the name.
+        raise SpecError(f"The golden image {path} is not a PNG or JPEG.")
+    # Pictures of one name in several folders get names of their own: answers are kept by name.
     names = itertools.chain([path.stem], (f"{path.stem}_{times}" for times in itertools.count(2)))
     name = next(name for name in names if name not in taken)
     return GoldenImage(name, f"{number:02d}{suffix}", data)

@@ -57,7 +57,7 @@ def judge_input(run: Run, pictures: Iterable[Pixels], contract: Contract, name: 
     Try the other readings of the input.
 
     :param name: the output to judge by.
-    :return: doubts about the stated input, and statements of what pictures cannot tell about it.
+    :return: doubts about the stated input, and what pictures cannot decide about it.
     """
     output = contract.for_output(name)
     trials = _Trials(run, _pictures_to_try(pictures, contract.input, output), name, output)
@@ -134,7 +134,7 @@ def _doubts_of_colors(trials: _Trials, now: Candidate) -> tuple[list[str], list[
         return [], []
     if order == "bgr" and at_both.score >= now.score + _BETTER:
         return [f"{_COLORS_KEY}: it says bgr. Prepared as rgb, {_MORE_LIKE_PICTURES}"], []
-    return [], [f"{_COLORS_KEY}: pictures do not tell {order} from {other}"]
+    return [], [f"{_COLORS_KEY}: pictures do not distinguish {order} from {other}"]
 
 
 def _with_colors_exchanged(reading: Reading, order: str) -> Reading:

@@ -24,7 +24,7 @@ def require_server(spec: ModelSpec, server_url: str, credentials: Credentials = 
     """
     Look, before anything is exported, whether there will be something to compare with.
 
-    :raises UsageError: that is no URL, or the model cannot be compared.
+    :raises UsageError: that is not a URL, or the model cannot be compared.
     :raises ModelServerError: the server does not answer, or does not serve the model.
     """
     if spec.contract.extra_inputs:
@@ -83,7 +83,7 @@ def _pixels(data: bytes) -> NDArray[Any]:
     try:
         return np.asarray(Image.open(io.BytesIO(data)), np.float64)
     except OSError as error:
-        raise BadAnswerError(f"The server answered {len(data)} bytes that are no picture: {error}.") from error
+        raise BadAnswerError(f"The server answered {len(data)} bytes that are not a picture: {error}.") from error
 
 
 def _add_to_manifest(directory: Path, manifest: Manifest, entries: list[ParityEntry]) -> None:

@@ -135,7 +135,7 @@ def try_contracts(
     """
     Run a model on pictures under the usual contracts, in a child process.
 
-    :param spec: its source; of its contract, what the file says about itself.
+    :param spec: its source; of its contract, what the file itself defines.
     :param outputs: tensors of the graph that may be the output, the likeliest first; empty: the source names its own.
     :param pictures: absent: some are made.
     :param directory: gets the pictures that came out.
@@ -205,14 +205,14 @@ def _start(python: str | None, noise: BinaryIO) -> subprocess.Popen[bytes]:
 
 
 def _tell(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
-    """Hand over the job. The pipe stays open: its end is what tells the child that we are gone."""
+    """Hand over the job. The pipe stays open: its end shows the child that the parent is gone."""
     if process.stdin is None:  # never: it was asked for
         return
     try:
         process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
     except BrokenPipeError:
-        pass  # it died at once; its own words say why
+        pass  # it died at once; its output has the reason
 
 
 def _listen(process: subprocess.Popen[bytes], answer: dict[str, Any], on_line: Callable[[str], None] | None) -> None:
@@ -261,7 +261,7 @@ def _result_of(answer: dict[str, Any], process: subprocess.Popen[bytes], noise: 
     if process.returncode == -signal.SIGKILL:
         raise OutOfMemoryError(
             "The export's process was killed, most likely because memory ran out. Nothing was written. "
-            "Give it more, or let fewer others run beside it."
+            "Give it more, or let fewer others run at the same time."
         )
     raise ExportError(_why_it_died(process.returncode, noise))
 
@@ -269,6 +269,6 @@ def _result_of(answer: dict[str, Any], process: subprocess.Popen[bytes], noise: 
 def _why_it_died(status: int, noise: BinaryIO) -> str:
     noise.seek(0)
     lines = [line for line in noise.read().decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1][:500] if lines else "it said nothing"
+    last = lines[-1][:500] if lines else "it printed nothing"
     how = signal.Signals(-status).name if status < 0 else f"status {status}"
     return f"The export's process ended with {how}: {last}. Nothing was written."

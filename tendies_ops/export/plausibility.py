@@ -29,7 +29,7 @@ _LEAST_USED = 0.35
 _LEAST_BRIGHT, _LEAST_DARK = 0.6, 0.4
 _FLAT = 0.04
 _WIDEST = 2.5  #: a stated range, in widths of the usual range that holds the values
-#: How much of 0..255 the golden pictures must use before a picture that uses little of it says anything.
+#: How much of 0..255 the golden pictures must use before a picture that uses little of it is evidence.
 _INPUT_USES = 0.6
 _SLACK = 0.05  #: how far a probability may be outside 0..1
 
@@ -85,7 +85,7 @@ def _judge_outputs(
 
 
 def describe(entry: PlausibilityEntry) -> list[str]:
-    """Give the numbers in one line, and each doubt and each thing that pictures cannot tell in one more."""
+    """Give the numbers in one line, and each doubt and each thing that pictures cannot decide in one more."""
     stated = "" if entry.outside is None else f"; {entry.outside:.1%} are far outside the stated range"
     numbers = f"98 % of the values of `{entry.output}` are between {entry.p1:.4g} and {entry.p99:.4g}{stated}"
     untold = [f"Not verified: {statement}." for statement in entry.untold]
@@ -130,7 +130,7 @@ def _doubt_of_range(shares: Numbers, outside: float, given: tuple[float, float])
     """
     Name what is wrong with values of which 0 is black and 1 is white; nothing if all may be well.
 
-    :param given: the same percentiles of the golden images; pictures of one colour say little about a range.
+    :param given: the same percentiles of the golden images; pictures of one colour are little evidence of a range.
     """
     if outside > _MOST_FAR_VALUES:
         return f"{outside:.0%} of the values are far outside the stated range and would be clipped to black or white"

@@ -70,7 +70,7 @@ def class_scores(values: NDArray[Any], contract: OutputContract) -> NDArray[np.f
 
 
 def plain_values(name: str, values: NDArray[Any], contract: OutputContract) -> NDArray[np.float64]:
-    """Compute what an output that is no picture must answer, for one picture."""
+    """Compute what an output that is not a picture must answer, for one picture."""
     numbers = values.astype(np.float64)
     if contract.kind == "detection":
         if name.endswith(("detection_classes", "num_detections")):

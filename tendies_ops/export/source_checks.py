@@ -1,4 +1,4 @@
-"""What can be told before TensorFlow is started: half a second instead of ten for a wrong path."""
+"""Checks that need no TensorFlow: half a second instead of ten for a wrong path."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Where an export is written until it is whole: beside its place, under a hidden name.
+The directory an export is written to until it is complete: next to its destination, under a hidden name.
 
     models/
       stripes/                    the export

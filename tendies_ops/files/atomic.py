@@ -13,10 +13,10 @@ def write_bytes_atomically(
     path: Path, data: bytes, *, durable: bool = True, like: os.stat_result | None = None
 ) -> None:
     """
-    Write ``data`` beside ``path`` under a hidden name, then rename it over ``path``.
+    Write ``data`` next to ``path`` under a hidden name, then rename it over ``path``.
 
     :param durable: also sync file and directory, so that it survives a power cut and not only a kill.
-    :param like: with this mode and, as far as this process may, of this owner and group; absent: as the umask says.
+    :param like: with this mode and, as far as this process may, of this owner and group; absent: by the umask.
     :raises OSError: the disk is full, the folder is not writable. Nothing is left behind.
     """
     temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")

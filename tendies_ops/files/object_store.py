@@ -41,7 +41,7 @@ def is_remote(url: str) -> bool:
 
 class ObjectStore:
     """
-    What lies below one URL. Threads may share it. Paths are relative to the URL.
+    The objects below one URL. Threads may share it. Paths are relative to the URL.
 
     :raises UsageError: the URL's kind is not known here, or its package is not installed.
 
@@ -60,7 +60,7 @@ class ObjectStore:
         self._read_ahead: dict[str, Future[bytes]] = {}
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def path_of(self, url: str) -> str:
@@ -69,7 +69,7 @@ class ObjectStore:
         return name.rstrip("/")
 
     def entries_in(self, folder: str) -> dict[str, dict[str, Any]]:
-        """Name -> entry (``name``, ``type``, ``size``, ...) of what lies directly in a folder; sizes are remembered."""
+        """Return name -> entry (``name``, ``type``, ``size``, ...) of the children of a folder; sizes are kept."""
         at = self._at(folder)
         entries = _retry(lambda: self.files.ls(at, detail=True))
         return {
@@ -81,7 +81,7 @@ class ObjectStore:
 
     def is_empty(self) -> bool:
         """
-        Return whether nothing lies below the URL.
+        Return True if there is nothing below the URL.
 
         :raises FileNotFoundError: there is not even the bucket, which is likely a mistyped one.
         """
@@ -122,8 +122,8 @@ class ObjectStore:
         """
         Write a whole object that is not there yet.
 
-        :raises FileExistsError: it is there. A store that cannot tell both in one request may overwrite what another
-            program has written a moment ago.
+        :raises FileExistsError: it is there. A store that cannot do both in one request may overwrite what another
+            program has just written.
         """
         at = self._at(path)
         self._make_folder(path)
@@ -137,7 +137,7 @@ class ObjectStore:
             self.write(path, data)
 
     def names_now(self, folder: str) -> list[str]:
-        """Names of what lies directly in a folder at this moment, sorted; empty where there is no such folder."""
+        """Return the names directly in a folder now, sorted; empty where there is no such folder."""
         self.files.invalidate_cache(self._at(folder))
         try:
             return sorted(self.entries_in(folder))
@@ -145,7 +145,7 @@ class ObjectStore:
             return []
 
     def remove(self, path: str) -> None:
-        """Remove an object; one that is gone already is no matter."""
+        """Remove an object; one that is already gone is not an error."""
         with contextlib.suppress(FileNotFoundError):
             _retry(lambda: self.files.rm_file(self._at(path)))
 
@@ -204,7 +204,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _options_for(url: str) -> dict[str, Any]:
-    """Return what is set here for this kind of store, unless fsspec's own configuration says otherwise."""
+    """Return what is set here for this kind of store, unless fsspec's own configuration sets it."""
     import fsspec
 
     protocol = url.partition("://")[0]

@@ -11,7 +11,7 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 def mapped(path: Path) -> memoryview:
     """
-    Return a file's bytes, which are read only where they are looked at.
+    Return a file's bytes, which are read only where they are used.
 
     It is not closed by hand: views of it may live longer.
 

@@ -78,7 +78,7 @@ def require_computing(operations: Iterable[str], allowed: Iterable[str], *, subj
 
 
 def explain_refusal(refused: dict[str, str], *, subject: str) -> str:
-    """Say what is refused, why, and how to allow it."""
+    """Describe what is refused, why, and how to allow it."""
     shown = [f"{name} ({reason})" for name, reason in list(refused.items())[:_SHOWN]]
     more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
     return (

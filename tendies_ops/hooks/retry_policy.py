@@ -16,7 +16,7 @@ def _retryable_error_names() -> list[type[BaseException] | str]:
     return [f"{error.__module__}.{error.__qualname__}" for error in errors.all_errors() if error.retryable]
 
 
-#: :attr:`TendiesError.retryable` decides. A retryable error is retried as often as the task's ``retries`` say, every
+#: :attr:`TendiesError.retryable` decides. A retryable error is retried as often as the task's ``retries`` allow, every
 #: other error of tendies fails the task at once, and errors of other libraries follow ``retries``.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[

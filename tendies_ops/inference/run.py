@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from tendies_ops.beside import run_beside
+from tendies_ops.bounded_work import run_bounded
 from tendies_ops.errors import BatchError, InputFolderError, UsageError, VersionGoneError
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, Ledger, RunStamp
 from tendies_ops.inference.listing.listing import Listing
@@ -172,7 +172,7 @@ class _Run:
         teller.finish()
         if tally.done:
             learned = run.learned(tally.done / (time.monotonic() - self._started_s))
-            run_beside("learned.json", lambda: self._learned.write(learned), limit_s=_SIDE_FILE_S)
+            run_bounded("learned.json", lambda: self._learned.write(learned), limit_s=_SIDE_FILE_S)
 
     def _count(self, todos: Iterator[Todo | None]) -> int:
         """Count the pictures that a run would process, by the first bytes of files with other extensions."""

@@ -20,7 +20,7 @@ from typing import IO
 _MOST_NAMES = 10_000
 _MOST_BYTES = 128 * 1024 * 1024  #: unpacked, of a compressed tar: its names are between its files
 _PACKED: dict[bytes, ModuleType] = {b"\x1f\x8b": gzip, b"BZh": bz2, b"\xfd7zXZ": lzma}
-#: What a name inside says, the surest first.
+#: Formats by names inside, the surest first.
 _KINDS = (
     (re.compile(r"(^|/)saved_model\.pb(txt)?$"), "a SavedModel"),
     (re.compile(r"\.keras$"), "a Keras model"),
@@ -37,7 +37,7 @@ _KINDS = (
 
 def content_of(archive: Path) -> str | None:
     """
-    Say what model an archive holds and where, as the end of a sentence.
+    Describe the model in an archive and its place, as the end of a sentence.
 
     :return: None: nothing that is known, or the archive cannot be read.
     """

@@ -73,7 +73,7 @@ def _block(data: memoryview, handle: memoryview) -> memoryview:
 
 
 def _in_block(block: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield keys and values; each key says how many bytes it shares with the one before."""
+    """Yield keys and values; each key begins with the number of bytes that it shares with the one before."""
     restarts = int.from_bytes(block[-4:], "little")
     end, offset, key = len(block) - 4 * (restarts + 1), 0, b""
     if end < 0:

@@ -14,7 +14,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a model, as far as the file says."""
+    """One tensor of a model, as far as the file describes it."""
 
     name: str  #: as a model spec names it
     dtype: str  #: numpy's name, ``string``, or ``?``

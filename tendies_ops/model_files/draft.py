@@ -111,7 +111,7 @@ def _contract_of(found: ModelFile) -> dict[str, Any]:
 
 
 def _input_of(picture: Tensor) -> dict[str, Any]:
-    """Read the shape of a whole Keras file: its network is built for what the contract says."""
+    """Read the shape of a whole Keras file: its network is built for what is in the contract."""
     known: dict[str, Any] = {"dtype": picture.dtype} if picture.dtype in ("float16", "uint8") else {}
     shape = picture.shape or ()
     if len(shape) != 4:
@@ -137,7 +137,7 @@ def pictures_in(place: Path) -> list[Path]:
     """
     Choose pictures for a trial from all over a folder.
 
-    :raises UsageError: there is none.
+    :raises UsageError: it has no picture.
     """
     files = [place] if place.is_file() else sorted(place.iterdir()) if place.is_dir() else []
     found = [file for file in files if file.suffix.lower() in _PICTURE_SUFFIXES and not file.name.startswith(".")]

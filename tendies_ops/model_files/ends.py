@@ -61,7 +61,7 @@ def find_ends(nodes: Sequence[Node]) -> Ends:
 
 
 def is_picture(tensor: Tensor) -> bool:
-    """Return True for numbers of rank 4, or of no rank that is known: a placeholder of old graphs says nothing."""
+    """Return True for numbers of rank 4, or of no rank that is known: placeholders of old graphs have none."""
     if tensor.dtype not in _NUMBERS:
         return False
     shape = tensor.shape
@@ -77,7 +77,7 @@ def _likeliness_of_input(tensor: Tensor) -> tuple[bool, bool]:
 
 def bind_known(tensors: Iterable[Tensor]) -> tuple[dict[str, Any], tuple[Tensor, ...]]:
     """
-    Give the inputs that all networks have alike the value that they have at inference.
+    Set the inputs that many networks have in common to their values at inference.
 
     :return: name -> value, as ``source.constants`` takes it; and the inputs that no rule knows.
     """
@@ -155,7 +155,7 @@ class _Graph:
         if node.op in _FINAL:
             reasons.append(f"networks end in {node.op}")
         if _NAMED.search(node.name.rsplit("/", 1)[-1]):
-            reasons.append("its name says so")
+            reasons.append("its name shows it")
         return ", ".join(reasons)
 
     def _likeliness(self, tensor: Tensor, last: Collection[Node]) -> tuple[int, int]:
@@ -167,7 +167,7 @@ class _Graph:
         return points, self.order[node.name]
 
     def _guessed_shape(self, node: Node) -> Shape | None:
-        """Read the channels off the weights of the last layer before a node that says no shape."""
+        """Read the channels off the weights of the last layer before a node without a shape."""
         for _ in range(12):
             weights = self._constant_shape(node.inputs[1]) if node.op in _WEIGHTS and len(node.inputs) > 1 else None
             if weights:

@@ -21,7 +21,7 @@ _DTYPE_NAMES = (
     "uint16 complex128 float16 resource variant uint32 uint64"
 )
 _DTYPES = _DTYPE_NAMES.split()
-#: A graph with more is read in part: nothing that a network needs so many for is one of pictures.
+#: A graph with more is read in part: no image network needs more.
 MOST_NODES = 100_000
 _META_GRAPH, _GRAPH, _SIGNATURES, _TAGS, _NODE = 2, 2, 5, (1, 4), 1
 _SHAPE_FIELD, _LIST_FIELD, _TENSOR_FIELD, _TYPE_FIELD = 7, 1, 8, 6
@@ -45,7 +45,7 @@ class Node:
 
     @cached_property
     def shape(self) -> Shape | None:
-        """The shape of its first output, as far as the graph's own words go."""
+        """The shape of its first output, as far as the graph has it."""
         if b"_output_shapes" in self._attributes:
             for lists in messages(self._attributes[b"_output_shapes"], _LIST_FIELD):
                 return next((shape_of(one) for one in messages(lists, _SHAPE_FIELD)), None)

@@ -70,7 +70,7 @@ def _whole(
 
 
 def _ends(config: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Read inputs and outputs off a functional or a sequential configuration; a class of its own says none."""
+    """Read inputs and outputs off a functional or a sequential configuration; a subclassed model has none."""
     layers = config.get("layers", []) if isinstance(config, dict) else config if isinstance(config, list) else []
     layers = [layer for layer in layers if isinstance(layer, dict) and isinstance(layer.get("config"), dict)]
     inputs = [tensor for layer in layers if (tensor := _input_of(layer)) is not None]

@@ -1,4 +1,4 @@
-"""A drafted spec as text: YAML, in which a comment says of every key how it was found out."""
+"""A drafted spec as text: YAML, with a comment above each key on how its value was found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spec_text(
     Write the spec of the proposal ``chosen``.
 
     :param target: the file that it will be in.
-    :param header: lines that say how it was made.
+    :param header: lines on how it was made.
     :param golden: pictures that its exports are to be proved with.
     """
     proposal = trial.proposals[chosen]

@@ -126,7 +126,7 @@ def read_graph_file(path: Path) -> ModelFile:
 
 
 def _graph_in(data: memoryview) -> tuple[list[Node], bool]:
-    """Read a GraphDef, or else a MetaGraphDef: their first fields are alike."""
+    """Read a GraphDef, or else a MetaGraphDef: their first fields are the same."""
     try:
         nodes = nodes_of(data)
         if nodes:

@@ -27,7 +27,7 @@ class Arrival:
 
     checkpoint: str
     step: int | None
-    mtime_ns: int | None  #: None: the event does not say, so it is not known whether it was exported
+    mtime_ns: int | None  #: None: the event has none, so it is unknown whether it was exported
 
 
 def newest_arrival(context: Context, inlets: Sequence[Any]) -> Arrival | None:

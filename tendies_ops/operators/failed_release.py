@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-#: Of an error in the history: its first lines say what failed, the task's log has all of it.
+#: Of an error in the history: its first lines, which name what failed; the task's log has all of it.
 _MAX_CHARACTERS = 2000
 
 

@@ -26,7 +26,7 @@ METRICS = {
     "tendies.release.swap_seconds": "gauge: from the rename to AVAILABLE on the slowest replica",
     "tendies.release.version": "gauge: the version that serves now",
     "tendies.release.last_success_timestamp": "gauge: when a release last went through, in seconds since 1970",
-    "tendies.release.waiting_for_a_person": "gauge: 1 while a candidate waits for a person's answer, else 0",
+    "tendies.release.waiting_for_approval": "gauge: 1 while a candidate waits for approval, else 0",
 }
 
 
@@ -64,5 +64,5 @@ def count_failed_release(model_name: str, error: Exception) -> None:
 
 
 def tell_waiting(model_name: str, *, waits: bool) -> None:
-    """A candidate begins or ends to wait for a person."""
-    stats.gauge("tendies.release.waiting_for_a_person", int(waits), tags={"model": model_name})
+    """Report that a candidate begins or ceases to wait for approval."""
+    stats.gauge("tendies.release.waiting_for_approval", int(waits), tags={"model": model_name})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tendies_ops.beside import LatestValue
+from tendies_ops.bounded_work import LatestValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ class ProgressStore:
     the input, output, model and options of the numbers. A thread of its own sends them, so that only the numbers on
     that tab are old while the API server is slow or unreachable.
 
-    :param say: gets a line for the log now and then.
+    :param say: gets log lines.
     :param interval_s: seconds between two writes, each of which costs a request to the API server.
     :param log_interval_s: seconds between two lines in the log.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
-from tendies_ops.beside import run_beside
+from tendies_ops.bounded_work import run_bounded
 from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.links import page_address, picture_address
@@ -83,7 +83,7 @@ class ApproveReleaseOperator(RetriesTransientErrors, ApprovalOperator):
 
     :param saved_model_dir: the candidate. (templated)
     :param model_base_path: base path whose history records a rejection. (templated)
-    :param retry_policy: which errors are retried; default those that time can mend.
+    :param retry_policy: which errors are retried; by default those that may pass with time.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "saved_model_dir", "model_base_path")
@@ -117,7 +117,7 @@ class ApproveReleaseOperator(RetriesTransientErrors, ApprovalOperator):
         def tell() -> None:
             tell_waiting(read_manifest(Path(self.saved_model_dir)).model_name, waits=waits)
 
-        run_beside("The metrics", tell, limit_s=RECORD_S, warn=self.log.warning)
+        run_bounded("The metrics", tell, limit_s=RECORD_S, warn=self.log.warning)
 
     def _withdraw(self, person: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         from tendies_ops.release import reject_model

@@ -29,7 +29,7 @@ class RollbackRequest:
     name: str
     to_version: int | None  #: None: the one before
     reason: str
-    by: str  #: who asks for it, as the request says
+    by: str  #: who asks for it, as given in the request
 
 
 def take_request(context: Context, asset: Asset) -> RollbackRequest:

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops import errors
-from tendies_ops.beside import run_beside
+from tendies_ops.bounded_work import run_bounded
 from tendies_ops.hooks.connection_arguments import split_list
 from tendies_ops.hooks.model_server import DEFAULT_CONN_ID, ModelServerConnection, ModelServerHook
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
@@ -72,7 +72,7 @@ class TendiesOperator(RetriesTransientErrors, BaseOperator):
         It runs in a thread of its own with a time limit, because some records go to the API server. A failure is logged
         and does not change how the task ends.
         """
-        run_beside(what, record, limit_s=RECORD_S, warn=self.log.warning)
+        run_bounded(what, record, limit_s=RECORD_S, warn=self.log.warning)
 
     def on_kill(self) -> None:
         """Set the flag. It runs inside the signal handler, so it does no I/O."""

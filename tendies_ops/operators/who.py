@@ -32,7 +32,7 @@ def what_started(context: Context) -> str:
     """
     Name what started the DAG run, as the title of the runs of its batch: a user, the schedule, or an asset's event.
 
-    :return: such as ``By ada``, ``On schedule``, ``After the release of version 8``; empty if the context says nothing.
+    :return: such as ``By ada``, ``On schedule``, ``After the release of version 8``; empty if the context has nothing.
     """
     run: Any = context.get("dag_run")
     if name := getattr(run, "triggering_user_name", None):

@@ -117,7 +117,7 @@ def lock_base_path(
 
 
 def read_lock(model_base_path: Path) -> LockSeen:
-    """Return the newest lock of a base path without taking it; a released one if there is none."""
+    """Return the newest lock of a base path without taking it; a released one if it was never taken."""
     try:
         return _newest(model_base_path / STATE_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):

@@ -40,7 +40,7 @@ def publish_version(
     """
     Publish ``saved_model_dir`` as the next version of ``model_base_path``.
 
-    The same content again is no new version. A number is never used twice, not even one that was withdrawn.
+    The same content again is not a new version. A number is never used twice, not even one that was withdrawn.
 
     :param check_loads: loads a SavedModel once, in a process of its own, and raises if it does not load.
     :param lock_timeout_s: seconds to wait for another publisher.

@@ -72,7 +72,7 @@ def release_model(  # noqa: PLR0913  # keyword-only options
     :param on_step: gets a sentence at each step.
     :param lock_timeout_s: seconds to wait for another release or publisher.
     :param credentials: login and TLS for the replicas if ``options`` name no file of it.
-    :raises ReleaseError: the release failed. The message has the server's error and says what serves now.
+    :raises ReleaseError: the release failed. The message has the server's error and what serves now.
     :raises PublishError: it could not be published; nothing was changed.
     """
     who, options = who or who_am_i(), options or ReleaseSpec()

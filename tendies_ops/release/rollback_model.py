@@ -61,7 +61,7 @@ def rollback_model(  # noqa: PLR0913  # keyword-only options
     :param credentials: login and TLS for the replicas if ``options`` name no file of it.
     :raises UsageError: that version does not exist, is not below the one that serves, or was released by labels that
         ``options`` do not name.
-    :raises ReleaseError: there is no earlier version, or it does not serve; the message says what serves now.
+    :raises ReleaseError: there is no earlier version, or it does not serve; the message has what serves now.
     """
     if not model_base_path.is_dir():
         raise UsageError(f"There is no model base path {model_base_path}. Nothing was published there yet.")
@@ -128,7 +128,7 @@ def _choose_target(ctx: ReleaseContext, current: int | None, to_version: int | N
         found = next((version for version in below if not _change_of(ctx, version)), None)
         if found is None:
             raise ReleaseError(
-                f"Version {current} is the only one in {ctx.base} that can serve, so there is none to roll back to. "
+                f"Version {current} is the only one in {ctx.base} that can serve, so no other can follow it. "
                 "Nothing was changed."
             )
         return found

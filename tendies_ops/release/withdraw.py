@@ -1,4 +1,4 @@
-"""Withdraw a version: one rename to a name that Model Server ignores and that says why."""
+"""Withdraw a version: one rename to a name that Model Server ignores and that has the reason."""
 
 from __future__ import annotations
 

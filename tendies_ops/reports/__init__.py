@@ -1,4 +1,4 @@
-"""Reports that people look at: contact sheets and pages."""
+"""Reports for people: contact sheets and pages."""
 
 from __future__ import annotations
 

@@ -105,13 +105,13 @@ def _cut_plain_answer(body: bytes, count: int) -> list[bytes] | None:
     try:
         files = _decode_between(body, start, end)
     except ValueError:
-        return None  # escaped or otherwise odd: the parser says what it is
+        return None  # escaped or otherwise odd: the parser decides
     return files if len(files) == count else None
 
 
 def _decode_between(body: bytes, start: int, last_end: int) -> list[bytes]:
     """
-    Decode the pictures where they lie.
+    Decode the pictures in place.
 
     :param start: where the first one begins.
     :param last_end: where the last one ends.

@@ -1,5 +1,5 @@
 """
-Model Server's version states as it tells them.
+Model Server's version states as it reports them.
 
     START -> LOADING -> AVAILABLE -> UNLOADING -> END
 

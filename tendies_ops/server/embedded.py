@@ -48,7 +48,7 @@ class EmbeddedServer:
     def last_words(self) -> str:
         """Return the end of its log, or the reason why it did not start."""
         text = " ".join(self.log_path.read_text(errors="replace").split())
-        start = text.rfind("Failed to start server")  # its own words for a first version that does not load
+        start = text.rfind("Failed to start server")  # its own message for a first version that does not load
         return (text[start:][:600] if start >= 0 else text[-600:]) or "its log is empty"
 
 

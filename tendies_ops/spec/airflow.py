@@ -29,14 +29,14 @@ class AirflowSpec(DagSettings):
     watch_dir: Path | None = Field(
         None, description="directory whose new checkpoints are released automatically; the triggerer must see it"
     )
-    watch_interval_s: PositiveFloat = Field(10.0, description="seconds between two looks at `watch_dir`")
+    watch_interval_s: PositiveFloat = Field(10.0, description="seconds between two polls of `watch_dir`")
     python: str | None = Field(None, description="interpreter that has TensorFlow; absent: Airflow's own")
     rehearse: bool = Field(True, description="prove a version in a child process before it is published")
     export_timeout_s: PositiveFloat = Field(1800.0, description="seconds after which an export is stopped")
     deferrable: bool | None = Field(
         None,
         description="a release waits for batch runs in the triggerer, which must see the model base path; absent: as "
-        "Airflow's `[operators] default_deferrable` says",
+        "Airflow's `[operators] default_deferrable`",
     )
     release: DagSettings = Field(DagSettings(), description="the same settings for the release DAG alone")
     rollback: DagSettings = Field(DagSettings(), description="the same settings for the rollback DAG alone")

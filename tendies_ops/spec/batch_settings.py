@@ -108,7 +108,7 @@ class BatchSettings(LoginSettings):
     )
     class_pixels: bool = Field(
         False,
-        description="output pixels are class indices, which are never blended; assumed as well if the manifest says so",
+        description="output pixels are class indices, which are never blended; also if the manifest marks them so",
         json_schema_extra=_CHANGES_OUTPUT,
     )
     parameters: Values = Field(

@@ -167,7 +167,7 @@ class BatchDagSettings(DagSettings):
         False,
         description="run when pictures arrive in `input` (or above its first Jinja), which the triggerer must see",
     )
-    watch_interval_s: PositiveFloat = Field(30.0, description="seconds between two looks at the input")
+    watch_interval_s: PositiveFloat = Field(30.0, description="seconds between two polls of the input")
     watch_quiet_s: NonNegativeFloat = Field(
         20.0, description="seconds without a change after which a picture is whole; 0: files are renamed into place"
     )

@@ -12,9 +12,9 @@ from tendies_ops.files import digest_tree
 from tendies_ops.files.digests import FileDigest
 from tendies_ops.spec.contract import Contract
 
-#: Where it lies below the version directory. TensorFlow Serving ignores what it does not know in ``assets.extra``.
+#: Its path below the version directory. TensorFlow Serving ignores what it does not know in ``assets.extra``.
 MANIFEST_PATH = "assets.extra/tendies.json"
-#: Where the golden inputs and the promised outputs lie.
+#: The directory of the golden inputs and the promised outputs.
 GOLDEN_DIRECTORY = "assets.extra/tendies_golden"
 
 
@@ -94,7 +94,7 @@ class ParityEntry(_Part):
 
 
 class PlausibilityEntry(_Part):
-    """What the source's numbers for the golden images say about the contract of one output."""
+    """Evidence of the source's numbers for the golden images about the contract of one output."""
 
     output: str
     p1: float  #: 1st percentile, after the activation and ``add_mean`` where the output is pictures
@@ -109,7 +109,7 @@ class VariantEntry(_Part):
 
     name: str  #: its precision
     passed: bool  #: loads, and holds the pixel gate
-    why_not: str = ""  #: why it was not taken, in words
+    why_not: str = ""  #: the reason why it was not taken
     size_bytes: int | None = None  #: of saved_model.pb
     images_per_second: float | None = None
     milliseconds: float | None = None  #: of one request, the median
@@ -128,7 +128,7 @@ class OptimizationEntry(_Part):
 
     wanted: str  #: ``auto``, or the precision that was asked for
     chosen: str  #: name of a variant
-    why: str  #: in words
+    why: str  #: as text
     host: str  #: what the figures were measured on
     batch_size: int | None = None  #: pictures in a request
     requests_in_flight: int | None = None
@@ -166,7 +166,7 @@ def read_manifest(version_dir: Path) -> Manifest:
     """
     Read the manifest of a SavedModel or version directory.
 
-    :raises PublishError: there is none, or it cannot be read.
+    :raises PublishError: it does not exist, or cannot be read.
     """
     path = version_dir / MANIFEST_PATH
     try:
@@ -183,7 +183,7 @@ def parse_manifest(text: bytes) -> Manifest:
     """
     Read a manifest; what a newer tendies wrote into it is left out, in its contract too.
 
-    :raises ValidationError: it is none.
+    :raises ValidationError: it is not a manifest.
     """
     return Manifest.model_validate_json(text, extra="ignore")
 
@@ -208,7 +208,7 @@ def verify_files(version_dir: Path, manifest: Manifest) -> None:
     )
     if wrong:
         raise PublishError(
-            f"{len(wrong)} of {len(promised)} files in {version_dir} are not what its manifest says: "
+            f"{len(wrong)} of {len(promised)} files in {version_dir} differ from its manifest: "
             f"{', '.join(wrong[:5])}. "
             "The copy is damaged or was edited; export it again."
         )

@@ -88,7 +88,7 @@ def read_values(inputs: Mapping[str, ExtraInput], given: Mapping[str, Any]) -> d
 
 def read_value(name: str, value: Any, one: ExtraInput) -> JsonValue:
     """
-    Turn a name of a choice into its value, and hold numbers against the bounds.
+    Turn a name of a choice into its value, and check numbers against the bounds.
 
     :raises UsageError: it is not allowed.
     """

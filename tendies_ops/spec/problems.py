@@ -65,7 +65,7 @@ def describe(problem: Any, model: type[BaseModel]) -> str:
 
 
 def plain_words(problem: Any) -> str:
-    """Return what is wrong with a value, as pydantic lists it, in words of a spec; lower case, without a stop."""
+    """Return what is wrong with a value, from pydantic's list, in a spec's terms; lower case, no full stop."""
     if problem["type"] == "string_pattern_mismatch":
         return _PATTERNS[problem["ctx"]["pattern"]]
     if problem["type"] == "literal_error":

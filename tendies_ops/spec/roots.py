@@ -83,7 +83,7 @@ def _own(place: str) -> list[str]:
 
 
 def remedy(key: str, variable: str) -> str:
-    """Return the sentence of an error message that says how to allow more places."""
+    """Return the sentence of an error message on how to allow more places."""
     return f"Use a place below one of these, or have it added to {key} in the model spec or to {variable}."
 
 

@@ -10,7 +10,7 @@ import yaml
 
 #: Ten times as fast, where libyaml is installed.
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: A part of what the parser says -> what to do about it.
+#: A part of the parser's message -> what to do about it.
 _REMEDIES = {
     "'\\t'": "indent with spaces instead of tabs",
     "mapping values are not allowed": "quote a value that has `: ` in it, and indent the keys of a mapping equally",
@@ -60,7 +60,7 @@ def parse_yaml(text: str) -> YamlFile:
     try:
         return _parse(text, _FAST_LOADER)
     except YamlError:
-        return _parse(text, yaml.SafeLoader)  # whose errors say more
+        return _parse(text, yaml.SafeLoader)  # whose errors have more detail
 
 
 def _parse(text: str, loader_class: type[yaml.SafeLoader]) -> YamlFile:

@@ -13,7 +13,7 @@ from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.pictures_watch import ANNOUNCED_KEY, PicturesWatch
 
 _LONGEST_BACKOFF_S = 300.0
-_LONGEST_LOOK_S = 300.0  # a bucket with a million objects takes a while
+_LONGEST_LOOK_S = 300.0  # a bucket with a million objects takes minutes
 _PATIENCE_S = 300.0
 
 
@@ -26,7 +26,7 @@ class PicturesTrigger(BaseEventTrigger):
     and looks again after a pause that grows to five minutes.
 
     :param place: folder, as the triggerer sees it, or fsspec URL.
-    :param model_name: tells apart the watchers of several models: Airflow shares one trigger among equal arguments.
+    :param model_name: distinguishes the watchers of several models: Airflow shares one trigger among equal arguments.
     :param batch: the same for the batches of a model.
     :param leave_out: folder or URL that is not watched: the results, if they are below the pictures.
     :param include: only pictures that match one of these patterns, as for a batch.

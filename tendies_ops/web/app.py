@@ -19,7 +19,7 @@ def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_sp
     """
     The pages as one application.
 
-    :param settings: default: what the environment says.
+    :param settings: default: from the environment.
     :param locate: where a model is served; Airflow's side completes the spec from its connection.
     """
     # Without the three Nones the application would show its own, unauthenticated, API documentation.

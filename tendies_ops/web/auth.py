@@ -111,5 +111,5 @@ async def person_of(request: Request) -> Person:
 
 
 PersonDep = Annotated[Person, Depends(person_of)]
-#: Goes on every router: no one who is not logged in gets an answer. What a person may see is decided for each model.
+#: Goes on every router: no one who is not logged in gets an answer. What a user may see is decided for each model.
 LOGGED_IN = Depends(person_of)

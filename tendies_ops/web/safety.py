@@ -46,7 +46,7 @@ def confine(root: Path, relative: str) -> Path:
 
     :param root: a directory that belongs to a known model or run; it may itself be reached through links.
     :param relative: with ``/`` between its parts.
-    :raises OutsideError: it is absolute, climbs, leads out of ``root`` through a link, or is no regular file.
+    :raises OutsideError: it is absolute, climbs, leads out of ``root`` through a link, or is not a regular file.
     """
     parts = PurePosixPath(relative).parts
     if not parts or "\0" in relative or relative.startswith("/") or ".." in parts:

@@ -100,7 +100,7 @@ def visible_model(model_name: str, visible: VisibleDep) -> KnownModel:
     """
     FastAPI dependency: the model that the address names.
 
-    :raises HTTPException: 404 if there is none, or none that this person may see; the answer is the same.
+    :raises HTTPException: 404 if there is no such model, or the user may not see it; the answer is the same.
     """
     model = visible.get(model_name)
     if model is None:

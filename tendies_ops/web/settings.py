@@ -20,7 +20,7 @@ class WebSettings:
     cache_dir: Path  #: thumbnails and ledger indexes; may be emptied at any time
     max_cache_bytes: int = MAX_CACHE_BYTES
     pictures_per_second: float = PICTURES_PER_SECOND  #: that one API server gives out in the long run
-    server_timeout_s: float = 1.5  #: how long a page waits for a replica to say what it serves
+    server_timeout_s: float = 1.5  #: seconds that a page waits for a replica's status
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:

@@ -19,7 +19,7 @@ _PNG_DEPTH_OFFSET = 24
 
 def picture_sizes(files: tf.Tensor, contract: InputContract) -> tf.Tensor:
     """
-    Read the sizes from the headers, and refuse what is no PNG or JPEG or too large, before anything is decoded.
+    Read the sizes from the headers; refuse, before decoding, files that are not PNG or JPEG or are too large.
 
     :param files: ``string [N]``.
     :return: ``int32 [N, 2]``: height, width. Whatever decodes must depend on it.
@@ -63,7 +63,7 @@ def _within_limit(sizes: tf.Tensor, contract: InputContract) -> tf.Tensor:
                 f"megapixels; this model takes at most {contract.max_megapixels:g} (max_megapixels of its contract).",
             ],
         ),
-        tf.raw_ops.Assert(condition=tf.reduce_all(sizes > 0), data=["A picture's header says that a side is 0."]),
+        tf.raw_ops.Assert(condition=tf.reduce_all(sizes > 0), data=["A picture's header has a side of 0."]),
     ]
     if contract.size is not None and contract.resize == "exact":
         height, width = contract.size.height, contract.size.width
@@ -111,7 +111,7 @@ def _decode_png(file: tf.Tensor, channels: int) -> tf.Tensor:
     pixels = tf.io.decode_png(file, channels=channels)
     if channels != 4:
         return pixels
-    # For files of 1, 2 or 4 bits without transparency it takes the greatest number of so many bits for opaque.
+    # For files of 1, 2 or 4 bits without transparency it takes the greatest number of that many bits for opaque.
     head = tf.strings.join([tf.strings.substr(file, 0, _PNG_DEPTH_OFFSET + 1), tf.constant(b"\0" * 32)])
     depth = tf.io.decode_raw(tf.strings.substr(head, _PNG_DEPTH_OFFSET, 1), tf.uint8)
     greatest = tf.bitwise.left_shift(tf.constant(1, tf.uint8), tf.minimum(depth, 7)) - 1

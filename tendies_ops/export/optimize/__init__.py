@@ -2,7 +2,7 @@
 A faster graph for the same weights: fused kernels by default, another precision where the spec asks for it.
 
 :mod:`.norm_forms` writes instance normalisation so that TensorFlow fuses it. :mod:`.precisions` names the precisions;
-:mod:`.optimizer` makes variants, holds each against the pixel gate, measures it through the embedded Model Server, and
+:mod:`.optimizer` makes variants, checks each with the pixel gate, measures it through the embedded Model Server, and
 puts the one that is taken in the place of the plain export.
 """
 

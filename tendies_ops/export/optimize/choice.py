@@ -14,7 +14,7 @@ def choose(entries: Sequence[VariantEntry], *, min_gain: float) -> tuple[str, st
 
     :param entries: float32 first.
     :param min_gain: differences up to this share count as none.
-    :return: the variant's name and why it was taken, in words.
+    :return: the variant's name and the reason, as text.
     """
     passed = [entry for entry in entries if entry.passed and entry.speedup is not None]
     best = max((entry.speedup or 0.0 for entry in passed), default=1.0)
@@ -33,7 +33,7 @@ def _why_none_is_faster(entries: Sequence[VariantEntry], min_gain: float) -> str
 
 
 def as_table(entries: Sequence[VariantEntry]) -> list[str]:
-    """Lay out what was tried, one line each, for a terminal."""
+    """Format what was tried for a terminal, one line each."""
     names = max(len(entry.name) for entry in entries)
     head = f"{'variant':<{names}}  images/s  speed  ms/request  memory MB  file MB  PSNR dB    SSIM  max"
     return [head, *(_line(entry, names) for entry in entries)]

@@ -121,7 +121,7 @@ def _tensors_of(name: str, users: dict[str, list[tuple[Any, int]]]) -> Iterator[
 
 
 def _constant_nodes(graph: NetworkGraph) -> dict[str, None]:
-    """Name the nodes that depend on nothing but constants. Control inputs count: a guard may look at the picture."""
+    """Name the nodes that depend on nothing but constants. Control inputs count: a guard may depend on the picture."""
     fed = {node_of(tensor) for tensor in graph.inputs.values()}
     known: dict[str, bool] = {}
     for root in graph.nodes:

@@ -49,7 +49,7 @@ class Host:
 
 
 def this_host() -> Host:
-    """Look at this machine."""
+    """Describe this machine."""
     lines = _cpu_info()
     return Host(
         cpu_model=lines.get("model name", platform.processor() or platform.machine()),

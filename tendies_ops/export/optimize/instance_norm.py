@@ -29,7 +29,7 @@ _ARITHMETIC = frozenset(
 _STATISTICS = frozenset({"Mean", "Sum", "FusedBatchNormV3"})
 _FREE_HEIGHT, _FREE_WIDTH = 6, 5  #: of random pictures where the network takes any size
 _TOLERANCE = 2e-4  #: of the largest result: float32 sums in another order
-_MAX_TRIES = 4  #: results looked at behind one tensor, the last first
+_MAX_TRIES = 4  #: results tried behind one tensor, the last first
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class _Computed:
 def _fit(
     compute: Callable[[Array], Array], shape: tuple[int | None, ...], constants: Sequence[float]
 ) -> tuple[Array, Array, float] | None:
-    """Find scale, offset and epsilon with which the formula gives what the graph computes; None: there are none."""
+    """Find scale, offset and epsilon with which the formula gives what the graph computes; None if nothing fits."""
     import tensorflow as tf
 
     try:
@@ -210,7 +210,7 @@ def _epsilon(coarse: tuple[Array, Array, Array], fine: tuple[Array, Array, Array
 
 
 def _nearest(epsilon: float, constants: Sequence[float]) -> float | None:
-    """Return the constant of the graph that epsilon was computed from; None: there is none like it."""
+    """Return the constant of the graph that epsilon was computed from; None if no constant fits."""
     nearest = min(constants, key=lambda constant: abs(constant - epsilon), default=np.inf)
     return nearest if nearest > 0 and abs(nearest - epsilon) <= 0.05 * nearest + 1e-8 else None
 

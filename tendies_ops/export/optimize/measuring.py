@@ -74,7 +74,7 @@ def find_load(
     model_base_path: Path, files: tuple[bytes, ...], host: Host, *, max_batch_size: int, budget_s: float = 20.0
 ) -> Load:
     """
-    Choose the batch size as the batch client does: as many as its spec says, fewer where a request would take long.
+    Choose the batch size as the batch client does: as many as in its spec, fewer if a request would take long.
 
     :param model_base_path: of float32.
     :param budget_s: how long a variant is measured: a request must fit into it several times.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class NotApplicableError(TendiesError):
-    """The network has nothing to rewrite, or is built in a way that cannot be: it stays as it is."""
+    """The network has nothing to rewrite, or is built in a way that cannot be: it remains unchanged."""
 
 
 FLOAT32 = 1  #: DT_FLOAT of tensorflow/core/framework/types.proto

@@ -16,7 +16,7 @@ def fuse_instance_norms(network: FrozenNetwork) -> tuple[FrozenNetwork, int]:
 
     The results differ in the last bits of float32 only.
 
-    :return: the network and how many there are; as it was where there is none or where it cannot be rewritten.
+    :return: the network and their number; unchanged if there is nothing to rewrite or it cannot be rewritten.
     """
     try:
         graph = NetworkGraph(fold(network))

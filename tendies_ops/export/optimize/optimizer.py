@@ -1,4 +1,4 @@
-"""One optimisation, inside the export's child process: make variants, look at their pixels, measure, choose."""
+"""One optimisation, inside the export's child process: make variants, compare their pixels, measure, choose."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Draft:
     """
     An export in float32 that is written and proved.
 
-    :param answers: of float32, one dict a golden image; what follows is not looked at.
+    :param answers: of float32, one dict a golden image; what follows is ignored.
     """
 
     directory: Path

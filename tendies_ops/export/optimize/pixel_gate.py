@@ -27,7 +27,7 @@ def price_of(reference: bytes, answer: bytes) -> PixelPrice:
     """
     Compare one answer, an image file, with the one that float32 gives.
 
-    :raises BadAnswerError: one is no picture, or the sizes differ.
+    :raises BadAnswerError: one is not a picture, or the sizes differ.
     """
     difference = compare_images(answer, reference)
     before, after = decode_pixels(reference)[..., :3], decode_pixels(answer)[..., :3]
@@ -53,7 +53,7 @@ def worst_of(prices: Sequence[PixelPrice]) -> PixelPrice:
 
 
 def objection(price: PixelPrice, limits: OptimizeSpec) -> str:
-    """Say which limits a price is beyond; empty: none."""
+    """Return the limits that a price exceeds, as text; empty if it exceeds none."""
     found = []
     if price.psnr_db is not None and price.psnr_db < limits.min_psnr_db:
         found.append(f"PSNR {price.psnr_db:.1f} dB is below {limits.min_psnr_db:g}")

@@ -17,8 +17,8 @@ class Precision:
     """
     One precision.
 
-    :param convert: raises :class:`NotApplicableError`, saying why, when the network cannot be made in it.
-    :param lacks: what a host lacks to be fast with it, in words; empty: nothing.
+    :param convert: raises :class:`NotApplicableError`, with the reason, when the network cannot be made in it.
+    :param lacks: what a host lacks to be fast with it, as text; empty: nothing.
     """
 
     convert: Callable[[FrozenNetwork], FrozenNetwork]
@@ -32,7 +32,7 @@ PRECISIONS: Mapping[str, Precision] = {
 
 
 def worth_trying(host: Host) -> tuple[list[str], list[str]]:
-    """Name the precisions that the host is fast with, and say why the others are not among them."""
+    """Name the precisions that the host is fast with, and why the others are not among them."""
     lacking = {name: precision.lacks(host) for name, precision in PRECISIONS.items()}
     return (
         [name for name, why_not in lacking.items() if not why_not],

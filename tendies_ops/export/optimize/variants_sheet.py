@@ -47,7 +47,7 @@ def write_sheet(rows: Sequence[tuple[bytes, bytes]], path: Path, *, title: str) 
 
 def _cells(reference: bytes, answer: bytes) -> tuple[Image.Image, ...]:
     before, after = decode_pixels(reference)[..., :3], decode_pixels(answer)[..., :3]
-    # Grey is no difference: lighter and darker are told apart.
+    # Grey means no difference; lighter and darker are different things.
     difference = 127.5 + MAGNIFICATION * (after - before)
     return tuple(_thumbnail(pixels) for pixels in (before, after, difference))
 

@@ -95,7 +95,7 @@ def _require_complete(prefix: Path) -> Path:
     if not Path(f"{prefix}.index").is_file():
         if shards:
             raise CheckpointMissingError(
-                f"The checkpoint {prefix} has no {prefix.name}.index beside its data; copy it too."
+                f"The checkpoint {prefix} has no {prefix.name}.index next to its data; copy it too."
             )
         raise CheckpointMissingError(f"There is no checkpoint at {prefix}. {_contents_of(prefix.parent)}")
     count = max((int(match["count"]) for s in shards if (match := _SHARD.match(s.name)) and match["count"]), default=0)

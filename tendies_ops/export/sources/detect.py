@@ -50,7 +50,7 @@ def _files_of(kind: SourceKind, path: Path) -> list[Path]:
 
 def detect_kind(path: Path) -> SourceKind:
     """
-    Tell the kind by name and content.
+    Detect the kind from name and content.
 
     :raises CheckpointError: it is a checkpoint by its name, and cannot be read.
     """

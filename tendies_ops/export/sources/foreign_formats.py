@@ -1,7 +1,7 @@
 """
 Recognise files that hold a model of another framework, or no model at all, by their first bytes and their names.
 
-None of them is damaged, so none may reach a reader that would say so. No TensorFlow is needed here.
+None of them is damaged, so none may reach a reader that would report damage. No TensorFlow is needed here.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ PICKLE = ForeignFormat(
     "a Python pickle", "Load it where it was made, and save the model as a .keras file or a SavedModel."
 )
 GGUF = ForeignFormat("a GGUF file", "It holds a language model; tendies serves networks that take pictures.")
-#: Where in a file which bytes tell its format.
+#: Position and bytes that identify a format.
 _MAGIC = (
     (0, b"version https://git-lfs", GIT_LFS),
     (4, b"TFL3", TFLITE),
@@ -110,7 +110,7 @@ def refuse_foreign(path: Path) -> None:
 
 def recognise_foreign(path: Path) -> ForeignFormat | None:
     """
-    Tell which foreign format ``path`` has.
+    Detect the foreign format of ``path``.
 
     :return: ``None``: it may be one that is exported, or it cannot be read.
     """

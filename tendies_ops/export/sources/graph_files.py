@@ -15,7 +15,7 @@ def read_graph(path: Path) -> tf.compat.v1.GraphDef:
     """
     Read a ``.meta`` (MetaGraphDef), ``.pb`` (GraphDef) or ``.pbtxt`` (either, as text).
 
-    :raises ExportError: it is not there, cannot be read, or is none of these.
+    :raises ExportError: it does not exist, cannot be read, or has another format.
     """
     try:
         data = path.read_bytes()

@@ -187,7 +187,9 @@ def _only_image_placeholder(graph: tf.Graph) -> str:
         if len(images) == 1:
             return str(images[0].outputs[0].name)
     found = ", ".join(f"{op.name} {op.outputs[0].shape}" for op in placeholders) or "none"
-    raise SpecError(f"Say which input is the picture with source.input_tensor. Placeholders of the graph: {found}.")
+    raise SpecError(
+        f"Name the input that is the picture with source.input_tensor.  Placeholders of the graph: {found}."
+    )
 
 
 def _only_output(graph: tf.Graph, image: str) -> str:
@@ -204,8 +206,7 @@ def _only_output(graph: tf.Graph, image: str) -> str:
     names = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in sinks[: -_SHOWN - 1 : -1]) or "none"
     more = f" and {len(sinks) - _SHOWN} more" if len(sinks) > _SHOWN else ""
     raise SpecError(
-        f"Say which tensor is the output with source.output_tensors. Candidates, the last of the graph first: {names}"
-        f"{more}."
+        f"Name the output tensors with source.output_tensors. Candidates, the last of the graph first: {names}{more}."
     )
 
 

@@ -99,7 +99,7 @@ def _names_of_builder(custom: dict[str, Any] | None) -> set[str]:
 
 
 def _version_of_writer(path: Path) -> str:
-    """Read which Keras saved a whole model; ``?`` if the file does not say."""
+    """Read the version of Keras that saved a whole model; ``?`` if the file has none."""
     import h5py
 
     try:

@@ -83,7 +83,7 @@ def _open_callable(directory: Path, source: SourceSpec, contract: Contract) -> M
 
 
 def content_files(directory: Path) -> list[Path]:
-    """All files that say what the model computes."""
+    """All files that define what the model computes."""
     # fingerprint.pb holds a random number and no content.
     return sorted(p for p in directory.rglob("*") if p.is_file() and p.name != "fingerprint.pb")
 
@@ -125,7 +125,7 @@ def _ends(meta_graph: Any, directory: Path, source: SourceSpec, contract: Contra
     elif len(free) == 1:
         image = next(iter(free.values()))
     else:
-        raise SpecError(f"Say which input is the picture with source.input_tensor: {', '.join(sorted(free))}.")
+        raise SpecError(f"Name the input that is the picture with source.input_tensor: {', '.join(sorted(free))}.")
     outputs = {name: tensor.name for name, tensor in sorted(signature.outputs.items())}
     if source.output_tensors:
         return image, {name: outputs.get(wanted, wanted) for name, wanted in source.output_tensors.items()}

@@ -76,7 +76,7 @@ def _build(source: SourceSpec, contract: Contract) -> tuple[tf.compat.v1.GraphDe
         for name, tensor in outputs.items():
             if getattr(tensor, "graph", None) is not graph:
                 raise ExportError(
-                    f"The builder {reference} returned {type(tensor).__name__} for `{name}`, which is no tensor of the "
+                    f"The builder {reference} returned {type(tensor).__name__} for `{name}`, not a tensor of the "
                     "graph that it was called in. A TF1 builder gets the image placeholder and returns the output."
                 )
         return graph.as_graph_def(), {name: tensor.name for name, tensor in outputs.items()}

@@ -78,7 +78,7 @@ def build_model(source: SourceSpec, contract: Contract) -> Any:
 
 
 def inference_call(model: Any) -> Callable[..., Any]:
-    """``model.__call__`` with ``training=False`` where it takes that and the caller does not say otherwise."""
+    """Call ``model.__call__`` with ``training=False`` if it accepts that and the caller does not set it."""
     call = getattr(model, "call", None) or model.__call__
     try:
         takes_training = "training" in inspect.signature(call).parameters
@@ -112,7 +112,7 @@ def restore_objects(model: Any, prefix: Path, variable_map: Mapping[str, str]) -
         own = {path: tuple(variables[path].shape) for path in missing}
         raise CheckpointError(
             f"{len(missing)} of {len(variables)} variables of the model are not in {prefix}: "
-            f"{missing_with_nearest(missing, own, available)}. If they only have other names there, say so in "
+            f"{missing_with_nearest(missing, own, available)}. If they only have other names there, map them in "
             "source.variable_map."
         )
     _assign_all(variables, keys, reader, prefix)
@@ -151,7 +151,7 @@ def _object_graph(reader: tf.train.CheckpointReader, prefix: Path) -> Any:
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     if not reader.has_tensor(OBJECT_GRAPH_KEY):
-        raise CheckpointError(f"{prefix} holds no object graph, so it is no TF2 object checkpoint.")
+        raise CheckpointError(f"{prefix} has no object graph, so it is not a TF2 object checkpoint.")
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     graph.ParseFromString(reader.get_tensor(OBJECT_GRAPH_KEY))
     return graph
@@ -189,7 +189,7 @@ def _require_one(fitting: Mapping[str, Mapping[str, str]], prefix: Path) -> None
     if len({tuple(sorted(keys.items())) for keys in fitting.values()}) > 1:
         names = sorted(fitting)
         raise CheckpointError(
-            f"The model is in {prefix} more than once: as {', '.join(names)}. Say which one is meant: "
+            f"The model is in {prefix} more than once: as {', '.join(names)}. Name the right one: "
             f'source.variable_map: {{"(.*)": "{names[-1]}/\\\\1"}}.'
         )
 

@@ -170,7 +170,7 @@ def _require_same(
         own = {v.name: v.shape for v in variables}
         raise CheckpointError(
             f"{len(missing)} of {len(variables)} variables of the graph are not in {prefix}: "
-            f"{missing_with_nearest(missing, own, unused or shapes)}. If they only have other names there, say so "
+            f"{missing_with_nearest(missing, own, unused or shapes)}. If they only have other names there, map them "
             "in source.variable_map."
         )
     wrong = [

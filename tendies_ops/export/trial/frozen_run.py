@@ -1,4 +1,4 @@
-"""One frozen network in a session, with the few insides that tell how it is fed."""
+"""One frozen network in a session, with the few internal values that show how it is fed."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class FrozenRun:
         return {name: np.asarray(value) for name, value in zip(self._outputs, values, strict=True)}
 
     def saturation(self, image: NDArray[Any]) -> float:
-        """Return the share of 6 in what the first Relu6 gives; 0 if there is none."""
+        """Return the share of 6 in what the first Relu6 gives; 0 without one."""
         tensor = self._insides.first_relu6
         if tensor is None:
             return 0.0
         return float(np.mean(self._session.run(tensor, {self._image: image}) >= 6.0))
 
     def distance_from_training(self, images: Sequence[NDArray[Any]]) -> float | None:
-        """Return by how many stored deviations the first layer is off what training saw; None: no layer tells."""
+        """Return by how many stored deviations the first layer is off what training saw; None if no layer shows it."""
         norm = self._insides.first_norm
         if norm is None:
             return None

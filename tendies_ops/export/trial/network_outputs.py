@@ -112,7 +112,7 @@ def _activation(numbers: NDArray[np.float64]) -> Any:
 
 
 def shown(values: NDArray[Any]) -> NDArray[np.uint8] | str:
-    """Draw or write the answer to one picture, without its batch, for a person to compare."""
+    """Draw or write the answer to one picture, without its batch, for people to compare."""
     if values.ndim == _PICTURE_RANK - 1:
         planes = values if layout_of(values[None]) == "nhwc" else values.transpose(1, 2, 0)
         plane = planes.argmax(axis=2) if planes.shape[2] > 1 else planes[..., 0]

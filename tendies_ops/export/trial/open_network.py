@@ -25,7 +25,7 @@ def open_unknown(source: SourceSpec, given: Contract, sizes: Sequence[Size]) -> 
     """
     Open a source, and let the shape of its picture tensor complete the contract.
 
-    A builder may need a batch of one, or a size, which its network does not say before it is built.
+    A builder may need a batch of one, or a size, which its network does not define before it is built.
 
     :param sizes: those of the pictures.
     :raises TendiesError: it cannot be opened.

@@ -10,7 +10,7 @@ from tendies_ops.export.trial.recognisers import Observation, color_order_by_wei
 from tendies_ops.export.trial.trial_images import SAME_PICTURE, TIED, Candidate, largest_difference
 from tendies_ops.spec import Contract
 
-#: What a draft says about a key: found by the trial, read off the graph, or the usual thing.
+#: The mark of a key in a draft: found by the trial, read off the graph, or the usual thing.
 MEASURED, ASSUMED = "measured", "assumed"
 
 
@@ -31,7 +31,7 @@ def propose_pictures(
     """
     Make proposals of the ranked readings of a network that gives pictures; those that give the same are put together.
 
-    :param main: the output that was looked at.
+    :param main: the output that was examined.
     :param others: the contracts of the other outputs.
     """
     kept: list[tuple[Candidate, list[Candidate]]] = []
@@ -88,7 +88,7 @@ def _range_mark(one: Candidate, others: Sequence[Candidate]) -> str:
     others_told = [f"{_named([o], one)} ({largest_difference(one, o):.0f} of 255 away)" for o in tied]
     if all(largest_difference(one, o) <= SAME_PICTURE for o in tied):
         return f"{ASSUMED}, and it does not matter: {_named(tied, one)} give the same pictures"
-    return f"{ASSUMED}: pictures do not tell it from {'; '.join(others_told)}"
+    return f"{ASSUMED}: pictures do not distinguish it from {'; '.join(others_told)}"
 
 
 def _named(others: Sequence[Candidate], one: Candidate) -> str:
@@ -103,12 +103,12 @@ def _color_mark(one: Candidate, others: Sequence[Candidate]) -> str:
     distance = largest_difference(one, swapped)
     order = swapped.reading.contract.color_order.upper()
     if swapped.score > one.score + TIED:
-        return f"{ASSUMED}, as most networks have it; {order} scores better ({swapped.score:.2f}): look at the sheet"
+        return f"{ASSUMED}, as most networks have it; {order} scores better ({swapped.score:.2f}): check the sheet"
     if swapped.score < one.score - TIED:
         return f"{MEASURED}: {order} scores {swapped.score:.2f} and not {one.score:.2f}"
     if distance <= SAME_PICTURE:
         return f"{ASSUMED}, and it does not matter: {order} gives the same pictures"
-    return f"{ASSUMED}: pictures do not tell it from {order} ({distance:.0f} of 255 away)"
+    return f"{ASSUMED}: pictures do not distinguish it from {order} ({distance:.0f} of 255 away)"
 
 
 def _numbers(one: Candidate) -> tuple[object, ...]:
@@ -139,7 +139,7 @@ def propose_recogniser(
     color = (
         f"{MEASURED} by the first layer's weights, of which red to blue is {red_to_blue:.2f}"
         if by_weights
-        else f"{ASSUMED}: nothing here tells RGB from BGR"
+        else f"{ASSUMED}: nothing here distinguishes RGB from BGR"
     )
     return [
         Proposal(
@@ -166,7 +166,7 @@ def _recogniser_mark(one: Observation, left: Sequence[str], reasons: Mapping[str
     rivals = [name for name in left if name != one.reading.name]
     if not rivals:
         return f"{MEASURED}: under each other reading its layers or answers are those of a network that is fed wrongly"
-    return f"{ASSUMED}, the usual one: answers alone do not tell it from {', '.join(rivals)}"
+    return f"{ASSUMED}, the usual one: answers alone do not distinguish it from {', '.join(rivals)}"
 
 
 def marks_of_sizes(base: Contract) -> dict[str, str]:

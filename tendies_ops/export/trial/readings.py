@@ -35,7 +35,7 @@ def readings_for(base: InputContract) -> list[Reading]:
     """
     List the readings that are worth a trial, the usual ones first: red first, then without a mean.
 
-    :param base: what the graph itself says about its input.
+    :param base: what the graph itself defines about its input.
     """
     orders = ("rgb", "bgr") if base.channels == 3 else ("rgb",)
     ranges = [base.range] if base.dtype == "uint8" else [_ZERO_TO_ONE, _MINUS_ONE, _BYTES]

@@ -1,7 +1,7 @@
 """
 The trial of a network that gives no pictures: classes, boxes, masks.
 
-Its answers cannot be held against the photograph. So readings are dropped under which its layers or its answers are
+Its answers cannot be compared with the photograph. So readings are dropped under which its layers or its answers are
 those of a network that is fed wrongly; of what is left, the usual one is taken.
 """
 
@@ -84,7 +84,7 @@ def _is_one_answer(one: Observation, everyone: Sequence[Observation]) -> bool:
 
 
 def color_order_by_weights(red_to_blue: float | None) -> str:
-    """Return `rgb` or `bgr` where the first layer's weights say so, else nothing: a photograph has more in red."""
+    """Return `rgb` or `bgr` if the first layer's weights show it, else nothing: a photograph has more in red."""
     if red_to_blue is None or 0.9 < red_to_blue < 1.1:
         return ""
     return "rgb" if red_to_blue >= 1.1 else "bgr"

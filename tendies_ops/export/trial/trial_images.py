@@ -2,7 +2,7 @@
 The trial of a network that gives pictures.
 
 Read the range of the output off its percentiles; score each reading of the input by how much the result has of the
-photograph; take the usual one among those that pictures do not tell apart. The numbers are from trials of 28 networks.
+photograph; take the usual one among those that pictures do not distinguish. The numbers are from trials of 28 networks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tendies_ops.spec.contract import ValueRange
 
 Pixels = NDArray[np.uint8]
 _SIDE = 48  #: pixels; what is finer is the network's business
-TIED = 0.25  #: scores nearer than that say nothing
+TIED = 0.25  #: scores nearer than that count as equal
 _TIED_BY_SCALE = 0.6  #: the same among the ranges of a network that follows the scale of its input
 _LEAST_USED = 0.35  #: of the output range
 _LARGEST_LOGIT = 100.0
@@ -77,7 +77,7 @@ def candidate_of(
 
 
 def read_range_of(values: Sequence[NDArray[np.floating]], base: OutputContract) -> OutputContract | None:
-    """Complete ``base`` by a range, and by an activation if there is none without; None: no usual range fits."""
+    """Complete ``base`` by a range, and by an activation if no range fits without one; None: no usual range fits."""
     for activation in ("none", "sigmoid") if base.activation == "none" else (base.activation,):
         output = base.model_copy(update={"activation": activation})
         numbers = np.concatenate([picture_values(value, output).ravel() for value in values])
@@ -153,10 +153,10 @@ def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
-    Sort candidates, the best first, and mark those that pictures do not tell from the best.
+    Sort candidates, the best first, and mark those that pictures do not distinguish from the best.
 
     Among these the usual contract wins: a network gives what it takes. A network that follows the scale of its input
-    gives sane pictures under every range, so which of them scores best says nothing. Neither do pictures say whether
+    gives sane pictures under every range, so the best score proves nothing. Neither do pictures show whether
     blue comes first: a style may well prefer it. So red is first wherever its numbers are sane.
     """
     red = [one for one in candidates if one.reading.contract.color_order == "rgb"] or candidates

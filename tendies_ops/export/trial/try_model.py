@@ -39,9 +39,9 @@ def try_model(
     spec: ModelSpec, outputs: Sequence[str], pictures: Sequence[Path], directory: Path, say: Say
 ) -> dict[str, Any]:
     """
-    Find out the contract of ``spec`` as far as running it can tell.
+    Find out the contract of ``spec`` as far as running it can show.
 
-    :param spec: its source is right, and its contract is what the file says about itself.
+    :param spec: its source is right, and its contract is what the file itself defines.
     :param outputs: tensors that may be the output, the likeliest first; empty: the source names its own.
     :param pictures: photographs such as the network is for; empty: some are made.
     :param directory: gets the pictures of the candidates.

@@ -21,7 +21,7 @@ _LITTER_FOLDERS = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", 
 
 
 def has_other_extension(path: str) -> bool:
-    """Return True if the name says that the file is not a finished picture."""
+    """Return True if the name shows that the file is not a finished picture."""
     name = path.lower()
     return os.path.splitext(name)[1] in _OTHER_EXTENSIONS or is_unfinished(name)  # noqa: PTH122 # a str in a hot loop
 

@@ -1,5 +1,5 @@
 """
-What a file is, by its first bytes and headers; its name says nothing.
+The format and size of a file by its first bytes and headers; its name is ignored.
 
 Only headers are read: a picture that already fits travels as it is, and decoding it here would cost ten times the rest.
 Sources: PNG specification (W3C, third edition) 5 and 11; JPEG ITU-T T.81 annex B; Exif 2.32 4.6.
@@ -65,7 +65,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # JPEG markers without a length
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the headers tell."""
+    """The facts in the headers."""
 
     format: str
     width: int = 0  #: 0: unknown before decoding
@@ -95,7 +95,7 @@ def identify(start: bytes) -> str | None:
 
 
 def _identify_without_signature(start: bytes) -> str | None:
-    """Look at more than the first letters: plenty of texts begin with those of a picture."""
+    """Check more than the first letters: plenty of texts begin with those of a picture."""
     if start[:2] == b"BM" and start[15:18] == b"\x00\x00\x00":
         return "BMP"
     if start[:1] == b"P" and start[1:2] in _PPM_KINDS and start[2:3].isspace():
@@ -125,7 +125,7 @@ def read_header(data: bytes) -> Header | None:
         if name == "JPEG XL" and (size := jpeg_xl_size(data)):
             return Header(name, *size)
     except (struct.error, IndexError):
-        pass  # too short for its own headers: decoding it will say what is wrong
+        pass  # too short for its own headers: decoding it will report what is wrong
     return Header(name)
 
 
@@ -209,7 +209,7 @@ def exif_orientation(exif: bytes) -> int:
     """
     The orientation tag of a TIFF header and its first directory.
 
-    :return: 1 (upright) when there is none or it cannot be read; 2 to 8 else.
+    :return: 1 (upright) if it is absent or cannot be read; 2 to 8 else.
     """
     order = "<" if exif[:2] == b"II" else ">"
     try:

@@ -24,7 +24,7 @@ def missing_pixels(data: bytes) -> str | None:
     """
     Describe what is missing from a whole JPEG file.
 
-    :return: a clause, such as ``2,048 zero bytes stand where its pixels should be``; None: nothing that can be told.
+    :return: a clause, such as ``2,048 zero bytes stand where its pixels should be``; None: no visible damage.
     """
     zeros_at = data.find(_ZEROS)
     if zeros_at < 0:

@@ -166,7 +166,7 @@ def _seek(image: Image.Image, frame: int) -> bool:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a broken tag is no reason to refuse intact pixels
+    except Exception:  # a broken tag does not justify refusing intact pixels
         return image
 
 

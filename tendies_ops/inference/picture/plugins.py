@@ -44,7 +44,7 @@ def is_readable_with_plugin(format_name: str) -> bool:
 
 def jpeg_xl_size(data: bytes) -> tuple[int, int] | None:
     """
-    Read width and height of a whole JPEG XL file; its plugin decodes all pixels before it says how many there are.
+    Read width and height of a whole JPEG XL file; its plugin decodes all pixels before it reports the size.
 
     :return: None if the header cannot be read.
     """

@@ -94,7 +94,7 @@ def encode_result(
     frames: list[Image.Image], answered: str, options: BatchOptions, durations_ms: Sequence[float] = ()
 ) -> bytes:
     """
-    Encode one picture, or several as an animation, as the options say.
+    Encode one picture, or several as an animation, as the options require.
 
     :param answered: the format of the model's answer, which the options may ask for.
     :param durations_ms: of each frame of an animation.

@@ -159,10 +159,10 @@ def _contained_inside(own: tuple[int, int], proportion: float) -> tuple[int, int
 
 def _window(own: tuple[int, int], at: tuple[float, float], seen: tuple[int, int]) -> Window:
     """
-    Return where what the model sees lies within the picture.
+    Return the position of what the model sees within the picture.
 
     :param own: width and height of the picture in the model's pixels.
-    :param at: where its left upper corner lies in what is seen, in the same pixels; negative outside.
+    :param at: the position of its upper left corner in what is seen, in the same pixels; negative outside.
     :param seen: height and width of what is seen.
     """
     left, top = -at[0] / own[0], -at[1] / own[1]

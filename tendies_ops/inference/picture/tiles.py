@@ -3,7 +3,7 @@ Cut a large picture into overlapping tiles, and join the answers without a seam.
 
 Tiles of one row are blended into a strip, strips into the picture, each in floating point and rounded once. Where two
 tiles overlap, the weight moves from one to the other along a smooth step over the middle half of the overlap: the outer
-quarter of a tile is never used there, because networks invent what lies beyond a border.
+quarter of a tile is never used there, because networks invent what is beyond a border.
 
 A network that normalises each tile by the tile's own statistics gives the same sky another tone in each. So before it
 is blended a tile is levelled: in its overlap it gets the mean tone of the tiles before it, and changes to its own

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Protocol
 
-from tendies_ops.beside import LatestValue
+from tendies_ops.bounded_work import LatestValue
 from tendies_ops.inference.ledger.ledger import RunStamp
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.report.batch_report import BatchProgress
@@ -81,7 +81,7 @@ class ProgressTeller:
         self._rates = RateHistory()
 
     def tick(self) -> None:
-        """Tell, when it is time."""
+        """Report, when it is time."""
         now_s = time.monotonic()
         if now_s - self._told_s < _TELL_EVERY_S:
             return

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from tendies_ops.beside import run_beside
+from tendies_ops.bounded_work import run_bounded
 from tendies_ops.errors import OutputFolderError
 from tendies_ops.files import write_bytes_atomically
 from tendies_ops.inference.ledger.ledger import STATE_FOLDER
@@ -75,13 +75,13 @@ class RunFiles:
         """
         Copy the sheet that compares the served variant with float32 into the run, because versions are removed later.
 
-        :param sheet: a PNG; None: there is none.
+        :param sheet: a PNG; None: no sheet.
         :return: the path ``optimized_sheet``; empty without one.
         """
         if sheet is None:
             return {}
         path = self.folder / OPTIMIZED_SHEET
-        copied = run_beside(
+        copied = run_bounded(
             str(path), lambda: write_bytes_atomically(path, sheet.read_bytes(), durable=False), limit_s=_SIDE_FILE_S
         )
         return {"optimized_sheet": self._place(OPTIMIZED_SHEET)} if copied else {}
@@ -125,7 +125,7 @@ class RunFiles:
         return report
 
     def _side_file(self, name: str, write: Callable[[], object], limit_s: float) -> bool:
-        return run_beside(str(self.folder / name), write, limit_s=limit_s)
+        return run_bounded(str(self.folder / name), write, limit_s=limit_s)
 
     def _place(self, name: str) -> str:
         return self._target.place(self.folder / name)

@@ -139,7 +139,7 @@ class Judge:
 
     def _note(self, step: Step) -> None:
         if step.merged:
-            self._note_merging("a picture was refused in words about another one")
+            self._note_merging("a picture was refused with a message about another one")
 
     def _note_clean_round(self) -> None:
         """Count a round that refused a picture and not the harmless one: if all are like that, nothing is merged."""

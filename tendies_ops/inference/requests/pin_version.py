@@ -67,7 +67,7 @@ def pin_version(
     replicas: Sequence[Replica], options: BatchOptions, cancelled: threading.Event, say: Say = no_note
 ) -> PinnedVersion:
     """
-    Choose the version of this run, as ``options.version`` says.
+    Choose the version of this run by ``options.version``.
 
     A server that does not answer, or does not serve that version yet while another one does, is left out until it
     serves it. A run can therefore start while servers restart or have different versions. While a release is proving

@@ -115,6 +115,6 @@ class Replica:
         before = self.in_rotation
         change()
         if before and not self.in_rotation:
-            log.warning("%s is left out and looked at again later: %s", self.client.base_url, self._health.why)
+            log.warning("%s is left out and checked again later: %s", self.client.base_url, self._health.why)
         elif self.in_rotation and not before:
             log.info("%s serves the version and gets requests.", self.client.base_url)

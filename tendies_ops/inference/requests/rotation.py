@@ -112,7 +112,7 @@ class Rotation:
         """
         Note the result of a status request.
 
-        What a server has been asked that does not even tell its status is asked of another one, if there is one.
+        The requests of a server that does not even report its status go to another one, if there is one.
 
         :raises VersionGoneError: no server has the version any more.
         :raises ServerSickError: none has answered for too long.
@@ -140,7 +140,7 @@ class Rotation:
         silent_s = now_s - self._trouble_since_s
         if silent_s > self._sick_deadline_s:
             raise ServerSickError(
-                f"No server has answered for {silent_s:.0f} s; the last said: {str(error).rstrip('.')}. "
+                f"No server has answered for {silent_s:.0f} s; the last error: {str(error).rstrip('.')}. "
                 "No picture is to blame. "
                 "Finished results are kept; rerun when the server responds."
             ) from error

@@ -15,7 +15,7 @@ _INK = {"#E69F00": "black", "#56B4E9": "black", "#F0E442": "black"}  # on the li
 
 def draw_boxes(picture: Image.Image, detections: Iterable[Detection]) -> Image.Image:
     """
-    Draw each box with its label and score; the weakest first, so that the best lie on top.
+    Draw each box with its label and score; the weakest first, so that the best are on top.
 
     :return: a new picture of mode RGB.
     """

@@ -36,7 +36,7 @@ def add_provenance(picture: bytes, facts: dict[str, Any]) -> bytes:
 
 
 def read_provenance(picture: bytes) -> dict[str, Any] | None:
-    """Return the facts of :func:`add_provenance`, or those in a JSON result; None if there are none."""
+    """Return the facts of :func:`add_provenance`, or those in a JSON result; None if it has none."""
     try:
         if picture.startswith(b"{"):
             facts = orjson.loads(picture).get(KEYWORD)

@@ -117,7 +117,7 @@ def _write_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], path: Pa
 
 
 def join_tables(tables: Iterable[bytes], path: Path) -> Path | None:
-    """Join the tables of shards; None if there are none."""
+    """Join the tables of shards; None without tables."""
     all_of_them = [csv.DictReader(io.StringIO(table.decode("utf-8"), newline="")) for table in tables]
     if not all_of_them:
         return None

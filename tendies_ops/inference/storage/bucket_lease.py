@@ -133,7 +133,7 @@ class RemoteLease:
                 self._store.write(self._path, self._encoded())
 
     def _read(self, path: str) -> dict[str, Any] | None:
-        """Return the content of a lease; None if there is none."""
+        """Return the content of a lease; None without one."""
         try:
             content = orjson.loads(self._store.read(path))
         except FileNotFoundError:

@@ -40,7 +40,7 @@ def tidy_output(output: Path, *, keep_runs: int, keep_days: float, dry_run: bool
     """
     Remove old runs, and the lines of the ledger that only they needed. Results are never touched.
 
-    :param keep_runs: so many of the newest runs stay.
+    :param keep_runs: number of the newest runs to keep.
     :param keep_days: younger ones stay as well, and so do runs that did not end well.
     :raises UsageError: no batch has written here.
     :raises LockHeldError: one is writing now.

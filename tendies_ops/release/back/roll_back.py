@@ -52,7 +52,7 @@ def restore_versions(ctx: ReleaseContext) -> str:
     """
     Restore the numbers of the versions that a rollback has withdrawn, highest first.
 
-    :return: a sentence that says what serves now.
+    :return: a sentence on what serves now.
     """
     journal = ctx.journal.enter("restoring")
     rename_all(ctx.base, [(away, name) for name, away in reversed(journal.moved)])

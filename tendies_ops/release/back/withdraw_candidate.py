@@ -18,7 +18,7 @@ from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
 
 _POLL_S = 0.1
-_NOTICE_S = 2.0  # Model Server looks every second unless told otherwise
+_NOTICE_S = 2.0  # Model Server polls every second by default
 _LOAD_S = 5.0  # a server that tries a broken version again and again is LOADING for minutes
 
 
@@ -36,7 +36,7 @@ def withdraw_candidate(
     """
     Withdraw ``version`` and wait for the previous one. Errors of servers are part of the result.
 
-    :param previous: the version in service before; None: there was none.
+    :param previous: the version in service before; None: no version was.
     :param reason: for the history; with the server's error message.
     """
     fallback = version_to_fall_back_to(ctx, version, previous)
@@ -165,7 +165,7 @@ def confirm_serving(ctx: ReleaseContext, version: int) -> str:
     """
     Wait until ``version`` is AVAILABLE and proved on every replica that is up.
 
-    :return: sentences that say where it serves and where it does not.
+    :return: sentences on where it serves and where it does not.
     """
     outcomes = _wait_again(ctx, version, ctx.fleet.servers)
     wrong = {server: outcome for server, outcome in outcomes.items() if outcome.kind != "serving"}

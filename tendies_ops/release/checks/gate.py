@@ -1,4 +1,4 @@
-"""The gate: how far the candidate's golden images may differ from the live version's, as the spec says."""
+"""The gate: how far the candidate's golden images may differ from the live version's, by the spec."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LiveAnswers:
     """The live version's answers to the candidate's golden images."""
 
     version: int
-    pictures: Mapping[str, bytes | str]  #: golden name -> picture, or a message why there is none
+    pictures: Mapping[str, bytes | str]  #: golden name -> picture, or the reason why there is no picture
 
 
 def ask_live_version(fleet: Fleet, golden: Sequence[GoldenImage], live_version: int | None) -> LiveAnswers | None:

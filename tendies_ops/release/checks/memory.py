@@ -20,7 +20,7 @@ from tendies_ops.release.context import ReleaseContext
 _NAME = "memory.json"
 #: Weights are read into memory once, and once more while they are restored.
 _FACTOR_BEFORE_ANY_MEASUREMENT = 2.0
-#: Growth of a server over a smaller version says more about TensorFlow than about the version.
+#: Growth of a server over a smaller version is more about TensorFlow than about the version.
 _MEASURED_FROM_BYTES = 32 << 20
 _SPARE = 0.9  # of what is free
 _CGROUP = Path("/sys/fs/cgroup")
@@ -62,7 +62,7 @@ def check_memory(ctx: ReleaseContext, saved_model_dir: Path) -> None:
             f"Old and new version do not fit into memory together: {words}. Nothing was changed. Make room, or release "
             "with `memory: load_anyway`."
         )
-    ctx.log.note(f"Memory is short: {words}; going on because the spec says `memory: {ctx.options.memory}`.")
+    ctx.log.note(f"Memory is short: {words}; continuing because the spec has `memory: {ctx.options.memory}`.")
 
 
 def free_bytes(pid: int) -> float:

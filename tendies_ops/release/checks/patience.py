@@ -1,7 +1,7 @@
 """
 Wait until a version serves, and prove it: for releases, rollbacks and recoveries.
 
-A replica may restart during its proof, which says nothing about the version: the proof is repeated once.
+A replica may restart during its proof, which is not evidence against the version: the proof is repeated once.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class SwapProbe:
 
     def _is_foreign(self, server: str, error: ModelServerError) -> bool:
         """
-        Return True if a refusal was not about the probe's picture: its message says so, or the picture passes later.
+        Return True if a refusal was not about the probe's picture: by its message, or because the picture passes later.
 
         A server with ``--enable_batching`` refuses all requests that it has merged. Any other error counts as a
         failure, whatever follows.

@@ -24,7 +24,7 @@ def prove_or_withdraw(
     """
     Wait until the candidate serves and prove it on every replica, or withdraw it.
 
-    :raises ReleaseError: it was withdrawn; the message says why, and what serves now.
+    :raises ReleaseError: it was withdrawn; the message has the reason and what serves now.
     :raises StoppedError: the same, because the release was asked to stop.
     :raises LockHeldError: this process was paused for so long that another one took over.
     """

@@ -2,7 +2,7 @@
 The journal of a release or rollback: ``.tendies/journal.json`` in the model base path.
 
 It is written before each step that others can see and removed when the release is over. So if the next holder of the
-lock finds a journal, its release was killed, and the journal says at which step.
+lock finds a journal, its release was killed, and the journal has the step.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def made_visible(model_base_path: Path, journal: Journal) -> bool:
     """
     Return True if the release of this journal renamed the version into place itself.
 
-    If a journal of an older tendies does not say so, the version's first line in the history does: a release opens its
+    If a journal of an older tendies lacks it, the version's first line in the history does: a release opens its
     journal before it publishes.
     """
     if journal.made_visible is not None:
@@ -130,7 +130,7 @@ class JournalWriter:
         """
         Take over the journal of a release that was killed.
 
-        :return: that journal; None: there is none.
+        :return: that journal, or None.
         :raises ReleaseError: it cannot be read.
         """
         self._journal = read_journal(self._base)

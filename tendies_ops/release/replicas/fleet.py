@@ -28,7 +28,7 @@ class Fleet:
     :param servers: REST base URL of each.
     :param predict_timeout_s: for one golden image.
     :param credentials: login and TLS for the replicas.
-    :raises UsageError: there is none, one is not a URL, or one is named twice.
+    :raises UsageError: the list is empty, one is not a URL, or one is named twice.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ def check_servers(servers: Sequence[str], credentials: Credentials = NO_CREDENTI
     """
     Validate the server URLs without contacting them.
 
-    :raises UsageError: there is none, one is not a URL or must not get the login, or one is named twice.
+    :raises UsageError: the list is empty, one is not a URL or must not get the login, or one is named twice.
     """
     if not servers:
         raise UsageError("Name at least one Model Server: --server http://localhost:8501")

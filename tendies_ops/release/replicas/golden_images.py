@@ -31,7 +31,7 @@ def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...
     """
     Read the golden images of a version.
 
-    :raises PublishError: there are none, they cannot be read, or the model has inputs that cannot be sent.
+    :raises PublishError: it has no golden images, they cannot be read, or the model has inputs that cannot be sent.
     """
     if not manifest.golden:
         raise PublishError(

@@ -189,7 +189,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _refuse(self, status: int) -> None:
-        """Reject a request and end the connection; further data is discarded for a while."""
+        """Reject a request and end the connection; further data is discarded for a limited time."""
         assert self._transport is not None
         response = html_error(status)
         self._reader.drop_body()

@@ -1,7 +1,7 @@
 """
 Requests parsed by llhttp, the parser of Node.js, with a limit for every part.
 
-llhttp rejects requests that two parsers could read differently: Content-Length beside Transfer-Encoding, a second
+llhttp rejects requests that two parsers could read differently: Content-Length next to Transfer-Encoding, a second
 Content-Length, blanks before a colon, folded headers, lines that end without a carriage return.
 """
 
@@ -42,7 +42,7 @@ class RequestReader:
     """
     Parses the requests of one connection.
 
-    ``refusal`` is the HTTP status that rejects the connection, 0 if there is none. Nothing after it is parsed.
+    ``refusal`` is the HTTP status that rejects the connection, 0 if nothing does. Nothing after it is parsed.
 
     :param bodies: shared by all readers; the caller subtracts the length of a body once its request is answered.
     """

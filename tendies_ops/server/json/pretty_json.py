@@ -1,5 +1,5 @@
 """
-JSON as RapidJSON's PrettyWriter lays it out: four blanks a level, arrays on one line or one element a line.
+JSON in the format of RapidJSON's PrettyWriter: four blanks a level, arrays on one line or one element a line.
 
 Answers are bytes because the strings of a model need not be UTF-8.
 """

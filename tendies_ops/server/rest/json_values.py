@@ -136,4 +136,4 @@ def _float_array(values: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return array
 
 
-assert sys.byteorder == "little"  # tensors are copied as they lie in memory
+assert sys.byteorder == "little"  # tensors are copied as they are in memory

@@ -1,5 +1,5 @@
 """
-Status and metadata answers, as protobuf's JSON printer lays them out: one blank per level, a newline at the end.
+Status and metadata answers, in the format of protobuf's JSON printer: one blank per level, a newline at the end.
 
 Source: google/protobuf/json; fields: tensorflow/serving apis and http_rest_api_util.cc.
 """

@@ -96,7 +96,7 @@ class Models:
             before = self._models
             self.apply(models)
         except StatusError as error:
-            log.error("%s is not applied: %s", path, error.message)  # noqa: TRY400  # says it all
+            log.error("%s is not applied: %s", path, error.message)  # noqa: TRY400  # the message is complete
             return
         if self._models != before:
             self._source.poll_now()

@@ -3,7 +3,7 @@ The versions that can be used, and the requests that use them.
 
 Every request holds the generation of the map that it began with. A change makes a new generation at once, for new
 requests, and returns when the last request on the old one has ended, on whatever model. That is how the real server
-behaves: a version says AVAILABLE, and an old one is unloaded, only after every request in flight has been answered.
+behaves: a version reports AVAILABLE, and an old one is unloaded, only after every request in flight has been answered.
 """
 
 from __future__ import annotations

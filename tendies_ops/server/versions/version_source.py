@@ -34,7 +34,7 @@ class VersionSource:
     def __init__(self, aspire: Callable[[str, Mapping[int, Path]], None]) -> None:
         self._aspire = aspire
         self._models: dict[str, ModelConfig] = {}
-        self._empty: set[str] = set()  # base paths that were without versions when they were last looked at
+        self._empty: set[str] = set()  # base paths that had no versions when they were last polled
         self._lock = threading.Lock()
 
     def set_models(self, models: Mapping[str, ModelConfig]) -> None:
@@ -56,7 +56,7 @@ class VersionSource:
             try:
                 found = {name: _look(model) for name, model in self._models.items()}
             except OSError as error:
-                log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error)  # noqa: TRY400  # a traceback says no more
+                log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error)  # noqa: TRY400  # a traceback adds nothing
                 return
             for name, versions in found.items():
                 self._warn_once(self._models[name], versions)

@@ -25,7 +25,7 @@ from tendies_ops.web.ledger.ledger_places import Place, Query, chunk_of, matches
 from tendies_ops.web.sources import number_answers
 from tendies_ops.web.sources.typed import typed_record
 
-#: A search counts so many pictures and no more.
+#: A search counts this many pictures and no more.
 MAX_FOUND = 2000
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
 _BLANK: dict[str, Any] = dict.fromkeys(

@@ -1,5 +1,5 @@
 """
-From ledger to index: an SQLite file that says where each line of the ledger begins and to what it belongs.
+From ledger to index: an SQLite file with the position of each line of the ledger and what it belongs to.
 
 The ledger is taken in by chunks of a few megabytes. A chunk becomes one row for each (run, outcome, kind of failure) in
 it, with the line numbers, places and paths of all its lines packed into four blobs. So a million lines are some hundred

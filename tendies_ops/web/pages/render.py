@@ -94,7 +94,7 @@ def asset_stamp() -> str:
 
 
 def answer_errors_with_pages(app: FastAPI) -> None:
-    """Browsers get a page that says what to do, programs get JSON; neither gets a traceback or a path."""
+    """Browsers get a page with what to do, programs get JSON; neither gets a traceback or a path."""
 
     async def refuse(request: Request, error: Exception) -> Response:
         status_code, detail = _status_and_words(error)

@@ -63,7 +63,7 @@ EVENTS = {
 
 
 def icon(name: str) -> Markup:
-    """Draw an icon; the words next to it say what it means."""
+    """Draw an icon; the words next to it have the meaning."""
     return Markup('<svg class="i" viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>').format(_ICONS[name])
 
 

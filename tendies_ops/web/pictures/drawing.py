@@ -32,7 +32,7 @@ _START_OF_SCAN, _END_OF_IMAGE, _START_OF_IMAGE = b"\xff\xda", b"\xff\xd9", b"\xf
 
 
 class NotAPictureError(Exception):
-    """The file cannot be shown; the text says why."""
+    """The file cannot be shown; the text has the reason."""
 
 
 def encode_safely(path: str | os.PathLike[str], *, side: int) -> bytes:
@@ -40,7 +40,7 @@ def encode_safely(path: str | os.PathLike[str], *, side: int) -> bytes:
     Draw the picture again.
 
     :param side: longest side in pixels; smaller pictures keep their size.
-    :return: a WebP file without any metadata, upright as EXIF says.
+    :return: a WebP file without any metadata, upright by its EXIF orientation.
     :raises NotAPictureError: it is not a picture, it is damaged, or it is too large or too costly to open.
     """
     with warnings.catch_warnings():
@@ -94,7 +94,7 @@ def _drawn_again(image: Image.Image, side: int) -> bytes:
     has_alpha = upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info
     plain = upright.convert("RGBA" if has_alpha else "RGB")
     stream = io.BytesIO()
-    lossless = max(plain.size) <= 96  # small pictures are looked at pixel by pixel
+    lossless = max(plain.size) <= 96  # small pictures are viewed pixel by pixel
     plain.save(stream, "WEBP", quality=88, method=2, lossless=lossless, exif=b"", icc_profile=b"")
     return stream.getvalue()
 

@@ -1,4 +1,4 @@
-"""Candidates: exports that a person may have to decide on, next to the version in service."""
+"""Candidates: exports that may need a user's decision, next to the version in service."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def candidate_page(
 
 
 def _largest_difference_first(row: VersionRow, review: Review | None) -> list[int]:
-    """Return the places of the golden pictures in the manifest, in the order in which they are looked at."""
+    """Return the places of the golden pictures in the manifest, in display order."""
     names = [golden.name for golden in row.manifest.golden] if row.manifest else []
     ranks = {picture.name: rank for rank, picture in enumerate(review.pictures)} if review else {}
     return sorted(range(len(names)), key=lambda index: ranks.get(names[index], len(ranks)))

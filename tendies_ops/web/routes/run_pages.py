@@ -113,7 +113,7 @@ def run_page(
 
 @router.get("/runs/{model_name}/{run_id}/live")
 def run_live(request: Request, run: RunDep) -> HTMLResponse:
-    """Progress as it is now; says when it is over."""
+    """Return the current progress; its last answer is marked as such."""
     answer = render(request, "run_live.html", **run_values(run))
     answer.headers["X-Tendies-Live"] = "running" if run.state == "running" else "ended"
     return answer

@@ -58,7 +58,7 @@ class Run:
     run_id: str
     directory: Path
     usual_input: str | None  #: the spec's input folder, for runs that have not written theirs yet
-    facts: dict[str, Any]  #: of report.json, or of progress.json while there is none
+    facts: dict[str, Any]  #: of report.json, or of progress.json until that exists
     state: RunState
     changed_at: datetime  #: when it last wrote a word
     output_url: str | None = None  #: URL of its results, if they are in an object store
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def waits_because(self) -> str:
-        """Why a running run makes no progress, in its own words."""
+        """The reason why a running run makes no progress, as it reported it."""
         return str(self.facts.get("message") or "") if self.state == "running" else ""
 
     @property
@@ -196,7 +196,7 @@ def task_of(model_name: str, run_id: str) -> TaskOfRun | None:
 
 
 def title_of_id(run_id: str | None) -> str:
-    """Return a run's name as far as its id alone says it."""
+    """Return a run's name as far as its id has one."""
     found = _TASK_RUN.fullmatch(re.sub(r"^[\w.-]*?tendies_batch_.+?[.](?=[a-z_]+__[0-9])", "", run_id or ""))
     task = TaskOfRun("", found["run"], found["shard"], found["try"]) if found else None
     return _cause_of(task) + _part_of(task)

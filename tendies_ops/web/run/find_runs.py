@@ -112,7 +112,7 @@ def _places_of_batch(model: KnownModel) -> list[_Place]:
 
 
 def _runs_folder(model: KnownModel) -> Path | None:
-    """Return the folder of a model's runs, if there is one and it is no link to elsewhere."""
+    """Return the folder of a model's runs, if there is one and it is not a link to elsewhere."""
     if model.output is None:
         return None
     if model.mirror is not None:

@@ -1,4 +1,4 @@
-"""The page of all models: a card for each, chosen by text and state, what needs a person first. No FastAPI."""
+"""The page of all models: a card for each, chosen by text and state, what needs a user first. No FastAPI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ModelCard:
     """One model."""
 
     view: ModelPicture
-    to_review: tuple[Candidate, ...]  #: of a model whose releases a person approves
+    to_review: tuple[Candidate, ...]  #: of a model whose releases need approval
     runs: tuple[Run, ...]  #: newest first
     own: OwnPictures | None
 

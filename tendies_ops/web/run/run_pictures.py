@@ -1,4 +1,4 @@
-"""From a line of the ledger to the files that it names. What a ledger says is not believed: every path is confined."""
+"""From a line of the ledger to the files that it names. A ledger is not trusted: every path is confined."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def shards_of(runs: Sequence[Run]) -> Shards | None:
     Return what the batch runs of one DAG run are together.
 
     :param runs: newest first.
-    :return: None when they are no shards.
+    :return: None if they are not shards.
     """
     parts: dict[int, Run] = {}
     for run in runs:

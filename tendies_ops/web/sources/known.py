@@ -35,7 +35,7 @@ Locate = Callable[[ModelSpec], Location]
 
 
 def locate_by_spec(spec: ModelSpec) -> Location:
-    """Return what the spec alone says."""
+    """Return what the spec alone has."""
     return Location(spec.release.model_base_path, spec.release.servers, login=spec.release)
 
 
@@ -105,7 +105,7 @@ class Catalogue:
     """The models of the specs, and the specs that cannot be read."""
 
     models: tuple[KnownModel, ...]
-    problems: tuple[str, ...]  #: specs that cannot be read, in words
+    problems: tuple[str, ...]  #: messages about specs that cannot be read
 
     def get(self, model_name: str) -> KnownModel | None:
         """The model of that name."""

@@ -34,7 +34,7 @@ def golden_numbers(directory: Path | None, golden: GoldenEntry) -> str:
 
 
 def result_numbers(path: Path) -> str:
-    """Read the numbers that a batch wrote next to or instead of a picture (``<stem>.json``); empty: there are none."""
+    """Read the numbers that a batch wrote next to or instead of a picture (``<stem>.json``), if any."""
     document = _load(path.parent, path.name)
     if not isinstance(document, dict):
         return ""

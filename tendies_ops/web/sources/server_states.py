@@ -31,7 +31,7 @@ class ReplicaState:
         return ServedVersions({status.version: status for status in self.statuses}, self.labelled)
 
     def status_of(self, version: int) -> VersionStatus | None:
-        """Return what it says of one version."""
+        """Return its state of one version."""
         return next((status for status in self.statuses if status.version == version), None)
 
 

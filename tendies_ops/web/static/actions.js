@@ -37,12 +37,12 @@ async function requestRollback(form, action) {
     if (found.dag_runs.length) return found.dag_runs[0].dag_run_id;
     await pause(1);
   }
-  throw new Error(`No run of ${action.dag_id} has started within a minute. Look at the scheduler.`);
+  throw new Error(`No run of ${action.dag_id} has started within a minute. Check the scheduler.`);
 }
 
 const STARTERS = { trigger, rollback: requestRollback };
 
-// A paused Dag would take the request and do nothing. So the button says, and does, both; Airflow decides who may unpause.
+// A paused Dag would take the request and do nothing. So the button names, and does, both; Airflow decides who may unpause.
 async function offerToUnpause(form) {
   const { dag_id: dagId } = JSON.parse(form.dataset.action);
   const button = form.querySelector("button[type=submit]");

@@ -64,7 +64,7 @@ async function tasksOf(dagId, runId) {
   return (await call("GET", `${runPath(dagId, runId)}/taskInstances?limit=100`)).task_instances;
 }
 
-// A run in words: the step it is at, or how it ended. The reason of a failure is in the model's history.
+// A run as text: the step it is at, or how it ended. The reason of a failure is in the model's history.
 async function describe(dagId, run) {
   if (run.state === "queued") return await isPaused(dagId) ? "It waits: its Dag is paused. Unpause it in Airflow." : "Queued.";
   const tasks = await tasksOf(dagId, run.dag_run_id);

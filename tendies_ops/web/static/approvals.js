@@ -1,4 +1,4 @@
-// Releases that wait for a person: the candidate's pictures, and an answer that goes to Airflow as theirs.
+// Releases that wait for approval: the candidate's pictures, and an answer that goes to Airflow as theirs.
 import { call, follow, pause, runAddress, runPath, say } from "./airflow_api.js";
 import { prepare } from "./compare.js";
 

@@ -1,4 +1,4 @@
-// Parts of a page that are asked for again while something runs. The server says when to stop.
+// Parts of a page that are asked for again while something runs. The server decides when to stop.
 import { prepare } from "./compare.js";
 import { localise } from "./times.js";
 

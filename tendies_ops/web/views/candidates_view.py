@@ -37,7 +37,7 @@ class Candidate:
 
     @property
     def rejected(self) -> bool:
-        """Return whether a person has said no to it."""
+        """Return True if a user has rejected it."""
         return self.name.endswith(REJECTED_SUFFIX)
 
 

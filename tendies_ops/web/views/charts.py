@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 1000, 100  # of a drawing that stretches; its text is HTML beside it and does not
+_WIDTH, _HEIGHT = 1000, 100  # of a drawing that stretches; its text is HTML next to it and does not
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def line_chart(
 
     :param series: times in seconds from a common beginning; a single one gets an area below it.
     :param unit: of the values, such as ``img/s``.
-    :param label: what the chart says, for a screen reader.
+    :param label: the chart's content, for a screen reader.
     :param dots: single points to be seen at once, such as failures.
     :return: HTML, or an empty string when there are not two points.
     """

@@ -28,7 +28,7 @@ def golden_path(directory: Path | None, index: int, side: str) -> Path:
 
     :param index: its place in the manifest, from 0.
     :param side: ``before`` (what is sent) or ``after`` (the first picture that the exporter promised).
-    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    :raises OutsideError: it does not exist, or the manifest names a file outside of the version.
     """
     if directory is None or index < 0:
         raise OutsideError(str(index))
@@ -47,7 +47,7 @@ def sheet_path(directory: Path | None, index: int) -> Path:
     The contact sheet of one variant that the export of a version tried.
 
     :param index: its place in the manifest, from 0.
-    :raises OutsideError: there is none, or the manifest names a file outside of the version.
+    :raises OutsideError: it does not exist, or the manifest names a file outside of the version.
     """
     if directory is None or index < 0:
         raise OutsideError(str(index))

@@ -32,7 +32,7 @@ def draw_lane(lane: Lane, lanes: Sequence[Lane]) -> Markup:
     """
     Draw what a replica served over the time of a swap.
 
-    Its name says the same in words. All lanes have the scale of the slowest.
+    Its name has the same as text. All lanes have the scale of the slowest.
     """
     width, zero = 1000.0, 1000.0 * _BEFORE
     served = min(width, zero + (width - zero) * lane.available_s / end_s(lanes))

@@ -75,11 +75,11 @@ class ModelPicture:
     replicas: tuple[ReplicaState, ...]
     versions: tuple[VersionRow, ...]  #: highest first
     history: tuple[HistoryRecord, ...]  #: newest first
-    base: BasePathView  #: looked at after the replicas have answered
+    base: BasePathView  #: read after the replicas have answered
 
     @property
     def in_service(self) -> InService:
-        """The version that batches and clients of the label get, or why there is none."""
+        """The version that batches and clients of the label get, or the reason if there is no such version."""
         answers = [replica.served for replica in self.replicas if not replica.problem]
         return version_in_service(answers, self.base) if answers else InService(None, "no replica answers")
 
@@ -197,7 +197,7 @@ def _manifest_of(path: Path | None) -> tuple[Manifest | None, str]:
 
 
 def contract_lines(manifest: Manifest) -> tuple[tuple[str, str], ...]:
-    """The contract in a few lines a person reads: what goes in, what comes out."""
+    """The contract in a few lines of text: its input and its outputs."""
     given, made = manifest.contract.input, manifest.contract.output
     size = f"{given.size.width} x {given.size.height} ({given.resize})" if given.size else "any size"
     lines = [

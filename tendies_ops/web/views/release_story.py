@@ -128,7 +128,7 @@ def list_stories(view: ModelPicture, *, limit: int) -> Iterator[Story]:
 
 def _story(view: ModelPicture, key: str, lines: Sequence[HistoryRecord], journal: Journal | None) -> Story | None:
     """
-    Tell one release.
+    Return the story of one release.
 
     :param lines: of the history, newest first.
     """

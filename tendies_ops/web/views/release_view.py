@@ -17,7 +17,7 @@ from tendies_ops.web.views.measures import Measured, measured_pictures
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """One release, as far as its report says."""
+    """One release, as far as its report has it."""
 
     facts: dict[str, Any]
 
@@ -91,7 +91,7 @@ class ReleaseFacts:
 
 
 def read_release(model_base_path: Path | None, version: int) -> ReleaseFacts | None:
-    """Read the report of the release of a version; None: there is none that can be read."""
+    """Read the report of the release of a version; None if it cannot be read."""
     if model_base_path is None:
         return None
     try:

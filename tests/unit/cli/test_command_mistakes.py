@@ -37,7 +37,12 @@ MISTAKES: list[tuple[Sequence[str], int, str, str]] = [
     (("publish", "absent", "--model-base-path", "base"), 1, "absent has no", "Make it with `tendies export`"),
     (("publish", "empty", "--model-base-path", "base"), 1, "empty has no", "Make it with `tendies export`"),
     (("release", "text.txt", "--model-base-path", "base"), 2, "text.txt is neither", "a model spec (a .yaml file)"),
-    (("release", "candidate", "--server", "http://127.0.0.1:9"), 2, "Say where", "--model-base-path BASE"),
+    (
+        ("release", "candidate", "--server", "http://127.0.0.1:9"),
+        2,
+        "Name the directory that Model Server watches",
+        "--model-base-path BASE",
+    ),
     (("release", "candidate", "--model-base-path", "base"), 2, "at least one Model Server", "--server"),
     ((*_RELEASE, "--keep-versions", "0"), 2, "--keep-versions 0", "must be greater than 0"),
     ((*_RELEASE, "--min-ssim", "2"), 2, "--min-ssim 2.0", "must be less than or equal to 1"),

@@ -87,7 +87,7 @@ def _answers(answer: Answer) -> Callable[[], CannedServer]:
 
 
 WRONG_SERVERS: dict[str, tuple[Callable[[], CannedServer], str]] = {
-    "a web page": (_answers(Answer(body=b"<html>Airflow</html>")), "is no Model Server"),
+    "a web page": (_answers(Answer(body=b"<html>Airflow</html>")), "is not a Model Server"),
     "a redirect": (_answers(Answer(301, headers={"Location": "http://elsewhere"})), "301"),
     "a login": (_answers(Answer(401, b"who are you")), "wants a login"),
     "a gateway": (_answers(Answer(503, b"upstream is down")), "gives no answer"),
@@ -210,7 +210,7 @@ def test_version_directories_that_model_server_ignores_are_found(healthy: Subjec
 def test_files_that_were_changed_since_their_release_are_found(healthy: Subject, base: Path) -> None:
     (base / "1" / "saved_model.pb").write_bytes(b"another graph")
 
-    assert "new number" in only(healthy, "not what its manifest says").remedy
+    assert "new number" in only(healthy, "differ from its manifest").remedy
 
 
 def test_a_disk_without_room_is_found(healthy: Subject, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

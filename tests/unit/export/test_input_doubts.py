@@ -100,7 +100,7 @@ def test_red_and_blue_exchanged_at_both_ends_are_reported_as_not_verified() -> N
     bgr = {"color_order": "bgr"}
     doubts, untold = judged(sharpen, input=bgr, output=bgr)
     assert not doubts
-    assert "do not tell bgr from rgb" in untold
+    assert "do not distinguish bgr from rgb" in untold
 
 
 def test_a_network_of_rgb_that_is_given_bgr_is_doubted_if_its_pictures_show_it() -> None:

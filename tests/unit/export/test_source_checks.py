@@ -79,7 +79,7 @@ def test_a_missing_checkpoint_says_whether_the_folder_is_there(folder: Path) -> 
 
 def test_golden_images_are_looked_at(folder: Path) -> None:
     (folder / "note.png").write_text("no picture")
-    with pytest.raises(SpecError, match="no PNG or JPEG"):
+    with pytest.raises(SpecError, match="not a PNG or JPEG"):
         check_inputs(spec(folder, golden=("note.png",)))
 
 

@@ -101,7 +101,7 @@ def an_output_without_a_batch_dimension(small: Path, tmp: Path) -> Broken:
 @case
 def golden_image_that_is_none(small: Path, tmp: Path) -> Broken:
     (tmp / "golden.png").write_text(json.dumps({}))
-    return tf1(small / "tf1") | {"golden": [str(tmp / "golden.png")]}, "is no PNG or JPEG"
+    return tf1(small / "tf1") | {"golden": [str(tmp / "golden.png")]}, "is not a PNG or JPEG"
 
 
 @case

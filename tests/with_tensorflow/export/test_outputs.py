@@ -193,7 +193,7 @@ def test_a_sigmoid_is_applied_to_a_picture(small_sources: Path, export_here: Exp
 
 
 def test_an_activation_of_class_numbers_is_refused(small_sources: Path, export_here: ExportHere) -> None:
-    with pytest.raises(SpecError, match="whole numbers are no logits"):
+    with pytest.raises(SpecError, match="whole numbers are not logits"):
         export_here(spec(small_sources, "mask", {"kind": "segmentation", "activation": "sigmoid"}))
 
 

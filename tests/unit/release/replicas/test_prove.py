@@ -83,7 +83,7 @@ def test_a_difference_within_the_tolerance_is_told_and_accepted(fleet: Fleet, an
     [
         (predictions_answer([shift(picture(2), 9)]), "differs from the promised one"),
         (predictions_answer([picture(2, size=8)]), "differ in size: 16 x 16 and 8 x 8"),
-        (predictions_answer([b"no picture"]), "no whole picture"),
+        (predictions_answer([b"no picture"]), "not a whole picture"),
         (row([1.0, 2.0]), "is list, not a picture"),
         (Answer(400, b'{"error": "Could not find variable w"}'), "Could not find variable w"),
         (Answer(body=b"{"), "golden image noise"),

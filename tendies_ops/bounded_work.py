@@ -1,4 +1,4 @@
-"""Bookkeeping next to the work: a thread of its own, a limit on time, and no say in how the work ends."""
+"""Bookkeeping next to the work: a thread of its own, a time limit, and no influence on how the work ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LatestValue(Generic[Value]):
             self._waiting = [value]
             self._changed.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"beside: {self._what}", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=f"bounded: {self._what}", daemon=True)
                 self._thread.start()
 
     def close(self, limit_s: float) -> bool:
@@ -100,7 +100,7 @@ class LatestValue(Generic[Value]):
         self._failures = 0
 
 
-def run_beside(what: str, job: Callable[[], object], *, limit_s: float, warn: Warn = log.warning) -> bool:
+def run_bounded(what: str, job: Callable[[], object], *, limit_s: float, warn: Warn = log.warning) -> bool:
     """
     Run a job in a thread of its own and wait for it, for up to ``limit_s`` seconds.
 
@@ -116,7 +116,7 @@ def run_beside(what: str, job: Callable[[], object], *, limit_s: float, warn: Wa
         except Exception as error:
             errors.append(error)
 
-    thread = threading.Thread(target=guarded, name=f"beside: {what}", daemon=True)
+    thread = threading.Thread(target=guarded, name=f"bounded: {what}", daemon=True)
     thread.start()
     thread.join(limit_s)
     if thread.is_alive():

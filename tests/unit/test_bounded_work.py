@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from tendies_ops import beside
-from tendies_ops.beside import LatestValue, run_beside
+from tendies_ops import bounded_work
+from tendies_ops.bounded_work import LatestValue, run_bounded
 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "_FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(beside, "_LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(bounded_work, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(bounded_work, "_LONGEST_PAUSE_S", 0.02)
 
 
 def until(check: threading.Event) -> None:
@@ -109,8 +109,8 @@ def test_closing_without_a_value_starts_no_thread() -> None:
 def test_a_job_that_raises_is_a_warning_and_not_an_error() -> None:
     warnings: list[str] = []
 
-    assert run_beside("The metrics", lambda: None, limit_s=20, warn=warnings.append)
-    assert not run_beside("The metrics", lambda: {}["x"], limit_s=20, warn=warnings.append)  # type: ignore[index]
+    assert run_bounded("The metrics", lambda: None, limit_s=20, warn=warnings.append)
+    assert not run_bounded("The metrics", lambda: {}["x"], limit_s=20, warn=warnings.append)  # type: ignore[index]
     assert warnings == ["The metrics could not be written, which changes nothing else. KeyError: 'x'"]
 
 
@@ -119,7 +119,7 @@ def test_a_job_that_hangs_is_left_to_itself() -> None:
     go_on = threading.Event()
     started_s = time.monotonic()
 
-    assert not run_beside("The sheet", lambda: go_on.wait(60), limit_s=0.05, warn=warnings.append)
+    assert not run_bounded("The sheet", lambda: go_on.wait(60), limit_s=0.05, warn=warnings.append)
     assert time.monotonic() - started_s < 30
     go_on.set()
     assert warnings == ["The sheet could not be written within 0.05 s; the task does not wait for it any longer."]
