@@ -38,7 +38,9 @@ def slow_loris(world: World, operation: Operation, point: int) -> Injection:
 
 def in_tiles(world: World, operation: Operation, point: int) -> Injection:
     wrong = answers(wire.changed_rows(wire.cropped), batch_every=20)(world, operation, point)
-    return dataclasses.replace(wrong, options=("--size", "8x8", "--size-policy", "tile", "--overlap", 2))
+    return dataclasses.replace(
+        wrong, options=("--size", "8x8", "--size-policy", "tile", "--overlap", 2, "--max-failed", 12)
+    )
 
 
 def status_answers_503(world: World, operation: Operation, _point: int) -> Injection:
