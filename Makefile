@@ -21,7 +21,7 @@ TESTS := tests/e2e tests/browser tests/with_airflow tests/with_tensorflow tests/
 help: ## this list
 	@printf 'tendies: release and batch inference for TensorFlow Model Server, in Apache Airflow.\n\n'
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 19
-	@printf '\nPYTHON=python3.12 chooses the interpreter. The whole road, with real pictures, in a few minutes: make demo\n'
+	@printf '\nPYTHON=python3.12 chooses the interpreter. The whole pipeline, with real pictures, in a few minutes: make demo\n'
 
 setup: ## make .venv/ with everything that runs tendies (once; about a minute, 3 GB)
 	@tools/setup run
@@ -51,7 +51,7 @@ test-cluster: setup-dev ## a batch on Celery workers, PostgreSQL, Redis and thre
 test-faults: setup-dev ## what is promised when things go wrong: every fault on every operation (docs/explanation/faults.md)
 	@$(PYTEST) tests/faults $(PYTEST_OPTIONS)
 
-test-fuzz: setup-dev ## search some ten minutes for input that makes a reader stumble
+test-fuzz: setup-dev ## search for ten minutes for input that makes a reader fail
 	@$(PYTEST) tests/fuzz --hypothesis-profile=deep --timeout=3600 $(PYTEST_OPTIONS)
 
 soak: setup-dev ## a day of releases, batches and faults, squeezed into MINUTES=40

@@ -55,7 +55,7 @@ class Times:
     """
     One batch, in seconds since 1970.
 
-    :param asked: somebody wanted it.
+    :param asked: someone wanted it.
     :param started: the task, or the command, began.
     :param green: the task was, or the command was over.
     :param ended: the DAG run was green.
@@ -81,7 +81,7 @@ class Times:
 
 
 def by_command(server: ProfiledServer, source: Path, target: Path) -> Times:
-    """`tendies batch`, as a person calls it."""
+    """`tendies batch`, as a user calls it."""
     server.read()
     asked = time.time()
     command = [str(Path(sys.executable).with_name("tendies")), "batch", "--server", server.url, "--model", MODEL_NAME]
@@ -150,7 +150,7 @@ def measure(folder: Path, rounds: int, pictures: int) -> list[tuple[Times, Times
 
 
 def parse_costs(folder: Path, rounds: int) -> list[float]:
-    """CPU seconds that the batch DAG's file takes beside a bare one, each time in a fresh process."""
+    """CPU seconds that the batch DAG's file takes next to a bare one, each time in a fresh process."""
     specs = folder / "specs"
     specs.mkdir()
     (specs / "index.txt").write_text("one.yaml\n")

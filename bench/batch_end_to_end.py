@@ -4,7 +4,7 @@ A whole batch run against the embedded Model Server: files in, files out, with l
     python -m bench.batch_end_to_end [nothing style stripes cyclegan] [--rounds 3]
 
 It takes turns with what it is compared with: the same server, driven with one ready-made body over two connections, and
-TensorFlow in process, which decodes, computes and encodes the same pictures and does nothing else. Files lie in memory.
+TensorFlow in process, which decodes, computes and encodes the same pictures and does nothing else. Files are in memory.
 """
 
 from __future__ import annotations

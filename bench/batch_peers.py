@@ -7,7 +7,7 @@ Each contender is a command that begins with nothing running and ends when the f
 the SavedModel, all of it. For tendies that is a Model Server that is started, `tendies batch`, and the server's end;
 once more with the server already up, as it is in production. They take turns on the same cores. When the first and the
 last result came is told by the files. Memory and CPU time are of the command and all its children, looked at ten times
-a second. Files lie in memory.
+a second. Files are in memory.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Family:
     _cpu_s: dict[psutil.Process, float] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Note memory and CPU time of whoever is there."""
+        """Note memory and CPU time of the processes that run."""
         held_bytes = 0
         for process in self._members():
             try:
@@ -206,7 +206,7 @@ def _job_of(name: str, workload: Workload, folder: Path, server: Server) -> Job 
 
 
 def row_of(workload: Workload, name: str, key: str, pairs: Sequence[tuple[float, float]]) -> Row:
-    """One figure of one contender beside the limit's."""
+    """One figure of one contender next to the limit's."""
     return Row(
         what=f"{TITLES[name]}, {workload.title}",
         value=round(statistics.median(ours for ours, _ in pairs), 3),

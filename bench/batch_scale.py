@@ -4,8 +4,8 @@ Whether a batch run stays flat: time and memory over 100,000 small pictures, and
     python -m bench.batch_scale [--pictures 100000] [--done 1000000]
 
 The first part runs small pictures against a server that answers at once, and compares time per picture and peak memory
-between its first and its last tenth. The second lists a million nearly empty files beside a ledger that has them all as
-done: what a nightly run over an old folder costs. Files lie in memory (/dev/shm), outputs as one file with many names.
+between its first and its last tenth. The second lists a million nearly empty files and a ledger that has them all as
+done: what a nightly run over an old folder costs. Files are in memory (/dev/shm), outputs as one file with many names.
 """
 
 from __future__ import annotations

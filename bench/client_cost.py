@@ -6,7 +6,7 @@ What the client costs: pictures a second against a server that answers at once, 
 The server answers every request with the same canned pictures, so what is measured is the client. All clients run in
 turn, round by round, and ratios are of medians of the same run: on a machine that does other things too, only ratios
 mean something, and on a crowded one those of CPU time (pictures a second of one core) rather than those by the wall
-clock. Files lie in memory (/dev/shm): on a disk, the disk would be measured.
+clock. Files are in memory (/dev/shm): on a disk, the disk would be measured.
 
 The clients are told in `bench/clients.py`.
 """
@@ -28,7 +28,7 @@ from bench.clients import CLIENTS, TITLES
 from bench.results import Row, as_table, write_result
 
 SERVER_PROCESSES = 6  # more than any client has connections open
-SLOW = {"y2018": 20, "session": 4, "tendies_run": 1}  # these do so many times fewer pictures a round
+SLOW = {"y2018": 20, "session": 4, "tendies_run": 1}  # these do this many times fewer pictures a round
 PROMISED = {
     ("64x64", "tendies", "best"): ">= 0.8", ("64x64", "tendies", "y2018"): ">= 20",
     ("256x256", "tendies", "best"): ">= 0.8", ("256x256", "tendies", "y2018"): ">= 8",

@@ -1,5 +1,5 @@
 """
-What delayed acknowledgements cost the client: a server that writes as Model Server does, beside one that does not.
+What delayed acknowledgements cost the client: a server that writes as Model Server does, next to one that does not.
 
     python -m bench.client_pieces [--rounds 9]
 

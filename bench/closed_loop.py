@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-#: Turns are so many requests, or a multiple. Two or three lanes on two cores share them without a rest, so that nobody
+#: Turns are this many requests, or a multiple. Two or three lanes on two cores share them without a rest, so that none
 #: ends with one request on one core while the other core idles, as it would where a turn ended by the clock.
 SHARED_EVENLY = 6
 

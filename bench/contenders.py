@@ -75,7 +75,7 @@ class Contender:
     seconds_to_first_picture: float = field(default=0.0, kw_only=True)
 
     def work(self, requests: int) -> float:
-        """Let it answer so many requests of the workload's size; tell the seconds that it took."""
+        """Let it answer this many requests of the workload's size; tell the seconds that it took."""
         raise NotImplementedError
 
     def memory_mb(self) -> float:

@@ -75,7 +75,7 @@ class Connection:
 
 def time_requests(port: int, batch: list[bytes], requests: int, connections: int) -> float:
     """
-    Post the batch so often, over so many connections at a time.
+    Post the batch so often, over this many connections at a time.
 
     :return: the seconds it took.
     """

@@ -37,7 +37,7 @@ from tendies_ops.export.optimize.trial_server import trial_server
 from tendies_ops.spec.manifest import VariantEntry
 
 ROUNDS = 6
-PAIRS_S = 8.0  #: how long a variant and what was frozen meet in fine turns, for each round, by servers started anew
+PAIRS_S = 8.0  #: how long a variant and what was frozen meet in fine turns, for each round, by servers started again
 BUDGET_S = 6.0  #: requests are so large that twelve take this long
 SLOW_S = 1.0  #: a round holds one request for each place in flight where a picture takes longer than this
 IN_PROCESS = "float32 in process"
@@ -154,7 +154,7 @@ def rows_of(network: Network, made: Made, *, rounds: int = ROUNDS) -> list[Row]:
 
 
 def _paired_rows(network: Network, made: Made, measured: Measured) -> list[Row]:
-    """How the variants are served beside the graph as it was frozen, in fine turns, and how far float32 is off."""
+    """How the variants are served next to the graph as it was frozen, in fine turns, and how far float32 is off."""
     rows = [
         pairs.as_row(
             f"{network.name}, {name} served", compared_with=FROZEN_SERVED, promise=network.promises.get(name, "")

@@ -17,7 +17,7 @@ from tendies_ops.spec import Contract, ModelSpec, load_spec
 
 _CHECKOUT = Path(__file__).parents[1]
 _EXAMPLES = _CHECKOUT / "examples" / "models"
-_REAL = _CHECKOUT / "tests" / "with_tensorflow" / "export" / "specs"  #: of models beside the checkout
+_REAL = _CHECKOUT / "tests" / "with_tensorflow" / "export" / "specs"  #: of models next to the checkout
 _SIDE = 256
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
@@ -35,7 +35,7 @@ class Network:
 
     @property
     def spec(self) -> ModelSpec:
-        """As it lies there."""
+        """As it is there."""
         return load_spec(self.spec_path)
 
     @property

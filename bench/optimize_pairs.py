@@ -7,7 +7,7 @@ nothing. Two bursts are a pair, and pairs go A B, B A, A B: what drifts evenly m
 those of the measured load, cut smaller where a burst would take long; that costs the HTTP of a few more requests on
 both sides, and brings many more pairs. The figure is the median of the pairs' ratios, with the interval of that median.
 
-Beside the clock on the wall stands the CPU time of the server's process: it does not see who else computes, only what
+Next to the clock on the wall stands the CPU time of the server's process: it does not see who else computes, only what
 they leave in the caches.
 """
 

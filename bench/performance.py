@@ -21,7 +21,7 @@ class Figure:
     """
     One line of the first page: a row of a published result.
 
-    :param says: what the figure says, in words; ``{other}`` is what the row is compared with.
+    :param says: what the figure says, as text; ``{other}`` is what the row is compared with.
     :param bench: the result; ``what`` and ``unit`` find the row in it, and ``compared_with`` where these do not.
     :param is_ratio: tell the ratio, not the value.
     """
@@ -88,7 +88,7 @@ def _line(figure: Figure, row: Row) -> list[str]:
 
 
 def where_time_goes(published: Path = PUBLISHED) -> str:
-    """Lay out where the time of a picture goes, then what stands around it: Airflow, and a whole job beside others."""
+    """Lay out where the time of a picture goes, then what stands around it: Airflow, and a whole job next to others."""
     parts = {"profile": _profile, "airflow_cost": _airflow, "batch_peers": _jobs}
     paths = {published / f"{name}.json": make for name, make in parts.items()}
     return "\n\n".join(make(read_rows(path)) for path, make in paths.items() if path.is_file())

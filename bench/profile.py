@@ -6,9 +6,9 @@ Where the time of one picture goes, from file to file: CPU time a picture of eve
 
 A whole `run_batch` works against the embedded Model Server, which is a process of its own. In both, the functions of
 each stage are wrapped and each thread's CPU clock is read where one begins and ends (`bench.stages`). What TensorFlow
-takes is what the server's process used beside its Python threads, and its share of decoding, network and encoding comes
+takes is what the server's process used besides its Python threads; its shares of decoding, network and encoding come
 from TensorFlow's own trace of the same request (`bench.graph_time`). Rounds with and without the meter take turns, so
-that the result tells what the meter costs. Files lie in memory.
+that the result shows what the meter costs. Files are in memory.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def read_promise(row: Row) -> Promise | None:
 
 def promises_table(results: Mapping[str, Sequence[Row]]) -> str:
     """
-    Lay out every promise beside what was measured, and how many of them are met.
+    Lay out every promise next to what was measured, and how many of them are met.
 
     :param results: bench -> its rows.
     :return: Markdown.

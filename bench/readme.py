@@ -1,4 +1,4 @@
-"""The head of ``bench/README.md``: every published promise beside what was measured, and the charts."""
+"""The head of ``bench/README.md``: every published promise next to what was measured, and the charts."""
 
 from __future__ import annotations
 

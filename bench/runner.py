@@ -82,7 +82,7 @@ def run_bench(command: Sequence[str], *, limit_s: float = LIMIT_S) -> str:
 
 
 def end_family(pid: int) -> None:
-    """Ask a child to end, so that it stops what it started; kill whoever is left of it and its children."""
+    """Ask a child to end, so that it stops what it started; kill what is left of it and of its children."""
     child = psutil.Process(pid)
     family = [*child.children(recursive=True), child]
     child.terminate()

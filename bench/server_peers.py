@@ -61,7 +61,7 @@ class Turn:
 
     :param cpu_ms_per_image: the contender's and its client's.
     :param client_ms_per_image: the client's part of it.
-    :param foreign_share: the part of the machine that other processes used meanwhile, 0..1.
+    :param foreign_share: the part of the machine that other processes used in the meantime, 0..1.
     """
 
     images_per_second: float
@@ -77,7 +77,7 @@ def measure(workload: Workload, peers: tuple[str, ...], plan: Plan, *, lanes: in
     """
     Start everybody, let them work in turns, compare.
 
-    :param peers: environments below ``bench/peers/`` to measure beside the limits and ourselves.
+    :param peers: environments below ``bench/peers/`` to measure next to the limits and ourselves.
     :param lanes: requests under way at a time.
     """
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """
 What a swap costs the clients of the embedded Model Server, and how soon it starts.
 
-Four clients ask without a pause. p99 of the requests in flight while versions are swapped is compared with p99 beside a
+Four clients ask without a pause. p99 of the requests in flight while versions are swapped is compared with p99 with a
 neighbour that only burns a core, since loading a version needs CPU that the two cores do not have to spare.
 """
 
@@ -153,7 +153,7 @@ def busy_neighbour() -> Iterator[None]:
 
 
 def measure(workload: Workload, *, swaps: int, withdrawals: int, seconds: float) -> list[Row]:
-    """Steady, beside a neighbour, and while swapping, one after the other."""
+    """Steady, next to a neighbour, and while swapping, one after the other."""
     body = request_body(workload)
     with tempfile.TemporaryDirectory() as place, server(_first_version(workload, Path(place))) as (port, start_s):
         load = Load(port, body)

@@ -1,5 +1,5 @@
 """
-A month of pictures on so many servers, workers and objects: what it takes, what fills up first, what it costs.
+A month of pictures on this many servers, workers and objects: what it takes, what fills up first, what it costs.
 
     python -m bench.simulation [--pictures 1e9] [--model "photo style 256x256"] [--price-core-hour 0.04] ...
 
@@ -49,7 +49,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Plan:
-    """A month's work: so many trees a day, each a batch run of its own with a ledger of its own."""
+    """A month's work: this many trees a day, each a batch run of its own with a ledger of its own."""
 
     pictures: float
     images_per_core_s: float
@@ -122,7 +122,7 @@ def costs(plan: Plan, measured: Measured, prices: Prices) -> dict[str, float]:
 
 def makespan(shares: Sequence[float], seconds_each: Sequence[float]) -> float:
     """
-    How long a batch takes whose shards are taken in order by whoever is free.
+    How long a batch takes whose shards are taken in order by the next free worker.
 
     :param shares: of the shards.
     :param seconds_each: how long each worker alone would take for all pictures.

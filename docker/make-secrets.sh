@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: docker/make-secrets.sh [DIRECTORY]
-# Writes the environment files of compose.yaml with new random secrets, readable by nobody else. Never overwrites one.
+# Writes the environment files of compose.yaml with new random secrets, readable by no one else. Never overwrites one.
 set -euo pipefail
 
 directory=${1:-$(cd "$(dirname "$0")" && pwd)/secrets}

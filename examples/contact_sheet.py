@@ -1,5 +1,5 @@
 """
-Sends pictures through an exported SavedModel and lays them out before and after, as the sheets in docs/pictures/ are.
+Sends pictures through an exported SavedModel and shows them before and after, as the sheets in docs/pictures/ are.
 
     tendies export examples/models/brush_strokes.yaml --output /tmp/brush_strokes
     python examples/contact_sheet.py /tmp/brush_strokes PHOTO... --output docs/pictures/brush_strokes.png
@@ -38,7 +38,7 @@ def lay_out(before: list[Image.Image], after: list[Image.Image], *, columns: int
 
     :param before: pictures.
     :param after: results, in the same order.
-    :param columns: pairs beside each other.
+    :param columns: pairs next to each other.
     :param cell: width and height of one picture on the sheet, in pixels; pictures are cut to this shape, then scaled.
     """
     rows = -(-len(before) // columns)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=3)
     parser.add_argument("--cell", type=int, nargs=2, default=(288, 216), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--longest-side", type=int, default=None, help="make pictures this small before they are sent")
-    parser.add_argument("--colours", type=int, default=None, help="reduce the sheet to so many colours (a small file)")
+    parser.add_argument("--colours", type=int, default=None, help="reduce the sheet to this many colours")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     files = [_read_picture(path, arguments.longest_side) for path in arguments.pictures]

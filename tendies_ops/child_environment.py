@@ -1,4 +1,4 @@
-"""What a process that runs a model inherits: as little of the environment as it needs, and no secrets."""
+"""The environment of a process that runs a model: as little as it needs, and no secrets."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class LockHeldError(PublishError):
 
 class ModelServerError(TendiesError):
     """
-    What talking to Model Server can end in.
+    Base class for failed requests to Model Server.
 
     :param http_status: of the answer; None when there was no answer.
     :param server_words: the server's own message, at most some 500 characters of it.
@@ -193,7 +193,7 @@ class RequestRefusedError(ModelServerError):
 
 
 class BadAnswerError(ModelServerError):
-    """What came back is not the answer to the request: cut short, garbled, or of another length."""
+    """The answer does not fit the request: cut short, garbled, or of another length."""
 
     retryable = True
 

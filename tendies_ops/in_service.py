@@ -1,5 +1,5 @@
 """
-Which version of a model is in service. Decided here and nowhere else, for everything that asks.
+The version of a model that is in service. Decided here and nowhere else, for everything that asks.
 
 Where a server knows the label ``stable`` for the model, it is the version that the label names: a release by labels
 moves the label only to what it has proved. Else it is the highest version that every server has AVAILABLE and that no

@@ -16,7 +16,7 @@ def find_machine_paths(paths: list[Path]) -> list[str]:
     """
     Look through text files.
 
-    :param paths: files; what holds a zero byte is no text and is passed over.
+    :param paths: files; what holds a zero byte is not a text and is passed over.
     :return: ``path:line: the line`` for each line that names a machine's path.
     """
     found = []

@@ -1,5 +1,5 @@
 """
-Make ``.venv/`` beside the Makefile. Called by ``tools/setup``; needs nothing but Python's standard library.
+Make ``.venv/`` next to the Makefile. Called by ``tools/setup``; needs nothing but Python's standard library.
 
 The packages come with uv, which is several times faster than pip, and with pip where uv cannot be had. uv does not
 read pip's configuration, so what that says about indexes and certificates is handed over.
@@ -24,7 +24,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOG = VENV / "setup.log"
-#: Measured: 2.8 GB of packages (half of it TensorFlow), and the downloads beside them while they are unpacked.
+#: Measured: 2.8 GB of packages (half of it TensorFlow), and the downloads next to them while they are unpacked.
 NEEDED_DISK_GB = 4.0
 #: pip setting -> uv environment variable. Not `extra-index-url` and `find-links`: uv takes a version from the
 #: first place that has it, even if that has no wheel for this Python, where pip looks on.
@@ -34,7 +34,7 @@ PIP_TO_UV = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-#: What uv and pip say when there is no way to the index. Their exit status does not tell.
+#: Messages of uv and pip when they cannot reach the index. Their exit status does not show it.
 _NO_NETWORK_WORDS = (
     "dns error",
     "client error (Connect)",
@@ -150,7 +150,7 @@ def _uv() -> list[str] | None:
 
 
 def settings_for_uv() -> dict[str, str]:
-    """What pip was told about indexes and certificates, in uv's words. What is said to uv itself wins."""
+    """Return pip's settings of indexes and certificates as uv's. Settings of uv itself win."""
     settings = {
         # Downloads stay in the checkout, on the same disk, so that they are linked and not copied.
         "UV_CACHE_DIR": str(VENV / "cache"),
@@ -161,7 +161,7 @@ def settings_for_uv() -> dict[str, str]:
 
 
 def _pip_settings() -> dict[str, str]:
-    """What pip was told for installing: its environment variables win over its configuration files."""
+    """Return pip's settings for installing: its environment variables win over its configuration files."""
     # Not `pip config get`: Debian 12's pip knows only keys of the user's own file there.
     command = [str(VENV / "bin" / "python"), "-m", "pip", "config", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
@@ -214,7 +214,7 @@ def _run_or_fail(command: list[str]) -> None:
 
 
 def why(error: subprocess.CalledProcessError) -> str:
-    """What stood in the way, in one sentence: the installers' own words are many lines."""
+    """Return the obstacle in one sentence: the installers print many lines."""
     output = str(error.output)
     if "No space left" in output:
         return f"The disk of {ROOT} is full. .venv needs {NEEDED_DISK_GB:.0f} GB; make room and try again."
@@ -249,7 +249,7 @@ def _only_one() -> Iterator[None]:
 
 
 def _stop_when_orphaned(parent: int) -> None:
-    """Make dies by SIGKILL without telling anyone. Its death must end the downloads too."""
+    """End with make, which dies by SIGKILL without a signal to its children: the downloads must end too."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -260,7 +260,7 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """One line for a person."""
+    """One line for a user."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -29,7 +29,7 @@ class Style:
         self.predict_files = load_model()
 
     async def __call__(self, request: Request) -> Response:
-        """Run them. The other replica works meanwhile."""
+        """Run them. The other replica works in the meantime."""
         from model import answer_of, files_of
 
         files = self.predict_files(files_of(orjson.loads(await request.body())))

@@ -1,4 +1,4 @@
-"""The canvas: a tile of noise that painter and network share, so that both lay their strokes in the same places."""
+"""The canvas: a tile of noise that painter and network share, so that both put their strokes in the same places."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def detail(picture: np.ndarray) -> np.ndarray:
 
 def left_over_by_colour_filters(photo: np.ndarray, painted: np.ndarray) -> float:
     """
-    Fit the best polynomial of degree 3 from each pixel's colour to its new colour; tell what that leaves unexplained.
+    Fit the best polynomial of degree 3 from each pixel's colour to its new colour; return what that leaves unexplained.
 
     :return: mean absolute difference, of 1.0.
     """

@@ -21,7 +21,7 @@ FILTER_SIZE = 15
 @keras.saving.register_keras_serializable(package="tendies_examples")
 class SmearedCanvas(layers.Layer):
     """
-    Lays the canvas tile, smeared by learned filters, over a picture of any size.
+    Puts the canvas tile, smeared by learned filters, over a picture of any size.
 
     :param filters: how many smearings there are.
     """
@@ -44,7 +44,7 @@ class SmearedCanvas(layers.Layer):
 
     def call(self, features: Any) -> Any:
         """
-        Smear the tile and lay it out.
+        Smear the tile and repeat it.
 
         :param features: ``float32 [N, H, W, C]``, of which only N, H and W matter.
         :return: ``float32 [N, H, W, filters]``.

@@ -32,7 +32,7 @@ class Brush:
 
 
 def tiled_canvas(height: int, width: int, seed: int = NOISE_SEED) -> np.ndarray:
-    """Lay the tile over a picture from its upper left corner: ``float32 [height, width]``, twice enlarged."""
+    """Put the tile over a picture from its upper left corner: ``float32 [height, width]``, twice enlarged."""
     tile = np.kron(canvas_noise(seed), np.ones((2, 2), dtype=np.float32))
     rows, columns = -(-height // tile.shape[0]), -(-width // tile.shape[1])
     return np.tile(tile, (rows, columns))[:height, :width]
@@ -99,7 +99,7 @@ def _walk(
 
 
 def stroke_height(field: tuple[np.ndarray, np.ndarray], brush: Brush, seed: int = NOISE_SEED) -> np.ndarray:
-    """Tell how thick the paint lies: ``float [H, W]``, mean about 0, deviation about 1, ridges along the field."""
+    """Return the thickness of the paint: ``float [H, W]``, mean about 0, deviation about 1, ridges along the field."""
     noise = gaussian_filter(tiled_canvas(*field[0].shape, seed=seed), brush.stroke_width_px / 2, mode="wrap")
     height = smear(noise, field, brush.stroke_length_px)
     return np.asarray(np.tanh(1.2 * height / height.std()))
@@ -141,7 +141,7 @@ def paint(photo: np.ndarray, brush: Brush, palette: np.ndarray | None = None, se
     flowed = smear(gaussian_filter(photo, (1.0, 1.0, 0), mode="reflect"), field, brush.stroke_length_px * 0.5)
     if palette is not None:
         flowed = pull_to_palette(flowed, palette, brush.palette_pull)
-    # Strokes lie beside each other with colours a little apart, as from a brush that was dipped again.
+    # Neighbouring strokes have colours a little apart, as from a brush that was dipped again.
     colour = flowed + brush.colour_change * height[..., None] * np.array([1.0, 0.85, 0.55])
     grey = colour.mean(axis=2, keepdims=True)
     colour = grey + brush.saturation * (colour - grey)

@@ -91,7 +91,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _has_result(picture: Path, results: Path) -> bool:
-    """Whether a whole picture of the same name lies among the results; its ending may differ."""
+    """Whether a whole picture of the same name is among the results; its ending may differ."""
     return any(_is_whole(path) for path in (results / picture.parent).glob(f"{picture.stem}.*"))
 
 
@@ -105,5 +105,5 @@ def _is_whole(path: Path) -> bool:
 
 
 def _short(path: Path) -> str:
-    """Relative to where the reader is, if it lies below."""
+    """Relative to where the reader is, if it is below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""The road of one model through its two DAGs: release by hand, batch by the event of the release."""
+"""One model through its two DAGs: release by hand, batch by the event of the release."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVENT_TIMEOUT_S = 90.0
 
 @dataclass
 class FollowedRun:
-    """One DAG run, told task by task as it goes."""
+    """One DAG run, reported task by task."""
 
     api: AirflowApi
     voice: Voice
@@ -26,7 +26,7 @@ class FollowedRun:
     _told: dict[str, str] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Ask once how it stands, and tell what is new."""
+        """Ask for its state once, and report what is new."""
         runs = [run for run in self.api.runs(self.dag_id) if run["dag_run_id"] == self.run_id]
         # Tasks are asked after the run: a run that has ended has no task left whose end would go untold.
         for task in self.api.tasks(self.dag_id, self.run_id):

@@ -1,4 +1,4 @@
-"""Measures how much of a picture's spectral energy lies in the frequency band of the stripes."""
+"""Measures how much of a picture's spectral energy is in the frequency band of the stripes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAND_HALF_WIDTH = 1.5 / 64
 
 
 def band_mask(height: int, width: int) -> np.ndarray:
-    """Tell which frequencies of a 2D transform are the stripes': ``float32 [height, width]``, 1.0 inside, else 0.0."""
+    """Return the mask of the stripes' frequencies in a 2D transform: ``float32 [height, width]``, 1.0 inside."""
     vertical = np.abs(np.fft.fftfreq(height))[:, None]
     horizontal = np.abs(np.fft.fftfreq(width))[None, :]
     near = np.abs(horizontal - 1.0 / STRIPE_PERIOD_PX) <= BAND_HALF_WIDTH
@@ -23,7 +23,7 @@ def band_mask(height: int, width: int) -> np.ndarray:
 
 
 def mean_mask(size: int) -> np.ndarray:
-    """Tell where frequency 0 lies: ``float32 [size, size]``."""
+    """Return the place of frequency 0: ``float32 [size, size]``."""
     mask = np.zeros((size, size), dtype=np.float32)
     mask[0, 0] = 1.0
     return mask
@@ -31,7 +31,7 @@ def mean_mask(size: int) -> np.ndarray:
 
 def band_energy(pixels: np.ndarray) -> float:
     """
-    Tell the share of a picture's energy that lies in the band of upright stripes with a period of 8 pixels.
+    Return the share of a picture's energy that is in the band of upright stripes with a period of 8 pixels.
 
     :param pixels: ``[H, W]`` or ``[H, W, C]``, any scale. The mean (frequency 0) is taken out first.
     :return: 0.0 to 1.0. White noise gives about 0.004: the band holds that share of all frequencies.

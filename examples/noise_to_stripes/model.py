@@ -17,7 +17,7 @@ def generator(images: Any, *, name: str = "G", ngf: int = 32, residual_blocks: i
     """
     Build the generator in the current graph.
 
-    As in the code of 2018 the shape is fixed, batch included: transposed convolutions are told their output's shape.
+    As in the code of 2018 the shape is fixed, batch included: transposed convolutions get their output's shape.
 
     :param images: ``float32 [N, H, W, 3]``, -1.0 to 1.0; N known, H and W known multiples of 4.
     :param name: variable scope. CycleGAN calls the generators ``G`` and, for the way back, ``F``.

@@ -143,7 +143,7 @@ def _contrast_loss(made: Any) -> Any:
     """
     Squared difference from a sinusoid's mean square in every window, from mean 0, and between the colour channels.
 
-    A window is two periods wide. Without the windows the stripes are strong at the borders, where the padding tells the
+    A window is two periods wide. Without the windows the stripes are strong at the borders, where the padding shows the
     generator where it is, and fade in the middle.
     """
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""How every command speaks: JSON on stdout for machines, words for people, errors as one paragraph on stderr."""
+"""Output of every command: JSON on stdout for machines, text for people, errors as one paragraph on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an HTTP answer, or the lack of one, means: one decision, made here only."""
+"""The meaning of an HTTP answer, or of its absence: one decision, made only here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Whether the words of a refusal can be about a file.
+Decision whether the message of a refusal can be about a file.
 
 A server with ``--enable_batching`` merges requests of all its clients, and TensorFlow answers all of them 400 when one
 picture among them does not decode. Its message often has the size or the format of the file that it is about.

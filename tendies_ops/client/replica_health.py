@@ -1,5 +1,5 @@
 """
-Whether one of several Model Servers is given work, or left out until it is well again.
+Decision whether one of several Model Servers is given work, or left out until it is healthy again.
 
 A server that reports overload is only slowed down. One that does not answer at all, that has lost the
 version, or that keeps failing, is taken out at once: its requests go to the others. From then on it costs no one

@@ -21,7 +21,7 @@ from tendies_ops.rest_api.status import ServedVersions
 @dataclass(frozen=True)
 class Subject:
     """
-    What is examined.
+    The subjects of the checks.
 
     :param model_base_path: absent: only the servers are asked.
     :param folders: input and output of each batch.

@@ -40,7 +40,7 @@ _PNG_START = b"\x89PNG"
 
 @dataclass(frozen=True)
 class Proof:
-    """What the version promises, how near it is to its source, and what speaks against its contract."""
+    """The promises of a version, its distance from its source, and evidence against its contract."""
 
     golden: tuple[GoldenEntry, ...]
     parity: tuple[ParityEntry, ...]

@@ -1,4 +1,4 @@
-"""What every kind of source becomes: a network that can be run as it is, and frozen into one graph of constants."""
+"""The common form of every source: a network that can be run as it is, and frozen into one graph of constants."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the weights came from."""
+    """The origin of the weights."""
 
     kind: str
     checkpoint: str

@@ -46,7 +46,7 @@ except ModuleNotFoundError as error:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export made."""
+    """The result of an export."""
 
     saved_model_dir: Path
     manifest: Manifest

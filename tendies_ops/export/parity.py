@@ -24,7 +24,7 @@ _PICTURES = ("image", "segmentation")
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the source computes for one golden image."""
+    """The source's answer to one golden image."""
 
     golden: GoldenImage
     size: tuple[int, int]

@@ -13,7 +13,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class FileDigest:
-    """What one file holds."""
+    """Size and digest of one file."""
 
     sha256: str  #: ``sha256:<hex>``
     size_bytes: int

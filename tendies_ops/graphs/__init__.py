@@ -1,4 +1,4 @@
-"""What the graph of a SavedModel does, read without TensorFlow."""
+"""Operations of a SavedModel's graph, read without TensorFlow."""
 
 from __future__ import annotations
 

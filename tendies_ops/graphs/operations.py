@@ -1,5 +1,5 @@
 """
-Which operations of a graph only compute, and why each other one is refused.
+Operations that only compute, and the reason why each other one is refused.
 
 The list is one of what is allowed, so an operation that a library adds to TensorFlow is refused until a spec names it.
 ``computing.txt`` is made by ``python tools/computing_operations.py`` from TensorFlow's registry.

@@ -128,7 +128,7 @@ def _choose_target(ctx: ReleaseContext, current: int | None, to_version: int | N
         found = next((version for version in below if not _change_of(ctx, version)), None)
         if found is None:
             raise ReleaseError(
-                f"Version {current} is the only one in {ctx.base} that can serve, so no other can follow it. "
+                f"Version {current} is the only one in {ctx.base} that can serve: there is nothing to roll back to. "
                 "Nothing was changed."
             )
         return found

@@ -72,7 +72,7 @@ PixelSize = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_to_size)
 
 
 class BatchSettings(LoginSettings):
-    """How a folder of pictures goes through a model."""
+    """Settings of a batch: a folder of pictures through a model."""
 
     version: VersionChoice | None = Field(
         None,

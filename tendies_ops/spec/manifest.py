@@ -33,7 +33,7 @@ class FileEntry(_Part):
 
 
 class SourceEntry(_Part):
-    """What the version was made from."""
+    """The source of a version."""
 
     kind: str
     checkpoint: str
@@ -46,7 +46,7 @@ class SourceEntry(_Part):
 
 
 class TrustEntry(_Part):
-    """What the version may do besides computing, and what its graph consists of."""
+    """The permissions of a version besides computing, and the operations of its graph."""
 
     code: bool = False  #: the spec let the source run the Python code that it holds
     allowed_operations: tuple[str, ...] = ()  #: that do more than compute, which the spec allowed
@@ -124,7 +124,7 @@ class VariantEntry(_Part):
 
 
 class OptimizationEntry(_Part):
-    """Which form of the network was taken, and what every other one would have cost."""
+    """The chosen form of the network, and the cost of every other one."""
 
     wanted: str  #: ``auto``, or the precision that was asked for
     chosen: str  #: name of a variant

@@ -47,7 +47,7 @@ class SwapLimits(SpecPart):
 
 
 class ReleaseSpec(LoginSettings):
-    """Where a version is published, and what it must prove."""
+    """The place where a version is published, and what it must prove."""
 
     model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
     servers: tuple[str, ...] = Field((), description="REST base URL of every replica")

@@ -1,5 +1,5 @@
 """
-What keeps the pages from giving away or running what they must not.
+Safeguards that keep the pages from exposing or running what they must not.
 
 One place for each rule: which files may leave the machine (:func:`confine`), what a browser may do with an answer
 (:data:`PAGE_HEADERS`), and which requests are read at all (:class:`ReadOnly`).

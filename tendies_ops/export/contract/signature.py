@@ -48,7 +48,7 @@ class ServingGraph:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the graph is built from."""
+    """The parts that the graph is built from."""
 
     network: FrozenNetwork
     inputs: Mapping[str, Input]

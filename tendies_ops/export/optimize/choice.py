@@ -1,4 +1,4 @@
-"""Which variant is taken, and why: a decision on figures, without TensorFlow."""
+"""Choice of the variant, with its reason: a decision on figures, without TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine that measures can do, as far as a rewrite needs to know."""
+"""Abilities of the machine that measures, as far as a rewrite needs to know."""
 
 from __future__ import annotations
 

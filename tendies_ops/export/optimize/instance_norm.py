@@ -115,7 +115,7 @@ def _epsilon_of(node: Any) -> float:
 
 
 class _Computed:
-    """What a part of the graph makes of pictures."""
+    """The results of a part of the graph for some pictures."""
 
     def __init__(self, graph: NetworkGraph, picture: str, result: str) -> None:
         self._graph, self._picture, self._result = graph, picture, result

@@ -1,4 +1,4 @@
-"""How fast a variant is, against float32, through the embedded Model Server: both take turns, round by round."""
+"""The speed of a variant against float32 through the embedded Model Server: both take turns, round by round."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PHOTO_SIDE = 256
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent: requests of ``batch_size`` pictures, ``in_flight`` at a time."""
+    """The load: requests of ``batch_size`` pictures, ``in_flight`` at a time."""
 
     files: tuple[bytes, ...]
     batch_size: int
@@ -43,7 +43,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Speed:
-    """What one side of a comparison did: medians of the rounds."""
+    """Figures of one side of a comparison: medians of the rounds."""
 
     images_per_second: float
     milliseconds: float  #: of one request
@@ -119,14 +119,14 @@ def compare_speed(float32: Path, variant: Path, load: Load, host: Host, *, budge
 
 @dataclass(frozen=True)
 class Round:
-    """What one burst of requests did."""
+    """Figures of one burst of requests."""
 
     images_per_second: float
     request_s: tuple[float, ...]
 
 
 class Predictor(Protocol):
-    """What answers requests: a server, or a model in this process."""
+    """The side that answers requests: a server, or a model in this process."""
 
     def predict(self, files: Sequence[bytes]) -> Sequence[Any]:
         """Answer one request."""

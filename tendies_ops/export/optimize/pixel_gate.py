@@ -1,4 +1,4 @@
-"""What a variant costs in pixels, and whether that is allowed."""
+"""The cost of a variant in pixels, and the decision whether that is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tendies_ops.spec import OptimizeSpec
 
 @dataclass(frozen=True)
 class PixelPrice:
-    """How far answers are from those of float32: of several pictures, the worst of each."""
+    """The distance of answers from those of float32: of several pictures, the worst of each."""
 
     psnr_db: float | None  #: None: no difference at all
     ssim: float
@@ -41,7 +41,7 @@ def price_of(reference: bytes, answer: bytes) -> PixelPrice:
 
 
 def worst_of(prices: Sequence[PixelPrice]) -> PixelPrice:
-    """Of each measure the worst."""
+    """Return the worst of each measure."""
     finite = [price.psnr_db for price in prices if price.psnr_db is not None]
     return PixelPrice(
         psnr_db=min(finite, default=None),

@@ -1,5 +1,5 @@
 """
-What the operations of a foreign graph do, looked up before TensorFlow sees the graph.
+Checks of a foreign graph's operations, before TensorFlow sees the graph.
 
 Importing a graph already runs parts of it: to infer shapes, TensorFlow computes what depends on constants alone, and
 reading a file of a constant name is such an operation.
@@ -26,7 +26,7 @@ _DT_STRING = 7
 
 @dataclass(frozen=True)
 class Permission:
-    """What a graph may do besides computing."""
+    """The permissions of a graph besides computing."""
 
     operations: tuple[str, ...] = ()  #: that the spec allows
     restoring: frozenset[str] = frozenset()  #: nodes that restore the variables, and were checked

@@ -38,7 +38,7 @@ class GraphVariable:
 
 @dataclass(frozen=True)
 class _Assignment:
-    """How one variable is set."""
+    """The source of one variable's value."""
 
     operation: Any
     value: Any  #: the placeholder to feed

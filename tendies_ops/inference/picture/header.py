@@ -74,7 +74,7 @@ class Header:
 
     @property
     def megapixels(self) -> float:
-        """Of the first frame."""
+        """Return the size of the first frame."""
         return self.width * self.height / 1e6
 
 

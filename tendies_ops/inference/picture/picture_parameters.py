@@ -1,4 +1,4 @@
-"""Which parameters go with a picture: those of the run, and on top of them those of the rules that match its path."""
+"""The parameters of a picture: those of the run, overridden by those of the rules that match its path."""
 
 from __future__ import annotations
 

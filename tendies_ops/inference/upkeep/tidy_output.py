@@ -27,7 +27,7 @@ _NEW_LEDGER = f"{LEDGER_NAME}.tidied"
 
 @dataclass(frozen=True)
 class Tidied:
-    """What went, or would go."""
+    """The removed files, or those that would be removed."""
 
     runs_kept: int
     runs_removed: int

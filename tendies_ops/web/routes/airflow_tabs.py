@@ -1,4 +1,4 @@
-"""What the tabs on Airflow's own pages show, and where its links lead: from a DAG run or a task to what it made."""
+"""The tabs and links on Airflow's own pages: from a DAG run or a task to what it made."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _TASK_RUN = re.compile(
 
 @dataclass(frozen=True)
 class TaskOfRun:
-    """Which DAG run, shard and try a batch run belongs to."""
+    """The DAG run, shard and try that a batch run belongs to."""
 
     dag_id: str
     dag_run_id: str

@@ -20,7 +20,7 @@ _STATES = {"review": "To review", "down": "Down", "failed": "Last run failed"}  
 
 @dataclass(frozen=True)
 class Choice:
-    """What the page was asked for."""
+    """The query of the page."""
 
     text: str = ""
     state: str = ""  #: a key of the states, or empty: all

@@ -1,4 +1,4 @@
-"""What the pages of a run show, ready for the templates."""
+"""The contents of a run's pages, ready for the templates."""
 
 from __future__ import annotations
 

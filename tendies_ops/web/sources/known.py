@@ -1,5 +1,5 @@
 """
-Which models the pages know: those of the model specs, and nothing else.
+The models that the pages know: those of the model specs, and nothing else.
 
 Every file that a page shows is found from here, by a model's name that is looked up (never joined to a path).
 """

@@ -142,7 +142,7 @@ def test_going_back_where_there_is_nothing_says_so_and_changes_nothing(
     tendies.json("release", make_candidate(tmp_path / "a"), *where, "--no-rehearsal")
 
     status, _, err = tendies("rollback", *where)
-    assert (status, "none to roll back to" in err) == (1, True)
+    assert (status, "nothing to roll back to" in err) == (1, True)
     status, _, err = tendies("rollback", *where, "--to", 7)
     assert (status, "There is no version 7" in err) == (2, True)
     assert server.serving() == [1]
