@@ -109,10 +109,9 @@ def _unexpected_skips(config: pytest.Config) -> list[pytest.TestReport]:
 
 
 def _cannot_be_helped(report: pytest.TestReport) -> bool:
-    """No package mends it: neither rights nor the shared data come with one."""
+    """Return True if no package would help: neither rights nor the shared data come with one."""
     lacks_data = "shared_data" in report.keywords and not SHARED_DATA.is_dir()
-    lacks_plugin = "could not import 'pillow_" in str(report.longrepr)  # an extra that the environment is free to have
-    return lacks_data or lacks_plugin or str(report.longrepr).endswith(_SKIPS_FOR_RIGHTS)
+    return lacks_data or str(report.longrepr).endswith(_SKIPS_FOR_RIGHTS)
 
 
 @pytest.fixture(scope="session")
