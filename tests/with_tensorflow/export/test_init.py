@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +73,19 @@ def test_another_candidate_is_taken_by_its_number_and_a_spec_is_replaced_only_by
     answer = json.loads(init(small_sources / "frozen.pb", "--output", spec, "--force", "--choose", 2, "--json"))
     assert answer["chosen"] == 2
     assert load_spec(spec).contract.model_dump(mode="json") == answer["candidates"][1]["contract"]
+
+
+def test_on_a_terminal_the_candidate_is_asked_for(small_sources: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "asked.yaml"
+    terminal, its_other_end = pty.openpty()
+    command = [Path(sys.executable).with_name("tendies"), "init", small_sources / "frozen.pb", "--output", spec]
+    with subprocess.Popen(map(str, command), stdin=its_other_end, stdout=subprocess.PIPE, text=True) as run:
+        os.write(terminal, b"2\n")
+        printed = run.communicate(timeout=120)[0]
+    assert run.returncode == 0
+    assert f"Look at {spec.with_suffix('.candidates.png')}." in " ".join(printed.split())
+    assert "Which candidate is right" in printed
+    assert "Wrote candidate 2 (" in printed
 
 
 def test_a_builder_and_its_arguments_are_given_as_keys_of_the_source(
