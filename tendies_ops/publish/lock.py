@@ -124,6 +124,15 @@ def read_lock(model_base_path: Path) -> LockSeen:
         return LockSeen(0)
 
 
+def is_locked(model_base_path: Path) -> bool:
+    """Return False if the holder of the lock is known to be dead, or has not touched it for a minute."""
+    seen = read_lock(model_base_path)
+    if seen.released or (seen.owner is not None and seen.owner.is_known_dead()):
+        return False
+    alive = seen.owner is not None and seen.owner.is_known_alive()
+    return bool(alive) or time.time() - seen.touched_ns / 1e9 < STALE_AFTER_S
+
+
 def _acquire(
     model_base_path: Path, purpose: str, timeout_s: float, watch: StaleWatch, cancelled: threading.Event | None
 ) -> BasePathLock:

@@ -7,7 +7,6 @@ Model Server reports such a version as AVAILABLE like any other, but it is not i
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from tendies_ops.errors import BasePathError, PublishError
 from tendies_ops.publish.history import was_released
 from tendies_ops.publish.layout import JOURNAL_NAME, STATE_DIRECTORY
-from tendies_ops.publish.lock import STALE_AFTER_S, read_lock
+from tendies_ops.publish.lock import is_locked
 
 #: Phases of a release before its candidate has passed its proof, or after it has failed it.
 _UNPROVED_PHASES = frozenset({"staged", "loading", "available", "withdrawing"})
@@ -59,19 +58,10 @@ def read_unproved(model_base_path: Path) -> Unproved | None:
         ) from error
     if phase not in _UNPROVED_PHASES or version in served_before or was_released(model_base_path, version):
         return None
-    return Unproved(version, killed=not _is_locked(model_base_path))
+    return Unproved(version, killed=not is_locked(model_base_path))
 
 
 def _served_before(journal: Mapping[str, Any]) -> set[int]:
     """Return the versions that were AVAILABLE on a replica before the release changed anything."""
     available = (journal.get("before") or {}).get("available", {})
     return {int(version) for versions in available.values() for version in versions}
-
-
-def _is_locked(model_base_path: Path) -> bool:
-    """Return False if the holder of the lock is known to be dead, or has not touched it for a minute."""
-    seen = read_lock(model_base_path)
-    if seen.released or (seen.owner is not None and seen.owner.is_known_dead()):
-        return False
-    alive = seen.owner is not None and seen.owner.is_known_alive()
-    return bool(alive) or time.time() - seen.touched_ns / 1e9 < STALE_AFTER_S

@@ -16,7 +16,7 @@ from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.release_story import Story, find_story, list_stories
 
 router = APIRouter(dependencies=[LOGGED_IN, PAGE])
-_STATES = ("running", "released", "withdrawn", "rejected", "failed")
+_STATES = ("running", "stopped", "released", "withdrawn", "rejected", "failed")
 _SHOWN = 200
 
 
@@ -25,7 +25,7 @@ def releases_page(
     request: Request,
     services: ServicesDep,
     visible: VisibleDep,
-    state: Literal["", "running", "released", "withdrawn", "rejected", "failed"] = "",
+    state: Literal["", "running", "stopped", "released", "withdrawn", "rejected", "failed"] = "",
     model: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:
     """All releases of all models, newest first."""

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from tendies_ops.errors import ReleaseError
 from tendies_ops.publish.history import HistoryRecord
+from tendies_ops.publish.lock import is_locked
 from tendies_ops.release.record.journal import Journal, read_journal
 from tendies_ops.web.views.measures import MeasureRow, measure_rows
 from tendies_ops.web.views.models_view import ModelPicture, VersionRow
@@ -31,13 +33,14 @@ class Story:
     row: VersionRow | None  #: the version, or the rejected export
     facts: ReleaseFacts | None = None
     journal: Journal | None = None  #: of a release that is under way
+    killed: bool = False  #: no process works on it any more: the next release or rollback settles it
     measures: tuple[MeasureRow, ...] = ()
 
     @property
     def state(self) -> str:
         """Return its state, one of the list of states."""
         if self.record is None:
-            return "running"
+            return "stopped" if self.killed else "running"
         return {"rolled_back": "released"}.get(self.record.event, self.record.event)
 
     @property
@@ -92,12 +95,12 @@ class Story:
         return _STEP_OF_TASK.get(task, "swap") if self.record.event == "failed" else "swap"
 
     def state_of(self, step: str) -> str:
-        """Return ``done``, ``failed``, ``rejected``, ``running`` or ``not reached``."""
+        """Return ``done``, ``failed``, ``rejected``, ``running``, ``stopped`` or ``not reached``."""
         stopped = self.failed_step
         if stopped:
             place = _STEPS.index(step) - _STEPS.index(stopped)
             return "done" if place < 0 else "not reached" if place > 0 else self.state
-        return "running" if step == "swap" and self.record is None else "done"
+        return self.state if step == "swap" and self.record is None else "done"
 
 
 def find_story(view: ModelPicture, key: str) -> Story | None:
@@ -138,7 +141,8 @@ def _story(view: ModelPicture, key: str, lines: Sequence[HistoryRecord], journal
         return None
     began = next((r for r in lines if r.event == "published"), None)
     row = view.row(int(key)) if key.isdecimal() else None
-    return Story(key, ended, began, row, journal=journal if is_under_way else None)
+    killed = is_under_way and not is_locked(view.model.location.model_base_path or Path())
+    return Story(key, ended, began, row, journal=journal if is_under_way else None, killed=killed)
 
 
 def key_of(record: HistoryRecord) -> str:

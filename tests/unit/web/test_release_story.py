@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.publish.history import HistoryRecord, append_history
+from tendies_ops.publish.lock import lock_base_path
 from tendies_ops.release.record.before import Before
 from tendies_ops.release.record.journal import Journal, write_journal
 from tendies_ops.web.sources.known import Catalogues
@@ -88,9 +89,13 @@ def test_a_release_under_way_shows_the_phase_of_its_journal(world: WebWorld) -> 
         before=Before((), {}), who="mara",
     )  # fmt: skip
     write_journal(world.base_path, journal)
-    found = story(world, "3")
-    assert (found.state, found.who, found.state_of("swap")) == ("running", "mara", "running")
-    assert [one.key for one in list_stories(view(world), limit=9)] == ["3"]
+    with lock_base_path(world.base_path, purpose="release"):
+        found = story(world, "3")
+        assert (found.state, found.who, found.state_of("swap")) == ("running", "mara", "running")
+        assert [one.key for one in list_stories(view(world), limit=9)] == ["3"]
+
+    found = story(world, "3")  # no process holds the lock now
+    assert (found.state, found.state_of("swap")) == ("stopped", "stopped")
 
 
 @pytest.mark.parametrize("key", ["9", "0", "x", "2026-11-30T21:34:41", "1" * 60])

@@ -78,8 +78,9 @@ def test_another_candidate_is_taken_by_its_number_and_a_spec_is_replaced_only_by
 def test_on_a_terminal_the_candidate_is_asked_for(small_sources: Path, tmp_path: Path) -> None:
     spec = tmp_path / "asked.yaml"
     terminal, its_other_end = pty.openpty()
-    command = [Path(sys.executable).with_name("tendies"), "init", small_sources / "frozen.pb", "--output", spec]
-    with subprocess.Popen(map(str, command), stdin=its_other_end, stdout=subprocess.PIPE, text=True) as run:
+    tendies = str(Path(sys.executable).with_name("tendies"))
+    command = [tendies, "init", str(small_sources / "frozen.pb"), "--output", str(spec)]
+    with subprocess.Popen(command, stdin=its_other_end, stdout=subprocess.PIPE, text=True) as run:
         os.write(terminal, b"2\n")
         printed = run.communicate(timeout=120)[0]
     assert run.returncode == 0
