@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tendies_ops.dev import AirflowApi, DevError, Voice
+from examples.demo.airflow_api import AirflowApi
+from tendies_ops.dev import DevError, Voice
 
 _ENDED = ("success", "failed", "skipped", "upstream_failed")
 #: The scheduler turns the event of a release into a batch run within seconds; this long means that it never will.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from examples.demo.airflow_api import AirflowApi
 from examples.demo.outcome import ModelOutcome, read_outcome
 from examples.demo.pictures import copy_photographs, reduce_photographs
 from examples.demo.road import ModelRoad
 from examples.demo.specs import add_spec, read_example_specs
 from examples.noise_to_stripes.make_noise import write_noise_pictures
-from tendies_ops.dev import AirflowApi, DevError, DevOptions, Installation, Voice, running
+from tendies_ops.dev import DevError, DevOptions, Installation, Voice, running
 from tendies_ops.working_folder import make_folder
 
 _DAGS_TIMEOUT_S = 120.0
@@ -63,7 +64,7 @@ def _make_pictures(directory: Path, model_name: str) -> tuple[int, str]:
 
 def _travel(installation: Installation, names: list[str], voice: Voice) -> list[ModelOutcome]:
     """Release each model, run its batch, and return what came of it."""
-    api = installation.api
+    api = AirflowApi(installation.airflow)
     roads = [ModelRoad(api, voice, name) for name in names]
     installation.wait("Airflow has not read the DAGs", lambda: _has_dags(api, roads), _DAGS_TIMEOUT_S)
     for road in roads:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tendies_ops.dev.airflow_api import AirflowApi
+from tendies_ops.dev.airflow_server import AirflowServer
 from tendies_ops.dev.error import DevError
 from tendies_ops.dev.installation import DevOptions, Installation, running
 from tendies_ops.dev.voice import Voice
 
-__all__ = ["AirflowApi", "DevError", "DevOptions", "Installation", "Voice", "running"]
+__all__ = ["AirflowServer", "DevError", "DevOptions", "Installation", "Voice", "running"]

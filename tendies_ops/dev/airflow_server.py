@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 from tendies_ops.dev.error import DevError
 from tendies_ops.dev.ports import HOST
 from tendies_ops.dev.processes import Program, last_line, start
@@ -26,6 +28,7 @@ _PARTS = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
     "API server": ("api-server",),
 }
+_HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,17 @@ class AirflowServer:
     url: str
     user: str
     password: str
+
+    def is_healthy(self) -> bool:
+        """Return True if every component of Airflow reports that it is healthy."""
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy has no business on loopback
+            try:
+                answer = session.get(f"{self.url}/api/v2/monitor/health", timeout=5)
+            except requests.RequestException:
+                return False
+        health = answer.json() if answer.ok else {}
+        return all((health.get(part) or {}).get("status") == "healthy" for part in _HEALTHY)
 
 
 def start_airflow(

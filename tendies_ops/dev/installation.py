@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tendies_ops.dev.airflow_api import AirflowApi
 from tendies_ops.dev.airflow_server import AirflowServer, start_airflow
 from tendies_ops.dev.error import DevError
 from tendies_ops.dev.folder_lock import only_one
@@ -90,13 +89,6 @@ class Installation:
             raise DevError("Airflow has not been started.")
         return self._airflow
 
-    @property
-    def api(self) -> AirflowApi:
-        """A caller of its REST API, logged in."""
-        caller = AirflowApi(self.airflow)
-        caller.log_in()
-        return caller
-
     def start(self) -> None:
         """Start everything and return when Airflow is healthy."""
         check_free(self._options.airflow_port, what="Airflow", option="--port")
@@ -109,7 +101,7 @@ class Installation:
             base=self._base,
             wait=lambda program: self.wait(f"{program.name} is not ready", lambda: _has_ended(program)),
         )
-        self.wait("Airflow is not up", AirflowApi(self._airflow).is_healthy)
+        self.wait("Airflow is not up", self._airflow.is_healthy)
         self._voice.step(
             f"Airflow is up at {self.airflow.url}  (user {self.airflow.user}, password {self.airflow.password})"
         )

@@ -7,31 +7,20 @@ from typing import Any
 
 import requests
 
-from tendies_ops.dev.airflow_server import AirflowServer
-from tendies_ops.dev.error import DevError
-
-_PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+from tendies_ops.dev import AirflowServer, DevError
 
 
 class AirflowApi:
-    """A logged-in caller."""
+    """
+    A caller of the API, logged in.
+
+    :raises DevError: Airflow refuses the login.
+    """
 
     def __init__(self, server: AirflowServer) -> None:
         self.server = server
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business on loopback
-
-    def is_healthy(self) -> bool:
-        """Return True if every component of Airflow reports that it is healthy."""
-        try:
-            answer = self._session.get(f"{self.server.url}/api/v2/monitor/health", timeout=5)
-        except requests.RequestException:
-            return False
-        health = answer.json() if answer.ok else {}
-        return all((health.get(part) or {}).get("status") == "healthy" for part in _PARTS)
-
-    def log_in(self) -> None:
-        """Get a token for all later calls."""
         body = {"username": self.server.user, "password": self.server.password}
         answer = self._session.post(f"{self.server.url}/auth/token", json=body, timeout=30)
         if not answer.ok:
