@@ -1,47 +1,9 @@
 """
 Every error that tendies raises on purpose.
 
-A class is for programs (is a retry of any use? which exit status?), its message is for people: what
-happened, where, what was found, and what to do next. What time can fix is ``retryable``: folders, disks, permissions
-of stores, servers and locks. A wrong spec, checkpoint or contract is not.
-
-    TendiesError                     exit status 1
-      UsageError                     exit status 2: the caller's words are wrong; a retry never helps
-        SpecError                      a model spec is incomplete or wrong
-        OutputOwnedError               the output folder holds results of another model or input
-      ExportError                    the checkpoint cannot become a SavedModel
-        ExportFolderError    retryable   the directory of exports cannot be written
-        CheckpointError                the checkpoint is broken or does not fit the graph
-          CheckpointMissingError retryable it does not exist, lacks files, or cannot be read
-          CheckpointChangedError retryable it was written to while it was read
-        UntrustedModelError            the model would run code, or operations on files, the network or Python
-        ParityError                    the export computes something else than its source
-        ImplausibleError               the network's numbers speak against the contract, and the export is strict
-      PublishError                   a version cannot be made visible
-        BasePathError        retryable   the model base path cannot be read or written
-          BasePathMissingError retryable exit status 2: neither it nor the directory above it exists
-        VersionExistsError             that number already has other content
-        VersionRemovedError            the version to be used is not there, or no longer
-        LockHeldError        retryable   another publisher is at work
-      ModelServerError               what talking to Model Server can end in
-        ServerUnreachableError retryable nothing answers at that address
-        ServerSickError      retryable   it answers that it cannot now (429, 500, 503, 504, or not in time)
-        VersionGoneError     retryable   the model or version is not served (404)
-        RequestRefusedError            it read the request and refused it (other 4xx)
-        BadAnswerError       retryable   what came back is not an answer
-        WrongContractError             it answers, but not image files for image files
-      ReleaseError                   a release did not go through; the previous version serves
-        LoadFailedError                a replica could not load the version
-        ProofFailedError               a replica answered other pictures than the exporter promised
-          NotProvedError                 no answer was about the version
-          ProofInterruptedError          a replica became unreachable while it was asked
-        ReviewNeededError              exit status 4: the pictures have to be reviewed before it may go live
-        NotNowError          retryable   a run or a release uses the version, or the base path could not be written
-      BatchError                     a batch run cannot go on, or its counts do not add up
-        InputFolderError     retryable   the pictures cannot be found or read
-        OutputFolderError    retryable   the results cannot be written
-        StoppedError         retryable   asked to stop; what was done is kept
-      OutOfMemoryError     retryable   the process gets no more memory or threads
+A class is for programs (is a retry of any use? which exit status?), its message is for people: what happened, where,
+what was found, and what to do next. What time can fix is ``retryable``: folders, disks, permissions of stores, servers
+and locks. A wrong spec, checkpoint or contract is not.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Commands whose arguments are the fields of a class."""
+"""Commands whose options are the fields of classes: of their own arguments, of settings, of the login for a server."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from tendies_ops.cli.setting_options import given_settings
+from tendies_ops.cli.setting_options import given_settings, option_parameters
+from tendies_ops.credentials import credentials_of_environment
+from tendies_ops.spec import LoginSettings
 
 Arguments = TypeVar("Arguments")
 
@@ -21,32 +22,51 @@ def takes(
     :param arguments: a dataclass whose fields are annotated as typer's parameters are.
     :param settings: further options; those that were given go into the field ``given`` of the object.
     """
-    hints = get_type_hints(arguments, include_extras=True)
-    parameters = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[field.name], default=_default(field)
-        )
-        for field in dataclasses.fields(arguments)  # type: ignore[arg-type]  # there is no type for "any dataclass"
-        if field.name != "given"
-    ] + list(settings)
 
     def decorate(command: Callable[[Arguments], int]) -> Callable[..., int]:
         def read(**values: Any) -> Arguments:
             if settings:
-                values["given"] = given_settings({one.name: values.pop(one.name) for one in settings})
+                values["given"] = _taken_out(values, settings)
             return arguments(**values)
 
         def run(**values: Any) -> int:
             return command(read(**values))
 
         run.read = read  # type: ignore[attr-defined]  # what the words of a command line mean, without doing it
-        run.__doc__ = command.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
-        return run
+        return _described(run, command, [*_parameters(arguments, "given"), *settings])
 
     return decorate
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+def takes_login(command: Callable[..., int]) -> Callable[..., int]:
+    """
+    Add an option for each login setting to a command that takes what they amount to as ``credentials``.
+
+    A token is in a file or in ``TENDIES_TOKEN``, never on the command line.
+    """
+    options = tuple(option_parameters(LoginSettings))
+
+    def run(**values: Any) -> int:
+        login = LoginSettings.model_validate(_taken_out(values, options))
+        return command(**values, credentials=credentials_of_environment().with_files(login))
+
+    return _described(run, command, [*_parameters(command, "credentials"), *options])
+
+
+def _parameters(of: Callable[..., Any], leave_out: str) -> Iterable[inspect.Parameter]:
+    return (one for one in inspect.signature(of, eval_str=True).parameters.values() if one.name != leave_out)
+
+
+def _taken_out(values: dict[str, Any], options: Iterable[inspect.Parameter]) -> dict[str, Any]:
+    return given_settings({one.name: values.pop(one.name) for one in options})
+
+
+def _described(
+    run: Callable[..., int], command: Callable[..., int], parameters: Iterable[inspect.Parameter]
+) -> Callable[..., int]:
+    """Return ``run`` with the help of ``command`` and the parameters that typer is to see."""
+    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    run.__doc__ = command.__doc__
+    run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in keywords}
+    return run

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from tendies_ops.cli.login import takes_login
+from tendies_ops.cli.arguments import takes_login
 from tendies_ops.cli.output import console, print_json
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import UsageError

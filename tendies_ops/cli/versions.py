@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from tendies_ops.cli.login import takes_login
+from tendies_ops.cli.arguments import takes_login
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.release import ModelVersions, list_versions

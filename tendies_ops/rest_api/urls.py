@@ -16,17 +16,14 @@ def status_path(model_name: str, version: int | None = None) -> str:
 
 def metadata_path(model_name: str, version: int | None = None, *, label: str | None = None) -> str:
     """``.../metadata``: the signatures of the served version, of one version, or of the one that a label names."""
+    return _of_one(model_name, version, label) + "/metadata"
+
+
+def predict_path(model_name: str, version: int | None = None, *, label: str | None = None) -> str:
+    """``...:predict`` of the newest, of one version, or of one label."""
+    return _of_one(model_name, version, label) + ":predict"
+
+
+def _of_one(model_name: str, version: int | None, label: str | None) -> str:
     path = status_path(model_name, version)
-    return (path if label is None else f"{path}/labels/{quote(label, safe='')}") + "/metadata"
-
-
-def predict_path(
-    model_name: str, version: int | None = None, *, label: str | None = None, verb: str = "predict"
-) -> str:
-    """
-    ``...:predict`` of the newest, of one version, or of one label.
-
-    :param verb: ``predict``, ``classify`` or ``regress``.
-    """
-    path = status_path(model_name, version)
-    return (path if label is None else f"{path}/labels/{quote(label, safe='')}") + f":{verb}"
+    return path if label is None else f"{path}/labels/{quote(label, safe='')}"

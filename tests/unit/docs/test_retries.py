@@ -1,4 +1,4 @@
-"""What is said about retries, in the reference and in the module of the errors, is what the classes say."""
+"""What the reference says about retries is what the classes say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ _REFERENCE = (REPOSITORY / "docs" / "reference" / "airflow.md").read_text(encodi
 _SECTION = _REFERENCE.partition("## Retries\n")[2].partition("\n## ")[0]
 _ROWS = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", _SECTION, re.MULTILINE))
 _ERRORS = [error for error in errors.all_errors() if error is not TendiesError]
-_TREE = {line.split()[0]: line for line in (errors.__doc__ or "").splitlines() if re.match(r" +\w+Error ", line)}
 
 
 @pytest.mark.parametrize("error", _ERRORS, ids=lambda error: error.__name__)
@@ -24,11 +23,6 @@ def test_the_table_of_retries_names_every_error_and_says_what_the_class_says(err
 
 def test_the_table_of_retries_names_no_error_that_is_gone() -> None:
     assert set(_ROWS) == {error.__name__ for error in _ERRORS}
-
-
-@pytest.mark.parametrize("name", sorted(_TREE.keys() - {"TendiesError"}))
-def test_the_tree_of_errors_marks_what_is_retried(name: str) -> None:
-    assert (" retryable " in _TREE[name]) == getattr(errors, name).retryable
 
 
 @pytest.mark.parametrize("error", [errors.InputFolderError, errors.OutputFolderError, errors.CheckpointMissingError])
