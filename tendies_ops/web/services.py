@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from fastapi import Depends, HTTPException, Request
@@ -65,23 +65,18 @@ async def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
-async def _place_for_page(services: ServicesDep) -> AsyncIterator[None]:
-    async with services.lines.pages.place():
-        yield
+def _place_in(line: str) -> Any:
+    """Make the dependency of a request that holds a place in a line of :class:`Lines` while it is answered."""
 
+    async def place(services: ServicesDep) -> AsyncIterator[None]:
+        async with getattr(services.lines, line).place():
+            yield
 
-async def _place_for_picture(services: ServicesDep) -> AsyncIterator[None]:
-    async with services.lines.pictures.place():
-        yield
-
-
-async def _place_for_download(services: ServicesDep) -> AsyncIterator[None]:
-    async with services.lines.downloads.place():
-        yield
+    return Depends(place)
 
 
 #: One of them goes on every router that works or waits, behind the question of who asks.
-PAGE, PICTURE, DOWNLOAD = Depends(_place_for_page), Depends(_place_for_picture), Depends(_place_for_download)
+PAGE, PICTURE, DOWNLOAD = map(_place_in, ("pages", "pictures", "downloads"))
 
 
 def visible_catalogue(services: ServicesDep, person: PersonDep) -> Catalogue:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tendies_ops.compare import compare_images
-from tendies_ops.compare.images import Pixels, decode_pixels
+from tendies_ops.compare import Pixels, compare_images, decode_pixels
 from tendies_ops.spec import OptimizeSpec
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tendies_ops.compare.images import Pixels, decode_pixels
+from tendies_ops.compare import Pixels, decode_pixels
 
 MAGNIFICATION = 8
 _LARGEST_SIDE = 256

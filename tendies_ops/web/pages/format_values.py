@@ -38,16 +38,6 @@ def format_duration(seconds: float | None) -> str:
     return f"{days} d {clock}" if days else clock
 
 
-def format_size(size_bytes: int | float) -> str:
-    """``12.3 MB``, in powers of 1000."""
-    size = float(size_bytes)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
 def parse_time(text: str | None) -> datetime | None:
     """Read an ISO 8601 time; without a zone it is UTC. None for anything else."""
     try:

@@ -11,6 +11,7 @@ import jinja2
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from rich import filesize
 from starlette.exceptions import HTTPException
 
 from tendies_ops.web.pages import format_values, states
@@ -18,7 +19,7 @@ from tendies_ops.web.run.batch_run import title_of_id
 from tendies_ops.web.safety import BusyError, OutsideError
 from tendies_ops.web.sources.number_answers import golden_numbers, promised_picture
 from tendies_ops.web.views.charts import progress_bar, run_bars
-from tendies_ops.web.views.lanes import draw_lane, end_s
+from tendies_ops.web.views.release_view import draw_lane, end_s
 
 _RETRY_AFTER_S = 3
 _HEADINGS = {
@@ -70,7 +71,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.filters.update(
         count=format_values.format_count, number=format_values.format_number, duration=format_values.format_duration,
-        size=format_values.format_size, when=format_values.format_time, time=format_values.time_element,
+        size=filesize.decimal, when=format_values.format_time, time=format_values.time_element,
         path=format_values.quote_part, short=format_values.short_digest, picture=promised_picture,
         lower_first=lambda text: text[:1].lower() + text[1:], run_title=title_of_id,
     )  # fmt: skip

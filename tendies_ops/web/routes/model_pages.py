@@ -13,7 +13,7 @@ from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import PictureDep, Side
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card
-from tendies_ops.web.run.own_pictures import own_pictures
+from tendies_ops.web.run.run_pictures import own_pictures
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views import models_view

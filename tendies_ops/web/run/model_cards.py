@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tendies_ops.web.ledger.ledger_index import LedgerIndexes
 from tendies_ops.web.run.batch_run import Run
 from tendies_ops.web.run.find_runs import list_runs
-from tendies_ops.web.run.own_pictures import OwnPictures, own_pictures
+from tendies_ops.web.run.run_pictures import OwnPictures, own_pictures
 from tendies_ops.web.views.candidates_view import Candidate, list_undecided
 from tendies_ops.web.views.models_view import ModelPicture
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from tendies_ops.client import ModelServerClient
 from tendies_ops.errors import TendiesError
-from tendies_ops.rest_api.status import ServedVersions, VersionStatus
+from tendies_ops.rest_api.status import ServedVersions
 from tendies_ops.web.sources.known import Location
 
+_NOTHING = ServedVersions({})
 _FRESH_S = 1.0  # ten people with the page open must not ask ten times a second
 
 
@@ -21,18 +22,8 @@ class ReplicaState:
     """One replica's answer about one model."""
 
     server: str
-    statuses: tuple[VersionStatus, ...] = ()
+    served: ServedVersions = _NOTHING
     problem: str = ""  #: why there is no answer
-    labelled: int | None = None  #: the version that the label ``stable`` names; None: there is no such label
-
-    @property
-    def served(self) -> ServedVersions:
-        """The answer, as the decision about the version in service takes it."""
-        return ServedVersions({status.version: status for status in self.statuses}, self.labelled)
-
-    def status_of(self, version: int) -> VersionStatus | None:
-        """Return its state of one version."""
-        return next((status for status in self.statuses if status.version == version), None)
 
 
 class ServerStates:
@@ -90,8 +81,6 @@ def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: 
     try:
         credentials = location.credentials.with_files(location.login)
         with ModelServerClient(server, timeout_s=timeout_s, credentials=credentials) as client:
-            served = client.served_versions(model_name)
+            return ReplicaState(server, client.served_versions(model_name))
     except TendiesError as error:
         return ReplicaState(server, problem=str(error))
-    statuses = sorted(served.statuses.values(), key=lambda status: -status.version)
-    return ReplicaState(server, tuple(statuses), labelled=served.labelled)

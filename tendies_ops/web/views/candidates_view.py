@@ -10,14 +10,13 @@ from typing import Any
 
 import orjson
 
-from tendies_ops.errors import PublishError
 from tendies_ops.publish.history import HistoryRecord
 from tendies_ops.publish.layout import REJECTED_SUFFIX, review_directory
-from tendies_ops.spec import MANIFEST_PATH, Manifest, read_manifest
+from tendies_ops.spec import MANIFEST_PATH, Manifest
 from tendies_ops.web.safety import confine
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.measures import Measured, measured_pictures
-from tendies_ops.web.views.models_view import ModelPicture
+from tendies_ops.web.views.models_view import ModelPicture, look_at_candidate
 
 _EXPORTS = ".exports"  #: below the model base path, see ExportSavedModelOperator
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}")
@@ -103,15 +102,8 @@ def list_candidates(model: KnownModel) -> list[Candidate]:
 
 def list_undecided(view: ModelPicture) -> list[tuple[Candidate, Manifest]]:
     """Return the exports that may still be released, newest first, with what they were made from."""
-    found = [(one, manifest) for one in list_candidates(view.model) if (manifest := _manifest(one)) is not None]
-    return [(one, manifest) for one, manifest in found if not one.rejected and fate_of(one, manifest, view) is None]
-
-
-def _manifest(candidate: Candidate) -> Manifest | None:
-    try:
-        return read_manifest(candidate.directory)
-    except PublishError:
-        return None
+    found = ((one, look_at_candidate(one.directory).manifest) for one in list_candidates(view.model))
+    return [(one, read) for one, read in found if read and not one.rejected and fate_of(one, read, view) is None]
 
 
 def find_candidate(model: KnownModel, name: str) -> Candidate | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tendies_ops.errors import PublishError
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.spec import read_manifest
+from tendies_ops.spec import Manifest, read_manifest
 from tendies_ops.web.safety import OutsideError, confine
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.sources.number_answers import promised_picture
@@ -24,39 +25,38 @@ def version_path(model: KnownModel, version: int) -> Path | None:
 
 def golden_path(directory: Path | None, index: int, side: str) -> Path:
     """
-    The file of one golden picture of a version or candidate.
+    Return the file of one golden picture of a version or candidate.
 
     :param index: its place in the manifest, from 0.
     :param side: ``before`` (what is sent) or ``after`` (the first picture that the exporter promised).
     :raises OutsideError: it does not exist, or the manifest names a file outside of the version.
     """
-    if directory is None or index < 0:
-        raise OutsideError(str(index))
-    try:
-        golden = read_manifest(directory).golden[index]
-    except (PublishError, IndexError) as error:
-        raise OutsideError(str(index)) from error
-    name = golden.input if side == "before" else promised_picture(golden)
-    if name is None:
-        raise OutsideError("no picture among the outputs")
-    return confine(directory, name)
+    return _file_at(
+        directory,
+        index,
+        lambda found: [one.input if side == "before" else promised_picture(one) for one in found.golden],
+    )
 
 
 def sheet_path(directory: Path | None, index: int) -> Path:
     """
-    The contact sheet of one variant that the export of a version tried.
+    Return the contact sheet of one variant that the export of a version tried.
 
     :param index: its place in the manifest, from 0.
     :raises OutsideError: it does not exist, or the manifest names a file outside of the version.
     """
-    if directory is None or index < 0:
-        raise OutsideError(str(index))
+    return _file_at(
+        directory,
+        index,
+        lambda found: [variant.sheet for variant in found.optimization.variants] if found.optimization else [],
+    )
+
+
+def _file_at(directory: Path | None, index: int, names: Callable[[Manifest], Sequence[str | None]]) -> Path:
     try:
-        optimization = read_manifest(directory).optimization
-    except PublishError as error:
+        name = names(read_manifest(directory))[index] if directory and index >= 0 else None
+    except (PublishError, IndexError) as error:
         raise OutsideError(str(index)) from error
-    sheets = [variant.sheet for variant in optimization.variants] if optimization else []
-    sheet = sheets[index] if index < len(sheets) else None
-    if sheet is None:
+    if directory is None or name is None:
         raise OutsideError(str(index))
-    return confine(directory, sheet)
+    return confine(directory, name)

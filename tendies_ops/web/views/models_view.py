@@ -149,7 +149,7 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
     history = read_history(base_path) if base_path else []
     directories = {entry.version: entry.path for entry in list_version_dirs(base_path)} if base_path else {}
     withdrawn = list_withdrawn(base_path) if base_path else {}
-    reported = {status.version for replica in replicas for status in replica.statuses}
+    reported = {version for replica in replicas for version in replica.served.statuses}
     numbered = {record.version for record in history} - {0}  # a candidate that was rejected never had a number
     numbers = directories.keys() | withdrawn.keys() | reported | numbered
     rows = [
@@ -179,7 +179,8 @@ def _version_row(
         path=path,
         manifest=manifest,
         replicas=tuple(
-            ReplicaVersion(replica.server, replica.status_of(version), bool(replica.problem)) for replica in replicas
+            ReplicaVersion(replica.server, replica.served.statuses.get(version), bool(replica.problem))
+            for replica in replicas
         ),
         history=tuple(record for record in history if record.version == version),
         withdrawn=directory is None and withdrawn is not None,

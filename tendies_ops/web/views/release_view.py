@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,22 @@ from markupsafe import Markup
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.web.sources.typed import is_number, read_json
 from tendies_ops.web.views.charts import Mark, Series, line_chart
-from tendies_ops.web.views.lanes import Lane
 from tendies_ops.web.views.measures import Measured, measured_pictures
+
+_BEFORE = 0.2  # of the width: what served before the rename
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One replica."""
+
+    server: str
+    available_s: float  #: after the rename
+
+    @property
+    def name(self) -> str:
+        """Return host and port."""
+        return self.server.split("://")[-1]
 
 
 @dataclass(frozen=True)
@@ -103,3 +118,24 @@ def read_release(model_base_path: Path | None, version: int) -> ReleaseFacts | N
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def end_s(lanes: Sequence[Lane]) -> float:
+    """Return where the lanes end: half as long again as the slowest replica took."""
+    return max(1.0, 1.5 * max((lane.available_s for lane in lanes), default=1.0))
+
+
+def draw_lane(lane: Lane, lanes: Sequence[Lane]) -> Markup:
+    """
+    Draw what a replica served over the time of a swap.
+
+    Its name has the same as text. All lanes have the scale of the slowest.
+    """
+    width, zero = 1000.0, 1000.0 * _BEFORE
+    served = min(width, zero + (width - zero) * lane.available_s / end_s(lanes))
+    label = f"{lane.name}: the new version served {lane.available_s:.1f} s after the rename"
+    return Markup(
+        '<svg class="lane" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="old" width="{}" height="20"/><rect class="load" x="{}" width="{}" height="20"/>'
+        '<rect class="new" x="{}" width="{}" height="20"/><rect class="zero" x="{}" width="2" height="20"/></svg>'
+    ).format(label, zero, zero, round(served - zero, 1), round(served, 1), round(width - served, 1), zero)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tendies_ops.publish.history import Event, HistoryRecord, append_history
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 from tendies_ops.spec import read_manifest
 from tendies_ops.web.ledger.ledger_index import LedgerLine
 from tendies_ops.web.run.find_runs import find_run, list_runs, runs_of_task
@@ -46,7 +46,9 @@ def model_of(world: WebWorld) -> KnownModel:
 
 def view_of(world: WebWorld, *serving: int | None) -> ModelPicture:
     replicas = [
-        ReplicaState(f"http://r{n}", (VersionStatus(v, "AVAILABLE"),) if v else (), "" if v else "down")
+        ReplicaState(
+            f"http://r{n}", ServedVersions({v: VersionStatus(v, "AVAILABLE")} if v else {}), "" if v else "down"
+        )
         for n, v in enumerate(serving)
     ]
     return read_model(model_of(world), replicas)

@@ -53,9 +53,9 @@ def run_url() -> str:
 @pytest.fixture
 def serving_two(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the one replica served version 2."""
-    from tendies_ops.rest_api.status import VersionStatus
+    from tendies_ops.rest_api.status import ServedVersions, VersionStatus
     from tendies_ops.web.sources.server_states import ReplicaState
 
     states = airflow_app.state.pages.state.services.states
-    answer = (ReplicaState("http://127.0.0.1:9", (VersionStatus(2, "AVAILABLE"),)),)
+    answer = (ReplicaState("http://127.0.0.1:9", ServedVersions({2: VersionStatus(2, "AVAILABLE")})),)
     monkeypatch.setattr(states, "of", lambda *_: answer)
