@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tendies_ops.reports.contact_sheet import write_contact_sheet
-from tendies_ops.reports.page import write_report_page
+from tendies_ops.reports.page import ReportPage
 
-__all__ = ["write_contact_sheet", "write_report_page"]
+__all__ = ["ReportPage", "write_contact_sheet"]

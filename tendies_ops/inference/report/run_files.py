@@ -26,7 +26,7 @@ from tendies_ops.inference.results.table import (
     write_table,
 )
 from tendies_ops.inference.storage.local import Input, Output
-from tendies_ops.reports import write_contact_sheet, write_report_page
+from tendies_ops.reports import ReportPage, write_contact_sheet
 
 OPTIMIZED_SHEET = "optimized_sheet.png"
 _SIDE_FILE_S = 10.0  # limit for files that only people read
@@ -159,8 +159,7 @@ class RunFiles:
             "Notes": f"{report.noted} results have a note in the ledger" if report.noted else "none",
             "Failures": describe_failures(report.summary()),
         }
-        write_report_page(
-            self.folder / "report.html",
+        ReportPage(
             title=f"Batch run {report.run_id}",
             ok=report.ok is not False,
             verdict=verdict(report),
@@ -173,7 +172,7 @@ class RunFiles:
             downloads={
                 title: posixpath.basename(report.paths[name]) for name, title in _TABLES.items() if name in report.paths
             },
-        )
+        ).write(self.folder / "report.html")
 
 
 @contextlib.contextmanager
