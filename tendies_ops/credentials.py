@@ -1,4 +1,4 @@
-"""Who asks a Model Server, and how the server's own identity is checked."""
+"""The login for Model Servers, and the check of a server's own identity."""
 
 from __future__ import annotations
 

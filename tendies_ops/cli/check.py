@@ -1,5 +1,3 @@
-"""``tendies check``."""
-
 from __future__ import annotations
 
 import re

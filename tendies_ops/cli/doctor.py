@@ -1,5 +1,3 @@
-"""``tendies doctor``."""
-
 from __future__ import annotations
 
 from dataclasses import asdict

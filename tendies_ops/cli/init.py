@@ -1,5 +1,3 @@
-"""``tendies init``."""
-
 from __future__ import annotations
 
 import shutil

@@ -1,5 +1,3 @@
-"""``tendies inspect``."""
-
 from __future__ import annotations
 
 import math

@@ -1,5 +1,3 @@
-"""``tendies publish``."""
-
 from __future__ import annotations
 
 from functools import partial

@@ -1,5 +1,3 @@
-"""``tendies release``."""
-
 from __future__ import annotations
 
 import contextlib

@@ -1,5 +1,3 @@
-"""``tendies rollback``."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,5 +1,3 @@
-"""``tendies tidy``."""
-
 from __future__ import annotations
 
 from dataclasses import asdict

@@ -1,5 +1,3 @@
-"""``tendies versions``."""
-
 from __future__ import annotations
 
 import sys

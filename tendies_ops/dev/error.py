@@ -1,5 +1,3 @@
-"""The error of an installation that cannot start or go on."""
-
 from __future__ import annotations
 
 from tendies_ops.errors import TendiesError

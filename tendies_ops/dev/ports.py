@@ -1,5 +1,3 @@
-"""Ports on this machine."""
-
 from __future__ import annotations
 
 import socket

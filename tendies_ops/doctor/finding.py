@@ -1,5 +1,3 @@
-"""The result of one check: its subject, the finding, and what to do about it."""
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,3 @@
-"""Export a checkpoint as a SavedModel directory."""
-
 from __future__ import annotations
 
 import re

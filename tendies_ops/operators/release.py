@@ -1,5 +1,3 @@
-"""Release a SavedModel directory as a version that every replica serves."""
-
 from __future__ import annotations
 
 import threading

@@ -1,5 +1,3 @@
-"""Back to an earlier version."""
-
 from __future__ import annotations
 
 import threading

@@ -1,5 +1,3 @@
-"""Adding a model to a working folder."""
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""The environment of an Airflow that works on one folder."""
-
 from __future__ import annotations
 
 import json

@@ -28,21 +28,6 @@ from tendies_ops.web.sources.typed import typed_record
 #: A search counts this many pictures and no more.
 MAX_FOUND = 2000
 _BUDGET_S = 0.25  # what a page waits for the index; the rest is made behind its back
-_BLANK: dict[str, Any] = dict.fromkeys(
-    (
-        "run_id",
-        "input",
-        "outcome",
-        "output",
-        "kind",
-        "reason",
-        "model_name",
-        "version",
-        "milliseconds",
-        "size_bytes",
-        "batch_size",
-    )
-)
 
 
 class LedgerChangedError(Exception):
@@ -165,7 +150,7 @@ class LedgerIndex:
     def lines(self, query: Query) -> Iterator[LedgerLine]:
         """Every matching line. Holds one chunk at a time."""
         for row, line in self._raw(query):
-            yield LedgerLine(row, _record_of(line))
+            yield LedgerLine(row, typed_record(orjson.loads(line)))
 
     def raw_lines(self, query: Query) -> Iterator[bytes]:
         """Every matching line as the ledger has it. Holds one chunk at a time."""
@@ -178,7 +163,7 @@ class LedgerIndex:
     def _read(self, places: Sequence[Place]) -> Iterator[LedgerLine]:
         with suppress(LedgerChangedError):  # a page shows what it got; the next one has a new index
             for row, line in self._read_raw(places):
-                yield LedgerLine(row, _record_of(line))
+                yield LedgerLine(row, typed_record(orjson.loads(line)))
 
     def _read_raw(self, places: Sequence[Place] | Iterator[Place]) -> Iterator[tuple[int, bytes]]:
         try:
@@ -205,8 +190,3 @@ class LedgerIndex:
         with open_index(self._database) as connection:
             known_bytes = connection.execute("SELECT max(stop) FROM chunks").fetchone()[0] or 0
         return min(1.0, known_bytes / size_bytes) if size_bytes else 1.0
-
-
-def _record_of(line: bytes) -> dict[str, Any]:
-    record = typed_record(orjson.loads(line))
-    return {**record, **{name: None for name in _BLANK if name not in record}}

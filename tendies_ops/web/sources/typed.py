@@ -63,8 +63,8 @@ _FACTS: _Rules = {
 
 
 def typed_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line of a ledger without the values of a wrong type."""
-    return _kept(record, _RECORD)
+    """Return a line of a ledger; a value that is absent or of a wrong type is None."""
+    return {**dict.fromkeys(_RECORD), **_kept(record, _RECORD)}
 
 
 def read_facts(path: Path) -> dict[str, Any]:
