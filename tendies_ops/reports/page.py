@@ -30,7 +30,7 @@ class ReportPage:
     facts: Mapping[str, Any]  #: shown as a table
     failures: Sequence[Mapping[str, str]]  #: each with ``input``, ``kind`` and ``reason``
     by_kind: Mapping[str, int]  #: how many there are of each kind, also beyond those listed
-    contact_sheet: str  #: its address; empty: there is none
+    contact_sheet: str  #: its address; empty without a sheet
     optimized_sheet: str  #: of a version whose graph was rewritten: what that changes; its address as well
     downloads: Mapping[str, str]  #: title -> address of further files
 
