@@ -7,18 +7,14 @@ queued, while it runs and after it. Links of an operator's own class appear only
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import attrs
 from airflow.configuration import conf
-from airflow.sdk import BaseOperatorLink
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow.sdk import BaseOperator
-    from airflow.sdk.types import TaskInstanceKey
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.types import TaskInstanceKey
 
 
 @attrs.define(init=False)

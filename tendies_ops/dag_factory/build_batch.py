@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, TaskGroup
 
@@ -14,12 +14,10 @@ from tendies_ops.operators.assets import batch_asset, model_asset, pictures_asse
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.shards import batch_inference_group
 from tendies_ops.operators.undefined import undefined_in
+from tendies_ops.spec import BatchDagSettings, BatchSpec, ModelSpec
 from tendies_ops.spec.roots import input_roots, output_roots
 from tendies_ops.spec.templates import fixed_folder
 from tendies_ops.triggers.pictures import PicturesTrigger
-
-if TYPE_CHECKING:
-    from tendies_ops.spec import BatchDagSettings, BatchSpec, ModelSpec
 
 #: Settings that a run may have otherwise, by the form.
 _OF_THE_FORM = ("version", "sample", "retry_failed", "take_over")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import DAG, AssetWatcher, BaseOperator, TaskGroup
+from airflow.sdk import DAG, Asset, AssetWatcher, BaseOperator, TaskGroup
 
 from tendies_ops.dag_factory.callbacks import notifiers
 from tendies_ops.dag_factory.dag_arguments import RELEASE_WEIGHT, base_path, make_dag, server_arguments
@@ -14,12 +14,8 @@ from tendies_ops.dag_factory.forms import release_params
 from tendies_ops.operators.assets import checkpoint_asset, model_asset
 from tendies_ops.operators.export import ExportSavedModelOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
+from tendies_ops.spec import ModelSpec
 from tendies_ops.triggers.checkpoint import CheckpointTrigger
-
-if TYPE_CHECKING:
-    from airflow.sdk import Asset
-
-    from tendies_ops.spec import ModelSpec
 
 
 def release_dag(spec: ModelSpec) -> DAG:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow.sdk import DAG
 from airflow.utils.types import DagRunType
 
 from tendies_ops.dag_factory.dag_arguments import ROLLBACK_WEIGHT, base_path, make_dag, server_arguments
 from tendies_ops.operators.assets import model_asset, rollback_asset
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
-
-if TYPE_CHECKING:
-    from tendies_ops.spec import ModelSpec
+from tendies_ops.spec import ModelSpec
 
 
 def rollback_dag(spec: ModelSpec) -> DAG:

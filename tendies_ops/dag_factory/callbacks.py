@@ -6,19 +6,16 @@ import difflib
 import functools
 import importlib
 import inspect
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.definitions.callback import AsyncCallback, SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from tendies_ops.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from tendies_ops.spec.dag_settings import CallSpec, LateSpec
+from tendies_ops.spec.dag_settings import CallSpec, LateSpec
 
 
 def callbacks(calls: Iterable[CallSpec]) -> list[Any]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import DAG, BaseOperator
 
 from tendies_ops.dag_factory.callbacks import callbacks, late_alert
 from tendies_ops.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tendies_ops.spec import DagSettings, ModelSpec
+from tendies_ops.spec import DagSettings, ModelSpec
 
 #: Weights as the scheduler compares them (a batch's tasks have 1 to 3): in one pool a rollback goes before a release,
 #: and both before every shard. They do not use the batch's pool, which holds back the load that they control.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tendies_ops.spec import DagSettings, ModelSpec
+from tendies_ops.spec import DagSettings, ModelSpec
 
 _RELEASE = """\
 # Release of {name}

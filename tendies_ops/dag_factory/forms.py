@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import Param
 
+from tendies_ops.spec import BatchSpec
 from tendies_ops.spec.templates import is_template
-
-if TYPE_CHECKING:
-    from tendies_ops.spec import BatchSpec
 
 
 def value_or_template(name: str, of_spec: Any) -> str:

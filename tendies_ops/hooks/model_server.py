@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from pydantic import BeforeValidator, PositiveFloat, ValidationError
 
@@ -24,10 +24,9 @@ from tendies_ops.spec.problems import describe_problems
 from tendies_ops.spec.strict_model import SpecPart
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from tendies_ops.client import ModelServerClient
     from tendies_ops.rest_api.status import ServedVersions
+
 
 CONNECTION_TYPE = "tf_serving"
 DEFAULT_CONN_ID = "tf_serving_default"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from tendies_ops import errors
-
-if TYPE_CHECKING:
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 def _retryable_error_names() -> list[type[BaseException] | str]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tendies_ops.operators.assets import events_of
 from tendies_ops.triggers.checkpoint_watch import WATERMARK_KEY, Watermark
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 #: Key in the state store of ``tendies://checkpoint/<model>``: the checkpoint that was exported last, and by which run.

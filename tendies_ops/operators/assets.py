@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from airflow.sdk import Asset, AssetWatcher
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow.sdk import Context
+from airflow.sdk import Asset, AssetWatcher, Context
 
 
 def checkpoint_asset(model_name: str, watchers: list[AssetWatcher] | None = None) -> Asset:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.sdk import Context
+
 from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.operators.assets import announce
@@ -20,8 +22,6 @@ from tendies_ops.operators.who import what_started
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from tendies_ops.inference import BatchOptions, BatchReport
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow.sdk import Context
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
 
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.batch import BatchInferenceOperator
 from tendies_ops.operators.release import ReleaseModelVersionOperator
 from tendies_ops.spec import ReleaseSettings
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class _BatchOfFunction(DecoratedOperator, BatchInferenceOperator):

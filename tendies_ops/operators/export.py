@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import Context
 
 from tendies_ops.errors import UsageError
 from tendies_ops.hooks.connection_arguments import optional
@@ -18,9 +20,6 @@ from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.spec import Manifest, ModelSpec, load_spec, read_manifest
 from tendies_ops.spec.roots import require_allowed_checkpoint
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 #: Exports that wait for their release. Model Server ignores names that are not numbers.
 EXPORTS_DIRECTORY = ".exports"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import Context
 
 from tendies_ops.operators.who import who_triggered
 from tendies_ops.publish.history import HistoryRecord, append_history, read_history
 from tendies_ops.publish.layout import ensure_base_path
 from tendies_ops.spec import read_manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from airflow.sdk import Context
 
 #: Of an error in the history: its first lines, which name what failed; the task's log has all of it.
 _MAX_CHARACTERS = 2000

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
 
 from tendies_ops.bounded_work import LatestValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.sdk import Context
-
     from tendies_ops.inference import BatchProgress
 
 

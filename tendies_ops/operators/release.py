@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.configuration import conf
+from airflow.sdk import Context
 
 from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.operators.service_change import change_service, terms_of
@@ -16,9 +17,6 @@ from tendies_ops.operators.who import who_triggered
 from tendies_ops.spec import Manifest, ReleaseSpec, read_manifest
 from tendies_ops.triggers.leases_end import LeasesEndTrigger
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class ReleaseModelVersionOperator(CandidateOperator):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param
+from airflow.sdk import Context, Param, RetryPolicy
 
 from tendies_ops.bounded_work import run_bounded
 from tendies_ops.errors import ReleaseError
@@ -18,12 +18,7 @@ from tendies_ops.operators.candidate import CandidateOperator
 from tendies_ops.operators.metrics import tell_waiting
 from tendies_ops.operators.service_change import terms_of
 from tendies_ops.operators.tendies_operator import RECORD_S
-from tendies_ops.spec import read_manifest
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context, RetryPolicy
-
-    from tendies_ops.spec import Manifest
+from tendies_ops.spec import Manifest, read_manifest
 
 _PICTURES_SHOWN = 4
 _REASON = Param(

@@ -3,7 +3,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import Asset, Context
 
 from tendies_ops.hooks.connection_arguments import optional
 from tendies_ops.operators.rollback_request import RollbackRequest, close_request, take_request
@@ -12,9 +14,6 @@ from tendies_ops.operators.task_settings import takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.operators.who import who_triggered
 from tendies_ops.spec import ReleaseSettings, ReleaseSpec
-
-if TYPE_CHECKING:
-    from airflow.sdk import Asset, Context
 
 
 class RollbackModelVersionOperator(TendiesOperator):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import Asset, Context
 
 from tendies_ops.errors import UsageError
 from tendies_ops.operators.assets import events_of
-
-if TYPE_CHECKING:
-    from airflow.sdk import Asset, Context
 
 #: Begins the keys of requests in the asset's state store; the request's name follows.
 REQUEST_PREFIX = "rollback_request/"

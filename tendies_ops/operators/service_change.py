@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Context
+
 from tendies_ops.errors import TendiesError
 from tendies_ops.operators.assets import announce, remember_deployed
 from tendies_ops.operators.lineage import lineage_of_release
@@ -15,8 +17,6 @@ from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.spec import ReleaseSettings, ReleaseSpec
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from tendies_ops.release import ReleaseReport
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import TaskGroup, TriggerRule
+from airflow.sdk import Asset, Context, TaskGroup, TriggerRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from tendies_ops.errors import BatchError, UsageError
 from tendies_ops.operators.batch import BatchOperator, run_name
 from tendies_ops.operators.who import what_started
-
-if TYPE_CHECKING:
-    from airflow.sdk import Asset, Context
-    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 
 class PlanShardsOperator(BatchOperator):

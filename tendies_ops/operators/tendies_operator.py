@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context, RetryPolicy
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tendies_ops import errors
@@ -19,7 +19,6 @@ from tendies_ops.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, RetryPolicy
 
 
 #: Seconds that a task waits, at most, for each record of its work.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import Context
 
 from tendies_ops.operators.assets import events_of
 from tendies_ops.publish.history import who_am_i
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 def who_triggered(context: Context) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from airflow.configuration import conf
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, RetryPolicy
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from tendies_ops.errors import LoadFailedError, ModelServerError, UsageError
@@ -22,9 +22,6 @@ from tendies_ops.hooks.model_server import (
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S, ModelVersionTrigger
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context, RetryPolicy
 
 
 class ModelVersionSensor(RetriesTransientErrors, BaseSensorOperator):
