@@ -11,7 +11,7 @@ from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.doctor import Finding, Subject, examine
 from tendies_ops.errors import UsageError
-from tendies_ops.spec import ModelSpec, load_spec
+from tendies_ops.spec import load_spec
 
 EXIT_PROBLEMS = 1
 _MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
@@ -45,7 +45,7 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         model_name=model_name,
         servers=tuple(server or (read.release.servers if read else ())),
         model_base_path=model_base_path or (read.release.model_base_path if read else None),
-        folders=_folders(read) if read else (),
+        folders=[(b.input or "", b.output or "") for b in read.batches_by_name().values()] if read else (),
         labels=bool(read and read.release.model_config_file),
         connection=connection,
         credentials=credentials,
@@ -66,10 +66,6 @@ def _tell(subject: Subject, *, as_json: bool) -> int:
     else:
         console.print("Nothing is wrong." if not problems else f"Problems: {problems}.")
     return EXIT_PROBLEMS if problems else EXIT_DONE
-
-
-def _folders(spec: ModelSpec) -> list[tuple[str, str]]:
-    return [(spec.batch.input or "", spec.batch.output or "")]
 
 
 def _print(finding: Finding) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from tendies_ops.errors import UsageError
 from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
 from tendies_ops.spec import ModelSpec
-from tendies_ops.web.sources.known import Location
+from tendies_ops.web.sources.known import Location, locate_by_spec
 
 log = logging.getLogger(__name__)
 _REMEMBERED_S = 30.0  # an edited connection takes effect within this time
@@ -29,11 +29,10 @@ class Locator:
 
     def __call__(self, spec: ModelSpec) -> Location:
         """Return the model's base path and replicas."""
-        release = spec.release
         connection = self._connection(spec.airflow.server_conn_id)
         if connection is None:
-            return Location(release.model_base_path, release.servers, login=release)
-        base_path = connection.base_path_of(spec.model_name)
+            return locate_by_spec(spec)
+        release, base_path = spec.release, connection.base_path_of(spec.model_name)
         return Location(
             release.model_base_path or (Path(base_path) if base_path else None),
             release.servers or connection.servers,

@@ -97,22 +97,18 @@ class BatchOperator(TendiesOperator):
             return run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
 
     def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
-        """Record the end of a run in the asset's event, the metrics and the lineage, and judge it."""
+        """
+        Record the end of a run in the asset's event, the metrics and the lineage.
+
+        :raises BatchError: too many pictures failed.
+        """
         self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
         self.keep_record("The metrics", lambda: count_batch(summary, green=ok is not False))
         self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(summary)))
         self.log.info(describe_outcome(summary))
-        self.judge(summary, ok=ok)
-        return summary
-
-    def judge(self, summary: Mapping[str, Any], *, ok: bool | None) -> None:
-        """
-        Fail the task if too many pictures failed.
-
-        :raises BatchError: they did.
-        """
         if ok is False:
             raise BatchError(describe_failure(summary))
+        return summary
 
     def batch_options(self, run_id: str, started_by: str = "") -> BatchOptions:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -37,7 +37,10 @@ def takes_settings(model: type[BaseModel]) -> Callable[[Init], Init]:
             for name, value in values.items():
                 setattr(self, name, value)
             fixed = {name: value for name, value in given_settings(self, model).items() if "{" not in str(value)}
-            check_settings(model, fixed, where=f"Task {self.task_id}")
+            try:
+                model.model_validate(fixed)
+            except ValidationError as error:
+                raise UsageError(f"Task {self.task_id}: {describe_problems(error, model)}.") from None
 
         initialize.__signature__ = signature.replace(parameters=[*own, *added, rest])  # type: ignore[attr-defined]
         return initialize  # type: ignore[return-value]  # the same but for its signature
@@ -49,15 +52,3 @@ def given_settings(operator: object, model: type[BaseModel]) -> dict[str, Any]:
     """Return the settings that an operator was given, without those whose templates rendered to nothing."""
     values = {name: getattr(operator, name, None) for name in model.model_fields}
     return {name: value for name, value in values.items() if value is not None and str(value).strip() not in _BLANK}
-
-
-def check_settings(model: type[BaseModel], values: Mapping[str, Any], *, where: str) -> None:
-    """
-    Check settings against the limits of a spec.
-
-    :raises UsageError: a value is invalid.
-    """
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(f"{where}: {describe_problems(error, model)}.") from None

@@ -88,11 +88,7 @@ class TendiesOperator(RetriesTransientErrors, BaseOperator):
 
     def model_server(self) -> ModelServerConnection:
         """Return the connection, with this operator's own ``servers`` if it has any."""
-        return self.hook().resolve(split_list(self.servers))
-
-    def hook(self) -> ModelServerHook:
-        """Return the hook of the connection."""
-        return ModelServerHook(self.model_server_conn_id)
+        return ModelServerHook(self.model_server_conn_id).resolve(split_list(self.servers))
 
     def base_path(self, given: str | None, model_name: str) -> str:
         """

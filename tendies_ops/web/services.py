@@ -21,6 +21,9 @@ from tendies_ops.web.sources.remote_files import ObjectStores, RemoteFiles
 from tendies_ops.web.sources.server_states import ServerStates
 from tendies_ops.web.views.models_view import ModelPicture, read_model
 
+_MAX_CACHE_BYTES = 512 << 20  # of drawn pictures
+_SERVER_TIMEOUT_S = 1.5  # that a page waits for a replica's status
+
 
 class Lines:
     """The lines of the pages."""
@@ -41,8 +44,8 @@ class Services:
         mirrors = Mirrors(settings.cache_dir / "mirrors", stores)
         self.catalogues = Catalogues(settings.specs_dir, locate, mirrors.of)
         self.remote_files = RemoteFiles(settings.cache_dir / "objects", stores)
-        self.states = ServerStates(timeout_s=settings.server_timeout_s)
-        self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=settings.max_cache_bytes)
+        self.states = ServerStates(timeout_s=_SERVER_TIMEOUT_S)
+        self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=_MAX_CACHE_BYTES)
         self.ledgers = LedgerIndexes(settings.cache_dir / "ledgers")
         self.lines = Lines()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-models")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from tendies_ops.web.limits.pace import PICTURES_PER_SECOND
 
-MAX_CACHE_BYTES = 512 << 20
-
 
 @dataclass(frozen=True)
 class WebSettings:
@@ -18,9 +16,7 @@ class WebSettings:
 
     specs_dir: Path  #: the model specs that the DAGs are made from
     cache_dir: Path  #: thumbnails and ledger indexes; may be emptied at any time
-    max_cache_bytes: int = MAX_CACHE_BYTES
     pictures_per_second: float = PICTURES_PER_SECOND  #: that one API server gives out in the long run
-    server_timeout_s: float = 1.5  #: seconds that a page waits for a replica's status
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> WebSettings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tendies_ops.working_folder.add_model import add_model, place_of_spec
-from tendies_ops.working_folder.environment import airflow_environment
-from tendies_ops.working_folder.make_folder import make_folder
+from tendies_ops.working_folder.make_folder import airflow_environment, make_folder
 
 __all__ = ["add_model", "airflow_environment", "make_folder", "place_of_spec"]

@@ -19,10 +19,9 @@ class Line:
     """
 
     def __init__(self, places: int, *, waiting: int, patience_s: float) -> None:
-        self._places = places
         self._limit = places + waiting
         self._patience_s = patience_s
-        self._inside: asyncio.Semaphore | None = None
+        self._inside = asyncio.Semaphore(places)
         self._present = 0
 
     @asynccontextmanager
@@ -34,11 +33,9 @@ class Line:
         """
         if self._present >= self._limit:
             raise BusyError("the line is full")
-        if self._inside is None:
-            self._inside = asyncio.Semaphore(self._places)
         self._present += 1
         try:
-            await self._enter(self._inside)
+            await self._enter()
             try:
                 yield
             finally:
@@ -46,8 +43,8 @@ class Line:
         finally:
             self._present -= 1
 
-    async def _enter(self, inside: asyncio.Semaphore) -> None:
+    async def _enter(self) -> None:
         try:
-            await asyncio.wait_for(inside.acquire(), self._patience_s)
+            await asyncio.wait_for(self._inside.acquire(), self._patience_s)
         except asyncio.TimeoutError as error:
             raise BusyError("the line did not move") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tendies_ops.rest_api.status import VersionStatus
+from tendies_ops.web.sources.server_states import ReplicaState
 from tendies_ops.web.views.models_view import ModelPicture, VersionRow
 
 _ICONS = {
@@ -87,10 +87,11 @@ def model_pill(view: ModelPicture) -> Markup:
     return pill("serving", f"Serving version {view.serving}") if view.health == "ok" else pill(view.health)
 
 
-def replica_state(status: VersionStatus | None, silent: bool) -> Markup:
+def replica_state(replica: ReplicaState, version: int) -> Markup:
     """Return what one replica makes of one version; Model Server's own word is in the title."""
-    if silent:
+    if replica.problem:
         return pill("no answer")
+    status = replica.served.statuses.get(version)
     if status is None:
         return pill("not loaded")
     state = {"AVAILABLE": "serving", "START": "loading", "LOADING": "loading", "UNLOADING": "loading"}.get(status.state)
@@ -107,6 +108,6 @@ def version_pill(view: ModelPicture, row: VersionRow) -> Markup:
         return pill("rolled back" if "rolled" in (row.path.name if row.path else "") else "withdrawn")
     if row.path is None:
         return pill("removed")
-    if any(replica.status is not None and replica.status.failed for replica in row.replicas):
+    if any(status.failed for replica in row.replicas if (status := replica.served.statuses.get(row.version))):
         return pill("failed")
     return pill("serving") if row.serving_on else pill("kept")

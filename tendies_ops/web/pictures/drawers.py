@@ -8,7 +8,6 @@ import queue
 import select
 import signal
 import subprocess
-import threading
 import time
 from contextlib import suppress
 from functools import cache
@@ -19,8 +18,7 @@ from tendies_ops.web.pictures.drawing import LENGTH, MAX_CPU_S, NotAPictureError
 from tendies_ops.web.safety import BusyError
 
 DRAWERS = 2  #: processes; each may use 1 GiB while it draws
-MAX_WAITING = 32  #: callers that wait for one of them
-_PATIENCE_S = 20.0  # of a caller that waits
+_PATIENCE_S = 20.0  # of a caller that waits for one of them
 _LONGEST_S = 20.0  # of one picture, for a machine that gives the process no time
 _LONGEST_ANSWER_BYTES = 32 << 20
 
@@ -30,12 +28,10 @@ class Drawers:
     A pool of drawing processes. Threads may share it.
 
     :param processes: pictures that are drawn at the same time.
-    :param waiting: callers that may wait while all are at work.
     :param longest_s: time for one picture, after which its process is killed.
     """
 
-    def __init__(self, processes: int = DRAWERS, *, waiting: int = MAX_WAITING, longest_s: float = _LONGEST_S) -> None:
-        self._places = threading.BoundedSemaphore(processes + waiting)
+    def __init__(self, processes: int = DRAWERS, *, longest_s: float = _LONGEST_S) -> None:
         self._idle: queue.LifoQueue[Drawer] = queue.LifoQueue()
         for _ in range(processes):
             self._idle.put(Drawer(longest_s))
@@ -44,21 +40,16 @@ class Drawers:
         """
         Draw a picture; the arguments and errors are those of :func:`.drawing.encode_safely`.
 
-        :raises BusyError: too many wait, or the process was given no time to draw it.
+        :raises BusyError: no process was free in time, or it was given no time to draw it.
         """
-        if not self._places.acquire(blocking=False):
-            raise BusyError("Too many pictures are being drawn.")
         try:
-            try:
-                drawer = self._idle.get(timeout=_PATIENCE_S)
-            except queue.Empty:
-                raise BusyError("Other pictures are still being drawn.") from None
-            try:
-                return drawer.draw(path, side=side)
-            finally:
-                self._idle.put(drawer)
+            drawer = self._idle.get(timeout=_PATIENCE_S)
+        except queue.Empty:
+            raise BusyError("Other pictures are still being drawn.") from None
+        try:
+            return drawer.draw(path, side=side)
         finally:
-            self._places.release()
+            self._idle.put(drawer)
 
 
 class Drawer:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
-from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_spec, spec_paths
+from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_indexed_specs, spec_paths
 from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.sources.mirrors import Mirror
 
@@ -178,15 +178,7 @@ def _fingerprint(directory: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _read_specs(directory: Path) -> tuple[list[ModelSpec], list[str]]:
-    specs: dict[str, ModelSpec] = {}
-    problems = []
-    for path in _spec_paths(directory):
-        try:
-            spec = load_spec(path)
-        except SpecError as error:
-            problems.append(str(error))
-            continue
-        if spec.model_name in specs:
-            problems.append(f"{path.name} repeats the model name {spec.model_name}; the first file counts.")
-        specs.setdefault(spec.model_name, spec)
-    return list(specs.values()), problems
+    problems: list[object] = []
+    with contextlib.suppress(SpecError):
+        return load_indexed_specs(directory, on_problem=problems.append), list(map(str, problems))
+    return [], []

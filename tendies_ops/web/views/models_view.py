@@ -11,20 +11,10 @@ from tendies_ops.in_service import BasePathView, InService, look_at_base_path, v
 from tendies_ops.publish.history import HistoryRecord, read_history
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.rest_api.status import VersionStatus
 from tendies_ops.spec import Manifest, read_manifest
 from tendies_ops.spec.manifest import ParityEntry
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.sources.server_states import ReplicaState
-
-
-@dataclass(frozen=True)
-class ReplicaVersion:
-    """The state of one version on one replica."""
-
-    server: str
-    status: VersionStatus | None
-    silent: bool = False  #: the replica does not answer at all
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,7 @@ class VersionRow:
     version: int
     path: Path | None  #: None: removed, only the history knows it
     manifest: Manifest | None
-    replicas: tuple[ReplicaVersion, ...]
+    replicas: tuple[ReplicaState, ...]
     history: tuple[HistoryRecord, ...]  #: oldest first
     withdrawn: bool
     problem: str = ""
@@ -42,7 +32,7 @@ class VersionRow:
     @property
     def serving_on(self) -> int:
         """Return how many replicas have it AVAILABLE."""
-        return sum(1 for r in self.replicas if r.status is not None and r.status.serves)
+        return sum(self.version in replica.served.serving for replica in self.replicas)
 
     @property
     def last_event(self) -> HistoryRecord | None:
@@ -178,10 +168,7 @@ def _version_row(
         version=version,
         path=path,
         manifest=manifest,
-        replicas=tuple(
-            ReplicaVersion(replica.server, replica.served.statuses.get(version), bool(replica.problem))
-            for replica in replicas
-        ),
+        replicas=tuple(replicas),
         history=tuple(record for record in history if record.version == version),
         withdrawn=directory is None and withdrawn is not None,
         problem=problem,

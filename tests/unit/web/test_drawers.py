@@ -97,21 +97,6 @@ def test_a_process_that_does_not_answer_is_killed_and_the_next_picture_is_drawn(
     assert drawers.draw(good, side=100)
 
 
-def test_a_pool_that_is_full_refuses_at_once(good: Path, tmp_path: Path) -> None:
-    drawers = Drawers(1, waiting=0, longest_s=6.0)
-    drawers.draw(good, side=20)
-    with held_up(drawers, tmp_path / "pipe.jpg") as thread:
-        deadline_s = time.monotonic() + 5
-        while True:
-            try:
-                drawers.draw(good, side=20)
-            except BusyError:
-                break
-            assert time.monotonic() < deadline_s
-        assert thread.is_alive(), "refused while the other one is drawn, not after it"
-    assert drawers.draw(good, side=20)
-
-
 def test_the_processes_know_no_secret_of_the_api_server(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "a secret")
     drawers = Drawers(1)
