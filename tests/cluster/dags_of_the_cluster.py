@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -51,35 +52,24 @@ SPEC = ModelSpec.model_validate(
 
 rollback = rollback_dag(SPEC)
 
-with DAG("cluster_night", schedule=None):
-    batch_inference_group(
-        input_path=str(PLACE / "pictures"),
-        output_path=str(PLACE / "night"),
-        include=["0[0-4]*.png"],
-        model_name="stripes",
-        shards=48,
-        pictures_per_shard=10,
-        max_batch_size=2,
-        options={"max_concurrency": 1, "provenance": False},
-        pool=SPEC.airflow.pool,
-        retries=SPEC.airflow.retries,
-        retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
-    )
-
-with DAG("cluster_long_shards", schedule=None):
-    batch_inference_group(
-        input_path=str(PLACE / "pictures"),
-        output_path=str(PLACE / "long"),
-        include=["0[0-7]*.png"],
-        model_name="stripes",
-        shards=4,
-        pictures_per_shard=200,
-        max_batch_size=1,
-        options={"max_concurrency": 1, "provenance": False},
-        pool=SPEC.airflow.pool,
-        retries=SPEC.airflow.retries,
-        retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
-    )
+#: Name of the DAG -> its folder of results, the pictures that it takes, and how it is divided.
+SHARDED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "cluster_night": ("night", "0[0-4]*.png", {"shards": 48, "pictures_per_shard": 10, "max_batch_size": 2}),
+    "cluster_long_shards": ("long", "0[0-7]*.png", {"shards": 4, "pictures_per_shard": 200, "max_batch_size": 1}),
+}
+for dag_id, (results, include, division) in SHARDED.items():
+    with DAG(dag_id, schedule=None):
+        batch_inference_group(
+            input_path=str(PLACE / "pictures"),
+            output_path=str(PLACE / results),
+            include=[include],
+            model_name="stripes",
+            options={"max_concurrency": 1, "provenance": False},
+            pool=SPEC.airflow.pool,
+            retries=SPEC.airflow.retries,
+            retry_delay=timedelta(seconds=SPEC.airflow.retry_delay_s),
+            **division,
+        )
 
 with DAG("cluster_few", schedule=None, params={"output": ""}):
     BatchInferenceOperator(

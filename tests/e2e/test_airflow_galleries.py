@@ -18,7 +18,7 @@ from tests.support.airflow import LiveAirflow
 from tests.support.galleries import Question
 from tests.support.scan_bombs import scan_bomb
 from tests.support.second_api_server import start_api_server
-from tests.support.web_world import WebWorld, add_run
+from tests.support.web_world import add_run, add_world
 
 MODEL_NAME = "galleries"
 PICTURES = 48  # of one page
@@ -39,18 +39,7 @@ NOISE_MS = 40.0  # what a busy machine of two cores adds to the slowest of a hun
 @pytest.fixture(scope="module")
 def gallery(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page of pictures with 64 megapixels: most have 3,000 scans, every eighth as many as are let through."""
-    root = tmp_path_factory.mktemp("galleries")
-    world = WebWorld(root, live_airflow.home / "specs", root / "models", root / "pictures", root / "results")
-    for folder in (world.base_path, world.input, world.output):
-        folder.mkdir()
-    live_airflow.add_spec(
-        {
-            "model_name": MODEL_NAME,
-            "source": {"checkpoint": "model.keras"},
-            "release": {"model_base_path": str(world.base_path)},
-            "batch": {"input": str(world.input), "output": str(world.output)},
-        }
-    )
+    world = add_world(live_airflow, tmp_path_factory.mktemp("galleries"), MODEL_NAME)
     add_run(world, "worst", done=PICTURES, failed=0)
     refused, slow = scan_bomb(3000), scan_bomb(90)
     for number, path in enumerate(sorted(world.input.rglob("*.jpg"))):

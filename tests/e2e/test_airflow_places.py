@@ -17,7 +17,7 @@ from tests.support.airflow_home import REPOSITORY
 from tests.support.canned_server import Answer, CannedServer
 from tests.support.lying_reports import MARK, claims, make_private_folder, write_lie
 from tests.support.opened_files import OpenedFiles
-from tests.support.web_world import WebWorld, add_run, add_version
+from tests.support.web_world import WebWorld, add_run, add_version, add_world
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -44,25 +44,19 @@ class Fence:
 @pytest.fixture(scope="module")
 def fence(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fence]:
     root = tmp_path_factory.mktemp("fence")
-    world = WebWorld(root, live_airflow.home / "specs", root / "models" / MODEL, root / "pictures", root / "results")
-    for folder in (world.base_path, world.input, world.output, root / "checkpoints"):
-        folder.mkdir(parents=True)
+    private, checkpoints = make_private_folder(root), root / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "link.keras").symlink_to(private / "secret.png")
+    world = add_world(
+        live_airflow,
+        root,
+        MODEL,
+        source={"checkpoint": str(checkpoints / "net.keras"), "allowed_checkpoints": [str(checkpoints)]},
+        release={"servers": ["http://127.0.0.1:9"]},
+        airflow={"retries": 0, "rehearse": False},
+    )
     add_version(world, 1)
     add_run(world, "kept", done=2, failed=0)
-    private = make_private_folder(root)
-    (root / "checkpoints" / "link.keras").symlink_to(private / "secret.png")
-    live_airflow.add_spec(
-        {
-            "model_name": MODEL,
-            "source": {
-                "checkpoint": str(root / "checkpoints" / "net.keras"),
-                "allowed_checkpoints": [str(root / "checkpoints")],
-            },
-            "release": {"model_base_path": str(world.base_path), "servers": ["http://127.0.0.1:9"]},
-            "batch": {"input": str(world.input), "output": str(world.output)},
-            "airflow": {"retries": 0, "rehearse": False},
-        }
-    )
     for dag_id in ("tendies_batch_fenced", "tendies_release_fenced"):
         live_airflow.wait_for_dag(dag_id)
     with (

@@ -12,7 +12,7 @@ import requests
 from tests.support.airflow import LiveAirflow
 from tests.support.full_world import ROUTES, RUN, fill_world
 from tests.support.second_api_server import start_fab_api_server
-from tests.support.web_world import MODEL, WebWorld
+from tests.support.web_world import MODEL, add_world
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -24,19 +24,8 @@ _BATCH, _RELEASE = f"tendies_batch_{MODEL}", f"tendies_release_{MODEL}"
 @pytest.fixture(scope="module")
 def simple(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) -> LiveAirflow:
     """The live Airflow, with a world behind its pages."""
-    root = tmp_path_factory.mktemp("rights")
-    world = WebWorld(root, live_airflow.home / "specs", root / "models", root / "pictures", root / "results")
-    for folder in (world.base_path, world.input, world.output):
-        folder.mkdir()
-    live_airflow.add_spec(
-        {
-            "model_name": MODEL,
-            "source": {"checkpoint": "model.keras"},
-            "release": {"model_base_path": str(world.base_path), "servers": ["http://127.0.0.1:9"]},
-            "batch": {"input": str(world.input), "output": str(world.output)},
-        }
-    )
-    fill_world(world)
+    nowhere = {"servers": ["http://127.0.0.1:9"]}
+    fill_world(add_world(live_airflow, tmp_path_factory.mktemp("rights"), MODEL, release=nowhere))
     for dag_id in (_BATCH, _RELEASE):
         live_airflow.wait(f"DAG {dag_id}", partial(live_airflow.call, "GET", f"/dags/{dag_id}"))
     return live_airflow

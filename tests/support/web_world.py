@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,6 +19,7 @@ from tendies_ops.inference.report.batch_report import BatchProgress, BatchReport
 from tendies_ops.publish.history import Event, HistoryRecord, append_history
 from tendies_ops.publish.layout import review_directory
 from tendies_ops.spec.manifest import MANIFEST_PATH, digest_version_files, read_manifest
+from tests.support.airflow import LiveAirflow
 from tests.support.scenes import painted, png, scene
 from tests.support.specs import write_specs
 
@@ -43,6 +46,23 @@ class WebWorld:
             "TENDIES_CACHE_DIR": str(self.root / "cache"),
             "TENDIES_PICTURES_PER_SECOND": "100000",  # tests of anything but the pace wait for nothing
         }
+
+
+def add_world(live: LiveAirflow, root: Path, model_name: str, **sections: Mapping[str, Any]) -> WebWorld:
+    """Give a live Airflow a model with folders of its own; ``sections`` complete its spec."""
+    world = WebWorld(root, live.home / "specs", root / "models" / model_name, root / "pictures", root / "results")
+    for folder in (world.base_path, world.input, world.output):
+        folder.mkdir(parents=True)
+    live.add_spec(
+        {
+            "model_name": model_name,
+            "source": {"checkpoint": "model.keras"},
+            "batch": {"input": str(world.input), "output": str(world.output)},
+            **sections,
+            "release": {"model_base_path": str(world.base_path), **sections.get("release", {})},
+        }
+    )
+    return world
 
 
 def make_world(
