@@ -91,7 +91,7 @@ def test_a_review_puts_a_person_between_export_and_release() -> None:
     assert approve.execution_timeout is None
     assert list(approve.params) == ["reason"]
     assert (review.rehearse, release.rehearse) == (True, False), "it is tried once, before a person is asked"
-    assert "a person looks at its pictures" in (dag.doc_md or "")
+    assert "a user reviews its pictures" in (dag.doc_md or "")
 
 
 @pytest.mark.parametrize(("chosen", "approved_by"), [("Approve", "Ada: as intended"), ("Reject", ""), (None, "")])
