@@ -17,13 +17,13 @@ from tendies_ops.triggers.checkpoint_watch import (
     find_checkpoints,
 )
 from tendies_ops.triggers.own_thread import OwnThread
-from tendies_ops.triggers.serialized import serialize_arguments
+from tendies_ops.triggers.serialized import SerializedByArguments
 
 _LONGEST_BACKOFF_S = 300.0
 _LONGEST_LOOK_S = 60.0  # after that a file server that hangs is reported
 
 
-class CheckpointTrigger(BaseEventTrigger):
+class CheckpointTrigger(SerializedByArguments, BaseEventTrigger):
     """
     Watch a directory for complete new checkpoints.
 
@@ -46,10 +46,6 @@ class CheckpointTrigger(BaseEventTrigger):
         self.model_name = model_name
         self.poll_interval_s = poll_interval_s
         self.replay_backlog = replay_backlog
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what a triggerer needs to make it again."""
-        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """List the directory, announce, save the watermark, and sleep, forever."""

@@ -6,18 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from tendies_ops.triggers.own_thread import OwnThread
-from tendies_ops.triggers.serialized import serialize_arguments
+from tendies_ops.triggers.serialized import SerializedByArguments
 from tendies_ops.triggers.version_serves import FIRST_LOOK_AFTER_S
 
 _LONGEST_LOOK_S = 60.0  # for a file server that hangs
 
 
-class LeasesEndTrigger(BaseTrigger):
+class LeasesEndTrigger(SerializedByArguments, BaseTrigger):
     """
     Wait until no batch run uses the version that a release would replace, or until the deadline.
 
@@ -39,10 +38,6 @@ class LeasesEndTrigger(BaseTrigger):
         self.model_digest = model_digest
         self.deadline_unix_s = deadline_unix_s
         self.poll_interval_s = poll_interval_s
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what a triggerer needs to make it again."""
-        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""

@@ -11,13 +11,14 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from tendies_ops.triggers.own_thread import OwnThread
 from tendies_ops.triggers.pictures_watch import ANNOUNCED_KEY, PicturesWatch
+from tendies_ops.triggers.serialized import SerializedByArguments
 
 _LONGEST_BACKOFF_S = 300.0
 _LONGEST_LOOK_S = 300.0  # a bucket with a million objects takes minutes
 _PATIENCE_S = 300.0
 
 
-class PicturesTrigger(BaseEventTrigger):
+class PicturesTrigger(SerializedByArguments, BaseEventTrigger):
     """
     Watches a folder or bucket for pictures that arrive.
 
@@ -53,57 +54,45 @@ class PicturesTrigger(BaseEventTrigger):
         every_s: float = 60.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not type it
-        self.arguments: dict[str, Any] = {
-            "place": place,
-            "model_name": model_name,
-            "batch": batch,
-            "leave_out": leave_out,
-            "include": list(include),
-            "exclude": list(exclude),
-            "include_hidden": include_hidden,
-            "poll_interval_s": poll_interval_s,
-            "quiet_s": quiet_s,
-            "every_s": every_s,
-        }
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the path of the class and its arguments, from which the triggerer makes it."""
-        return "tendies_ops.triggers.pictures.PicturesTrigger", self.arguments
+        self.place = place
+        self.model_name = model_name
+        self.batch = batch
+        self.leave_out = leave_out
+        self.include = list(include)
+        self.exclude = list(exclude)
+        self.include_hidden = include_hidden
+        self.poll_interval_s = poll_interval_s
+        self.quiet_s = quiet_s
+        self.every_s = every_s
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, announce, remember, sleep."""
-        place, interval_s = self.arguments["place"], float(self.arguments["poll_interval_s"])
-        thread = OwnThread(f"pictures in {place}")
+        thread = OwnThread(f"pictures in {self.place}")
         watch: PicturesWatch | None = None
         saved: Any = None
-        pause_s = interval_s
+        pause_s = self.poll_interval_s
         while True:
             try:
                 if watch is None:
                     saved = await self._load()
-                    watch = self._watch(saved)
+                    watch = PicturesWatch(saved, quiet_s=self.quiet_s, every_s=self.every_s, patience_s=_PATIENCE_S)
                 found = await thread.call(self._look, limit_s=_LONGEST_LOOK_S)
                 now_s = time.monotonic()
                 if count := watch.on_listing(found, now_s):
-                    self.log.info("%d pictures have arrived in %s", count, place)
+                    self.log.info("%d pictures have arrived in %s", count, self.place)
                     # Announced before it is remembered: a crash in between announces twice, never not at all.
-                    yield TriggerEvent({"input": place, "pictures": count})  # type: ignore[no-untyped-call]
+                    yield TriggerEvent({"input": self.place, "pictures": count})  # type: ignore[no-untyped-call]
                     watch.announced(now_s)
                 if watch.to_json() != saved:
                     saved = watch.to_json()
                     await self._save(saved)
-                pause_s = interval_s
+                pause_s = self.poll_interval_s
             except Exception as error:
-                pause_s = min(max(pause_s * 2, interval_s), _LONGEST_BACKOFF_S)
+                pause_s = min(max(pause_s * 2, self.poll_interval_s), _LONGEST_BACKOFF_S)
                 self.log.warning(
-                    "Pictures in %s cannot be watched: %s. Looking again in %.0f s.", place, error, pause_s
+                    "Pictures in %s cannot be watched: %s. Looking again in %.0f s.", self.place, error, pause_s
                 )
             await asyncio.sleep(pause_s)
-
-    def _watch(self, saved: Any) -> PicturesWatch:
-        return PicturesWatch(
-            saved, quiet_s=self.arguments["quiet_s"], every_s=self.arguments["every_s"], patience_s=_PATIENCE_S
-        )
 
     def _look(self) -> list[tuple[str, int, int]]:
         """List the pictures, as a batch would; the imports stay out of the triggerer's start."""
@@ -111,13 +100,10 @@ class PicturesTrigger(BaseEventTrigger):
         from tendies_ops.inference.listing.patterns import PathFilter
         from tendies_ops.inference.storage.local import open_input
 
-        given = self.arguments
-        keep = PathFilter(given["include"], given["exclude"], include_hidden=given["include_hidden"])
-        source = open_input(given["place"], allow_empty=True)
+        keep = PathFilter(self.include, self.exclude, include_hidden=self.include_hidden)
+        source = open_input(self.place, allow_empty=True)
         try:
-            found = [
-                one for one in source.find(keep, leave_out=given["leave_out"] or given["place"]) if not one.problem
-            ]
+            found = [one for one in source.find(keep, leave_out=self.leave_out or self.place) if not one.problem]
         finally:
             source.close()
         return [(one.path, one.size_bytes, one.modified_ns) for one in found if not has_other_extension(one.path)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger
 
+class SerializedByArguments:
+    """Mixin of triggers whose arguments are attributes of the same names."""
 
-def serialize_arguments(trigger: BaseTrigger) -> tuple[str, dict[str, Any]]:
-    """Return the import path of a trigger and its arguments, which are the attributes of the same names."""
-    kind = type(trigger)
-    names = [name for name in inspect.signature(kind).parameters if name != "self"]
-    return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(trigger, name) for name in names}
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the import path of the trigger and its arguments, from which a triggerer makes it again."""
+        kind = type(self)
+        names = inspect.signature(kind).parameters
+        return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(self, name) for name in names}

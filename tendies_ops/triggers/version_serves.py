@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from tendies_ops.errors import TendiesError
 from tendies_ops.hooks.model_server import ModelServerConnection, ModelServerHook
 from tendies_ops.triggers.own_thread import OwnThread
-from tendies_ops.triggers.serialized import serialize_arguments
+from tendies_ops.triggers.serialized import SerializedByArguments
 from tendies_ops.triggers.version_wait import VersionOutcome, WantedVersion
 
 #: An event that comes sooner than this after the task has deferred can meet a scheduler that still holds the task as
@@ -24,7 +23,7 @@ FIRST_LOOK_AFTER_S = 10.0
 _LONGEST_LOOK_S = 30.0
 
 
-class ModelVersionTrigger(BaseTrigger):
+class ModelVersionTrigger(SerializedByArguments, BaseTrigger):
     """
     Ask every replica until the version serves or has failed to load, or until the deadline.
 
@@ -58,10 +57,6 @@ class ModelVersionTrigger(BaseTrigger):
         self.model_base_path = model_base_path
         self.poll_interval_s = poll_interval_s
         self.deadline_unix_s = deadline_unix_s
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what a triggerer needs to make it again."""
-        return serialize_arguments(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""

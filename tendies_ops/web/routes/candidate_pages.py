@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse
 
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.pages.render import render
-from tendies_ops.web.routes.picture_answer import PictureDep, Side
+from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, ServicesDep
 from tendies_ops.web.views import models_view
 from tendies_ops.web.views.candidates_view import Candidate, Review, fate_of, find_candidate, read_review
@@ -74,26 +74,16 @@ def _largest_difference_first(row: VersionRow, review: Review | None) -> list[in
     return sorted(range(len(names)), key=lambda index: ranks.get(names[index], len(ranks)))
 
 
-def _golden(candidate: CandidateDep, index: int, side: Side) -> Path:
+@picture_route(pictures, "/models/{model_name}/candidates/{name}/golden/{index}/{side}")
+def candidate_picture(candidate: CandidateDep, index: int, side: Side) -> Path:
+    """Find a golden picture of a candidate."""
     return golden_path(candidate.directory, index, side)
 
 
-@pictures.get("/models/{model_name}/candidates/{name}/golden/{index}/{side}")
-async def candidate_picture(
-    services: ServicesDep, path: Annotated[Path, Depends(_golden)], asked: PictureDep
-) -> Response:
-    """One golden picture of a candidate, drawn again."""
-    return await asked.answer(services, path)
-
-
-def _live(model: ModelDep, candidate: CandidateDep, index: int) -> Path:
+@picture_route(pictures, "/models/{model_name}/candidates/{name}/live/{index}")
+def live_picture(model: ModelDep, candidate: CandidateDep, index: int) -> Path:
+    """Find the answer of the live version to the same golden picture, when the candidate was reviewed."""
     review = read_review(model, models_view.look_at_candidate(candidate.directory).manifest)
     if review is None:
         raise HTTPException(404, "This candidate was not reviewed.")
     return review.live_picture(index)
-
-
-@pictures.get("/models/{model_name}/candidates/{name}/live/{index}")
-async def live_picture(services: ServicesDep, path: Annotated[Path, Depends(_live)], asked: PictureDep) -> Response:
-    """Answer of the live version to the same golden picture, when the candidate was reviewed."""
-    return await asked.answer(services, path)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
 from tendies_ops.web.pages.render import render
-from tendies_ops.web.routes.picture_answer import PictureDep, Side
+from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card
 from tendies_ops.web.run.run_pictures import own_pictures
@@ -114,24 +114,16 @@ def version_page(request: Request, services: ServicesDep, model: ModelDep, versi
     return render(request, "version.html", view=view, row=row, contract=contract, has_story=has_story)
 
 
-def _golden(model: ModelDep, version: int, index: int, side: Side) -> Path:
+@picture_route(pictures, "/models/{model_name}/versions/{version}/golden/{index}/{side}")
+def golden_picture(model: ModelDep, version: int, index: int, side: Side) -> Path:
+    """Find a golden picture."""
     return golden_path(version_path(model, version), index, side)
 
 
-@pictures.get("/models/{model_name}/versions/{version}/golden/{index}/{side}")
-async def golden_picture(services: ServicesDep, path: Annotated[Path, Depends(_golden)], asked: PictureDep) -> Response:
-    """One golden picture, drawn again."""
-    return await asked.answer(services, path)
-
-
-def _sheet(model: ModelDep, version: int, index: int) -> Path:
+@picture_route(pictures, "/models/{model_name}/versions/{version}/variants/{index}")
+def variant_sheet(model: ModelDep, version: int, index: int) -> Path:
+    """Find the sheet with float32, one optimised variant and their difference."""
     return sheet_path(version_path(model, version), index)
-
-
-@pictures.get("/models/{model_name}/versions/{version}/variants/{index}")
-async def variant_sheet(services: ServicesDep, path: Annotated[Path, Depends(_sheet)], asked: PictureDep) -> Response:
-    """Float32, one optimised variant and their difference, drawn again."""
-    return await asked.answer(services, path)
 
 
 def rights(person: Person, model: KnownModel) -> dict[str, bool]:

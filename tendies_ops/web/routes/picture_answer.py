@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from anyio import to_thread
-from fastapi import Depends, Header, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException
 from fastapi.responses import Response
 
 from tendies_ops.web.pictures.picture_cache import (
@@ -20,7 +20,7 @@ from tendies_ops.web.pictures.picture_cache import (
     PictureCache,
     cache_name,
 )
-from tendies_ops.web.services import Services
+from tendies_ops.web.services import Services, ServicesDep
 
 Side = Literal["before", "after"]
 _KEPT = {"Cache-Control": "private, max-age=3600"}
@@ -75,6 +75,19 @@ async def _picture_request(
 
 
 PictureDep = Annotated[PictureRequest, Depends(_picture_request)]
+
+
+def picture_route(router: APIRouter, address: str) -> Callable[[Callable[..., Path]], Callable[..., Path]]:
+    """Let an address answer with the picture, drawn again, whose path the decorated FastAPI dependency returns."""
+
+    def decorate(find: Callable[..., Path]) -> Callable[..., Path]:
+        @router.get(address)
+        async def answer(services: ServicesDep, asked: PictureDep, path: Path = Depends(find)) -> Response:
+            return await asked.answer(services, path)
+
+        return find
+
+    return decorate
 
 
 def _or_refuse(make: Callable[[], Found]) -> Found:

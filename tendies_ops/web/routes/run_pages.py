@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
 from tendies_ops.inference.ledger.ledger import exact_path
 from tendies_ops.web.auth import LOGGED_IN, PersonDep
 from tendies_ops.web.ledger.ledger_index import LedgerLine
 from tendies_ops.web.ledger.ledger_places import Query as LedgerQuery
 from tendies_ops.web.pages.render import render
-from tendies_ops.web.routes.picture_answer import PictureDep, Side
+from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.run.downloads import begun, ledger_lines, zip_of_results
@@ -183,14 +183,10 @@ def picture_original(services: ServicesDep, run: RunDep, line: LineDep) -> FileR
     return FileResponse(path, filename=name, media_type="application/octet-stream")
 
 
-def _path_of(services: ServicesDep, run: RunDep, line: LineDep, side: Side) -> Path:
+@picture_route(pictures, "/runs/{model_name}/{run_id}/pictures/{row}/{side}")
+def picture(services: ServicesDep, run: RunDep, line: LineDep, side: Side) -> Path:
+    """Find one picture."""
     return picture_path(run, line, side, services.remote_files)
-
-
-@pictures.get("/runs/{model_name}/{run_id}/pictures/{row}/{side}")
-async def picture(services: ServicesDep, path: Annotated[Path, Depends(_path_of)], asked: PictureDep) -> Response:
-    """One picture, drawn again."""
-    return await asked.answer(services, path)
 
 
 @router.get("/pictures")
