@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 
 from tendies_ops.spec.dag_settings import BatchDagSettings, Cron, DagSettings
-from tendies_ops.spec.templates import without_template
+from tendies_ops.spec.templates import Fixed
 
 #: Given here, they are those of the batches alone: a release and a rollback never wait for a batch's tasks.
 _OF_BATCHES = ("pool", "pool_slots", "priority_weight")
@@ -26,7 +26,7 @@ class AirflowSpec(DagSettings):
     shards: PositiveInt = Field(
         1, description="split a batch into tasks, up to this many of which run at a time, on any worker"
     )
-    watch_dir: Path | None = Field(
+    watch_dir: Annotated[Path | None, Fixed] = Field(
         None, description="directory whose new checkpoints are released automatically; the triggerer must see it"
     )
     watch_interval_s: PositiveFloat = Field(10.0, description="seconds between two polls of `watch_dir`")
@@ -40,11 +40,6 @@ class AirflowSpec(DagSettings):
     )
     release: DagSettings = Field(DagSettings(), description="the same settings for the release DAG alone")
     rollback: DagSettings = Field(DagSettings(), description="the same settings for the rollback DAG alone")
-
-    @field_validator("watch_dir")
-    @classmethod
-    def _is_fixed(cls, value: Any) -> Any:
-        return without_template(value)
 
     def of_release(self) -> DagSettings:
         """Return the settings of the release DAG."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidatorFunctionWrapHandler, field_validator
 
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.dag_settings import BatchDagSettings
-from tendies_ops.spec.login_settings import without_login
-from tendies_ops.spec.templates import is_template, require_template, templates_in, without_template
+from tendies_ops.spec.login_settings import NoLogin, ServerUrls, without_login
+from tendies_ops.spec.templates import Fixed, is_template, require_template, templates_in
 
 _PLACES = ("input", "output")
 #: What a template may be written for, in place of a value.
@@ -25,13 +25,13 @@ class BatchSpec(BatchSettings):
 
     input: str | None = Field(None, description="folder or fsspec URL of the pictures")
     output: str | None = Field(None, description="folder or fsspec URL of the results")
-    allowed_inputs: tuple[str, ...] = Field(
+    allowed_inputs: Annotated[tuple[str, ...], Fixed, NoLogin] = Field(
         (), description="further folders and URLs that the `input` of a run may be in"
     )
-    allowed_outputs: tuple[str, ...] = Field(
+    allowed_outputs: Annotated[tuple[str, ...], Fixed, NoLogin] = Field(
         (), description="further folders and URLs that the `output` of a run may be in"
     )
-    servers: tuple[str, ...] = Field((), description="REST base URLs to use instead of `release.servers`")
+    servers: Annotated[ServerUrls, Fixed] = Field((), description="REST base URLs to use instead of `release.servers`")
     airflow: BatchDagSettings = Field(BatchDagSettings(), description="its DAG")
 
     @field_validator(*_RENDERED, mode="wrap")
@@ -41,20 +41,10 @@ class BatchSpec(BatchSettings):
             require_template(text)
         return value if isinstance(value, str) and is_template(value) else validate(value)
 
-    @field_validator("allowed_inputs", "allowed_outputs", "servers")
-    @classmethod
-    def _are_fixed(cls, value: Any) -> Any:
-        return without_template(value)
-
-    @field_validator("input", "output", "allowed_inputs", "allowed_outputs")
+    @field_validator(*_PLACES)
     @classmethod
     def _has_no_login(cls, value: Any) -> Any:
         return without_login(value)
-
-    @field_validator("servers")
-    @classmethod
-    def _have_no_login(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
-        return without_login(servers, servers=True)
 
     def changed_by(self, other: BatchSpec) -> BatchSpec:
         """Return this batch with what ``other`` was given."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tendies_ops.addresses import login_refusal, with_scheme
 from tendies_ops.spec.strict_model import SpecPart
@@ -51,6 +51,14 @@ def without_login(value: Given, *, servers: bool = False) -> Given:
         if words := login_refusal(with_scheme(text) if servers else text):
             raise LoginInAddressError(words)
     return value
+
+
+def _servers_without_login(servers: tuple[str, ...]) -> tuple[str, ...]:
+    return without_login(servers, servers=True)
+
+
+NoLogin = AfterValidator(without_login)  #: annotates a setting that is an address
+ServerUrls = Annotated[tuple[str, ...], AfterValidator(_servers_without_login)]
 
 
 def is_secret(problem: Any) -> bool:

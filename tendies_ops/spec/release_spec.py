@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,12 +14,11 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     create_model,
-    field_validator,
 )
 
-from tendies_ops.spec.login_settings import LoginSettings, without_login
+from tendies_ops.spec.login_settings import LoginSettings, NoLogin, ServerUrls
 from tendies_ops.spec.strict_model import SpecPart
-from tendies_ops.spec.templates import without_template
+from tendies_ops.spec.templates import Fixed
 
 
 class GateSpec(SpecPart):
@@ -49,8 +48,10 @@ class SwapLimits(SpecPart):
 class ReleaseSpec(LoginSettings):
     """The place where a version is published, and what it must prove."""
 
-    model_base_path: Path | None = Field(None, description="the directory that Model Server watches")
-    servers: tuple[str, ...] = Field((), description="REST base URL of every replica")
+    model_base_path: Annotated[Path | None, Fixed, NoLogin] = Field(
+        None, description="the directory that Model Server watches"
+    )
+    servers: Annotated[ServerUrls, Fixed] = Field((), description="REST base URL of every replica")
     available_timeout_s: PositiveFloat = Field(
         180.0, description="seconds from the rename to AVAILABLE on every replica"
     )
@@ -74,25 +75,10 @@ class ReleaseSpec(LoginSettings):
     lease_wait_s: NonNegativeFloat = Field(
         600.0, description="seconds to wait for batch runs that are using the version that serves"
     )
-    model_config_file: Path | None = Field(
+    model_config_file: Annotated[Path | None, Fixed] = Field(
         None, description="the --model_config_file that the replicas poll, to swap by labels instead of by directory"
     )
     keep_versions: PositiveInt = Field(5, description="versions to keep; older ones are removed")
-
-    @field_validator("model_base_path", "model_config_file", "servers")
-    @classmethod
-    def _is_fixed(cls, value: Any) -> Any:
-        return without_template(value)
-
-    @field_validator("model_base_path")
-    @classmethod
-    def _has_no_login(cls, path: Path | None) -> Path | None:
-        return without_login(path)
-
-    @field_validator("servers")
-    @classmethod
-    def _have_no_login(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
-        return without_login(servers, servers=True)
 
     def changed(self, settings: Mapping[str, Any]) -> ReleaseSpec:
         """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tendies_ops.spec.strict_model import SpecPart
-from tendies_ops.spec.templates import without_template
+from tendies_ops.spec.templates import Fixed
 
 SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
 
@@ -16,8 +16,8 @@ SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph"
 class SourceSpec(SpecPart):
     """The checkpoint and its graph. A ``kind`` that is not given is derived from the files."""
 
-    checkpoint: Path = Field(description="file, prefix or directory; relative to the spec file")
-    allowed_checkpoints: tuple[str, ...] = Field(
+    checkpoint: Annotated[Path, Fixed] = Field(description="file, prefix or directory; relative to the spec file")
+    allowed_checkpoints: Annotated[tuple[str, ...], Fixed] = Field(
         (),
         description="further folders that the `checkpoint` of a run may be in; always allowed: the checkpoint's own "
         "folder and `airflow.watch_dir`",
@@ -30,11 +30,13 @@ class SourceSpec(SpecPart):
         description="operations of the graph that do more than compute and may run all the same, such as `ReadFile`",
     )
     kind: SourceKind | None = None
-    builder: str | None = Field(
+    builder: Annotated[str | None, Fixed] = Field(
         None, description="`module:function` or `path/to/file.py:function` that builds the graph or the model"
     )
     builder_arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments for the builder")
-    graph: Path | None = Field(None, description=".meta, .pb or .pbtxt that holds the graph, instead of a builder")
+    graph: Annotated[Path | None, Fixed] = Field(
+        None, description=".meta, .pb or .pbtxt that holds the graph, instead of a builder"
+    )
     input_tensor: str | None = Field(None, description="name of the image tensor, such as `input:0`")
     output_tensors: dict[str, str] = Field(
         default_factory=dict, description="signature output -> tensor name; absent: the one output there is"
@@ -47,8 +49,3 @@ class SourceSpec(SpecPart):
     )
     signature: str = Field("serving_default", description="signature of a SavedModel source")
     tags: tuple[str, ...] = Field(("serve",), description="tags of a SavedModel source")
-
-    @field_validator("checkpoint", "allowed_checkpoints", "graph", "builder")
-    @classmethod
-    def _is_fixed(cls, value: Any) -> Any:
-        return without_template(value)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import jinja2
 from jinja2 import meta, nodes
+from pydantic import AfterValidator
 
 _MARKS = re.compile(r"\{[{%#]")
 #: What scheduled runs have, and runs that an event or a user has started do not.
@@ -82,6 +83,10 @@ def without_template(value: object) -> object:
         if part is not None and is_template(str(part)):
             raise ValueError("templates are rendered in the settings of a batch only, not here")
     return value
+
+
+#: Annotates a setting that Airflow does not render.
+Fixed = AfterValidator(without_template)
 
 
 def require_template(text: str) -> None:
