@@ -15,7 +15,7 @@ from tendies_ops.publish.history import read_history
 from tendies_ops.spec import load_spec
 from tests.browser.conftest import Stage
 from tests.support.airflow_home import REPOSITORY
-from tests.support.browser import Browsers
+from tests.support.browser import Browsers, Clicks
 from tests.support.model_server import RunningServer, start_model_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -123,7 +123,10 @@ def test_a_rejected_candidate_is_withdrawn_and_what_served_serves(reviewed: Revi
 
     page = open_the_question(reviewed, browsers, run_id)
     frame = page.frame_locator("iframe")
+    clicks = Clicks(page)
+    page.reload()
     reject(reviewed, browsers, page, run_id, why="the sea must stay blue")
+    assert clicks.number == 2, "one asks for a reason, one rejects"
 
     assert reviewed.states(run_id) == {
         "export": "success",
@@ -187,12 +190,15 @@ def test_a_candidate_beside_the_live_version_is_approved_and_serves(reviewed: Re
     viewer.context.close()
 
     page = browsers.page("op", "dark")
-    page.goto(browsers.framed(f"models/{MODEL}"))
+    clicks = Clicks(page)
+    page.goto(browsers.framed("models"))
     frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name=MODEL, exact=True).first.click()
     frame.locator("[data-approvals] .compare.slider").first.wait_for()
     frame.get_by_label("Reason").fill("the sea is blue again")
     frame.get_by_role("button", name="Approve").click()
     frame.get_by_text("Serving version 2").first.wait_for(timeout=120_000)
+    assert clicks.number == 2
 
     assert set(reviewed.states(run_id).values()) == {"success"}
     assert reviewed.serving() == [2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,23 @@ CHROMIUM = "/usr/bin/chromium"
 _NOT_OURS = re.compile(r"allow-same-origin for its sandbox|/ui/|/api/v2/|React|favicon")
 #: A file that is not a picture, for which the page says "no preview", and an address that is opened for its error page.
 _EXPECTED = re.compile(r"status of 415 |/tendies/nowhere")
+
+_COUNT = "addEventListener('pointerdown', event => { if (event.isTrusted) countClick(); }, true)"
+
+
+@dataclass
+class Clicks:
+    """A page that counts the clicks of a mouse, in its frames too."""
+
+    page: Any
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.page.expose_function("countClick", self._count)
+        self.page.add_init_script(_COUNT)
+
+    def _count(self) -> None:
+        self.number += 1
 
 
 class Browsers:
