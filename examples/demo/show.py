@@ -6,7 +6,7 @@ from pathlib import Path
 
 from examples.demo.airflow_api import AirflowApi
 from examples.demo.outcome import ModelOutcome, read_outcome
-from examples.demo.pictures import copy_photographs, reduce_photographs
+from examples.demo.pictures import copy_photographs
 from examples.demo.road import ModelRoad
 from examples.demo.specs import add_spec, read_example_specs
 from examples.noise_to_stripes.make_noise import write_noise_pictures
@@ -46,8 +46,7 @@ def _add_examples(folder: Path, voice: Voice) -> list[str]:
     """Put the examples' specs and pictures into the folder; return the models' names."""
     names = []
     for spec in read_example_specs():
-        golden = folder / "specs" / "golden" / spec.model_name
-        add_spec(folder, spec, () if "noise" in spec.model_name else reduce_photographs(golden))
+        add_spec(folder, spec)
         count, kind = _make_pictures(folder / "pictures" / spec.model_name, spec.model_name)
         voice.step(f"{spec.model_name}: {count} {kind}")
         names.append(spec.model_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -18,14 +17,12 @@ def read_example_specs() -> list[ModelSpec]:
     return load_indexed_specs(EXAMPLE_SPECS)
 
 
-def add_spec(folder: Path, spec: ModelSpec, golden: Sequence[Path] = ()) -> None:
+def add_spec(folder: Path, spec: ModelSpec) -> None:
     """
     Write the spec of an example into a working folder and name it in the index; one that is there remains unchanged.
 
     It names no server: its model is served by that of ``tendies dev``. It has no schedule, whose last run would be made
     up for at once, before the release.
-
-    :param golden: pictures that its exports are to be proved with; absent: the exporter makes some.
     """
     path = folder / "specs" / f"{spec.model_name}.yaml"
     if path.exists():
@@ -37,8 +34,6 @@ def add_spec(folder: Path, spec: ModelSpec, golden: Sequence[Path] = ()) -> None
         input=str(folder / "pictures" / spec.model_name),
         output=str(folder / "results" / spec.model_name),
     )
-    if golden:
-        data["golden"] = [str(picture.relative_to(path.parent)) for picture in golden]
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     with (path.parent / INDEX_NAME).open("a", encoding="utf-8") as index:
         index.write(f"{path.name}\n")

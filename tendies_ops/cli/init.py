@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -79,12 +78,11 @@ def _draft(  # noqa: PLR0913 - the options of the command
     with tempfile.TemporaryDirectory() as scratch:
         trial = try_model_file(found, known, chosen, Path(scratch), **how)
         sheet = _write_sheet(trial, target)
-        golden = _keep_golden(trial, chosen, target)
     say = how["on_line"]
     for line in _table(trial) if say is not None else ():
         say(line)
     number = _choose(trial, sheet, choose, ask=say is not None and sys.stdin.isatty())
-    _write(found, trial, number, target, _header(found, trial, sheet, chosen), golden=golden)
+    _write(found, trial, number, target, _header(found, trial, sheet, chosen))
     if add_model(target, name_of(found.path)) and say is not None:
         say(f"Named in {target.parent / 'index.txt'}, so it gets DAGs; pictures go into pictures/{target.stem}/")
     _report(trial, number, target, sheet, as_json=say is None)
@@ -117,15 +115,6 @@ def _write_sheet(trial: Trial, target: Path) -> Path:
     return write_contact_sheet(pairs, target.with_suffix(".candidates.png"), columns=len(trial.photos), cell_size=160)
 
 
-def _keep_golden(trial: Trial, pictures: list[Path], target: Path) -> list[Path]:
-    """Copy the user's pictures, as small as the trial cut them, next to the spec as golden images."""
-    kept = [target.parent / "golden" / target.stem / f"{number}-{at.stem}.png" for number, at in enumerate(pictures, 1)]
-    for photo, place in zip(trial.photos, kept, strict=False):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(photo, place)
-    return kept
-
-
 def _choose(trial: Trial, sheet: Path, wanted: int | None, *, ask: bool) -> int:
     """Return the index of the proposal to write."""
     last = len(trial.proposals)
@@ -141,12 +130,12 @@ def _table(trial: Trial) -> list[str]:
     return [f"  {number}. {one.name}: {one.verdict}" for number, one in enumerate(trial.proposals, 1)]
 
 
-def _write(found: ModelFile, trial: Trial, number: int, target: Path, header: list[str], *, golden: list[Path]) -> None:
+def _write(found: ModelFile, trial: Trial, number: int, target: Path, header: list[str]) -> None:
     from tendies_ops.files import write_bytes_atomically
     from tendies_ops.model_files.spec_text import spec_text
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(target, spec_text(found, trial, number, target, header, golden=golden).encode())
+    write_bytes_atomically(target, spec_text(found, trial, number, target, header).encode())
 
 
 def _header(found: ModelFile, trial: Trial, sheet: Path, pictures: list[Path]) -> list[str]:

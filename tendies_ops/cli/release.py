@@ -41,7 +41,7 @@ def release_command(arguments: ReleaseArguments) -> int:
         check = partial(require_computing_model, allowed=allowed)
         trial = partial(rehearse, allowed=allowed, tolerance=options.tolerance, cancelled=cancelled)
         report = release_model(
-            arguments.spec_or_dir if spec is None else _export(spec, stack, cancelled),
+            arguments.spec_or_dir if spec is None else _export(spec, options.model_base_path, stack, cancelled),
             options.model_base_path,
             options.servers,
             options=options,
@@ -76,13 +76,15 @@ def print_report(report: ReleaseReport) -> None:
     console.print(f"  before: {'no version' if previous is None else f'version {previous}'}", markup=False)
 
 
-def _export(spec: ModelSpec, stack: contextlib.ExitStack, cancelled: threading.Event) -> Path:
-    """Into a folder that goes with the stack."""
+def _export(spec: ModelSpec, base: Path, stack: contextlib.ExitStack, cancelled: threading.Event) -> Path:
+    """Export into a folder that is removed with the stack."""
     from tendies_ops.export import export_model
+    from tendies_ops.export.own_pictures import own_pictures
 
     _say(f"Exporting {spec.model_name}")
     scratch = stack.enter_context(ScratchFolder("export"))
-    return export_model(spec, scratch / "saved_model", cancelled=cancelled).saved_model_dir
+    pictures = own_pictures(spec, base)
+    return export_model(spec, scratch / "saved_model", own_pictures=pictures, cancelled=cancelled).saved_model_dir
 
 
 def _say(words: str) -> None:

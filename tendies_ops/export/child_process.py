@@ -54,7 +54,8 @@ def _do(job: dict[str, Any], say: Any) -> dict[str, Any]:
         return try_model(spec, job["outputs"], [Path(name) for name in job["pictures"]], directory, say)
     from tendies_ops.export.pipeline import export_to
 
-    export_to(directory, spec, say, explain=bool(job.get("explain")), strict=bool(job.get("strict")))
+    own_pictures = [Path(name) for name in job["own_pictures"]]
+    export_to(directory, spec, say, own_pictures, explain=job["explain"], strict=job["strict"])
     return {}
 
 

@@ -30,18 +30,19 @@ class GoldenImage:
     data: bytes
 
 
-def golden_images(paths: Sequence[Path], contract: InputContract) -> list[GoldenImage]:
+def golden_images(
+    paths: Sequence[Path], contract: InputContract, own_pictures: Sequence[Path] = ()
+) -> list[GoldenImage]:
     """
     Read the given pictures, or make some.
 
+    :param own_pictures: go before those that are made.
     :raises SpecError: a given one cannot be read or is not a PNG or JPEG.
     """
-    if not paths:
-        return _made(contract)
     images: list[GoldenImage] = []
-    for number, path in enumerate(paths):
+    for number, path in enumerate(paths or own_pictures):
         images.append(_read(path, number, taken={image.name for image in images}))
-    return images
+    return images if paths else images + _made(contract, len(images))
 
 
 def company_for(size: tuple[int, int]) -> GoldenImage:
@@ -67,7 +68,7 @@ def _read(path: Path, number: int, *, taken: Set[str]) -> GoldenImage:
     return GoldenImage(name, f"{number:02d}{suffix}", data)
 
 
-def _made(contract: InputContract) -> list[GoldenImage]:
+def _made(contract: InputContract, first: int) -> list[GoldenImage]:
     random = np.random.default_rng(_SEED)
     sizes = _sizes(contract)
     kinds = (_smooth, _noise, _edges, _smooth, _edges)
@@ -78,8 +79,8 @@ def _made(contract: InputContract) -> list[GoldenImage]:
         name = f"{kind.__name__[1:]}_{height}x{width}"
         last = number == len(sizes) - 1
         data = _encode(pixels, "JPEG" if last else "PNG")
-        images.append(GoldenImage(f"{name}_{number}", f"{number:02d}.{'jpg' if last else 'png'}", data))
-    images.append(GoldenImage("grey_alpha", f"{len(sizes):02d}.png", _grey_alpha(random, *sizes[0])))
+        images.append(GoldenImage(f"{name}_{number}", f"{first + number:02d}.{'jpg' if last else 'png'}", data))
+    images.append(GoldenImage("grey_alpha", f"{first + len(sizes):02d}.png", _grey_alpha(random, *sizes[0])))
     return images
 
 

@@ -68,6 +68,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     timeout_s: float = 1800.0,
     server_url: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
+    own_pictures: Sequence[Path] = (),
     explain: bool = False,
     strict: bool = False,
     cancelled: threading.Event | None = None,
@@ -80,6 +81,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param server_url: a Model Server that serves this model, whose answers are compared as well.
     :param credentials: login and TLS for that server.
+    :param own_pictures: golden images of a spec that has none, in addition to those that are made.
     :param explain: also report the numbers of one picture at each step.
     :param strict: fail if the network's numbers contradict the contract, instead of warning.
     :param cancelled: when set, the child is killed and :class:`StoppedError` raised.
@@ -93,8 +95,15 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     if server_url is not None:
         require_server(spec, server_url, credentials)
     with staging_beside(output_dir) as staging:
-        job = {"action": "export", "directory": str(staging), "spec": spec.model_dump(mode="json")}
-        _run_child({**job, "explain": explain, "strict": strict}, python, _Limits(timeout_s, cancelled, on_line))
+        job = {
+            "action": "export",
+            "directory": str(staging),
+            "spec": spec.model_dump(mode="json"),
+            "own_pictures": [str(path.absolute()) for path in own_pictures],
+            "explain": explain,
+            "strict": strict,
+        }
+        _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:
             compare_with_server(staging, server_url, credentials)
         put_in_place(staging, output_dir)

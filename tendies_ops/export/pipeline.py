@@ -31,11 +31,20 @@ from tendies_ops.spec.manifest import ParityEntry, PlausibilityEntry, SignatureE
 Say = Callable[[str], None]
 
 
-def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = False, strict: bool = False) -> None:
+def export_to(
+    directory: Path,
+    spec: ModelSpec,
+    say: Say,
+    own_pictures: Sequence[Path] = (),
+    *,
+    explain: bool = False,
+    strict: bool = False,
+) -> None:
     """
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
+    :param own_pictures: golden images in addition to those that are made.
     :param explain: also report the first golden image after each step.
     :param strict: fail on doubts about the contract.
     :raises TendiesError: anything that stands in the way.
@@ -44,7 +53,7 @@ def export_to(directory: Path, spec: ModelSpec, say: Say, *, explain: bool = Fal
     provenance, inputs = network.provenance, network.inputs
     _say_what_was_opened(network, say)
     spec = spec.model_copy(update={"contract": complete_contract(spec.contract, network)})
-    golden = golden_images(spec.golden, spec.contract.input)
+    golden = golden_images(spec.golden, spec.contract.input, own_pictures)
     expected, plausibility = _run_source(network, golden, spec.contract, say, strict=strict)
     frozen, norms = fuse_instance_norms(network.freeze())
     if norms:

@@ -14,20 +14,16 @@ from tendies_ops.model_files.draft import Proposal, Trial, name_of, relative_to
 from tendies_ops.spec.strict_model import SpecPart
 
 _WIDTH = 110
-_MARKS = {"golden": "your pictures, at the size of the trial: each export is proved with them, and a review shows them"}
 #: Sections that are written as blocks; other mappings are short.
 _BLOCKS = {"source", "contract", "input", "output", "outputs", "extra_inputs"}
 
 
-def spec_text(
-    found: ModelFile, trial: Trial, chosen: int, target: Path, header: Sequence[str], *, golden: Sequence[Path] = ()
-) -> str:
+def spec_text(found: ModelFile, trial: Trial, chosen: int, target: Path, header: Sequence[str]) -> str:
     """
     Write the spec of the proposal ``chosen``.
 
     :param target: the file that it will be in.
     :param header: lines on how it was made.
-    :param golden: pictures that its exports are to be proved with.
     """
     proposal = trial.proposals[chosen]
     source = trial.source.model_dump(mode="json", exclude_defaults=True)
@@ -36,9 +32,7 @@ def spec_text(
         place, _, function = str(source["builder"]).rpartition(":")
         source["builder"] = f"{relative_to(Path(place), target.parent)}:{function}"
     spec = {"model_name": name_of(found.path), "source": source, "contract": _contract(proposal)}
-    if golden:
-        spec["golden"] = [relative_to(picture, target.parent) for picture in golden]
-    marks = {**_MARKS, **_marks_of_file(found), **{f"contract.{key}": mark for key, mark in proposal.marks.items()}}
+    marks = {**_marks_of_file(found), **{f"contract.{key}": mark for key, mark in proposal.marks.items()}}
     return "\n".join([*(_comment(line, "") for line in header), *_lines(spec, marks, "", "")]) + "\n"
 
 

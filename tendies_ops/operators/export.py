@@ -93,6 +93,7 @@ class ExportSavedModelOperator(TendiesOperator):
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Export the checkpoint, and return a summary."""
         from tendies_ops.export import export_model
+        from tendies_ops.export.own_pictures import own_pictures
 
         spec = self.loaded_spec()
         version = optional(self.version, int)
@@ -107,6 +108,7 @@ class ExportSavedModelOperator(TendiesOperator):
             self._output_dir(spec, context),
             checkpoint=require_allowed_checkpoint(spec, checkpoint, self.allowed_checkpoints) if checkpoint else None,
             python=self.python or None,
+            own_pictures=() if self.output_dir else own_pictures(spec, self._base(spec)),
             timeout_s=self.timeout_s,
             cancelled=cancelled,
             on_line=self.log.info,
@@ -140,7 +142,7 @@ class ExportSavedModelOperator(TendiesOperator):
 
         :raises UsageError: it is not there, or its manifest cannot be read.
         """
-        base = Path(self.base_path(self._given_base_path(spec), spec.model_name))
+        base = self._base(spec)
         kept = {child.version: child.path for child in list_version_dirs(base)} | list_withdrawn(base)
         if version not in kept:
             raise UsageError(f"Version {version} of {spec.model_name} is not kept in {base}; found {sorted(kept)}.")
@@ -151,16 +153,16 @@ class ExportSavedModelOperator(TendiesOperator):
         self.log.info("Version %s is released again from %s; nothing is exported", version, kept[version])
         return target, read_manifest(target)
 
-    def _given_base_path(self, spec: ModelSpec) -> str | None:
-        return self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
+    def _base(self, spec: ModelSpec) -> Path:
+        given = self.model_base_path or (str(spec.release.model_base_path) if spec.release.model_base_path else None)
+        return Path(self.base_path(given, spec.model_name))
 
     def _output_dir(self, spec: ModelSpec, context: Context) -> Path:
         if self.output_dir:
             return Path(self.output_dir)
         from tendies_ops.publish.layout import ensure_base_path
 
-        base = self.base_path(self._given_base_path(spec), spec.model_name)
-        exports = ensure_base_path(Path(base)) / EXPORTS_DIRECTORY
+        exports = ensure_base_path(self._base(spec)) / EXPORTS_DIRECTORY
         ti = context["ti"]
         output_dir = exports / re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{ti.dag_id}.{ti.run_id}")
         remove_old_exports(exports, keep=_KEEP_EXPORTS, leave_out=output_dir)

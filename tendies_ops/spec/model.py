@@ -28,7 +28,10 @@ class ModelSpec(SpecPart):
     description: str = ""
     source: SourceSpec
     contract: Contract = Contract()
-    golden: tuple[Path, ...] = Field((), description="pictures to prove the export with; absent: made by the exporter")
+    golden: tuple[Path, ...] = Field(
+        (),
+        description="pictures to prove the export with; absent: made by the exporter, and three of the batch",
+    )
     tolerance: NonNegativeFloat = Field(1.0, description="largest difference between source and export, of 255")
     tensor_tolerance: NonNegativeFloat = Field(
         1e-4, description="the same for outputs that are not pictures: absolute, or relative if values exceed 1"
@@ -65,6 +68,8 @@ class ModelSpec(SpecPart):
     def for_export(self) -> ModelSpec:
         """Return the spec without what an export does not use, so that other settings do not change its task."""
         load = {name: getattr(self.batch, name) for name in self.batch.model_fields_set & {"max_batch_size"}}
+        if folders := [place for batch in self.batches_by_name().values() if (place := batch.fixed("input"))]:
+            load["input"] = folders[0]
         without = {"batch": BatchSpec(**load), "batches": {}, "airflow": AirflowSpec(watch_dir=self.airflow.watch_dir)}
         return self.model_copy(update=without)
 

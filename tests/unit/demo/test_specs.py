@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from examples.demo.pictures import reduce_photographs
 from examples.demo.specs import add_spec, read_example_specs
 from tendies_ops.spec import load_indexed_specs, load_spec
 from tendies_ops.working_folder import make_folder
@@ -21,14 +20,6 @@ def test_a_demo_spec_differs_from_the_example_in_folders_and_has_neither_server_
     assert [spec.model_name for spec in load_indexed_specs(tmp_path / "specs")] == [
         spec.model_name for spec in read_example_specs()
     ]
-
-
-def test_the_golden_pictures_of_a_demo_spec_are_found_from_the_spec(tmp_path: Path) -> None:
-    make_folder(tmp_path)
-    golden = reduce_photographs(tmp_path / "specs" / "golden" / "brush_strokes")
-    example = next(spec for spec in read_example_specs() if spec.model_name == "brush_strokes")
-    add_spec(tmp_path, example, golden)
-    assert list(load_spec(tmp_path / "specs" / "brush_strokes.yaml").golden) == golden
 
 
 def test_a_spec_that_was_changed_or_added_is_kept(tmp_path: Path) -> None:

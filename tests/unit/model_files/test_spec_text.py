@@ -22,7 +22,7 @@ CONTRACTS: list[dict[str, Any]] = [
 ]
 
 
-def written(tmp_path: Path, contract: Contract, *golden: Path, **marks: str) -> Path:
+def written(tmp_path: Path, contract: Contract, **marks: str) -> Path:
     (tmp_path / "models").mkdir(exist_ok=True)
     model = tmp_path / "models" / "painter.pb"
     found = ModelFile(model, "a frozen graph", "frozen_graph", outputs=(Tensor("a", "?", None), Tensor("b", "?", None)))
@@ -30,7 +30,7 @@ def written(tmp_path: Path, contract: Contract, *golden: Path, **marks: str) -> 
     proposals = (Proposal("another", "", Contract(), {}, ()), Proposal("this", "", contract, marks, ()))
     spec = tmp_path / "specs" / "painter.yaml"
     spec.parent.mkdir(exist_ok=True)
-    spec.write_text(spec_text(found, Trial(source, proposals, (), 9), 1, spec, ["Drafted. " * 30], golden=golden))
+    spec.write_text(spec_text(found, Trial(source, proposals, (), 9), 1, spec, ["Drafted. " * 30]))
     return spec
 
 
@@ -52,13 +52,6 @@ def test_paths_are_relative_to_the_spec_and_reasons_stand_above_their_keys(tmp_p
     assert "    # measured: so it is\n    range: {low: 0.0, high: 1.0}" in text
     assert "# assumed, the likeliest. Others: b ? any shape\n  output_tensors:" in text
     assert max(map(len, text.splitlines())) <= 112
-
-
-def test_golden_pictures_are_named_relative_to_the_spec(tmp_path: Path) -> None:
-    golden = tmp_path / "specs" / "golden" / "painter" / "street.png"
-    spec = written(tmp_path, Contract(), golden)
-    assert list(load_spec(spec).golden) == [golden]
-    assert "golden: [golden/painter/street.png]" in spec.read_text()
 
 
 def test_four_pictures_are_taken_from_all_over_a_folder(tmp_path: Path) -> None:
