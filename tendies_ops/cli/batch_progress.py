@@ -24,21 +24,10 @@ def watch_progress(*, quiet: bool) -> Iterator[Callable[[BatchProgress], None] |
             task = bar.add_task("batch", total=None)
             yield lambda progress: bar.update(
                 task, total=progress.total, completed=progress.done + progress.skipped + progress.failed,
-                description=describe(progress),
+                description=progress.in_words()[:200],
             )  # fmt: skip
     else:
         yield _line_writer()
-
-
-def describe(progress: BatchProgress) -> str:
-    """One state in one line."""
-    of = f" of {progress.total}" if progress.total is not None else ""
-    left = f", {progress.eta_s:.0f} s left" if progress.eta_s is not None and progress.state == "running" else ""
-    words = (
-        f"{progress.done} done, {progress.skipped} skipped, {progress.failed} failed{of}, "
-        f"{progress.images_per_second:.1f} images/s{left}"
-    )
-    return f"{words}; waiting: {progress.message[:120]}" if progress.message else words
 
 
 def _bar() -> Progress:
@@ -53,6 +42,6 @@ def _line_writer() -> Callable[[BatchProgress], None]:
         nonlocal last_s
         if time.monotonic() - last_s >= _LINE_EVERY_S or progress.state == "finished":
             last_s = time.monotonic()
-            error_console.print(describe(progress), markup=False)
+            error_console.print(progress.in_words(), markup=False)
 
     return write

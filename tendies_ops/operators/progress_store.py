@@ -58,20 +58,8 @@ class ProgressStore:
         self._written.put({**progress.as_dict(), "fingerprint": self._fingerprint})
         if now_s >= self._next_line_s:
             self._next_line_s = now_s + self._log_interval_s
-            self._say(describe_progress(progress))
+            self._say(progress.in_words())
 
     def close(self, limit_s: float = 5.0) -> None:
         """Wait until the last numbers are sent, for up to ``limit_s`` seconds."""
         self._written.close(limit_s)
-
-
-def describe_progress(progress: BatchProgress) -> str:
-    """Return one line with the progress of a run."""
-    total = "?" if progress.total is None else progress.total
-    words = (
-        f"{progress.done} done, {progress.skipped} skipped, {progress.failed} failed of {total}; "
-        f"{progress.images_per_second:.1f} pictures a second"
-    )
-    if progress.eta_s is not None:
-        words += f", about {progress.eta_s:.0f} s left"
-    return f"{words}. {progress.message}".rstrip(" .") + "."

@@ -14,7 +14,7 @@ import pytest
 from tendies_ops.inference import BatchProgress
 from tendies_ops.operators.assets import batch_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
-from tendies_ops.operators.progress_store import ProgressStore, describe_progress
+from tendies_ops.operators.progress_store import ProgressStore
 from tests.support.airflow_runs import run_task, task_state
 from tests.support.candidates import MODEL_NAME, picture, shift
 from tests.support.watching_server import WatchingServer, pictures_to_shift
@@ -225,8 +225,8 @@ def test_a_line_in_the_log_says_how_far_a_run_is() -> None:
         message="the server is busy",
     )
 
-    assert describe_progress(progress) == (
-        "120 done, 7 skipped, 1 failed of 200; 12.0 pictures a second, about 6 s left. the server is busy."
+    assert progress.in_words() == (
+        "120 done, 7 skipped, 1 failed of 200; 12.0 pictures a second, about 6 s left; the server is busy"
     )
 
 

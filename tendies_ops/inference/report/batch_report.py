@@ -29,6 +29,15 @@ class BatchProgress:
     eta_s: float | None
     message: str = ""  #: reason for the wait
 
+    def in_words(self) -> str:
+        """Return one line for people."""
+        words = f"{self.done} done, {self.skipped} skipped, {self.failed} failed"
+        words += f" of {self.total}" if self.total is not None else ""
+        words += f"; {self.images_per_second:.1f} pictures a second"
+        if self.eta_s is not None and self.state in ("running", "waiting"):
+            words += f", about {self.eta_s:.0f} s left"
+        return f"{words}; {self.message}" if self.message else words
+
     def as_dict(self) -> dict[str, Any]:
         """Return the progress as JSON."""
         return asdict(self)

@@ -33,9 +33,9 @@ class ServerStates:
         self._timeout_s = timeout_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, str], tuple[float, ReplicaState]] = {}
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="tendies-replicas")
         self._asked: dict[tuple[str, str], Future[ReplicaState]] = {}
+        self._answered_s: dict[tuple[str, str], float] = {}
 
     def of(self, model_name: str, location: Location) -> tuple[ReplicaState, ...]:
         """
@@ -55,25 +55,16 @@ class ServerStates:
     def _ask(self, model_name: str, server: str, location: Location) -> Future[ReplicaState]:
         key = (model_name, server)
         with self._lock:
-            asked_s, state = self._answers.get(key, (float("-inf"), ReplicaState(server)))
-            if self._clock() - asked_s < _FRESH_S:
-                known: Future[ReplicaState] = Future()
-                known.set_result(state)
-                return known
-            if key not in self._asked:
-                self._asked[key] = self._threads.submit(self._one, model_name, server, location)
-            return self._asked[key]
+            asked = self._asked.get(key)
+            if asked is None or (asked.done() and self._clock() - self._answered_s[key] >= _FRESH_S):
+                asked = self._asked[key] = self._threads.submit(self._one, key, location)
+            return asked
 
-    def _one(self, model_name: str, server: str, location: Location) -> ReplicaState:
-        key = (model_name, server)
+    def _one(self, key: tuple[str, str], location: Location) -> ReplicaState:
         try:
-            state = ask_replica(model_name, server, location, timeout_s=self._timeout_s)
-            with self._lock:
-                self._answers[key] = (self._clock(), state)
-            return state
+            return ask_replica(*key, location, timeout_s=self._timeout_s)
         finally:
-            with self._lock:
-                del self._asked[key]
+            self._answered_s[key] = self._clock()
 
 
 def ask_replica(model_name: str, server: str, location: Location, *, timeout_s: float) -> ReplicaState:

@@ -19,14 +19,6 @@ class Series:
     points: Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A moment that gets a dashed line, and a label if it is a tick of the scale, as zero is."""
-
-    at_s: float
-    label: str = ""
-
-
 def progress_bar(done: int, skipped: int, failed: int, total: int) -> Markup:
     """Draw the outcomes of a run as one bar of 100 units; every part that is not empty is at least one unit wide."""
     whole = max(total, done + skipped + failed, 1)
@@ -67,7 +59,7 @@ def line_chart(
     *,
     unit: str,
     label: str,
-    marks: Sequence[Mark] = (),
+    marks: Sequence[float] = (),
     dots: Sequence[tuple[float, float]] = (),
 ) -> Markup:
     """
@@ -76,6 +68,7 @@ def line_chart(
     :param series: times in seconds from a common beginning; a single one gets an area below it.
     :param unit: of the values, such as ``img/s``.
     :param label: the chart's content, for a screen reader.
+    :param marks: moments that get a dashed line, in seconds.
     :param dots: single points to be seen at once, such as failures.
     :return: HTML, or an empty string when there are not two points.
     """
@@ -87,13 +80,12 @@ def line_chart(
         f'<line class="grid" x2="{_WIDTH}" y1="{y}" y2="{y}" vector-effect="non-scaling-stroke"/>' for y in (0, 50, 100)
     ]
     body += [_line(frame, one, with_area=len(series) == 1) for one in series]
-    body += [_stroke("mark", frame.x(mark.at_s), 0, _HEIGHT) for mark in marks]
+    body += [_stroke("mark", frame.x(at_s), 0, _HEIGHT) for at_s in marks]
     body += [_stroke("failed", frame.x(x), frame.y(y), frame.y(y)) for x, y in dots]
     drawing = (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(body)}</svg>'
     )
-    names = {mark.at_s: f"{mark.label}, " for mark in marks if mark.label}
-    ticks = "".join(f"<span>{escape(names.get(at_s, ''))}{format_tick(at_s)}</span>" for at_s in frame.ticks)
+    ticks = "".join(f"<span>{format_tick(at_s)}</span>" for at_s in frame.ticks)
     return Markup(  # noqa: S704 - texts are escaped, the rest is numbers
         f'<div class="chart" role="img" aria-label="{escape(label)}"><div class="y">'
         f"<span>{frame.top:.4g} {escape(unit)}</span><span>{frame.top / 2:.4g}</span><span>0</span></div>{drawing}"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.web.sources.typed import is_number, read_json
-from tendies_ops.web.views.charts import Mark, Series, line_chart
+from tendies_ops.web.views.charts import Series, line_chart
 from tendies_ops.web.views.measures import Measured, measured_pictures
 
 _BEFORE = 0.2  # of the width: what served before the rename
@@ -87,7 +87,7 @@ class ReleaseFacts:
         answered = [(at_s, took_ms) for at_s, took_ms, failed in points if not failed]
         refused = [(at_s, took_ms) for at_s, took_ms, failed in points if failed]
         label = f"Time of a request in ms; zero is the rename. {len(refused)} of {len(points)} requests failed"
-        return line_chart([Series("answered", answered)], unit="ms", label=label, marks=[Mark(0.0)], dots=refused)
+        return line_chart([Series("answered", answered)], unit="ms", label=label, marks=[0.0], dots=refused)
 
     @property
     def pictures(self) -> tuple[Measured, ...]:

@@ -16,7 +16,7 @@ from tendies_ops.web.run.run_pictures import was_written_anew
 from tendies_ops.web.sources.known import Catalogues, KnownModel, Location
 from tendies_ops.web.sources.server_states import ReplicaState, ServerStates
 from tendies_ops.web.views.candidates_view import find_candidate, list_candidates, list_undecided, read_review
-from tendies_ops.web.views.charts import Mark, Series, line_chart, nice_ceiling, progress_bar, thin_out
+from tendies_ops.web.views.charts import Series, line_chart, nice_ceiling, progress_bar, thin_out
 from tendies_ops.web.views.compare_view import compare_versions
 from tendies_ops.web.views.golden_pictures import golden_path
 from tendies_ops.web.views.models_view import ModelPicture, read_model
@@ -247,7 +247,7 @@ def test_a_chart_keeps_its_peaks_and_escapes_its_words() -> None:
     points = [(float(n), 100.0 if n == 7777 else 1.0) for n in range(10_000)]
     assert max(y for _, y in thin_out(points, 500)) == 100.0
     assert len(thin_out(points, 500)) <= 520
-    chart = line_chart([Series("<b>", points)], unit="img/s", label='"x', marks=[Mark(5.0, "<script>")])
+    chart = line_chart([Series("<b>", points)], unit="img/s", label='"><script>', marks=[5.0])
     assert "<script>" not in chart
     assert "<b>" not in chart
     assert line_chart([Series("x", points[:1])], unit="s", label="x") == ""
