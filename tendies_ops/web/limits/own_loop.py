@@ -30,9 +30,8 @@ class OwnLoop:
     The loop begins with the first request, in the process that serves it.
     """
 
-    def __init__(self, app: ASGIApp, *, threads: int = THREADS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._threads = threads
         self._lock = threading.Lock()
         self._loop: tuple[int, asyncio.AbstractEventLoop] | None = None
 
@@ -58,7 +57,7 @@ class OwnLoop:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         async def limit_threads() -> None:
-            anyio.to_thread.current_default_thread_limiter().total_tokens = self._threads
+            anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
 
         asyncio.set_event_loop(loop)
         loop.run_until_complete(limit_threads())
