@@ -34,7 +34,7 @@ _MOST_BYTES, _MOST_PIXELS = 32 << 20, 40_000_000
 
 def own_pictures(spec: ModelSpec, model_base_path: Path) -> list[Path]:
     """
-    Return the kept pictures of a model; choose them first if there are none and its batch has a local folder.
+    Return the kept pictures of a model; choose them first if nothing is kept and its batch has a local folder.
 
     :return: PNG files; empty if the spec has golden images of its own, there is no base path yet, or nothing to choose
         from.
