@@ -91,7 +91,7 @@ def by_command(server: ProfiledServer, source: Path, target: Path) -> Times:
 
 
 def by_airflow(airflow: LiveAirflow, server: ProfiledServer, source: Path, target: Path) -> Times:
-    """A run of the batch DAG, triggered over Airflow's API."""
+    """Return a run of the batch DAG, triggered over Airflow's API."""
     server.read()
     asked = time.time()
     run_id = airflow.trigger(DAG_ID, {"input": str(source), "output": str(target)})
@@ -110,7 +110,7 @@ def _seconds(text: str) -> float:
 
 @contextmanager
 def airflow_with_batch_dag(folder: Path, server_url: str) -> Iterator[LiveAirflow]:
-    """An Airflow that knows the workload's model, until the end of the block."""
+    """Yield an Airflow that knows the workload's model, until the end of the block."""
     airflow = start_airflow(folder / "airflow")
     try:
         airflow.add_spec(spec_of(folder, server_url))
@@ -121,7 +121,7 @@ def airflow_with_batch_dag(folder: Path, server_url: str) -> Iterator[LiveAirflo
 
 
 def spec_of(folder: Path, server_url: str) -> dict[str, object]:
-    """The least that makes a batch DAG."""
+    """Return the least that makes a batch DAG."""
     return {
         "model_name": MODEL_NAME,
         "source": {"checkpoint": str(folder)},
@@ -131,7 +131,7 @@ def spec_of(folder: Path, server_url: str) -> dict[str, object]:
 
 
 def measure(folder: Path, rounds: int, pictures: int) -> list[tuple[Times, Times]]:
-    """Rounds of (by Airflow, by command); one before them is not counted."""
+    """Return rounds of (by Airflow, by command); one before them is not counted."""
     [workload] = make_workloads(("nothing",))
     source = folder / "in"
     (folder / "picture").write_bytes(workload.picture)
@@ -170,7 +170,7 @@ def parse_costs(folder: Path, rounds: int) -> list[float]:
 
 
 def rows_of(turns: list[tuple[Times, Times]], parse_s: list[float], pictures: int) -> list[Row]:
-    """A row a part of the way, and one for the parser."""
+    """Return a row a part of the way, and one for the parser."""
     pairs = [(airflow.seconds(), command.seconds()) for airflow, command in turns]
     rows = [_row(part, pairs) for part in pairs[0][0]]
     parse = Row("a DAG file's parse, over a bare DAG", round(statistics.median(parse_s), 3), "CPU s",

@@ -111,7 +111,7 @@ def _with_children(pid: int) -> list[psutil.Process]:
 
 
 def command_of(contender: str, workload: Workload, folder: Path, server: Server) -> list[str]:
-    """The job of a contender, from ``folder/in`` to ``folder/out``."""
+    """Return the job of a contender, from ``folder/in`` to ``folder/out``."""
     ends, size = [str(folder / "in"), str(folder / "out")], str(workload.batch_size)
     if contender in (OURS, SERVED):
         url = f"http://127.0.0.1:{server.port}" if contender == SERVED else ""

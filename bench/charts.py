@@ -122,7 +122,7 @@ def _draw_row(draw: ImageDraw.ImageDraw, panel: Panel, row: Row, at: tuple[int, 
 
 
 def notes_of(row: Row) -> list[tuple[str, Colour]]:
-    """What stands behind a bar: its ratio, and the promise; one for the value itself stands next to the value."""
+    """Return the notes of a bar: its ratio and the promise; a promise for the value itself is next to the value."""
     promise, ratio = read_promise(row), (f"{row.ratio or 0.0:.3g}", INK)
     if promise is None:
         return [ratio]

@@ -57,7 +57,7 @@ def write_file(folder: int, name: str, data: bytes) -> None:
 
 
 def joined_body(source: int, batch: list[str]) -> bytes:
-    """The pictures of a batch as one request, each byte copied once."""
+    """Return the pictures of a batch as one request, each byte copied once."""
     parts = [b'{"instances":[{"b64":"']
     for name in batch:
         parts += (pybase64.b64encode(read_file(source, name)), b'"},{"b64":"')
@@ -66,7 +66,7 @@ def joined_body(source: int, batch: list[str]) -> bytes:
 
 
 def write_answer(target: int, batch: list[str], answer: bytes) -> None:
-    """The pictures of an answer, sliced where they lie; nothing is checked."""
+    """Return the pictures of an answer, sliced where they lie; nothing is checked."""
     view = memoryview(answer)
     end = 0
     for name in batch:

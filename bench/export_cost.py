@@ -76,7 +76,7 @@ def cost_of(command: list[str], log: Path) -> Cost:
 
 
 def measure(folder: Path) -> list[tuple[Cost, Cost]]:
-    """Rounds of (export, plain), each pair one after the other, in turn."""
+    """Return rounds of (export, plain), each pair one after the other, in turn."""
     (folder / "checkpoint").mkdir()
     (folder / "spec.yaml").write_text(SPEC)
     python, code = sys.executable, str(BUILDER.parent)

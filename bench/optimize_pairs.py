@@ -45,7 +45,7 @@ class Side:
 
     @classmethod
     def of(cls, server: TrialServer) -> Side:
-        """A server in a process of its own."""
+        """Return a server in a process of its own."""
         return cls(server, cpu_clock_of(server.process.pid))
 
 

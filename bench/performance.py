@@ -35,7 +35,7 @@ class Figure:
 
     def find(self, rows: Sequence[Row]) -> Row:
         """
-        The row.
+        Return the row.
 
         :raises LookupError: the result has no such row, or several.
         """

@@ -104,7 +104,7 @@ class ProfiledServer:
             )  # fmt: skip
 
     def read(self) -> Reading:
-        """What it has used so far."""
+        """Read what it has used so far."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
@@ -173,7 +173,7 @@ def take_turns(server: ProfiledServer, workload: Workload, folder: Path, *, mete
 
 
 def rest_added(stages_cpu_s: Counter[str], process_cpu_s: float, rest: str) -> Counter[str]:
-    """The stages, with what else the process used given to one of them."""
+    """Return the stages, with what else the process used given to one of them."""
     return stages_cpu_s + Counter({rest: process_cpu_s - stages_cpu_s.total()})
 
 
@@ -182,7 +182,7 @@ def _less(after: Counter[str], before: Counter[str]) -> Counter[str]:
 
 
 def divided(stages_cpu_s: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
-    """The stages, with TensorFlow's parts in its place."""
+    """Return the stages, with TensorFlow's parts in its place."""
     parts = {part: stages_cpu_s[TENSORFLOW] * share for part, share in shares.items()}
     return {stage: cpu_s for stage, cpu_s in stages_cpu_s.items() if stage != TENSORFLOW} | parts
 
@@ -215,7 +215,7 @@ def measure(workload: Workload, rounds: int, pictures: int | None, folder: Path)
 
 
 def command_cpu_s(server_url: str, folder: Path) -> float:
-    """What the command takes for ``folder/one``: little more than Python, imports and the end."""
+    """Measure the command on ``folder/one``: little more than Python, imports and the end."""
     command = [str(Path(sys.executable).with_name("tendies")), "batch", "--server", server_url, "--model", MODEL_NAME]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([*command, str(folder / "one"), str(folder / "out")], check=True, stdout=subprocess.DEVNULL)

@@ -104,7 +104,7 @@ def merge_result(name: str, rows: Sequence[Row], **more: Any) -> Path:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures were measured on and with."""
+    """Describe what the figures were measured on and with."""
     return {
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),

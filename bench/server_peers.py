@@ -113,7 +113,7 @@ def _one_round(contenders: list[Contender], requests: int, *, first: int) -> Rou
 
 
 def quiet_rounds(rounds: list[Round]) -> list[Round]:
-    """The less disturbed half of the rounds."""
+    """Return the less disturbed half of the rounds."""
     return sorted(rounds, key=_noise)[: max(MIN_ROUNDS, len(rounds) // 2)]
 
 

@@ -86,7 +86,7 @@ class Stage:
 
 
 def stages(plan: Plan, measured: Measured) -> list[Stage]:
-    """What the plan needs of each part."""
+    """Return what the plan needs of each part."""
     rate, per_run = plan.pictures_a_second, plan.pictures_a_run
     requests_s = measured.store_requests_at_once / measured.store_request_s
     megabits_s = rate * (plan.kilobytes_in + plan.kilobytes_out) * 8 / 1e3
@@ -105,7 +105,7 @@ def stages(plan: Plan, measured: Measured) -> list[Stage]:
 
 
 def costs(plan: Plan, measured: Measured, prices: Prices) -> dict[str, float]:
-    """What the month costs, by what is paid for."""
+    """Return what the month costs, by what is paid for."""
     needed = {stage.name: stage.needed for stage in stages(plan, measured)}
     hours = SECONDS_A_MONTH / 3600 * plan.hours_a_day / 24
     pages = plan.runs * (plan.shards + 1) * math.ceil(plan.pictures_a_run / measured.list_page)
@@ -135,7 +135,7 @@ def makespan(shares: Sequence[float], seconds_each: Sequence[float]) -> float:
 
 
 def rows_of(plan: Plan, measured: Measured, prices: Prices) -> list[Row]:
-    """What `main` prints, as rows."""
+    """Return what `main` prints, as rows."""
     rows = [Row(f"{one.name} ({one.limit})", round(one.needed, 4), one.unit) for one in stages(plan, measured)]
     paid = costs(plan, measured, prices)
     rows += [Row(f"cost of {name}", round(cost, 0), "a month") for name, cost in paid.items()]

@@ -34,7 +34,7 @@ class Meter:
         return Counter({stage: elapsed_ns / 1e9 for stage, elapsed_ns in total.items()})
 
     def measured(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
-        """The function, with its CPU time counted as the stage's."""
+        """Return the function, with its CPU time counted as the stage's."""
 
         @functools.wraps(function)
         def measured(*arguments: Any, **named: Any) -> Any:

@@ -23,7 +23,7 @@ TENDIES = str(Path(sys.executable).with_name("tendies"))
 
 @contextlib.contextmanager
 def server_of(model_base_path: str) -> Iterator[str]:
-    """The address of a server, until the end of the block."""
+    """Yield the address of a server, until the end of the block."""
     port = free_port()
     flags = [f"--rest_api_port={port}", f"--model_name={MODEL_NAME}", f"--model_base_path={model_base_path}"]
     process = subprocess.Popen([sys.executable, "-m", "tendies_ops.server.run_server", *flags, *FASTEST_FLAGS])
@@ -50,7 +50,7 @@ def wait_for(url: str) -> None:
 
 
 def run(url: str, batch_size: str, source: str, target: str) -> None:
-    """The batch."""
+    """Return the batch."""
     command = [TENDIES, "batch", "--server", url, "--model", MODEL_NAME, "--max-batch-size", batch_size]
     subprocess.run([*command, source, target], check=True)
 

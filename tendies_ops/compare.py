@@ -43,7 +43,7 @@ class ImageDifference(PixelDifference):
     edge_shift: float  #: mean change of the edges' strength, of 255
 
     def summary(self) -> dict[str, Any]:
-        """Rounded, for reports."""
+        """Return the figures, rounded for reports."""
         return {key: None if value is None else round(value, 4) for key, value in asdict(self).items()}
 
 

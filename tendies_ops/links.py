@@ -36,7 +36,7 @@ class PageLink(BaseOperatorLink):
         return "tendies"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """The page of the task."""
+        """Return the page of the task."""
         wanted = urlencode({"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id})
         return page_address(f"airflow/run?{wanted}")
 

@@ -117,7 +117,7 @@ def _is_in_place() -> bool:
 
 
 def _has_pip() -> bool:
-    """A set-up that was killed early leaves an environment without it."""
+    """Return False for an environment that a set-up left when it was killed early."""
     return subprocess.run([*_pip(), "--help"], capture_output=True, check=False).returncode == 0
 
 

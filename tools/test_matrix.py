@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def oldest_airflow(pyproject: str) -> str:
-    """The lower bound of ``apache-airflow``, as a whole version: ``>=3.3`` is 3.3.0."""
+    """Return the lower bound of ``apache-airflow``, as a whole version: ``>=3.3`` is 3.3.0."""
     bound = re.search(r'"apache-airflow>=([0-9.]+)', pyproject)
     if bound is None:
         raise SystemExit("pyproject.toml has no lower bound for apache-airflow.")

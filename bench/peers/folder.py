@@ -12,7 +12,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def batches(files: list[Path], size: int) -> Iterator[list[Path]]:
-    """The files, this many at a time."""
+    """Yield the files, this many at a time."""
     for at in range(0, len(files), size):
         yield files[at : at + size]
 

@@ -46,11 +46,11 @@ class AirflowApi:
         return str(answer["dag_run_id"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The DAG's runs."""
+        """Return the DAG's runs."""
         return list((self._get(f"/dags/{dag_id}/dagRuns") or {}).get("dag_runs", []))
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The run's task instances."""
+        """Return the run's task instances."""
         return list((self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances") or {}).get("task_instances", []))
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class AirflowApi:
         return found if isinstance(found, dict) else {}
 
     def error_of(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
-        """The last error that the task logged."""
+        """Return the last error that the task logged."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true"
         entries = (self._get(path) or {}).get("content", [])
         errors = [entry for entry in entries if isinstance(entry, dict) and entry.get("level") in ("error", "critical")]

@@ -16,7 +16,7 @@ from tendies_ops.stop_flag import StopFlag
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set. The second signal ends the process the hard way, as without this."""
+    """Yield an event that SIGTERM and SIGINT set. A second signal ends the process at once, as without this."""
     asked = StopFlag()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 

@@ -63,7 +63,7 @@ class ReleaseArguments:
 
     def spec(self) -> ModelSpec | None:
         """
-        The model spec; None: a SavedModel directory was given.
+        Return the model spec; None: a SavedModel directory was given.
 
         :raises UsageError: it is neither.
         """

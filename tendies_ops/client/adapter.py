@@ -38,11 +38,11 @@ class OneServerAdapter(HTTPAdapter):
         self._pool: ConnectionPool | None = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Called by ``requests``, which would trust the certificates of a package and not those of the system."""
+        """Make no pool: that of ``requests`` would trust a package's certificates and not the system's."""
         super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> ConnectionPool:
-        """The server's connection pool; concurrent callers get the same one."""
+        """Return the server's connection pool; concurrent callers get the same one."""
         if self._pool is None:
             self._pool = self.poolmanager.connection_from_url(request.url)
             make_punctual(self._pool, self._note_opened)

@@ -35,7 +35,7 @@ _SEVERAL_INPUTS = b"as multiple input tensors required as per tensorinfo_map"
 
 def error_for_status(http_status: int, body: bytes, where: str) -> ModelServerError:
     """
-    The error that an answer other than 200 stands for.
+    Return the error that an answer other than 200 stands for.
 
     :param where: the request as text, such as ``POST http://h:8501/v1/models/m:predict``.
     """
@@ -72,7 +72,7 @@ def _inputs_not_sent(body: bytes) -> str:
 
 
 def error_for_failure(error: Exception, where: str, timeout_s: float) -> ModelServerError:
-    """The error that a request without a whole answer stands for."""
+    """Return the error that a request without a whole answer stands for."""
     if isinstance(error, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError):
         return ServerUnreachableError(
             f"{where}: nothing accepted the connection within {timeout_s:g} s.", listens=False

@@ -53,12 +53,12 @@ class ReplicaHealth:
         self._waits_since_s = now_s if in_flight else None
 
     def on_answer(self) -> None:
-        """It answered a request for predictions well."""
+        """Record that it answered a request for predictions."""
         self._failures = 0
         self._pause_s = 0.0
 
     def on_trouble(self, error: ModelServerError, now_s: float) -> None:
-        """A request to it failed, and not for what was in it."""
+        """Record that a request to it failed, and not because of its content."""
         self._failures += 1
         if self.in_rotation and not self._is_bearable(error):
             self.in_rotation = False
@@ -81,7 +81,7 @@ class ReplicaHealth:
 
     def on_look(self, error: ModelServerError | None, now_s: float) -> None:
         """
-        A look has ended.
+        Record the end of a check.
 
         :param error: None: the version is AVAILABLE there.
         """

@@ -145,7 +145,7 @@ class ModelServerClient:
 
     def serving_version(self, model_name: str) -> int:
         """
-        The highest version that is AVAILABLE, which is the one that answers requests without a version.
+        Return the highest version that is AVAILABLE, which is the one that answers requests without a version.
 
         :raises VersionGoneError: the server does not know the model, or serves no version of it.
         """
@@ -157,7 +157,7 @@ class ModelServerClient:
         raise VersionGoneError(f"{self.base_url} serves no version of {model_name}: {states or 'it knows none'}.")
 
     def metadata(self, model_name: str, version: int | None = None, *, label: str | None = None) -> dict[str, Any]:
-        """The signatures of a version, as the server reports them, and the version's number."""
+        """Return the signatures of a version, as the server reports them, and the version's number."""
         return self._get(metadata_path(model_name, version, label=label), MAX_METADATA_BYTES)
 
     def predict_files(
@@ -258,7 +258,7 @@ class ModelServerClient:
             extract_cookies_to_jar(self._session.cookies, request, raw)  # type: ignore[no-untyped-call]
 
     def _prepared(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
-        """A prepared request, made once a thread and path: preparing costs as much as sending."""
+        """Return a prepared request, made once a thread and path: preparing costs as much as sending."""
         prepared: dict[str, requests.PreparedRequest] = self._of_thread.__dict__.setdefault("prepared", {})
         request = prepared.get(method + path)
         if request is None:

@@ -72,7 +72,7 @@ def _write_answer(folder: Path, stem: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Lists and numbers; text as text."""
+    """Return lists and numbers; text as text."""
     listed = np.asarray(value).tolist()
     return [text.decode() for text in listed] if np.asarray(value).dtype == object else listed
 

@@ -29,7 +29,7 @@ _LONGEST_LABEL = 200
 @contextlib.contextmanager
 def staging_beside(output_dir: Path) -> Iterator[Path]:
     """
-    An empty directory to write into, gone at the end. What killed exports left is cleared away first.
+    Yield an empty directory to write into, gone at the end. What killed exports left is cleared away first.
 
     :raises ExportFolderError: it cannot be made.
     """
@@ -105,7 +105,7 @@ def _leftovers(output_dir: Path, kind: str) -> list[Path]:
 
 
 def _label(output_dir: Path) -> str:
-    """The directory's own name, or what stands for it where a longer one would be too long for a file system."""
+    """Return the directory's own name, or what stands for it where a longer one would be too long for a file system."""
     name = os.fsencode(output_dir.name)
     return output_dir.name if len(name) <= _LONGEST_LABEL else hashlib.sha256(name).hexdigest()
 

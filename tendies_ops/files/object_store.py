@@ -64,7 +64,7 @@ class ObjectStore:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def path_of(self, url: str) -> str:
-        """The store's own name for another URL of its kind."""
+        """Return the store's own name for another URL of its kind."""
         name: str = self.files._strip_protocol(url)
         return name.rstrip("/")
 
@@ -99,13 +99,13 @@ class ObjectStore:
                 self._read_ahead[path] = self._pool.submit(self._read_now, path)
 
     def read(self, path: str) -> bytes:
-        """A whole object."""
+        """Return a whole object."""
         with self._lock:
             begun = self._read_ahead.pop(path, None)
         return begun.result() if begun is not None else self._read_now(path)
 
     def read_start(self, path: str, size_bytes: int) -> bytes:
-        """The first bytes of an object."""
+        """Return the first bytes of an object."""
         data: bytes = _retry(lambda: self.files.cat_file(self._at(path), start=0, end=size_bytes))
         return data
 

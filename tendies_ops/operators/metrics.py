@@ -43,7 +43,7 @@ def count_batch(summary: Mapping[str, Any], *, green: bool) -> None:
 
 
 def count_red_batch(model_name: str, task_id: str, error: Exception) -> None:
-    """A task of a batch has failed."""
+    """Count a failed task of a batch."""
     stats.incr("tendies.batch.red_tasks", tags={"model": model_name, "task": task_id, "error": type(error).__name__})
 
 

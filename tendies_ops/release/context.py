@@ -157,7 +157,11 @@ def disk_errors_explained(model_base_path: Path) -> Iterator[None]:
 
 
 def _check_config_file(path: Path | None, model_base_path: Path) -> None:
-    """:raises UsageError: the file's own lock, which releases of other models take, would be this release's lock."""
+    """
+    Check the place of the model config file.
+
+    :raises UsageError: the file's own lock, which releases of other models take, would be this release's lock.
+    """
     if path is not None and path.resolve().parent == model_base_path.resolve():
         raise UsageError(
             f"The model config file {path} is in the model base path. Put it into a directory of its own: its lock "

@@ -34,7 +34,7 @@ _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 def predict_body(files: Sequence[bytes], *, inputs: Sequence[Mapping[str, Any]] | None = None) -> bytes:
     """
-    The body that sends ``files`` as one batch.
+    Return the body that sends ``files`` as one batch.
 
     :param files: whole encoded files; at least one, or the server refuses the request.
     :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.

@@ -17,7 +17,7 @@ from tendies_ops.web.sources.known import Locate, locate_by_spec
 
 def build_app(settings: WebSettings | None = None, locate: Locate = locate_by_spec) -> FastAPI:
     """
-    The pages as one application.
+    Return the pages as one application.
 
     :param settings: default: from the environment.
     :param locate: where a model is served; Airflow's side completes the spec from its connection.

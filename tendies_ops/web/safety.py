@@ -42,7 +42,7 @@ class OutsideError(Exception):
 
 def confine(root: Path, relative: str) -> Path:
     """
-    The real file at ``relative`` below ``root``, after every symbolic link.
+    Return the real file at ``relative`` below ``root``, after every symbolic link.
 
     :param root: a directory that belongs to a known model or run; it may itself be reached through links.
     :param relative: with ``/`` between its parts.

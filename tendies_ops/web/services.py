@@ -55,7 +55,7 @@ class Services:
         return read_model(model, self.states.of(model.name, model.location))
 
     def look_at_all(self, models: Sequence[KnownModel]) -> list[ModelPicture]:
-        """The same of many, at the same time: one dead replica costs its patience once, not once a model."""
+        """Return the same of many, at the same time: one dead replica costs its patience once, not once a model."""
         return list(self._threads.map(self.look_at, models))
 
 

@@ -135,12 +135,12 @@ def classification(name: str, values: tf.Tensor, contract: OutputContract) -> di
 
 
 def scores_name(name: str) -> str:
-    """The signature's name for the scores of the network's output ``name``."""
+    """Return the signature's name for the scores of the network's output ``name``."""
     return "scores" if name == SOLE_OUTPUT else f"{name}_scores"
 
 
 def classes_name(name: str) -> str:
-    """The signature's name for its class names."""
+    """Return the signature's name for its class names."""
     return "classes" if name == SOLE_OUTPUT else f"{name}_classes"
 
 

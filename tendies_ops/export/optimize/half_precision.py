@@ -160,7 +160,7 @@ def _join_one(graph: NetworkGraph, dtype: tf.DType) -> bool:
 
 
 def _read_shapes_before_casts(graph: NetworkGraph) -> None:
-    """A Cast changes no shape: one that is there for a Shape alone would be computed for nothing."""
+    """Read shapes before a Cast, which changes none: a Cast for a Shape alone would be computed for nothing."""
     for node in graph.of_kind("Shape"):
         before = graph.producer(node.input[0])
         if before.op == "Cast":

@@ -121,7 +121,11 @@ class _Computed:
         self._graph, self._picture, self._result = graph, picture, result
 
     def __call__(self, pictures: Array) -> Array:
-        """:raises tf.errors.OpError: the pictures do not suit it."""
+        """
+        Run the part of the graph.
+
+        :raises tf.errors.OpError: the pictures do not suit it.
+        """
         import tensorflow as tf
 
         tf1 = tf.compat.v1

@@ -37,7 +37,7 @@ class Load:
     requests_each: int = 2  #: of a round, for each place in flight
 
     def request(self) -> list[bytes]:
-        """The pictures of one request."""
+        """Return the pictures of one request."""
         return [self.files[number % len(self.files)] for number in range(self.batch_size)]
 
 

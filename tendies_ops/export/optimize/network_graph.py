@@ -40,11 +40,11 @@ class NetworkGraph:
         self._library = network.graph_def.library
 
     def of_kind(self, *operations: str) -> list[Any]:
-        """The nodes of these operations, in the order of the graph."""
+        """Return the nodes of these operations, in the order of the graph."""
         return [node for node in self.nodes.values() if node.op in operations]
 
     def producer(self, tensor: str) -> Any:
-        """The node that makes a tensor."""
+        """Return the node that makes a tensor."""
         return self.nodes[node_of(tensor)]
 
     def data_inputs(self, node: Any) -> list[str]:
@@ -106,7 +106,7 @@ class NetworkGraph:
         return short(tensor) in self.outputs.values()
 
     def constant(self, tensor: str) -> NDArray[Any] | None:
-        """The value of a tensor that is a constant, else None."""
+        """Return the value of a tensor that is a constant, else None."""
         import tensorflow as tf
 
         node = self.producer(tensor)
@@ -234,11 +234,11 @@ def short(tensor: str) -> str:
 
 
 def node_of(tensor: str) -> str:
-    """The node's name in ``node:1`` or ``^node``."""
+    """Return the node's name in ``node:1`` or ``^node``."""
     return tensor.removeprefix("^").split(":")[0]
 
 
 def with_dtype(array: NDArray[Any], dtype: tf.DType) -> NDArray[Any]:
-    """The array in TensorFlow's dtype; NumPy knows bfloat16 only through it."""
+    """Return the array in TensorFlow's dtype; NumPy knows bfloat16 only through it."""
     converted: NDArray[Any] = np.asarray(array).astype(dtype.as_numpy_dtype)
     return converted

@@ -83,7 +83,7 @@ def _build(source: SourceSpec, contract: Contract) -> tuple[tf.compat.v1.GraphDe
 
 
 def placeholder_shape(contract: Contract) -> list[int | None]:
-    """The shape of the image tensor that a builder is given."""
+    """Return the shape of the image tensor that a builder is given."""
     height = contract.input.size.height if contract.input.size else None
     width = contract.input.size.width if contract.input.size else None
     pixels: list[int | None] = [height, width, contract.input.channels]

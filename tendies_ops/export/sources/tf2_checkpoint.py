@@ -185,7 +185,7 @@ def _fits(variables: Mapping[str, Any], keys: Mapping[str, str], shapes: Mapping
 
 
 def _require_one(fitting: Mapping[str, Mapping[str, str]], prefix: Path) -> None:
-    """A CycleGAN has two generators of one build, and an averaged copy the names of what it is a copy of."""
+    """Refuse several: a CycleGAN has two generators of one build, and an averaged copy has its original's names."""
     if len({tuple(sorted(keys.items())) for keys in fitting.values()}) > 1:
         names = sorted(fitting)
         raise CheckpointError(

@@ -83,7 +83,7 @@ def load_variables(network: GraphNetwork, prefix: Path, variable_map: Mapping[st
 
 
 def mapped_name(name: str, variable_map: Mapping[str, str]) -> str:
-    """The checkpoint's name for the graph's ``name``: by the first pattern that matches all of it."""
+    """Return the checkpoint's name for the graph's ``name``: by the first pattern that matches all of it."""
     for pattern, replacement in variable_map.items():
         mapped = _mapped_by(pattern, replacement, name)
         if mapped is not None:
@@ -117,7 +117,11 @@ def read_tensor(reader: tf.train.CheckpointReader, name: str, prefix: Path) -> N
 
 
 def require_finite(name: str, value: NDArray[Any], path: Path) -> None:
-    """:raises CheckpointError: a value of the variable ``name`` of the checkpoint at ``path`` is not finite."""
+    """
+    Require finite values of a variable.
+
+    :raises CheckpointError: a value of the variable ``name`` of the checkpoint at ``path`` is not finite.
+    """
     bad = count_not_finite(value)
     if bad:
         raise CheckpointError(

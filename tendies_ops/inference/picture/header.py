@@ -207,7 +207,7 @@ def _jpeg_segment_fits(segment: bytes) -> bool:
 
 def exif_orientation(exif: bytes) -> int:
     """
-    The orientation tag of a TIFF header and its first directory.
+    Return the orientation tag of a TIFF header and its first directory.
 
     :return: 1 (upright) if it is absent or cannot be read; 2 to 8 else.
     """

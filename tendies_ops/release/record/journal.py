@@ -87,7 +87,11 @@ def read_journal(model_base_path: Path) -> Journal | None:
 
 
 def _checked(journal: Journal) -> Journal:
-    """:raises TypeError: a disk or an editor has changed it."""
+    """
+    Check the types of a journal that was read.
+
+    :raises TypeError: a disk or an editor has changed it.
+    """
     versions: tuple[object, ...] = (journal.version, journal.previous_version or 1, journal.checkpoint_step or 0)
     texts = (journal.phase, journal.model_name, journal.model_digest, journal.reason, journal.model_config_file)
     more_texts = (journal.checkpoint, journal.approved_by, journal.who, journal.note, journal.request, *journal.servers)

@@ -100,7 +100,11 @@ class Patience:
         return [files[n % len(files)] for n in range(rows)]
 
     def _give_up_or_go_on(self, error: RequestRefusedError, refusals: Sequence[Fit]) -> None:
-        """:raises ModelServerError: it is clear that the version refuses them, or the time to find out is over."""
+        """
+        Decide after refusals whether to ask again.
+
+        :raises ModelServerError: it is clear that the version refuses them, or the time to find out is over.
+        """
         self._merges |= "foreign" in refusals
         late = time.monotonic() >= self._deadline_s
         if refusals.count("its") >= _REFUSALS["its"]:

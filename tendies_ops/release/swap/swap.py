@@ -124,7 +124,11 @@ class LabelSwap:
         self._change(versions=wanted, labels={**others, **labels})
 
     def _change(self, *, versions: Sequence[int], labels: Mapping[str, int]) -> None:
-        """:raises LockHeldError: another release has taken over; the labels are its own now."""
+        """
+        Write the model config file.
+
+        :raises LockHeldError: another release has taken over; the labels are its own now.
+        """
         self.journal.lock.check()
         ModelConfigFile(self.path, self.fleet.model_name).write(versions=versions, labels=labels)
 

@@ -66,7 +66,7 @@ class LedgerIndexes:
         self._open: dict[Path, LedgerIndex] = {}
 
     def of(self, ledger: Path) -> LedgerIndex:
-        """The index of one ledger."""
+        """Return the index of one ledger."""
         with self._lock:
             if ledger not in self._open:
                 name = hashlib.sha256(str(ledger).encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -116,7 +116,7 @@ class LedgerIndex:
             return {(outcome, kind): number for outcome, kind, number in rows}
 
     def page(self, query: Query, *, offset: int, limit: int) -> LedgerPage:
-        """Some lines, in the order of the ledger."""
+        """Return some lines, in the order of the ledger."""
         with open_index(self._database) as connection:
             if query.text:
                 found = list(islice(matches(connection, query), MAX_FOUND + 1))
@@ -138,7 +138,7 @@ class LedgerIndex:
         return next(self._read([place]), None) if place else None
 
     def neighbours(self, query: Query, row: int) -> tuple[int | None, int | None]:
-        """The rows before and after ``row`` among those that match."""
+        """Return the rows before and after ``row`` among those that match."""
         with open_index(self._database) as connection:
             chunk = chunk_of(connection, row)
             back = matches(connection, query, start=chunk, backwards=True)

@@ -76,7 +76,7 @@ def matches(
 
 
 def _places(connection: sqlite3.Connection, chunk: int, query: Query) -> list[Place]:
-    """The matching lines of one chunk, in order."""
+    """Return the matching lines of one chunk, in order."""
     where, values = query.where()
     columns = "numbers, starts, lengths" + (", names" if query.text else "")
     sql = f"SELECT {columns} FROM parts WHERE chunk = ? AND {where}"  # noqa: S608 - constants

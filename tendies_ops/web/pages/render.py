@@ -34,7 +34,7 @@ _HEADINGS = {
 
 def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
     """
-    A page.
+    Return a page.
 
     :param template: name below ``templates/``.
     :param values: what the template shows. Strings are escaped, wherever they come from.
@@ -56,7 +56,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
 
 @cache
 def environment() -> jinja2.Environment:
-    """The templates, with escaping on for every name."""
+    """Return the templates, with escaping on for every name."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("tendies_ops.web"),
         autoescape=True,
@@ -80,14 +80,14 @@ def environment() -> jinja2.Environment:
 
 @cache
 def asset(name: str) -> bytes | None:
-    """A file of ``static/``; None for a name that is not there. Names are looked up, never joined to a path."""
+    """Return a file of ``static/``; None for a name that is not there. Names are looked up, never joined to a path."""
     files = {item.name: item for item in resources.files("tendies_ops.web").joinpath("static").iterdir()}
     return files[name].read_bytes() if name in files else None
 
 
 @cache
 def asset_stamp() -> str:
-    """Changes when a static file does, so that browsers may keep what they have for good."""
+    """Return a stamp that changes when a static file does, so that browsers may keep what they have."""
     hasher = hashlib.sha256()
     for item in sorted(resources.files("tendies_ops.web").joinpath("static").iterdir(), key=lambda item: item.name):
         hasher.update(item.read_bytes())

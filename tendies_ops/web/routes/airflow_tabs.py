@@ -35,7 +35,7 @@ def dag_run_tab(
     run_id: AirflowId,
     task_id: AirflowId = "",
 ) -> Response:
-    """A DAG run, or one of its tasks: its batch run, its shards, or its model."""
+    """Return a DAG run, or one of its tasks: its batch run, its shards, or its model."""
     root = request.scope.get("root_path", "")
     runs = find_runs.runs_of_task(visible.models, dag_id, run_id, task_id)
     shards = _shards(visible, dag_id, run_id)
@@ -61,7 +61,7 @@ def dag_run_live(
     request: Request, visible: VisibleDep, dag_id: AirflowId, run_id: AirflowId, waiting: bool = False
 ) -> HTMLResponse:
     """
-    The shards as they are now.
+    Return the shards as they are now.
 
     :param waiting: the page shows none yet; the first pictures of the DAG run make it load again.
     """
@@ -90,7 +90,7 @@ def _release_of(view: ModelPicture, run_id: str) -> str:
 
 
 def _model_of(visible: Catalogue, dag_id: str) -> KnownModel | None:
-    """The model that a DAG of the factory belongs to."""
+    """Return the model that a DAG of the factory belongs to."""
     return next((m for m in visible.models if dag_id in m.dag_ids), None)
 
 

@@ -53,7 +53,7 @@ def models_page(request: Request, services: ServicesDep, visible: VisibleDep, ch
 
 @router.get("/models/live")
 def models_live(request: Request, services: ServicesDep, visible: VisibleDep, choice: ChoiceDep) -> HTMLResponse:
-    """The part of the page that is asked for again and again."""
+    """Return the part of the page that is asked for again and again."""
     return render(request, "models_live.html", **_overview(services, visible.models, choice))
 
 
@@ -88,7 +88,7 @@ def model_page(
 def model_live(
     request: Request, services: ServicesDep, model: ModelDep, part: Literal["versions", "history"] = "versions"
 ) -> HTMLResponse:
-    """A part of the page as it is now: versions and replicas, or the history."""
+    """Return a part of the page as it is now: versions and replicas, or the history."""
     template = "model_live.html" if part == "versions" else "model_history.html"
     return render(request, template, view=services.look_at(model), history_limit=_HISTORY_LIMIT)
 

@@ -81,7 +81,7 @@ def runs_page(
 def runs_live(
     request: Request, visible: VisibleDep, state: StateFilter = "", model: Text = "", q: Text = "", page: PageNumber = 1
 ) -> HTMLResponse:
-    """The table of the page, as it is now."""
+    """Return the table of the page, as it is now."""
     return render(request, "runs_live.html", **_some_runs(visible, state, model, q, page))
 
 
@@ -121,20 +121,20 @@ def run_live(request: Request, run: RunDep) -> HTMLResponse:
 
 @router.get("/runs/{model_name}/{run_id}/report.json")
 def run_report(run: RunDep) -> FileResponse:
-    """The report as the run wrote it."""
+    """Return the report as the run wrote it."""
     return FileResponse(confine(run.directory, "report.json"), filename=f"{run.run_id}-report.json")
 
 
 @downloads.get("/runs/{model_name}/{run_id}/ledger.jsonl")
 def run_ledger(services: ServicesDep, run: RunDep, wanted: WantedDep) -> StreamingResponse:
-    """The run's lines of the ledger."""
+    """Return the run's lines of the ledger."""
     lines = ledger_lines(services.ledgers.of(run.ledger), wanted)
     return _download(lines, "application/x-ndjson", f"{run.run_id}-ledger.jsonl")
 
 
 @downloads.get("/runs/{model_name}/{run_id}/pictures.zip")
 def run_pictures(services: ServicesDep, run: RunDep, wanted: WantedDep) -> StreamingResponse:
-    """The results of the pictures in view, as the run wrote them."""
+    """Return the results of the pictures in view, as the run wrote them."""
     parts = zip_of_results(run, services.ledgers.of(run.ledger), wanted, services.remote_files)
     return _download(parts, "application/zip", f"{run.run_id}-pictures.zip")
 
@@ -177,7 +177,7 @@ def picture_page(
 
 @pictures.get("/runs/{model_name}/{run_id}/pictures/{row}/original")
 def picture_original(services: ServicesDep, run: RunDep, line: LineDep) -> FileResponse:
-    """The result's own bytes, to be saved and never to be shown: a browser must not make a page of them."""
+    """Return the result's own bytes, to be saved and never to be shown: a browser must not make a page of them."""
     path = picture_path(run, line, "after", services.remote_files)
     name = PurePosixPath(exact_path(line.record, "output") or path.name).name.encode("utf-8", "replace").decode()
     return FileResponse(path, filename=name, media_type="application/octet-stream")

@@ -76,7 +76,7 @@ def task_prefix(dag_id: str, run_id: str, task_id: str = "") -> str:
 
 
 def runs_of_task(models: Iterable[KnownModel], dag_id: str, run_id: str, task_id: str = "") -> tuple[Run, ...]:
-    """The batch runs that a DAG run, or one task of it, has started, newest first."""
+    """Return the batch runs that a DAG run, or one task of it, has started, newest first."""
     prefix = task_prefix(dag_id, run_id, task_id)
     places = [place for model in models for place in _places(model) if place.run_id.startswith(prefix)]
     return tuple(_read(place) for place in sorted(places, key=lambda place: place.changed_ns, reverse=True))

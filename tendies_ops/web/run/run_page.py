@@ -33,7 +33,7 @@ _LASTING = {*LASTING_KINDS, "too_large"}
 
 
 def kind_words(kind: str | None) -> str:
-    """A kind of failure as text."""
+    """Return a kind of failure as text."""
     return _KIND_WORDS.get(kind or "", (kind or "failed").replace("_", " ").capitalize())
 
 

@@ -31,7 +31,7 @@ class Hit:
 
 def picture_path(run: Run, line: LedgerLine, side: Literal["before", "after"], remote: RemoteFiles) -> Path:
     """
-    The file on one side of a picture; of one in an object store, a copy.
+    Return the file on one side of a picture; of one in an object store, a copy.
 
     :raises OutsideError: it does not exist, is not recorded, or is outside of the run's input or output folder.
     """
@@ -77,7 +77,7 @@ def was_written_anew(run: Run, line: LedgerLine) -> bool:
 
 
 def find_pictures(models: Iterable[KnownModel], ledgers: LedgerIndexes, text: str) -> list[Hit]:
-    """The newest pictures of every model whose path holds ``text``."""
+    """Return the newest pictures of every model whose path holds ``text``."""
     hits = []
     outputs: set[Path] = set()
     for model in (part for one in models for part in one.parts):

@@ -108,7 +108,7 @@ class Catalogue:
     problems: tuple[str, ...]  #: messages about specs that cannot be read
 
     def get(self, model_name: str) -> KnownModel | None:
-        """The model of that name."""
+        """Return the model of that name."""
         return next((model for model in self.models if model.name == model_name), None)
 
 
@@ -126,7 +126,7 @@ class Catalogues:
         self._specs: tuple[list[ModelSpec], list[str]] = ([], [])
 
     def read(self) -> Catalogue:
-        """The models as they are now."""
+        """Return the models as they are now."""
         with self._lock:
             seen = _fingerprint(self.specs_dir)
             if seen != self._seen:
@@ -150,7 +150,7 @@ class Catalogues:
 
 
 def local_path(folder: str | None) -> Path | None:
-    """A path or ``file:`` URL as a path; None for object stores."""
+    """Return a path or ``file:`` URL as a path; None for object stores."""
     if not folder:
         return None
     parts = urlsplit(folder)

@@ -45,7 +45,7 @@ class Mirrors:
         self._known: dict[str, Mirror] = {}
 
     def of(self, url: str) -> Mirror:
-        """The copy of one output."""
+        """Return the copy of one output."""
         with self._lock:
             if url not in self._known:
                 folder = self._directory / hashlib.sha256(url.encode()).hexdigest()[:32]

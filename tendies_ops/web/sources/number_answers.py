@@ -21,12 +21,12 @@ _WRONG_TYPES = (ArithmeticError, AttributeError, LookupError, RecursionError, Ty
 
 
 def promised_picture(golden: GoldenEntry) -> str | None:
-    """The first picture among the answers to a golden picture; None: the model answers in numbers alone."""
+    """Return the first picture among the answers to a golden picture; None: the model answers in numbers alone."""
     return next((name for name in golden.outputs.values() if not name.endswith(SUFFIX)), None)
 
 
 def golden_numbers(directory: Path | None, golden: GoldenEntry) -> str:
-    """The numbers that the exporter promised for a golden picture; empty when it promised none."""
+    """Return the numbers that the exporter promised for a golden picture; empty when it promised none."""
     if directory is None:
         return ""
     files = {output: name for output, name in golden.outputs.items() if name.endswith(SUFFIX)}

@@ -31,7 +31,7 @@ class ObjectStores:
 
     def of(self, url: str) -> ObjectStore:
         """
-        The store of a URL that a spec names.
+        Return the store of a URL that a spec names.
 
         :raises UsageError: its kind is not known here, or its package is not installed.
         """
@@ -58,7 +58,7 @@ class RemoteFiles:
 
     def fetch(self, url: str, relative: str, digest: str) -> Path:
         """
-        A local copy of one object.
+        Return a local copy of one object.
 
         :param url: one that a spec names.
         :param relative: below it, with ``/`` between its parts.

@@ -150,7 +150,7 @@ def read_model(model: KnownModel, replicas: Sequence[ReplicaState]) -> ModelPict
 
 
 def look_at_candidate(directory: Path) -> VersionRow:
-    """An export that has no number yet."""
+    """Return an export that has no number yet."""
     manifest, problem = _manifest_of(directory)
     return VersionRow(0, directory, manifest, (), (), withdrawn=False, problem=problem)
 
@@ -185,7 +185,7 @@ def _manifest_of(path: Path | None) -> tuple[Manifest | None, str]:
 
 
 def contract_lines(manifest: Manifest) -> tuple[tuple[str, str], ...]:
-    """The contract in a few lines of text: its input and its outputs."""
+    """Return the contract in a few lines of text: its input and its outputs."""
     given, made = manifest.contract.input, manifest.contract.output
     size = f"{given.size.width} x {given.size.height} ({given.resize})" if given.size else "any size"
     lines = [
