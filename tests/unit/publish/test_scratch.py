@@ -28,9 +28,10 @@ MAKERS = {
     "the export of a release": (
         "import contextlib, threading, types, tendies_ops.export as export\n"
         "from tendies_ops.cli.release import _export\n"
-        f"def hang(spec, target, *, cancelled):\n    target.mkdir()\n    exec({_HANG!r})\n"
+        f"def hang(spec, target, **_):\n    target.mkdir()\n    exec({_HANG!r})\n"
         "export.export_model = hang\n"
-        "_export(types.SimpleNamespace(model_name='m'), contextlib.ExitStack(), threading.Event())\n"
+        "spec = types.SimpleNamespace(model_name='m', golden=('g.png',))\n"
+        "_export(spec, None, contextlib.ExitStack(), threading.Event())\n"
     ),
 }
 
