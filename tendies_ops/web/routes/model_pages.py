@@ -12,7 +12,7 @@ from tendies_ops.web.auth import LOGGED_IN, Person, PersonDep
 from tendies_ops.web.pages.render import render
 from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.run import find_runs
-from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card
+from tendies_ops.web.run.model_cards import Choice, choose, count_cards, filters_of, make_card, trend_of
 from tendies_ops.web.run.run_pictures import own_pictures
 from tendies_ops.web.services import PAGE, PICTURE, ModelDep, Services, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import KnownModel
@@ -74,6 +74,7 @@ def model_page(
         view=view,
         choices=view.rollback_choices[:8],
         latest_runs=find_runs.RunList(runs.runs[:5], runs.total),
+        trend=trend_of(runs.runs[:8]),
         own=own_pictures(services.ledgers, runs.runs, view.in_service.version, limit=5),
         candidates=list_undecided(view)[:4],
         to_review=model.spec.release.gate.review,

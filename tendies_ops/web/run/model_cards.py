@@ -49,8 +49,15 @@ class ModelCard:
 
     @property
     def bars(self) -> list[tuple[str, float]]:
-        """Return the latest runs, the newest last: state and pictures made."""
-        return [(_CLASSES.get(run.state, run.state), float(run.done)) for run in reversed(self.runs)]
+        """Return the latest runs as :func:`trend_of`."""
+        return trend_of(self.runs)
+
+
+def trend_of(runs: Sequence[Run]) -> list[tuple[str, float]]:
+    """Return state and images a second of runs that predicted something, the newest last."""
+    return [
+        (_CLASSES.get(run.state, run.state), run.images_per_second) for run in reversed(runs) if run.images_per_second
+    ]
 
 
 def make_card(view: ModelPicture, ledgers: LedgerIndexes) -> ModelCard:

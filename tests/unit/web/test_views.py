@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
@@ -12,6 +14,7 @@ from tendies_ops.rest_api.status import ServedVersions, VersionStatus
 from tendies_ops.spec import read_manifest
 from tendies_ops.web.ledger.ledger_index import LedgerLine
 from tendies_ops.web.run.find_runs import find_run, list_runs, runs_of_task
+from tendies_ops.web.run.model_cards import trend_of
 from tendies_ops.web.run.run_pictures import was_written_anew
 from tendies_ops.web.sources.known import Catalogues, KnownModel, Location
 from tendies_ops.web.sources.server_states import ReplicaState, ServerStates
@@ -357,3 +360,11 @@ def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(wor
     assert not was_written_anew(run, LedgerLine(1, stands))
     assert not was_written_anew(run, LedgerLine(1, {"output": output}))
     assert was_written_anew(run, LedgerLine(1, {**stands, "output_modified_ns": modified_ns - 1}))
+
+
+def test_the_trend_of_runs_leaves_out_those_that_predicted_nothing() -> None:
+    def run(state: str, rate: float) -> Any:
+        return SimpleNamespace(state=state, images_per_second=rate)
+
+    runs = [run("some failed", 12.5), run("done", 0.0), run("done", 30.0)]
+    assert trend_of(runs) == [("done", 30.0), ("some", 12.5)]
