@@ -257,3 +257,14 @@ def test_the_command_prints_every_finding_and_ends_with_1_where_there_is_a_probl
     assert "problem http://127.0.0.1:9: gives no answer" in words.stdout
     assert "serves version 1 of m" in words.stdout
     assert {finding["level"] for finding in json.loads(document.stdout)} == {"ok", "problem"}
+
+
+def test_the_folders_of_every_batch_of_a_spec_are_checked(tmp_path: Path) -> None:
+    batches = {name: {"input": f"{tmp_path}/{name}", "output": f"{tmp_path}/{name}-out"} for name in ("day", "night")}
+    spec = {"model_name": MODEL, "source": {"checkpoint": "m.keras"}, "batches": batches}
+    (tmp_path / "m.yaml").write_text(json.dumps(spec), encoding="utf-8")
+
+    found = CliRunner().invoke(app, ["doctor", str(tmp_path / "m.yaml"), "--json"], standalone_mode=False)
+
+    inputs = {one["about"] for one in json.loads(found.stdout) if "the input cannot be read" in one["found"]}
+    assert inputs == {f"{tmp_path}/day", f"{tmp_path}/night"}
