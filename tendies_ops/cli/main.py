@@ -20,6 +20,7 @@ from tendies_ops.cli import (
     export,
     init,
     inspect,
+    partitions,
     publish,
     release,
     replay,
@@ -73,6 +74,7 @@ _add("Models", "release", release.release_command)
 _add("Models", "rollback", rollback.rollback_command)
 _add("Models", "versions", versions.versions_command)
 _add("Pictures", "batch", batch.batch_command)
+_add("Pictures", "partitions", partitions.partitions_command)
 _add("Pictures", "replay", replay.replay_command)
 _add("Pictures", "tidy", tidy.tidy_command)
 _add("Servers", "doctor", doctor.doctor_command)

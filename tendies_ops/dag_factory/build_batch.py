@@ -9,6 +9,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimet
 from tendies_ops.dag_factory.dag_arguments import base_path, default_zone, make_dag, server_arguments
 from tendies_ops.dag_factory.dag_docs import batch_docs
 from tendies_ops.dag_factory.forms import batch_params, value_or_template
+from tendies_ops.dag_factory.partitioned import folder_arguments, partition_schedule, settings_and_macros
 from tendies_ops.errors import SpecError
 from tendies_ops.operators.assets import batch_asset, model_asset, pictures_asset
 from tendies_ops.operators.batch import BatchInferenceOperator
@@ -32,15 +33,16 @@ def batch_dag(spec: ModelSpec, name: str = "") -> DAG:
     :raises SpecError: there is no such batch, or it names something that Airflow does not have.
     """
     batch = _batch(spec, name)
-    settings = spec.airflow.of_batch(batch.airflow)
+    settings, macros = settings_and_macros(spec, name)
     section = f"batches.{name}" if name else "batch"
     with make_dag(
         settings,
         dag_id=spec.dag_id("batch", name),
-        schedule=_schedule(spec, name, settings),
+        schedule=partition_schedule(spec, name) or _schedule(spec, name, settings),
         description=f"Pictures through {spec.model_name}" + (f": {name}" if name else ""),
         doc_md=batch_docs(spec, name),
         params=batch_params(batch, settings.params),
+        user_defined_macros=macros,
         template_undefined=undefined_in(
             spec.model_name, {f"{section}.{key}": text for key, text in batch.templates().items()}
         ),
@@ -55,8 +57,10 @@ def batch_group(spec: ModelSpec, name: str = "", *, group_id: str = "batch") -> 
 
     It reads the form of that DAG (``tendies_ops.dag_factory.batch_params``) if it has one.
 
-    :raises SpecError: there is no such batch.
+    :raises SpecError: there is no such batch, or it has partitions, which only its own DAG knows.
     """
+    if _batch(spec, name).partitions is not None:
+        raise SpecError(f"{spec.dag_id('batch', name)} has partitions, so its tasks need that DAG: trigger it instead.")
     with TaskGroup(group_id=group_id) as group:
         _add_tasks(spec, name, _batch(spec, name))
     return group
@@ -105,19 +109,7 @@ def _watchers(spec: ModelSpec, name: str, settings: BatchDagSettings) -> list[As
 
 def _add_tasks(spec: ModelSpec, name: str, batch: BatchSpec) -> None:
     settings = spec.airflow.of_batch(batch.airflow)
-    outlets = [batch_asset(spec.model_name), *([batch_asset(spec.model_name, name)] if name else [])]
-    arguments = {
-        "input_path": value_or_template("input", batch.input),
-        "output_path": value_or_template("output", batch.output),
-        "allowed_inputs": input_roots(batch),
-        "allowed_outputs": output_roots(batch),
-        "model_name": spec.model_name,
-        **batch.given(),
-        **{key: value_or_template(key, getattr(batch, key)) for key in _OF_THE_FORM},
-        "model_base_path": base_path(spec),
-        "outlets": outlets,
-        **server_arguments(spec, settings, batch.servers),
-    }
+    arguments = batch_arguments(spec, name)
     if settings.shards == 1:
         BatchInferenceOperator(task_id="infer", **arguments)
         return
@@ -127,3 +119,21 @@ def _add_tasks(spec: ModelSpec, name: str, batch: BatchSpec) -> None:
         bytes_per_shard=int(settings.mib_per_shard * 2**20),
         **arguments,
     )
+
+
+def batch_arguments(spec: ModelSpec, name: str) -> dict[str, Any]:
+    """Return the arguments of the tasks of a batch."""
+    batch = _batch(spec, name)
+    settings = spec.airflow.of_batch(batch.airflow)
+    outlets = [batch_asset(spec.model_name), *([batch_asset(spec.model_name, name)] if name else [])]
+    return {
+        **folder_arguments(batch),
+        "allowed_inputs": input_roots(batch),
+        "allowed_outputs": output_roots(batch),
+        "model_name": spec.model_name,
+        **batch.given(),
+        **{key: value_or_template(key, getattr(batch, key)) for key in _OF_THE_FORM},
+        "model_base_path": base_path(spec),
+        "outlets": outlets,
+        **server_arguments(spec, settings, batch.servers),
+    }

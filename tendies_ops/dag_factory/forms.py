@@ -57,11 +57,9 @@ def batch_params(batch: BatchSpec, more: Mapping[str, Any]) -> dict[str, Param]:
     :param more: further fields of the spec: name -> default, or a JSON schema with ``default``.
     """
     version = batch.version
-    skipped = "Pictures that are done there already are skipped."
     return {
         **{name: _param(name, value) for name, value in more.items()},
-        "input": _field("Input", "Folder or fsspec URL of the pictures.", batch.input, "string"),
-        "output": _field("Output", f"Folder or fsspec URL of the results. {skipped}", batch.output, "string"),
+        **_places(batch),
         "version": _field(
             "Version",
             "Number of a version, a label of the servers, or `newest`; empty: the version in service.",
@@ -80,6 +78,21 @@ def batch_params(batch: BatchSpec, more: Mapping[str, Any]) -> dict[str, Param]:
             "Replace results of another model or another input folder that are in the output folder.",
             batch.take_over,
         ),
+    }
+
+
+def _places(batch: BatchSpec) -> dict[str, Param]:
+    """Return the fields of the folders; the partition of a partitioned batch, which has both."""
+    if batch.partitions is not None:
+        missing = "the newest that is over" if batch.partitions.every else "an error"
+        text = (
+            f"Key of a partition, if the run has none of its own, such as by `airflow dags trigger`. Empty: {missing}."
+        )
+        return {"partition": _field("Partition", text, None, "string")}
+    skipped = "Pictures that are done there already are skipped."
+    return {
+        "input": _field("Input", "Folder or fsspec URL of the pictures.", batch.input, "string"),
+        "output": _field("Output", f"Folder or fsspec URL of the results. {skipped}", batch.output, "string"),
     }
 
 

@@ -45,10 +45,18 @@ def events_of(context: Context) -> list[Any]:
 
 
 def announce(context: Context, outlets: list[Any], kind: str, extra: Mapping[str, Any]) -> None:
-    """Put ``extra`` on the event of every ``tendies://<kind>/`` asset among a task's outlets."""
+    """
+    Put ``extra`` on the event of every ``tendies://<kind>/`` asset among a task's outlets.
+
+    Airflow adds the key of the run to the event. A run without a key adds that of the partition which it has done.
+    """
+    key = extra.get("partition_key")
     for outlet in outlets:
         if isinstance(outlet, Asset) and outlet.uri.startswith(f"tendies://{kind}/"):
-            context["outlet_events"][outlet].extra = dict(extra)
+            event = context["outlet_events"][outlet]
+            event.extra = dict(extra)
+            if key and not context["dag_run"].partition_key:
+                event.add_partitions([key])
 
 
 #: Key in the state store of ``tendies://model/<model>``: which version serves, since when, what it was made from.

@@ -6,11 +6,12 @@ import contextlib
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import Context
 
-from tendies_ops.errors import BatchError, UsageError
+from tendies_ops.errors import BatchError, LockHeldError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.operators.assets import announce
 from tendies_ops.operators.lineage import lineage_of_batch
@@ -24,6 +25,9 @@ from tendies_ops.spec import BatchSettings
 if TYPE_CHECKING:
     from tendies_ops.inference import BatchOptions, BatchReport
 
+#: Seconds between two tries of a run whose partition another run is writing.
+WAIT_S = 30
+
 
 class BatchOperator(TendiesOperator):
     """
@@ -34,6 +38,8 @@ class BatchOperator(TendiesOperator):
     :param allowed_inputs: folders and URLs that the rendered ``input_path`` must be in; None: any. Give it when a run
         may choose the input, such as ``"{{ params.input }}"``. (templated)
     :param allowed_outputs: the same for ``output_path``. (templated)
+    :param partition_key: key of the partition that the folders are of; the asset event has it, and a run that meets
+        another one in its output waits for that. (templated)
     :param model_name: model to use. (templated)
     :param model_base_path: directory that Model Server watches, where the worker sees it: names the model's digest and
         keeps the version from being pruned; else the connection's. (templated)
@@ -48,6 +54,7 @@ class BatchOperator(TendiesOperator):
         "output_path",
         "allowed_inputs",
         "allowed_outputs",
+        "partition_key",
         "model_name",
         "model_base_path",
         "options",
@@ -68,6 +75,7 @@ class BatchOperator(TendiesOperator):
         options: Mapping[str, Any] | None = None,
         allowed_inputs: Sequence[str] | None = None,
         allowed_outputs: Sequence[str] | None = None,
+        partition_key: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,15 +86,32 @@ class BatchOperator(TendiesOperator):
         self.options = options
         self.allowed_inputs = allowed_inputs
         self.allowed_outputs = allowed_outputs
+        self.partition_key = partition_key
 
     def execute(self, context: Context) -> Any:
         """Run the work; a failure is counted, whatever it is."""
         try:
             return super().execute(context)
+        except LockHeldError as error:
+            if self.partition_key:
+                self._wait(f"Partition {self.partition_key}: {error}")
+            raise
         except Exception as error:
             failure = error
             self.keep_record("The metrics", lambda: count_red_batch(self.model_name, self.task_id, failure))
             raise
+
+    def execute_after_wait(self, context: Context, event: object) -> Any:
+        """Run the work after another run of the partition had time to end."""
+        return self.execute(context)
+
+    def _wait(self, why: str) -> NoReturn:
+        """Wait without a worker slot; the try is not counted."""
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+
+        self.log.info("%s This run tries again in %d s.", why, WAIT_S)
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=WAIT_S)), method_name="execute_after_wait")
+        raise AssertionError("a deferred task goes on in execute_after_wait")
 
     def run_batch(self, context: Context, options: BatchOptions, cancelled: threading.Event) -> BatchReport:
         """Run a batch or a shard, with its progress kept for the pages."""
@@ -102,6 +127,8 @@ class BatchOperator(TendiesOperator):
 
         :raises BatchError: too many pictures failed.
         """
+        if self.partition_key:
+            summary = {**summary, "partition_key": self.partition_key}
         self.keep_record("The asset event", lambda: announce(context, self.outlets, "batch", summary))
         self.keep_record("The metrics", lambda: count_batch(summary, green=ok is not False))
         self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(summary)))

@@ -9,6 +9,7 @@ from pydantic import Field, ValidatorFunctionWrapHandler, field_validator
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.dag_settings import BatchDagSettings
 from tendies_ops.spec.login_settings import NoLogin, ServerUrls, without_login
+from tendies_ops.spec.partitions import PartitionsSpec
 from tendies_ops.spec.templates import Fixed, is_template, require_template, templates_in
 
 _PLACES = ("input", "output")
@@ -31,6 +32,7 @@ class BatchSpec(BatchSettings):
     allowed_outputs: Annotated[tuple[str, ...], Fixed, NoLogin] = Field(
         (), description="further folders and URLs that the `output` of a run may be in"
     )
+    partitions: PartitionsSpec | None = Field(None, description="one run, one folder and one ledger for each key")
     servers: Annotated[ServerUrls, Fixed] = Field((), description="REST base URLs to use instead of `release.servers`")
     airflow: BatchDagSettings = Field(BatchDagSettings(), description="its DAG")
 

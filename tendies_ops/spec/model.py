@@ -11,10 +11,11 @@ from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.contract import Contract
 from tendies_ops.spec.optimize import OptimizeSpec
+from tendies_ops.spec.partitions import require_partitioned_folders
 from tendies_ops.spec.release_spec import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 from tendies_ops.spec.strict_model import SpecPart
-from tendies_ops.spec.templates import NoScheduleError, dates_needed_by
+from tendies_ops.spec.templates import SettingsDisagreeError, dates_needed_by
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 #: Without a dot, which ends a DAG's id in the name of a batch run.
@@ -54,10 +55,28 @@ class ModelSpec(SpecPart):
             for key, text in batch.templates().items():
                 if dates := dates_needed_by(text):
                     at = ("batches", name, key) if name else ("batch", key)
-                    raise NoScheduleError(
+                    raise SettingsDisagreeError(
                         f"`{'.'.join(at)}` uses `{min(dates)}`, which only scheduled runs have, and this batch has no "
                         "cron: give it one, or use `{{ dag_run.run_after | ds }}`, which every run has",
                         at,
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _partitions_have_folders(self) -> ModelSpec:
+        for name, batch in self.batches_by_name().items():
+            if batch.partitions is None:
+                continue
+            section = ("batches", name) if name else ("batch",)
+            settings = self.airflow.of_batch(batch.airflow)
+            if wrong := require_partitioned_folders({"input": batch.input, "output": batch.output}):
+                raise SettingsDisagreeError(f"`{'.'.join(section)}.{wrong[0]}` {wrong[1]}", (*section, wrong[0]))
+            for key in ("cron", "watch_input"):
+                if getattr(settings, key):
+                    raise SettingsDisagreeError(
+                        f"`{'.'.join(section)}` has `partitions`, which say when it runs, and `{key}` of its DAG as "
+                        f"well: remove `{key}`, or set it to {'null' if key == 'cron' else 'false'} in this batch",
+                        (*section, "partitions"),
                     )
         return self
 
@@ -73,7 +92,7 @@ class ModelSpec(SpecPart):
         without = {"batch": BatchSpec(**load), "batches": {}, "airflow": AirflowSpec(watch_dir=self.airflow.watch_dir)}
         return self.model_copy(update=without)
 
-    def dag_id(self, kind: Literal["release", "batch", "rollback"], batch: str = "") -> str:
+    def dag_id(self, kind: Literal["release", "batch", "rollback", "again"], batch: str = "") -> str:
         """Return the id of one of the model's DAGs."""
         name = f"{self.airflow.dag_id_prefix}tendies_{kind}_{self.model_name}"
         return f"{name}__{batch}" if batch else name

@@ -34,6 +34,7 @@ _PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9_-]*$": "must begin with a letter or digit and have only letters, digits, `_`, `-`",
     r"^[A-Za-z0-9_.-]*$": "must have only letters, digits, `_`, `.`, `-`",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "must be an import path, `package.module.Name`",
+    r"^(nothing|all|newest [1-9]\d*)$": "must be `nothing`, `all`, or `newest N` with a number, such as `newest 7`",
     r"^#[0-9a-fA-F]{6}$": "must be a colour, `#rrggbb`, in quotes",
 }
 _OF_A_UNION = re.compile(r"^(?:int|str|float|bool|literal|tuple|function|constrained)[-\[(]|^(?:int|str|float|bool)$")

@@ -29,8 +29,8 @@ _JINJA = jinja2.Environment(autoescape=True)
 _JINJA.filters.update(dict.fromkeys(FILTERS, str))
 
 
-class NoScheduleError(ValueError):
-    """A date that only scheduled runs have, in a batch without a schedule; ``location`` leads to its key."""
+class SettingsDisagreeError(ValueError):
+    """A setting that needs or excludes another one; ``location`` leads to its key."""
 
     def __init__(self, message: str, location: tuple[str, ...]) -> None:
         super().__init__(message)

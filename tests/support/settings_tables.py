@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from tendies_ops.cli.setting_options import default_text, flag
 from tendies_ops.spec import AirflowSpec, BatchDagSettings, BatchSettings, DagSettings, ReleaseSettings, ReleaseSpec
+from tendies_ops.spec.partitions import PartitionsSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _TABLE = re.compile(r"(<!-- settings: (\S+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
@@ -71,6 +72,7 @@ def _row(name: str, field: FieldInfo) -> str:
 TABLES: dict[str, Callable[[], list[str]]] = {
     "airflow.spec": lambda: _of_spec("airflow", AirflowSpec),
     "batch.airflow.spec": lambda: _of_spec("batch.airflow", BatchDagSettings, DagSettings.model_fields),
+    "partitions.spec": lambda: _of_spec("batch.partitions", PartitionsSpec),
     "batch.spec": lambda: _of_spec("batch", BatchSettings),
     "release.spec": lambda: _of_spec("release", ReleaseSpec),
     "release": lambda: _everywhere(ReleaseSettings),

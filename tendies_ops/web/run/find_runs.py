@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.inference.ledger.ledger import STATE_FOLDER
+from tendies_ops.partitions.states import SILENT_S
 from tendies_ops.web.run.batch_run import Run, RunState, facts_of, own_file
 from tendies_ops.web.safety import RUN_ID, OutsideError, is_inside
 from tendies_ops.web.sources.known import KnownModel
-
-SILENT_S = 120.0  #: a run without a report that has written nothing for so long was killed
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,13 @@ def count_states(models: Iterable[KnownModel]) -> Counter[str]:
 
 def find_run(model: KnownModel, run_id: str) -> Run | None:
     """Return one run of a model. Its id is a name without separators, and its directory is really below the results."""
+    found = (_run_in(one, run_id) for one in (model, *model.partition_folders())) if RUN_ID.fullmatch(run_id) else ()
+    return next(filter(None, found), None)
+
+
+def _run_in(model: KnownModel, run_id: str) -> Run | None:
     folder = _runs_folder(model)
-    if folder is None or not RUN_ID.fullmatch(run_id):
+    if folder is None:
         return None
     try:
         directory = folder / run_id
@@ -91,7 +95,7 @@ class _Place:
 
 
 def _places(model: KnownModel) -> list[_Place]:
-    return [place for part in model.parts for place in _places_of_batch(part)]
+    return [place for part in model.parts for one in part.partition_folders() for place in _places_of_batch(one)]
 
 
 def _places_of_batch(model: KnownModel) -> list[_Place]:

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 
 from markupsafe import Markup
 
+from tendies_ops.partitions.states import SILENT_S
 from tendies_ops.web.run.batch_run import Run, RunState
-from tendies_ops.web.run.find_runs import SILENT_S
 from tendies_ops.web.views.charts import Series, line_chart
 
 _SUMMED = ("total", "done", "skipped", "failed")

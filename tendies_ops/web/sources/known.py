@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
+from tendies_ops.partitions.keys import Partitions, partitions_of
 from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_indexed_specs, spec_paths
 from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.sources.mirrors import Mirror
@@ -88,6 +90,24 @@ class KnownModel:
     def batch_dag_id(self) -> str:
         """The DAG that runs pictures through it."""
         return self.spec.dag_id("batch", self.batch_name)
+
+    @property
+    def partitions(self) -> Partitions | None:
+        """The partitions of its batch, if the batch has some."""
+        return partitions_of(self.spec, self.batch_name)
+
+    def partition_folders(self) -> tuple[KnownModel, ...]:
+        """Return this model with the folders of each partition that has results; of an unpartitioned batch itself."""
+        partitions = self.partitions
+        if partitions is None:
+            return (self,)
+        found = []
+        for key in reversed(partitions.due(datetime.now(timezone.utc))):
+            input_path, output = partitions.folders(key)
+            if (folder := local_path(output)) is not None and folder.is_dir():
+                batch = self.spec.batch.model_copy(update={"input": input_path, "output": output, "partitions": None})
+                found.append(replace(self, spec=self.spec.model_copy(update={"batch": batch})))
+        return tuple(found)
 
     @property
     def input_roots(self) -> tuple[str, ...]:
