@@ -7,6 +7,8 @@ from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
+from tendies_ops.web.sources.typed import parse_time
+
 
 def address(**values: object) -> str:
     """Return the part of an address behind the question mark; empty values, and page 1, are left out."""
@@ -38,18 +40,9 @@ def format_duration(seconds: float | None) -> str:
     return f"{days} d {clock}" if days else clock
 
 
-def parse_time(text: str | None) -> datetime | None:
-    """Read an ISO 8601 time; without a zone it is UTC. None for anything else."""
-    try:
-        moment = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-
-
 def format_time(value: str | datetime | None) -> str:
     """``2026-11-22 16:05:09 UTC``."""
-    moment = parse_time(value) if isinstance(value, str) or value is None else value
+    moment = value if isinstance(value, datetime) else parse_time(value)
     if moment is None:
         return "unknown"
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -57,7 +50,7 @@ def format_time(value: str | datetime | None) -> str:
 
 def time_element(value: str | datetime | None) -> Markup:
     """Return the time in UTC, in an element that ``times.js`` brings to the time zone of Airflow's picker."""
-    moment = parse_time(value) if isinstance(value, str) or value is None else value
+    moment = value if isinstance(value, datetime) else parse_time(value)
     words = escape(format_time(moment))
     if moment is None:
         return Markup("<span>{}</span>").format(words)

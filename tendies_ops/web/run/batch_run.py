@@ -16,7 +16,7 @@ from tendies_ops.files.object_store import is_remote
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.web.safety import OutsideError, confine, is_inside
 from tendies_ops.web.sources.known import local_path
-from tendies_ops.web.sources.typed import points, read_facts
+from tendies_ops.web.sources.typed import LONGEST_RUN_S, points, read_facts
 
 #: What Airflow's kinds of DAG runs are called here.
 _CAUSES = {
@@ -26,7 +26,6 @@ _CAUSES = {
     "backfill": "Backfill",
 }
 T = TypeVar("T")
-_LONGEST_S = 366 * 86400.0  # of a run that can be believed
 RunState = Literal["running", "done", "some failed", "failed", "stopped", "dry run"]
 #: What follows a batch DAG's id in the name of a run: ``infer`` does it all, ``batch.infer`` a shard, ``batch.report``
 #: sums up. Ids of DAG runs hold dots themselves.
@@ -128,7 +127,7 @@ class Run:
     @property
     def started_at(self) -> str:
         """ISO 8601; a run of an older tendies without a report has written only how long it had been at work."""
-        began = self.changed_at - timedelta(seconds=min(max(self.elapsed_s, 0.0), _LONGEST_S))
+        began = self.changed_at - timedelta(seconds=min(max(self.elapsed_s, 0.0), LONGEST_RUN_S))
         return str(self.facts.get("started_at") or began.isoformat(timespec="seconds"))
 
     @property

@@ -13,9 +13,9 @@ import os
 import posixpath
 import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -26,6 +26,7 @@ from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.inference.ledger.segments import ended
 from tendies_ops.web.safety import RUN_ID
 from tendies_ops.web.sources.remote_files import ObjectStores
+from tendies_ops.web.sources.typed import LONGEST_RUN_S, parse_time, read_facts
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +105,13 @@ class Mirror:
         for name in sorted(new, reverse=True)[:_RUNS_A_LOOK]:
             try:
                 report = store.read(posixpath.join(STATE_FOLDER, "runs", name, "report.json"))
-                ended_unix_s = _ended_unix_s(report)
-            except (FileNotFoundError, ValueError):
+            except FileNotFoundError:
                 continue
-            (runs / name).mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(runs / name / "report.json", report, durable=False)
-            for path in (runs / name / "report.json", runs / name):  # lists are ordered by it
+            copy = runs / name / "report.json"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes_atomically(copy, report, durable=False)
+            ended_unix_s = _ended_unix_s(read_facts(copy))
+            for path in (copy, copy.parent):  # lists are ordered by it
                 os.utime(path, (ended_unix_s, ended_unix_s))
 
     def _fetch_ledger(self, store: ObjectStore) -> None:
@@ -143,9 +145,7 @@ def _names_in(store: ObjectStore, folder: str) -> list[str]:
         return []
 
 
-def _ended_unix_s(report: bytes) -> float:
-    facts = orjson.loads(report)
-    started = datetime.fromisoformat(str(facts["started_at"]).replace("Z", "+00:00"))
-    if started.tzinfo is None:
-        started = started.replace(tzinfo=timezone.utc)
-    return started.timestamp() + float(facts.get("elapsed_s") or 0.0)
+def _ended_unix_s(facts: Mapping[str, Any]) -> float:
+    """Return the end of a run; 0 if its report does not have it."""
+    started = parse_time(facts.get("started_at"))
+    return started.timestamp() + min(max(facts.get("elapsed_s", 0.0), 0.0), LONGEST_RUN_S) if started else 0.0

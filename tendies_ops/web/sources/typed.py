@@ -10,12 +10,14 @@ from __future__ import annotations
 import binascii
 import math
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pybase64
 
+LONGEST_RUN_S = 366 * 86400.0  #: of a run that can be believed
 _MAX_FILE_BYTES = 8 << 20
 _LARGEST = 1e18  # beyond it nothing is a count, a time in nanoseconds or a size
 
@@ -88,6 +90,15 @@ def read_json(path: Path) -> Any:
     try:
         return orjson.loads(data) if len(data) <= _MAX_FILE_BYTES else None
     except orjson.JSONDecodeError:
+        return None
+
+
+def parse_time(value: object) -> datetime | None:
+    """Read an ISO 8601 time; without a zone it is UTC. None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -227,3 +227,24 @@ def test_a_segment_that_was_torn_costs_no_line_of_the_next(bucket: Bucket, tmp_p
     index = LedgerIndexes(tmp_path / "ledgers").of(bucket.run().ledger)
     index.follow()
     assert index.page(Query((RUN,)), offset=0, limit=1).total == 1
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        b"[]",
+        b"{}",
+        b"not JSON",
+        b'{"started_at": 5}',
+        b'{"started_at": "9999-12-31T23:59:59", "elapsed_s": 1e300}',
+        b'{"started_at": "0001-01-01T00:00:00+14:00", "elapsed_s": -1e17}',
+    ],
+)
+def test_a_report_that_makes_no_sense_hides_no_other_run_in_the_bucket(bucket: Bucket, report: bytes) -> None:
+    bucket.store.write(".tendies/runs/zzz/report.json", report)
+    bucket.add_run(RUN)
+
+    found = list_runs([bucket.model])
+
+    assert RUN in {run.run_id for run in found.runs}
+    assert all(run.started_at for run in found.runs)
