@@ -7,9 +7,11 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from tendies_ops.errors import BatchError, LockHeldError, UsageError
 from tendies_ops.files import digest_bytes
@@ -20,6 +22,8 @@ from tendies_ops.operators.progress_store import ProgressStore
 from tendies_ops.operators.task_settings import given_settings, takes_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.operators.who import what_started
+from tendies_ops.publish.history import read_history
+from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
@@ -92,11 +96,11 @@ class BatchOperator(TendiesOperator):
         """Run the work; a failure is counted, whatever it is."""
         try:
             return super().execute(context)
-        except LockHeldError as error:
-            if self.partition_key:
-                self._wait(f"Partition {self.partition_key}: {error}")
+        except AirflowSkipException:
             raise
         except Exception as error:
+            if isinstance(error, LockHeldError) and self.partition_key:
+                self._wait(f"Partition {self.partition_key}: {error}")
             failure = error
             self.keep_record("The metrics", lambda: count_red_batch(self.model_name, self.task_id, failure))
             raise
@@ -137,6 +141,26 @@ class BatchOperator(TendiesOperator):
             raise BatchError(describe_failure(summary))
         return summary
 
+    def released_options(self, context: Context) -> BatchOptions:
+        """
+        Build the options of a run that begins, unless there is nothing that it could use yet.
+
+        :raises AirflowSkipException: the schedule has started it before the first release of the model.
+        """
+        options = self.batch_options(run_name(context), what_started(context))
+        base = Path(options.model_base_path or "")
+        is_scheduled = getattr(context.get("dag_run"), "run_type", "") == "scheduled"
+        if (
+            is_scheduled
+            and options.model_base_path
+            and base.is_dir()
+            and not (list_version_dirs(base) or read_history(base))
+        ):
+            raise AirflowSkipException(
+                f"No version of {self.model_name} was released yet, so no picture was processed."
+            )
+        return options
+
     def batch_options(self, run_id: str, started_by: str = "") -> BatchOptions:
         """
         Build the options of the run.
@@ -175,7 +199,7 @@ class BatchInferenceOperator(BatchOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and return its summary."""
-        report = self.run_batch(context, self.batch_options(run_name(context), what_started(context)), cancelled)
+        report = self.run_batch(context, self.released_options(context), cancelled)
         return self.tell(context, report.summary(), ok=report.ok)
 
 

@@ -40,7 +40,7 @@ class PlanShardsOperator(BatchOperator):
         from tendies_ops.inference.several_runs.sharded_run import plan_shards
 
         plan = plan_shards(
-            self.batch_options(run_name(context), what_started(context)),
+            self.released_options(context),
             max_shards=self.max_shards,
             pictures_per_shard=self.pictures_per_shard,
             bytes_per_shard=self.bytes_per_shard,

@@ -11,7 +11,7 @@ import pytest
 
 from tendies_ops.publish.history import read_history
 from tests.browser.conftest import MODEL, Stage, in_frame, run_path
-from tests.support.browser import Browsers
+from tests.support.browser import Browsers, Clicks
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -195,14 +195,16 @@ def test_an_operator_rolls_back_in_three_clicks_although_the_dag_is_paused_and_u
 ) -> None:
     stage.airflow.call("PATCH", f"/dags/tendies_rollback_{MODEL}", {"is_paused": True}, update_mask="is_paused")
     page = browsers.page("op")
+    clicks = Clicks(page)
     page.goto(browsers.framed("models"))
     frame = in_frame(page)
-    frame.get_by_role("link", name=MODEL, exact=True).click()  # 1
-    frame.get_by_role("button", name="Roll back").click()  # 2
+    frame.get_by_role("link", name=MODEL, exact=True).click()
+    frame.get_by_role("button", name="Roll back").click()
     frame.get_by_label("Why").last.fill("too bright for the coast")
     browsers.keep(page, "rollback-dialog")
-    frame.get_by_role("button", name="Unpause and roll back").click()  # 3
+    frame.get_by_role("button", name="Unpause and roll back").click()
     frame.get_by_text("Done: version 1 serves.").wait_for(timeout=90_000)
+    assert clicks.number == 3
     assert stage.server.serving() == [1]
     assert (record := read_history(stage.base_path)[-1]).event == "rolled_back"
     assert (record.who, record.reason) == ("op", "too bright for the coast")
@@ -211,10 +213,12 @@ def test_an_operator_rolls_back_in_three_clicks_although_the_dag_is_paused_and_u
     frame.get_by_text("too bright for the coast").first.wait_for()
     browsers.keep(page, "rolled-back")
 
-    frame.get_by_role("button", name="Serve again").click()  # 1
+    before = clicks.number
+    frame.get_by_role("button", name="Serve again").click()
     frame.locator("dialog[open]").get_by_label("Why").fill("the rollback was a mistake")
-    frame.get_by_role("button", name="Serve it again").click()  # 2
+    frame.get_by_role("button", name="Serve it again").click()
     frame.get_by_text("Done: version 3 serves.").wait_for(timeout=120_000)
+    assert clicks.number - before == 2
     assert stage.server.serving() == [3]
     assert (record := read_history(stage.base_path)[-1]).event == "released"
     assert (record.who, record.reason) == ("op", "the rollback was a mistake")

@@ -56,6 +56,23 @@ def test_what_is_done_already_is_skipped_by_the_next_run(pictures: Path, server:
     assert server.predicts == asked
 
 
+class ScheduledBatch(BatchInferenceOperator):
+    """As in a run that the schedule has started; ``dag.test()`` makes manual ones."""
+
+    def execute(self, context: Any) -> Any:
+        context["dag_run"] = context["dag_run"].model_copy(update={"run_type": "scheduled"})
+        return super().execute(context)
+
+
+def test_a_scheduled_run_before_the_first_release_is_skipped_and_a_manual_one_fails(
+    tmp_path: Path, server: WatchingServer
+) -> None:
+    folders = {"input_path": str(tmp_path / "in"), "output_path": str(tmp_path / "out"), "model_name": MODEL_NAME}
+    options: dict[str, Any] = {**folders, "model_base_path": str(server.base)}
+    assert run_task("batch_scheduled", lambda: ScheduledBatch(task_id="infer", **options)).state == "skipped"
+    assert run_task("batch_manual", lambda: BatchInferenceOperator(task_id="infer", **options)).state == "failed"
+
+
 def test_a_broken_picture_costs_one_picture(pictures: Path) -> None:
     (pictures / "broken.png").write_bytes(picture(9)[:40])
 
