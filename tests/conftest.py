@@ -17,7 +17,7 @@ import pytest
 from tests.support.airflow import LiveAirflow, start_airflow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-#: Real models, photographs and recorded exchanges, which lie beside the checkout and not in it.
+#: Real models, photographs and recorded exchanges, which lie next to the checkout and not in it.
 SHARED_DATA = Path(os.environ.get("TENDIES_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
 _POSTGRES_PROGRAMS = ("postgres", "initdb")
 

@@ -1,4 +1,4 @@
-"""A person in front of Airflow: what each page shows, what each role may press, and what comes of it."""
+"""A user in front of Airflow: what each page shows, what each role may press, and what comes of it."""
 
 from __future__ import annotations
 

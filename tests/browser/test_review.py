@@ -1,4 +1,4 @@
-"""A release that a person decides on: real exports, a real server, a real Airflow, and the answer clicked."""
+"""A release that a user decides on: real exports, a real server, a real Airflow, and the answer clicked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAG = f"tendies_release_{MODEL}"
 
 @dataclass
 class Reviewed:
-    """A model whose releases a person approves."""
+    """A model whose releases a user approves."""
 
     stage: Stage
     server: RunningServer

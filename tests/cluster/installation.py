@@ -43,7 +43,7 @@ mount -o remount,bind,ro "$place/home"
 mount -o remount,bind,ro /
 exec "$@"
 """
-#: So that what a person waits a minute for in production takes some seconds here.
+#: So that what a user waits a minute for in production takes some seconds here.
 _QUICKER = {
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -139,7 +139,7 @@ class Installation:
     def stop(self) -> None:
         """End everything that was started."""
         for process in (*self.airflow.values(), *self.model_servers, self.redis):
-            process.kill()  # nobody is interested in how they would end
+            process.kill()  # no one is interested in how they would end
         if self.postgres is not None:
             self.postgres.stop()
         for link in self.links:

@@ -1,7 +1,7 @@
 """
 Links to servers that can be cut: network namespaces where the machine allows them, else a proxy on loopback.
 
-A server in a namespace of its own is as good as another machine: when its link goes down, packets get lost and nobody
+A server in a namespace of its own is as good as another machine: when its link goes down, packets get lost and no one
 is told. The proxy does the same as well as one on loopback can: it passes no more bytes on and leaves connections open.
 """
 

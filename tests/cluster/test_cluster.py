@@ -29,7 +29,7 @@ PICTURES = 2000
 LONG_SHARDS = 800  # pictures in four shards, each of which lasts 100 s
 AWAY_S = 30.0
 SHIFT = 10
-_KINDS_OF_PICTURE = 40  # there are so many different ones, so that their answers are quickly computed
+_KINDS_OF_PICTURE = 40  # there are this many different ones, so that their answers are quickly computed
 _REQUEST_S = 1.5  # of 8 pictures: long enough for everything to break while the batch runs
 
 
@@ -201,7 +201,7 @@ def states_of_shards(airflow: LiveAirflow, run_id: str) -> Counter[str]:
 
 
 def pictures_while_away(cluster: Installation, service: Process, results: Path) -> int:
-    """Kill a service, start it again half a minute later, and return how many pictures were done meanwhile."""
+    """Kill a service, start it again half a minute later, and return how many pictures were done in the meantime."""
     service.kill()
     before, gone_s = done_in(results), time.monotonic()
     while time.monotonic() - gone_s < AWAY_S:

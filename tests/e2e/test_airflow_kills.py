@@ -108,7 +108,7 @@ class Way:
     """One way to kill."""
 
     kill: Callable[[Victim], None]
-    ends_the_try: bool = True  #: the task is failed then, and somebody clears it
+    ends_the_try: bool = True  #: the task is failed then, and someone clears it
     asks: bool = True  #: the task is told and has time to stop
 
 

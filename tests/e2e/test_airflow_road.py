@@ -281,7 +281,7 @@ def test_a_review_waits_for_a_person_whose_name_goes_to_the_release(live_airflow
     live_airflow.wait_for_task(dag_id, run_id, "approve", "awaiting_input", timeout_s=480)
     assert live_airflow.task(dag_id, run_id, "release")["state"] is None
 
-    time.sleep(10)  # as a person does; an answer within a second meets an executor that still holds the task
+    time.sleep(10)  # as a user does; an answer within a second meets an executor that still holds the task
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     live_airflow.call("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}}, user="op")
 

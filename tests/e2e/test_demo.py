@@ -1,4 +1,4 @@
-"""The demo as a person runs it: the whole road once, and what must hold when something is in the way."""
+"""The demo as a user runs it: the whole pipeline once, and what must hold when something is in the way."""
 
 from __future__ import annotations
 

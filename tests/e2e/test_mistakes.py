@@ -274,7 +274,7 @@ def without_root_rights() -> tuple[str, ...]:
 
 
 def on_a_tiny_disk(directory: Path) -> tuple[str, ...]:
-    """Run with a disk of 16 kB at ``directory``, which nobody else sees and which goes with the process."""
+    """Run with a disk of 16 kB at ``directory``, which no one else sees and which goes with the process."""
     unshare = (_program("unshare"), "--map-root-user", "--mount")
     script = f'mount -t tmpfs -o size=16k tmpfs "{directory}" && exec "$@"'
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:

@@ -1,7 +1,7 @@
 """
 What is true afterwards, found out without any code of the package: the disk is read and the server is asked.
 
-Every function gives a list of what is wrong, in words; empty: nothing.
+Every function gives a list of what is wrong, as text; empty: nothing.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def report(results: Path, pictures: int) -> list[str]:
 
 
 def words(out: str, err: str) -> list[str]:
-    """Whether an error is a paragraph for a person."""
+    """Whether an error is a paragraph for a user."""
     wrong = []
     if "Traceback" in out + err:
         wrong.append(f"a person was shown a traceback: {err[-700:]}")

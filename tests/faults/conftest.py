@@ -21,7 +21,7 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
 
 @pytest.fixture(scope="session")
 def template(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """A base path with so many released versions; made once, to be copied."""
+    """A base path with this many released versions; made once, to be copied."""
     made: dict[int, Path] = {}
 
     def make(versions: int) -> Path:

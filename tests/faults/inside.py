@@ -179,7 +179,7 @@ def _no_capabilities() -> None:
 
 
 def _clock(*, jump_s: float, after_calls: int) -> None:
-    """The wall clock jumps when it has been read so many times."""
+    """The wall clock jumps when it has been read this many times."""
     real_time, seen = time.time, 0
 
     def now() -> float:
@@ -200,7 +200,7 @@ def _clock(*, jump_s: float, after_calls: int) -> None:
 
 
 def _stale_locks(*, after_s: float) -> None:
-    """A lock that nobody has touched for so long is taken over: a minute in earnest."""
+    """A lock that no one has touched for so long is taken over: a minute in earnest."""
     from tendies_ops.publish import lock
 
     _change_default(lock.lock_base_path.__wrapped__, "stale_after_s", after_s)  # type: ignore[attr-defined]

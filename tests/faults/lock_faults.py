@@ -27,7 +27,7 @@ def dead_process(world: World, operation: Operation, _point: int) -> Injection:
 
 
 def dead_host(world: World, _operation: Operation, _point: int) -> Injection:
-    """The newest lock is another host's, which nobody touches any more."""
+    """The newest lock is another host's, which no one touches any more."""
     state = world.base / ".tendies"
 
     def before() -> None:

@@ -16,7 +16,7 @@ _BATCH = 4
 @dataclass(frozen=True)
 class Operation:
     """
-    One thing that a person or a schedule asks for.
+    One thing that a user or a schedule asks for.
 
     :param versions: in the base path beforehand; the highest serves.
     :param command: the command line.

@@ -1,4 +1,4 @@
-"""What each promised outcome means, checked. Every function gives what is wrong, in words."""
+"""What each promised outcome means, checked. Every function gives what is wrong, as text."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _some_failed(case: Case) -> list[str]:
 
 
 def _kept(case: Case) -> list[str]:
-    """A release that is true, beside versions that were to go."""
+    """A release that is true, next to versions that were to go."""
     world = case.world
     if case.ended.status != 0:
         return [f"it ended with {case.ended.status}: {case.ended.err[-700:]}"]

@@ -62,7 +62,7 @@ def server_restarts(world: World, operation: Operation, point: int) -> Injection
     answered_before = world.wire.answered.total()  # for a resumed batch, which is not the first
 
     def restart(_: Program) -> None:
-        if operation.parts[0] == "inference/":  # a batch must find somebody to begin with
+        if operation.parts[0] == "inference/":  # a batch must find someone to begin with
             wait_for(lambda: world.wire.answered.total() > answered_before)
         time.sleep(random.Random(point).uniform(0.0, 0.4))
         world.server.stop()

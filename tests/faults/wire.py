@@ -1,7 +1,7 @@
 """
 The wire between tendies and a server: a proxy that passes everything on, but for what a fault makes of it.
 
-It also keeps account of which pictures were answered, as nobody else in the middle can be asked.
+It also keeps account of which pictures were answered, as no one else in the middle can be asked.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def status(code: int, message: str) -> Change:
 
 
 def reset_after(size_bytes: int) -> Change:
-    """The connection is reset so many bytes into the answer."""
+    """The connection is reset this many bytes into the answer."""
     return lambda _, answer: Answer(answer.status, answer.body, cut_after_bytes=size_bytes, reset=True)
 
 
@@ -107,7 +107,7 @@ def cut_json(_: Request, answer: Answer) -> Answer:
 
 
 def garbage(*_: object) -> Answer:
-    """What a proxy of somebody else says."""
+    """What a proxy of someone else says."""
     return Answer(200, b"<html><body>Sign in to continue\x00\xff</body></html>")
 
 

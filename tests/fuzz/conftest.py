@@ -1,7 +1,7 @@
 """
 Two profiles: a short one for every day, and ``--hypothesis-profile=deep``, which ``make test-fuzz`` takes.
 
-What a deep run finds is fixed and kept as an ``@example`` beside the test that found it.
+What a deep run finds is fixed and kept as an ``@example`` next to the test that found it.
 """
 
 from __future__ import annotations

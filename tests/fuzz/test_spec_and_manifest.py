@@ -1,4 +1,4 @@
-"""Whatever a spec or a manifest holds: it is understood, or refused in words."""
+"""Whatever a spec or a manifest holds: it is understood, or refused as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that a killed run, an editor or a disk may have broken: they are read, passed over, or refused in words."""
+"""Files that a killed run, an editor or a disk may have broken: they are read, passed over, or refused as text."""
 
 from __future__ import annotations
 

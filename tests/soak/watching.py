@@ -22,7 +22,7 @@ _EVERY_S = 2.0
 @dataclass(frozen=True)
 class Look:
     at_s: float
-    server: int  #: its process; a restart begins anew
+    server: int  #: its process; a restart begins again
     memory_mb: float
     handles: int
     threads: int

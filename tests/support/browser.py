@@ -91,7 +91,7 @@ class Browsers:
         assert self.complaints == [], self.complaints
 
     def keep(self, page: Any, name: str) -> None:
-        """A screenshot, where somebody wants to look at them."""
+        """A screenshot, where someone wants to look at them."""
         if self.screenshots is not None:
             self.screenshots.mkdir(parents=True, exist_ok=True)
             page.wait_for_timeout(600)

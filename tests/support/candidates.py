@@ -96,7 +96,7 @@ def make_candidate(
 def write_manifest(
     directory: Path, *, model_name: str = MODEL_NAME, golden: list[dict[str, Any]] | None = None, step: int = 100
 ) -> None:
-    """Write, or write anew after the files were changed: then the broken state is what the manifest promises."""
+    """Write, or write again after the files were changed: then the broken state is what the manifest promises."""
     path = directory / MANIFEST_PATH
     if golden is None:
         golden = json.loads(path.read_text(encoding="utf-8"))["golden"]

@@ -32,7 +32,7 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
-    cut_after_bytes: int | None = None  #: close the connection after so many bytes of the whole answer; 0: at once
+    cut_after_bytes: int | None = None  #: close the connection after this many bytes of the whole answer; 0: at once
     reset: bool = False  #: where it is cut, with a reset instead of an orderly end
     bytes_per_second: float | None = None  #: of the body, one byte at a time
     raw: bytes | None = None  #: send exactly this instead, and close

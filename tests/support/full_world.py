@@ -8,7 +8,7 @@ RUN = "20261122T030000Z-aaaaaa"
 CANDIDATE_RUN = "manual__2026-11-22T03:00:00+00:00"
 CANDIDATE = "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
 RUN_URL = f"/runs/brush/{RUN}"
-#: route -> an address of it that answers, and with what status for somebody who may see it
+#: route -> an address of it that answers, and with what status for someone who may see it
 ROUTES: dict[str, tuple[str, int]] = {
     "/": ("/", 307),
     "/models": ("/models", 200),

@@ -1,5 +1,5 @@
 """
-Browsers that open galleries of the pages, and a clock that watches another route of the same API server meanwhile.
+Browsers that open galleries of the pages, and a clock that watches another route of the same API server.
 
 Each runs as a process of its own, ``python -m tests.support.galleries watch ...``, so that neither slows the other.
 """

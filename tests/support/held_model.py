@@ -14,7 +14,7 @@ def held_generator(image: Any, *, held: str, **arguments: Any) -> Any:
     """
     Say which process this is, and wait.
 
-    :param held: file that somebody removes.
+    :param held: file that someone removes.
     """
     Path(held).with_name("exporting.pid").write_text(str(os.getpid()), encoding="ascii")
     while Path(held).exists():

@@ -26,7 +26,7 @@ from pathlib import Path
 from tendies_ops.publish.layout import STATE_DIRECTORY
 from tendies_ops.release.record.journal import read_journal
 
-_SPARED_EVERY = 8  #: one round in so many is left alone, to see how long the work takes by now
+_SPARED_EVERY = 8  #: one round in this many is left alone, to see how long the work takes by now
 
 
 @dataclass(frozen=True)

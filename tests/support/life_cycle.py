@@ -80,7 +80,7 @@ def follows_the_life_cycle(states: list[str]) -> bool:
 
 
 def publish(source: Path, base: Path, name: str | int) -> Path:
-    """Copy a version beside and rename it into place."""
+    """Copy a version next to its place and rename it into place."""
     base.mkdir(parents=True, exist_ok=True)
     staging = base / f".staging-{name}"
     shutil.copytree(source, staging)

@@ -1,4 +1,4 @@
-"""A folder that no spec names, and reports and ledger lines that claim to lie in it."""
+"""A folder that no spec names, and reports and ledger lines that claim to are in it."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class RunningServer:
         return {int(entry["version"]): entry["state"] for entry in entries}
 
     def states(self, model_name: str) -> dict[int, str]:
-        """Version -> state, with code and message for a failed load; empty while nobody answers."""
+        """Version -> state, with code and message for a failed load; empty while no one answers."""
         try:
             answer = requests.get(f"{self.url}/v1/models/{model_name}", timeout=30)
         except requests.ConnectionError:

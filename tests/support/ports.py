@@ -12,9 +12,9 @@ _CHOICE = range(20000, 32700)
 
 def free_port(count: int = 1) -> int:
     """
-    A TCP port on 127.0.0.1 that nobody listens on now.
+    A TCP port on 127.0.0.1 that no one listens on now.
 
-    :param count: so many in a row are free; the first is returned.
+    :param count: this many in a row are free; the first is returned.
     """
     for _ in range(1000):
         first = random.choice(_CHOICE)

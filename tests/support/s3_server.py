@@ -61,7 +61,7 @@ class S3:
         return counted
 
     def refuse_writing(self) -> None:
-        """From now on, whoever writes has no right to."""
+        """From now on, nothing may be written."""
         requests.get(f"{self.url}/tendies-behave", params={"refuse": "PUT"}, timeout=10).raise_for_status()
 
     def behave(self, *, latency_s: float, failing: float) -> None:
@@ -167,7 +167,7 @@ def main() -> None:
         protocol_version = "HTTP/1.1"
 
         def log_request(self, *_: Any) -> None:
-            """Nobody reads it."""
+            """No one reads it."""
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)

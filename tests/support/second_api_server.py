@@ -1,4 +1,4 @@
-"""A second API server beside a live Airflow: idle, or with users of FAB, which ``airflow standalone`` does not have."""
+"""A second API server for a live Airflow: idle, or with users of FAB, which ``airflow standalone`` does not have."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ The tables of the reference pages that are made from the settings classes.
 
     .venv/bin/python -m tests.support.settings_tables
 
-writes them anew, between the marks ``<!-- settings: NAME -->`` and ``<!-- end of settings -->``.
+writes them again, between the marks ``<!-- settings: NAME -->`` and ``<!-- end of settings -->``.
 """
 
 from __future__ import annotations

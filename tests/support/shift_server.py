@@ -12,7 +12,7 @@ from tests.support.candidates import MODEL_NAME
 from tests.support.model_server import RunningServer
 from tests.support.ports import free_port
 
-#: The child is started beside the shell, so that the shell hears SIGTERM at once and passes it on.
+#: The child is started next to the shell, so that the shell hears SIGTERM at once and passes it on.
 _SUPERVISE = 'trap "kill \\$child; exit" TERM; while true; do "$0" "$@" & child=$!; wait $child || sleep 0.3; done'
 _ROOT = Path(__file__).parents[2]
 

@@ -25,6 +25,6 @@ def predict_log(model_name: str, signature_name: str, inputs: Mapping[str, Seque
 
 
 def frame_record(record: bytes) -> bytes:
-    """One record as it lies in a file."""
+    """One record as it is in a file."""
     length = struct.pack("<Q", len(record))
     return length + struct.pack("<I", masked_crc(length)) + record + struct.pack("<I", masked_crc(record))

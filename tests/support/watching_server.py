@@ -49,7 +49,7 @@ class WatchingServer:
     :param load_threads: 0, the real default: while one version loads or retries, nothing else is loaded or unloaded.
     :param overrides: words of ``fake.json`` for this replica alone, such as ``load_s``; ``only_above`` and
         ``only_below`` say for which versions.
-    :param restart_after_s: a supervisor starts the process anew so long after a crash; None: it stays down.
+    :param restart_after_s: a supervisor starts the process again so long after a crash; None: it stays down.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class WatchingServer:
         self.versions: dict[int, Version] = {}
         self.loads: list[int] = []  #: every attempt to load
         self.predicts = 0
-        self.crashes_when_asked: Counter[int] = Counter()  #: version -> so many requests for it take the process down
+        self.crashes_when_asked: Counter[int] = Counter()  #: version -> this many requests for it take the process down
         self._crashing = False
         self._lock = threading.RLock()
         self._stopped = threading.Event()

@@ -100,7 +100,7 @@ def test_what_another_run_has_taken_is_skipped() -> None:
         ("run_1", Arrival("/c/ckpt-9", 9, 90)),  # cleared, it exports again
         ("run_2", Arrival("/c/ckpt-9", 9, 91)),  # written again
         ("run_2", Arrival("/c/ckpt-10", 10, 100)),
-        ("run_2", Arrival("/c/ckpt-9", None, None)),  # posted: nobody knows, so it is done
+        ("run_2", Arrival("/c/ckpt-9", None, None)),  # posted: no one knows, so it is done
     ],
 )
 def test_everything_else_is_exported(run_id: str, arrival: Arrival) -> None:

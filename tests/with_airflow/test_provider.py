@@ -43,7 +43,7 @@ def test_airflow_lists_the_provider() -> None:
 
 
 def test_airflow_builds_the_connection_s_form_from_our_fields() -> None:
-    """What the UI asks for when somebody adds a connection."""
+    """What the UI asks for when someone adds a connection."""
     forms = {form.connection_type: form for form in HookMetaService.hook_meta_data()}
 
     form = forms["tf_serving"]

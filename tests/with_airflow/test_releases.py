@@ -64,7 +64,7 @@ def test_history_report_and_versions_name_the_user_who_triggered_the_run_and_why
         "rollback_named", lambda: RollbackModelVersionOperator(task_id="rollback", model_name=MODEL_NAME)
     )
 
-    user = "dag_test"  # what dag.test() calls whoever triggers
+    user = "dag_test"  # what dag.test() calls anyone who triggers
     assert {released.xcom_pull(task_ids="release")["who"], rolled_back.xcom_pull(task_ids="rollback")["who"]} == {user}
     assert {(record.event, record.who) for record in read_history(server.base)} == {
         (event, user) for event in ("published", "released", "withdrawn", "rolled_back")
@@ -170,7 +170,7 @@ def test_a_sensor_ends_with_the_version_that_serves(server: WatchingServer, tmp_
 
 
 class _GuardedServer(WatchingServer):
-    """Answers nobody who does not bring the token, as a proxy before Model Server does."""
+    """Answers no one without the token, as a proxy before Model Server does."""
 
     def _answer(self, request: Request) -> Answer:
         if request.headers.get("authorization") != "Bearer s3cret":

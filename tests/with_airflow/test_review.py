@@ -1,4 +1,4 @@
-"""A candidate before a person: what the person gets to see, and what a yes and a no do."""
+"""A candidate before a user: what the person gets to see, and what a yes and a no do."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def answered(option: str, reason: str) -> dict[str, Any]:
 
 
 class AlreadyAnswered(ApproveReleaseOperator):
-    """Resumes at once, as Airflow resumes it when somebody has answered."""
+    """Resumes at once, as Airflow resumes it when someone has answered."""
 
     answer: dict[str, Any]
 

@@ -32,7 +32,7 @@ OPTIONS = ReleaseSpec(available_timeout_s=20)
 
 @dataclass
 class Event:
-    """As a person or program posts it."""
+    """As a user or program posts it."""
 
     extra: dict[str, Any]
     timestamp: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -59,7 +59,7 @@ def roll_back(dag_id: str, *events: Mapping[str, Any]) -> Any:
 
 
 def ask(name: str, value: Any) -> None:
-    """Write a request as the API does for whoever may edit assets."""
+    """Write a request as the API does for anyone who may edit assets."""
     from airflow._shared.state import AssetScope, AssetStateStoreWriterKind
     from airflow.state.metastore import _get_db_backend
     from airflow.utils.session import create_session

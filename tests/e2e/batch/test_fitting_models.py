@@ -1,4 +1,4 @@
-"""Models that take some pictures only, and servers that have no room for many: nobody innocent is blamed."""
+"""Models that take some pictures only, and servers that have no room for many: no one innocent is blamed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.killing import main
 
 OPTIONS = ReleaseSpec(available_timeout_s=20, restore_timeout_s=30, unreachable_grace_s=5, keep_versions=3)
 IN_REHEARSAL = partial(rehearse, program=("-m", "tests.support.shift_servable", "--until_stdin_ends"), timeout_s=12.0)
-#: By labels nobody but the release itself asks the candidate, so it may go without a rehearsal, but must not be waited
+#: By labels no one but the release itself asks the candidate, so it may go without a rehearsal, but must not be waited
 #: for in vain, and must not take the one server down.
 BY_LABEL = OPTIONS.model_copy(update={"available_timeout_s": 4.0})
 

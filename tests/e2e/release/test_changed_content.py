@@ -1,4 +1,4 @@
-"""A version directory that somebody changes in place, under a server that has loaded what it held before."""
+"""A version directory that someone changes in place, under a server that has loaded what it held before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""publish, release, rollback and versions as a person or a script meets them: words, JSON, exit status."""
+"""publish, release, rollback and versions as a user or a script meets them: words, JSON, exit status."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-A server with the real one's default flags: five retries, and nothing else is loaded or unloaded meanwhile.
+A server with the real one's default flags: five retries, and nothing else is loaded or unloaded in the meantime.
 
 The embedded server's own manager decides here; the retry interval is shortened so that "for minutes" is seconds.
 """

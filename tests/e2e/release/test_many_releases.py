@@ -1,4 +1,4 @@
-"""Good, broken and killed candidates in any order under steady load: nobody notices, and every outcome is true."""
+"""Good, broken and killed candidates in any order under steady load: no one notices, and every outcome is true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An embedded server as a child process of whoever needs one."""
+"""An embedded server as a child process of anyone who needs one."""
 
 from __future__ import annotations
 

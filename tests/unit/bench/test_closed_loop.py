@@ -1,4 +1,4 @@
-"""Requests shared among lanes: none is lost or done twice, and nobody ends a turn with an idle lane."""
+"""Requests shared among lanes: none is lost or done twice, and no one ends a turn with an idle lane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broken or hostile server costs the stated time and memory, and ends in words that are safe to print."""
+"""A broken or hostile server costs the stated time and memory, and ends with a message that is safe to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that starts from what a person sees: each text on it is one that the code really says."""
+"""The page that starts from what a user sees: each text on it is one that the code really says."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_bad_pictures_cost_themselves_only(bench: Bench) -> None:
     assert counts(report) == (60, 57, 0, 3)
     assert {failure.kind for failure in report.failures} == {"damaged"}, "they do not decode here either"
     assert all("does not decode" in failure.reason for failure in report.failures)
-    asked_alone = 8  # rounds, until it is clear that nobody else is the reason
+    asked_alone = 8  # rounds, until it is clear that no one else is the reason
     assert report.requests <= 2 + 3 * 2 * 5 + 2 + 3 * asked_alone
     for number in set(range(60)) - {7, 31, 32}:
         assert bench.outputs()[f"{number:05}.png"] == inverted(png(number))

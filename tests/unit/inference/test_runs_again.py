@@ -149,7 +149,7 @@ def test_a_result_that_a_killed_run_has_replaced_is_not_taken_for_the_one_in_the
         bench.add(f"{seed}.png", png(seed))
     bench.run()
     (bench.output / "1.png").write_bytes(png(99))  # the other version's answer; its ledger line was never written
-    (bench.output / "2.png").write_bytes(inverted(png(2)))  # somebody's copy of the same
+    (bench.output / "2.png").write_bytes(inverted(png(2)))  # someone's copy of the same
     report = bench.run()
     assert counts(report) == (3, 1, 2, 0)
     assert bench.outputs()["1.png"] == inverted(png(1))

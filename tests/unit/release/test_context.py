@@ -15,7 +15,7 @@ from tests.support.candidates import make_candidate
 
 @pytest.fixture
 def told_to_stop(tmp_path: Path) -> Iterator[ReleaseContext]:
-    """A release that somebody stops; of its servers nobody is asked anything."""
+    """A release that someone stops; of its servers no one is asked anything."""
     (tmp_path / "base").mkdir()
     terms = Terms(ReleaseSpec(), threading.Event(), None, 1.0)
     with open_context(tmp_path / "base", ["http://127.0.0.1:9"], "stripes", terms, purpose="test") as ctx:

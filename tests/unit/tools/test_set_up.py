@@ -11,7 +11,7 @@ from tools import set_up
 
 @pytest.fixture
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands for .venv: this interpreter, which has a real pip beside it or none."""
+    """Stands for .venv: this interpreter, which has a real pip next to it or none."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     monkeypatch.setattr(set_up, "VENV", tmp_path)

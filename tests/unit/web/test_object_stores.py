@@ -1,4 +1,4 @@
-"""Runs whose output lies in an object store, and what pages fetch of them."""
+"""Runs whose output is in an object store, and what pages fetch of them."""
 
 from __future__ import annotations
 

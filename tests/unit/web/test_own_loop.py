@@ -1,4 +1,4 @@
-"""The pages wait and work beside the server that they are mounted in, never in its event loop or its threads."""
+"""The pages wait and work next to the server that they are mounted in, never in its event loop or its threads."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def export_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportHere
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real models and photographs beside the checkout."""
+    """Real models and photographs next to the checkout."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the shared data is not at {SHARED_DATA}")
     return SHARED_DATA

@@ -39,7 +39,7 @@ def write_tf1_checkpoint(prefix: Path, *, weights: Any = WEIGHTS, version: int =
 
 
 def write_tf2_checkpoint(prefix: Path) -> None:
-    """As a trainer saves it: the model under a name, an optimizer with slots beside it."""
+    """As a trainer saves it: the model under a name, an optimizer with slots next to it."""
     import keras
     import tensorflow as tf
 

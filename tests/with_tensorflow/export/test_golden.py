@@ -1,4 +1,4 @@
-"""Golden images that somebody gives: what they are called, and what they must be able to show."""
+"""Golden images that someone gives: what they are called, and what they must be able to show."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_f_a_failed_number_is_burnt_under_the_default_policy(base: Path, models:
         (base / "2").mkdir()
         watch.wait_for({2: failed, 1: AVAILABLE})
         assert value(server.predict("half", [1])[1]) == 2.5
-        shutil.copytree(models / "half" / "2", base / "2", dirs_exist_ok=True)  # mended in place
+        shutil.copytree(models / "half" / "2", base / "2", dirs_exist_ok=True)  # fixed in place
         time.sleep(1.5)
         gone = withdraw(base, 2)
         time.sleep(1.5)

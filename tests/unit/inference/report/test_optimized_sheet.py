@@ -19,7 +19,7 @@ SHEET = "assets.extra/tendies_optimize/fold.png"
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A model base path with version 1, which has a sheet for ``fold``; a picture lies beside it."""
+    """A model base path with version 1, which has a sheet for ``fold``; a picture lies next to it."""
     sheet = tmp_path / "base" / "1" / SHEET
     sheet.parent.mkdir(parents=True)
     sheet.write_bytes(png(5))

@@ -108,7 +108,7 @@ def test_what_the_run_blames_a_picture_for_is_told_in_that_pictures_words(tmp_pa
 def test_a_plain_picture_that_is_refused_for_another_clients_does_not_stop_the_run(
     make_bench: Callable[..., Bench],
 ) -> None:
-    """The first requests of a run, and the plain picture, are refused in words about somebody else's file."""
+    """The first requests of a run, and the plain picture, are refused as text about someone else's file."""
     bench: Bench = make_bench(
         fault=lambda _: error_answer(400, "Invalid PNG data, size 7") if len(bench.model.batch_sizes) < 12 else None
     )

@@ -23,7 +23,7 @@ PICTURES = 40
 
 @pytest.fixture
 def fleet(bench: Bench) -> Iterator[Callable[..., tuple[str, ...]]]:
-    """Starts more servers beside the bench's own, and fills the input."""
+    """Starts more servers next to the bench's own, and fills the input."""
     for seed in range(PICTURES):
         bench.add(f"{seed:02}.png", png(seed))
     with ExitStack() as stack:

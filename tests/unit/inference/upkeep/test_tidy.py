@@ -36,7 +36,7 @@ def lines(bench: Bench) -> list[bytes]:
 
 @pytest.fixture
 def years(bench: Bench) -> list[str]:
-    """Four runs that each did all five pictures anew, of which two are old."""
+    """Four runs that each did all five pictures again, of which two are old."""
     folder_of_pngs(bench.input, 5)
     ages = {200: "png", 150: "webp", 10: "jpeg", 0: "webp"}
     return [run_days_ago(bench, days, output_format=kind) for days, kind in ages.items()]
