@@ -21,21 +21,13 @@ def build_wheel(folder: Path) -> Path:
     return built
 
 
-class Installed:
-    """A virtual environment with the wheel; it shares the other packages of this one, tendies excepted."""
+class Fresh:
+    """A virtual environment with nothing in it but pip, and a home."""
 
-    def __init__(self, place: Path, wheel: Path) -> None:
-        venv.create(place / "venv", with_pip=False, symlinks=True)
+    def __init__(self, place: Path, *, with_pip: bool = True) -> None:
+        venv.create(place / "venv", with_pip=with_pip, symlinks=True)
         self.bin, self.home = place / "venv" / "bin", place / "home"
         self.home.mkdir()
-        [site_packages] = (place / "venv" / "lib").glob("python*/site-packages")
-        pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install"]
-        subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
-        (site_packages / "others.pth").write_text(sysconfig.get_path("purelib"))
-        for name in ("airflow",):  # console scripts of packages that are shared
-            script = self.bin / name
-            script.write_text(f"#!{self.bin}/python\nimport sys\nfrom airflow.__main__ import main\nsys.exit(main())\n")
-            script.chmod(0o755)
 
     def environment(self, **more: str) -> Mapping[str, str]:
         """Return an environment in which the programs of this one come first, without Airflow's settings."""
@@ -57,3 +49,18 @@ class Installed:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+class Installed(Fresh):
+    """A virtual environment with the wheel; it shares the other packages of this one, tendies excepted."""
+
+    def __init__(self, place: Path, wheel: Path) -> None:
+        super().__init__(place, with_pip=False)
+        [site_packages] = (place / "venv" / "lib").glob("python*/site-packages")
+        pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install"]
+        subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+        (site_packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+        for name in ("airflow",):  # console scripts of packages that are shared
+            script = self.bin / name
+            script.write_text(f"#!{self.bin}/python\nimport sys\nfrom airflow.__main__ import main\nsys.exit(main())\n")
+            script.chmod(0o755)
