@@ -33,6 +33,7 @@ class Partitions:
     spec: PartitionsSpec
     batch: BatchSpec
     dag_id: str
+    again_dag_id: str  #: of the DAG that processes partitions again
     zone: tzinfo
     zone_name: str
 
@@ -136,4 +137,5 @@ def partitions_of(spec: ModelSpec, batch_name: str = "") -> Partitions | None:
         return None
     named = spec.airflow.of_batch(batch.airflow).timezone
     name = "UTC" if batch.partitions.every == "hour" else named or "UTC"
-    return Partitions(batch.partitions, batch, spec.dag_id("batch", batch_name), ZoneInfo(name), name)
+    dag_id = spec.dag_id("batch", batch_name)
+    return Partitions(batch.partitions, batch, dag_id, f"{dag_id}__again", ZoneInfo(name), name)

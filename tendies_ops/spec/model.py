@@ -92,7 +92,7 @@ class ModelSpec(SpecPart):
         without = {"batch": BatchSpec(**load), "batches": {}, "airflow": AirflowSpec(watch_dir=self.airflow.watch_dir)}
         return self.model_copy(update=without)
 
-    def dag_id(self, kind: Literal["release", "batch", "rollback", "again"], batch: str = "") -> str:
+    def dag_id(self, kind: Literal["release", "batch", "rollback"], batch: str = "") -> str:
         """Return the id of one of the model's DAGs."""
         name = f"{self.airflow.dag_id_prefix}tendies_{kind}_{self.model_name}"
         return f"{name}__{batch}" if batch else name

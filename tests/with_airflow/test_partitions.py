@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,16 +13,20 @@ from typing import Any, NoReturn
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
-from tendies_ops.dag_factory import batch_dag, batch_group
+from tendies_ops.dag_factory import again_dag, batch_dag, batch_group
 from tendies_ops.errors import SpecError, UsageError
 from tendies_ops.inference.storage.local import LocalOutput
 from tendies_ops.operators import batch as batch_module
 from tendies_ops.operators.batch import BatchOperator
+from tendies_ops.operators.choose_partitions import ChoosePartitionsOperator
 from tests.support.airflow_home import run_dag
+from tests.support.batch_bench import Bench, bench, make_bench
 from tests.support.candidates import MODEL_NAME
-from tests.support.partitioned import partitioned_spec
+from tests.support.partitioned import made_partitions, partitioned_spec
+from tests.support.sample_pictures import folder_of_pngs
 from tests.support.watching_server import WatchingServer, pictures_to_shift
 
+__all__ = ["bench", "make_bench"]  # fixtures
 JUNE = {"every": "day", "start": "2026-06-01"}
 BERLIN = "Europe/Berlin"
 
@@ -139,3 +145,71 @@ def test_a_run_whose_partition_is_being_written_waits_and_then_works(
     assert why.startswith("Partition 2026-06-14: Another batch run is writing to")
     assert (run.state, asked) == ("success", 0)
     assert len(list((tmp_path / "out" / "2026-06-14").glob("*.png"))) == 2
+
+
+@pytest.fixture
+def three_days(server: WatchingServer, server_connection: str, tmp_path: Path) -> Path:
+    """The newest three days with two pictures each, the oldest of them processed by version 1."""
+    pictures = pictures_to_shift(server, tmp_path / "in" / days()[0], 2)
+    for day in days()[1:]:
+        shutil.copytree(pictures, tmp_path / "in" / day)
+    run_dag(batch_dag(partitioned_spec(tmp_path, model_name=MODEL_NAME, **JUNE)), conf={"partition": days()[0]})
+    return tmp_path
+
+
+def days() -> list[str]:
+    return made_partitions(**JUNE).due(datetime.now(timezone.utc))[-3:]
+
+
+def test_a_range_is_processed_again_newest_first_without_what_is_done(server: WatchingServer, three_days: Path) -> None:
+    asked = server.predicts
+    dag = again_dag(partitioned_spec(three_days, model_name=MODEL_NAME, **JUNE))
+
+    run = run_dag(dag, conf={"first": days()[0], "last": days()[2]})
+
+    assert run.state == "success"
+    chosen = run.get_task_instance("choose").xcom_pull(task_ids="choose")
+    assert [one["partition_key"] for one in chosen] == days()[::-1]
+    summaries = run.get_task_instance("choose").xcom_pull(task_ids="infer", map_indexes=[0, 1, 2])
+    assert [(one["partition_key"], one["done"]) for one in summaries] == [
+        (days()[2], 2),
+        (days()[1], 2),
+        (days()[0], 0),
+    ]
+    assert {key for key, *_ in events_of(dag.dag_id)} == set(days())
+    assert server.predicts > asked
+
+
+def test_only_what_failed_is_chosen_if_nothing_else_is_wanted(three_days: Path) -> None:
+    dag = again_dag(partitioned_spec(three_days, model_name=MODEL_NAME, **JUNE))
+    run = run_dag(dag, conf={"first": days()[0], "last": days()[2], "only_failed": True})
+    assert run.get_task_instance("choose").xcom_pull(task_ids="choose") == []
+    assert run.state == "success"
+
+
+@pytest.mark.parametrize(("policy", "starts"), [("nothing", 0), ("newest 2", 1), ("all", 1)])
+def test_a_release_starts_it_only_if_the_spec_wants_that(policy: str, starts: int) -> None:
+    text = str(DagSerialization.to_dict(again_dag(partitioned_spec("/data", on_release=policy, **JUNE))))
+    assert text.count("tendies://model/strokes'") >= starts
+    assert ("tendies://model/strokes'" in text) == bool(starts)
+
+
+def test_after_a_release_the_newest_that_an_older_version_made_are_chosen(tmp_path: Path, bench: Bench) -> None:
+    folder_of_pngs(bench.input, 1)
+    now = datetime.now(timezone.utc)
+    keys = made_partitions(**JUNE).due(now)[-4:]
+    for key in keys[:3]:
+        bench.output = tmp_path / "out" / key
+        bench.run()
+    event = SimpleNamespace(extra={"version": 2}, timestamp=now)
+    operator = ChoosePartitionsOperator(
+        task_id="choose", partitions=made_partitions(tmp_path, on_release="newest 2", **JUNE)
+    )
+    context: Any = {"triggering_asset_events": {"model": [event]}}
+    cancelled = threading.Event()
+    assert [one["partition_key"] for one in operator.run(context, cancelled)] == [keys[2], keys[1]]
+    event.extra["version"] = 1
+    assert operator.run(context, cancelled) == []
+    context["triggering_asset_events"] = None
+    with pytest.raises(UsageError, match=r"`on_release: nothing`.*Give `first` and `last`"):
+        ChoosePartitionsOperator(task_id="c", partitions=made_partitions(tmp_path, **JUNE)).run(context, cancelled)

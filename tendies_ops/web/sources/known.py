@@ -63,7 +63,8 @@ class KnownModel:
     @property
     def dag_ids(self) -> frozenset[str]:
         """All DAGs of the model."""
-        batches = (part.batch_dag_id for part in self.parts)
+        batches = [part.batch_dag_id for part in self.parts]
+        batches += [part.partitions.again_dag_id for part in self.parts if part.partitions]
         return frozenset((self.release_dag_id, self.rollback_dag_id, *batches))
 
     @property
