@@ -18,9 +18,14 @@ def split_list(value: Sequence[str] | str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part and part.strip())
 
 
+def is_blank(value: Any) -> bool:
+    """Return True for what a template without a value renders to."""
+    return value is None or (isinstance(value, str) and value.strip() in ("", "None", "null", "latest"))
+
+
 def optional(value: Any, convert: Callable[[Any], T]) -> T | None:
     """Return a templated argument as a number; None for an empty text or ``None`` as text, as templates render it."""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null", "latest")):
+    if is_blank(value):
         return None
     try:
         return convert(value)

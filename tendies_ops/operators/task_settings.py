@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tendies_ops.errors import UsageError
+from tendies_ops.hooks.connection_arguments import is_blank
 from tendies_ops.spec.problems import describe_problems
 
 Init = TypeVar("Init", bound=Callable[..., None])
-_BLANK = frozenset({"", "None", "null", "latest"})  # rendered by templates without a value
 
 
 def takes_settings(model: type[BaseModel]) -> Callable[[Init], Init]:
@@ -51,4 +51,4 @@ def takes_settings(model: type[BaseModel]) -> Callable[[Init], Init]:
 def given_settings(operator: object, model: type[BaseModel]) -> dict[str, Any]:
     """Return the settings that an operator was given, without those whose templates rendered to nothing."""
     values = {name: getattr(operator, name, None) for name in model.model_fields}
-    return {name: value for name, value in values.items() if value is not None and str(value).strip() not in _BLANK}
+    return {name: value for name, value in values.items() if not is_blank(value)}
