@@ -80,7 +80,7 @@ def _params() -> dict[str, Param]:
             description="Number of a version or a label of the servers; empty: the version in service.",
         ),
         "only_failed": Param(
-            False, type="boolean", title="Only failed", description="Retry what failed; done pictures stay as they are."
+            False, type="boolean", title="Only failed", description="Retry what failed; done pictures remain unchanged."
         ),
     }
     return found

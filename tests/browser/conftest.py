@@ -16,10 +16,12 @@ import requests
 from tests.support.airflow import LiveAirflow
 from tests.support.browser import Browsers
 from tests.support.candidates import make_candidate, shift, write_manifest
+from tests.support.partitioned import make_partition, partitioned_spec
 from tests.support.scenes import png, scene
 from tests.support.watching_server import WatchingServer
 
 MODEL = "coastlines"
+DAYS = "days"  #: a model with partitions
 
 
 class LeisurelyServer(WatchingServer):
@@ -112,6 +114,7 @@ def _with_a_run(stage: Stage) -> Stage:
             "airflow": {"retries": 3, "retry_delay_s": 1, "rehearse": False},
         }
     )
+    stage.airflow.add_spec(_partitioned(stage))
     # The first request to the execution API takes Airflow seconds, on a busy machine longer than a task waits for it.
     requests.get(f"{stage.airflow.url}/execution/health", timeout=180)
     for kind in ("batch", "rollback", "release"):
@@ -129,6 +132,13 @@ def browsers(stage: Stage) -> Iterator[Browsers]:
     with Browsers(stage.airflow, Path(pictures) if pictures else None) as opened:
         yield opened
         opened.check_quiet()
+
+
+def _partitioned(stage: Stage) -> dict[str, Any]:
+    """Return the spec of another model, of whose days one is done and the others are missing."""
+    spec = partitioned_spec(stage.output.parent / "days", model_name=DAYS, every="day", start="2026-06-01")
+    make_partition(stage.output.parent / "days", "2026-11-24")
+    return spec.model_dump(mode="json", exclude_unset=True)
 
 
 def run_path(stage: Stage) -> str:
@@ -156,6 +166,7 @@ def all_pages(stage: Stage) -> list[str]:
         run,
         f"{run}?outcome=failed",
         f"{run}/pictures/1",
+        f"models/{DAYS}/partitions",
         "pictures",
         "pictures?q=walk-0003",
         f"airflow/run?dag_id={stage.batch_dag}&run_id=none",

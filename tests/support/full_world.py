@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.partitioned import partitioned_spec
+from tests.support.specs import add_spec
 from tests.support.web_world import WebWorld, add_candidate, add_event, add_release_report, add_run, add_version
 
 RUN = "20261122T030000Z-aaaaaa"
@@ -19,6 +21,7 @@ ROUTES: dict[str, tuple[str, int]] = {
     "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
     "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
     "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
+    "/models/{model_name}/partitions": ("/models/daily/partitions", 200),
     "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
     "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
     "/models/{model_name}/candidates/{name}/golden/{index}/{side}": (
@@ -45,7 +48,9 @@ ROUTES: dict[str, tuple[str, int]] = {
 
 
 def fill_world(world: WebWorld) -> None:
-    """Add two versions that were released, one that was withdrawn, a candidate and a run."""
+    """Add two versions that were released, one that was withdrawn, a candidate, a run, and a model with partitions."""
+    spec = partitioned_spec(world.root / "daily", model_name="daily", every="day", start="2026-06-01")
+    add_spec(world.specs_dir, spec.model_dump(mode="json", exclude_unset=True))
     for version in (1, 2):
         add_version(world, version, age_h=48 - version)
         add_event(world, "released", version, age_h=48 - version)

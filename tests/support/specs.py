@@ -19,3 +19,10 @@ def write_specs(directory: Path, *specs: Mapping[str, Any]) -> Path:
         names.append(name)
     (directory / "index.txt").write_text("# the models of this test\n" + "\n".join(names) + "\n")
     return directory
+
+
+def add_spec(directory: Path, spec: Mapping[str, Any]) -> None:
+    """Add a spec to those that :func:`write_specs` has written."""
+    (directory / f"{spec['model_name']}.yaml").write_text(yaml.safe_dump(dict(spec)))
+    with (directory / "index.txt").open("a") as index:
+        index.write(f"{spec['model_name']}.yaml\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
@@ -67,7 +67,9 @@ def environment() -> jinja2.Environment:
     made.globals.update(
         address=format_values.address, progress_bar=progress_bar, run_bars=run_bars, golden_numbers=golden_numbers,
         icon=states.icon, pill=states.pill, dot=states.dot, model_pill=states.model_pill, events=states.EVENTS,
-        version_pill=states.version_pill, replica_state=states.replica_state, draw_lane=draw_lane, lanes_end=end_s,
+        state_colour=partial(states.state_part, 0), state_words=partial(states.state_part, 2),
+        state_icon=lambda state: states.icon(states.state_part(1, state)), version_pill=states.version_pill,
+        replica_state=states.replica_state, draw_lane=draw_lane, lanes_end=end_s,
     )  # fmt: skip
     made.filters.update(
         count=format_values.format_count, number=format_values.format_number, duration=format_values.format_duration,

@@ -46,6 +46,8 @@ _STATES = {
     "kept": ("none", "dash", "Kept"),
     "removed": ("none", "dash", "Removed"),
     "not loaded": ("none", "dash", "Not loaded"),
+    "older": ("gone", "back", "Done by an older version"),
+    "missing": ("none", "dash", "Not made"),
     "unknown": ("none", "dash", "No replica is known"),
     "unreleased": ("none", "dash", "Not released yet"),
     "not reached": ("none", "dots", "Not reached"),
@@ -71,6 +73,11 @@ def pill(state: str, words: str = "") -> Markup:
     """Return a state as a badge with icon and word."""
     colour, name, word = _STATES[state]
     return Markup('<span class="pill is-{}">{}{}</span>').format(colour, icon(name), words or word)
+
+
+def state_part(part: int, state: str) -> str:
+    """Return the colour (0), the icon (1) or the word (2) of a state."""
+    return _STATES[state][part]
 
 
 def dot(state: str, words: str = "") -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -57,8 +57,9 @@ def count_states(models: Iterable[KnownModel]) -> Counter[str]:
 
 def find_run(model: KnownModel, run_id: str) -> Run | None:
     """Return one run of a model. Its id is a name without separators, and its directory is really below the results."""
-    found = (_run_in(one, run_id) for one in (model, *model.partition_folders())) if RUN_ID.fullmatch(run_id) else ()
-    return next(filter(None, found), None)
+    if not RUN_ID.fullmatch(run_id):
+        return None
+    return next(filter(None, (_run_in(one, run_id) for one in _folders(model))), None)
 
 
 def _run_in(model: KnownModel, run_id: str) -> Run | None:
@@ -95,7 +96,12 @@ class _Place:
 
 
 def _places(model: KnownModel) -> list[_Place]:
-    return [place for part in model.parts for one in part.partition_folders() for place in _places_of_batch(one)]
+    return [place for one in _folders(model) for place in _places_of_batch(one)]
+
+
+def _folders(model: KnownModel) -> Iterator[KnownModel]:
+    """Yield the model with each of its output folders: of each batch, and of each partition."""
+    return (one for part in model.parts for one in part.partition_folders())
 
 
 def _places_of_batch(model: KnownModel) -> list[_Place]:
