@@ -23,6 +23,7 @@ from tendies_ops.working_folder import make_folder
 
 _STEP_TIMEOUT_S = 180.0
 _LOOK_AT_SPECS_EVERY_S = 2.0
+_FORK_S = 0.3  #: a child has its mark only after the exec that follows its fork
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def _nothing_left(folder: Path, voice: Voice) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        time.sleep(_FORK_S)
         if find_marked(folder):
             voice.step("Stopping Airflow and the Model Servers ...")
             stop_marked(folder)

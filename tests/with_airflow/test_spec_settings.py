@@ -173,6 +173,7 @@ KEYS = {
     "output_path": "batch.output",
     "allowed_inputs": "batch.allowed_inputs",
     "allowed_outputs": "batch.allowed_outputs",
+    "partition_key": "batch.partitions.every",
     "max_shards": "airflow.shards",
     "pictures_per_shard": "batch.airflow.pictures_per_shard",
     "bytes_per_shard": "batch.airflow.mib_per_shard",

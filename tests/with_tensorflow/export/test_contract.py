@@ -308,7 +308,7 @@ def test_one_bomb_among_good_pictures_is_refused_too(plain: Serve) -> None:
     [
         (b"", "Not a PNG or JPEG"),
         (b"GIF89a" + bytes(40), "Not a PNG or JPEG"),
-        (b"\x89PNG\r\n\x1a\n", "a side is 0"),
+        (b"\x89PNG\r\n\x1a\n", "a side of 0"),
         (png(random_pixels(30, 30))[:900], "PNG"),
         (jpeg(random_pixels(64, 64))[:900], "JPEG"),
         (b"\xff\xd8\xff", "JPEG"),
