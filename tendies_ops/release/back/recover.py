@@ -9,7 +9,7 @@ from tendies_ops.errors import LoadFailedError, ModelServerError, ProofFailedErr
 from tendies_ops.publish.history import append_history, read_history, was_released
 from tendies_ops.publish.layout import list_withdrawn
 from tendies_ops.publish.version_dirs import list_version_dirs
-from tendies_ops.release.back.roll_back import carry_out_rollback, rename_all, restore_versions
+from tendies_ops.release.back.roll_back import carry_out_rollback, restore_versions
 from tendies_ops.release.back.withdraw_candidate import Withdrawal, keep_withdrawal, restore_labels, withdraw_candidate
 from tendies_ops.release.checks.patience import golden_of, prove_patiently, wait_until_available
 from tendies_ops.release.context import ReleaseContext
@@ -45,7 +45,6 @@ def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recover
     if journal is None:
         return Recovered()
     ctx.log.note(f"An earlier run was killed ({journal.phase}, version {journal.version}); recovering first.")
-    _restore_unloaded(ctx, journal)
     if _goes_on(ctx, journal, wanted_digest):
         ctx.log.note(f"Version {journal.version} has the content that is to be released; its release goes on.")
         return Recovered(killed=journal)  # the journal stays until the caller begins its own: it may be killed first
@@ -55,13 +54,6 @@ def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recover
     went_back = settle(ctx.by_config_file(journal.model_config_file), journal)
     ctx.journal.close()
     return Recovered(went_back)
-
-
-def _restore_unloaded(ctx: ReleaseContext, journal: Journal) -> None:
-    """Restore the numbers of versions that an older tendies had renamed so that they were unloaded before the swap."""
-    if journal.moved and journal.phase not in _ROLLBACK:
-        ctx.lock.check()
-        rename_all(ctx.base, [(aside, name) for name, aside in reversed(journal.moved)])
 
 
 def _settle_rollback(ctx: ReleaseContext, journal: Journal) -> bool:

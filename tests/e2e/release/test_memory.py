@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ from tendies_ops.publish.stage import tree_size_bytes
 from tendies_ops.release import release_model
 from tendies_ops.release.checks import memory
 from tendies_ops.release.checks.memory import free_bytes, read_factor, remember_factor
-from tendies_ops.release.record.journal import read_journal, write_journal
 from tendies_ops.spec import ReleaseSpec
-from tests.e2e.release.test_recovery import killed
 from tests.support.candidates import make_candidate
 from tests.support.independent_checker import available_versions
 from tests.support.watching_server import WatchingServer
@@ -50,25 +47,6 @@ def test_loading_anyway_goes_on_and_notes_what_is_short(tmp_path: Path, base: Pa
 
     assert any("Memory is short: " in note for note in report.notes)
     assert available_versions(server.url) == [2]
-
-
-def test_versions_that_an_older_tendies_renamed_to_be_unloaded_get_their_numbers_back(
-    tmp_path: Path, base: Path, server: WatchingServer
-) -> None:
-    release_model(make_candidate(tmp_path / "a", by=10), base, [server.url], options=QUICK)
-    (base / "0").symlink_to(tmp_path / "nowhere")  # servers take it for a version, so it was renamed as well
-    killed("staged", base, server, make_candidate(tmp_path / "b", by=20))
-    found = read_journal(base)
-    assert found is not None
-    journal = replace(found, moved=(("0", "0.unloaded-for-2"), ("1", "1.unloaded-for-2")))
-    write_journal(base, journal)
-    for name, aside in journal.moved:
-        (base / name).rename(base / aside)
-
-    report = release_model(make_candidate(tmp_path / "c", by=30), base, [server.url], options=QUICK)
-
-    assert available_versions(server.url) == [report.version]
-    assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["0", "1", str(report.version)]
 
 
 def test_the_factor_is_learned_from_big_versions_only(base: Path) -> None:
