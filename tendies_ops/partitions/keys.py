@@ -7,8 +7,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tendies_ops.errors import UsageError
@@ -106,7 +108,7 @@ class Partitions:
         return self._rendered(self.batch.input, key), self._rendered(self.batch.output, key)
 
     def _rendered(self, template: str | None, key: str) -> str:
-        return _JINJA.from_string(template or "").render(partition_key=key)
+        return _compiled(template or "").render(partition_key=key)
 
     def _first(self) -> datetime:
         day = self.spec.start or date.min
@@ -128,6 +130,11 @@ class Partitions:
 
     def _instant(self, wall_clock: datetime) -> datetime:
         return wall_clock.replace(tzinfo=self.zone).astimezone(timezone.utc)
+
+
+@lru_cache(maxsize=256)
+def _compiled(template: str) -> Template:
+    return _JINJA.from_string(template)
 
 
 def partitions_of(spec: ModelSpec, batch_name: str = "") -> Partitions | None:
