@@ -105,17 +105,19 @@ def test_a_run_writes_into_the_folder_of_its_day_and_its_event_has_the_key(
     assert server.predicts == asked
     summary = again.get_task_instance("infer").xcom_pull(task_ids="infer")
     assert (summary["partition_key"], summary["skipped"]) == ("2026-06-14", 3)
-    assert events_of(dag.dag_id) == [("2026-06-14", 3, 0, 1), ("2026-06-14", 0, 3, 1)]
+    assert events_of(run, again) == [("2026-06-14", 3, 0, 1), ("2026-06-14", 0, 3, 1)]
 
 
-def events_of(dag_id: str) -> list[tuple[str | None, int, int, int]]:
+def events_of(*runs: Any) -> list[tuple[str | None, int, int, int]]:
     from airflow.models.asset import AssetEvent
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
         events = session.scalars(
-            select(AssetEvent).where(AssetEvent.source_dag_id == dag_id).order_by(AssetEvent.timestamp)
+            select(AssetEvent)
+            .where(AssetEvent.source_run_id.in_([run.run_id for run in runs]))
+            .order_by(AssetEvent.timestamp)
         ).all()
     return [(one.partition_key, *(one.extra[name] for name in ("done", "skipped", "version"))) for one in events]
 
@@ -176,7 +178,7 @@ def test_a_range_is_processed_again_newest_first_without_what_is_done(server: Wa
         (days()[1], 2),
         (days()[0], 0),
     ]
-    assert {key for key, *_ in events_of(dag.dag_id)} == set(days())
+    assert {key for key, *_ in events_of(run)} == set(days())
     assert server.predicts > asked
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,6 +64,17 @@ class World:
             found.append({int(entry["version"]) for entry in entries if entry["state"] == "AVAILABLE"})
         return found
 
+    def wait_until_settled(self) -> None:
+        """Wait until no replica loads or unloads a version any more."""
+        before: list[set[int]] = []
+        for _ in range(200):
+            now = self.available()
+            if now == before and all(versions == now[0] for versions in now):
+                return
+            before = now
+            time.sleep(0.1)
+        raise AssertionError(f"the replicas still change: {before}")
+
 
 @pytest.fixture(params=[1, 12], ids=["1 replica", "12 replicas"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
@@ -78,6 +90,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 def story_of(world: World, version: int) -> Story:
     """Return the story of a version, after it was compared with servers and history."""
+    world.wait_until_settled()
     view = world.view()
     story = find_story(view, str(version))
     assert story is not None
