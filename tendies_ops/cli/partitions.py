@@ -11,7 +11,7 @@ import typer
 from tendies_ops.cli.output import EXIT_DONE, console, print_json
 from tendies_ops.errors import UsageError
 from tendies_ops.partitions.keys import Partitions, partitions_of
-from tendies_ops.partitions.states import PartitionState, list_states
+from tendies_ops.partitions.partition_states import PartitionState, list_states
 from tendies_ops.release import list_versions
 from tendies_ops.spec import ModelSpec, load_spec
 

@@ -79,8 +79,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
 
     :param checkpoint: replaces ``source.checkpoint``.
     :param python: the interpreter that has TensorFlow; absent: this one.
-    :param server_url: a Model Server that serves this model, whose answers are compared as well.
-    :param credentials: login and TLS for that server.
+    :param server_url: a Model Server that serves this model, whose answers are compared as well; with ``credentials``.
     :param own_pictures: golden images of a spec that has none, in addition to those that are made.
     :param explain: also report the numbers of one picture at each step.
     :param strict: fail if the network's numbers contradict the contract, instead of warning.
@@ -88,21 +87,13 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     :param on_line: called with each line of progress.
     :raises TendiesError: the spec, the checkpoint or the proof is wrong; the time is up; it was stopped.
     """
-    spec = _with_checkpoint(spec, checkpoint)
-    check_inputs(spec)
-    output_dir = output_dir.absolute()
-    _require_replaceable(output_dir)
+    spec = _checked(spec, checkpoint)
+    output_dir = _replaceable(output_dir.absolute())
     if server_url is not None:
         require_server(spec, server_url, credentials)
+    how = {"own_pictures": [str(path.absolute()) for path in own_pictures], "explain": explain, "strict": strict}
     with staging_beside(output_dir) as staging:
-        job = {
-            "action": "export",
-            "directory": str(staging),
-            "spec": spec.model_dump(mode="json"),
-            "own_pictures": [str(path.absolute()) for path in own_pictures],
-            "explain": explain,
-            "strict": strict,
-        }
+        job = {"action": "export", "directory": str(staging), "spec": spec.model_dump(mode="json"), **how}
         _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
         if server_url is not None:
             compare_with_server(staging, server_url, credentials)
@@ -110,11 +101,12 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     return ExportResult(output_dir, read_manifest(output_dir))
 
 
-def _with_checkpoint(spec: ModelSpec, checkpoint: Path | None) -> ModelSpec:
-    if checkpoint is None:
-        return spec
-    source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
-    return spec.model_copy(update={"source": source})
+def _checked(spec: ModelSpec, checkpoint: Path | None) -> ModelSpec:
+    if checkpoint is not None:
+        source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
+        spec = spec.model_copy(update={"source": source})
+    check_inputs(spec)
+    return spec
 
 
 def check_loads(
@@ -163,7 +155,7 @@ def try_contracts(
     return _run_child(job, how.get("python"), _Limits(how.get("timeout_s", 1800.0), None, how.get("on_line")))
 
 
-def _require_replaceable(output_dir: Path) -> None:
+def _replaceable(output_dir: Path) -> Path:
     if output_dir.is_dir():
         if any(output_dir.iterdir()) and not (output_dir / MANIFEST_PATH).is_file():
             raise UsageError(
@@ -176,6 +168,7 @@ def _require_replaceable(output_dir: Path) -> None:
             )
     elif output_dir.exists() or output_dir.is_symlink():
         raise UsageError(f"{output_dir} is not a directory. Give a directory that does not exist yet.")
+    return output_dir
 
 
 def _run_child(job: dict[str, Any], python: str | None, limits: _Limits) -> dict[str, Any]:

@@ -32,32 +32,22 @@ Say = Callable[[str], None]
 
 
 def export_to(
-    directory: Path,
-    spec: ModelSpec,
-    say: Say,
-    own_pictures: Sequence[Path] = (),
-    *,
-    explain: bool = False,
-    strict: bool = False,
+    directory: Path, spec: ModelSpec, say: Say, own: Sequence[Path] = (), *, explain: bool = False, strict: bool = False
 ) -> None:
     """
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
-    :param own_pictures: golden images in addition to those that are made.
+    :param own: golden images in addition to those that are made.
     :param explain: also report the first golden image after each step.
     :param strict: fail on doubts about the contract.
     :raises TendiesError: anything that stands in the way.
     """
-    network = open_source(spec.source, spec.contract)
+    network, spec = _open(spec, say)
     provenance, inputs = network.provenance, network.inputs
-    _say_what_was_opened(network, say)
-    spec = spec.model_copy(update={"contract": complete_contract(spec.contract, network)})
-    golden = golden_images(spec.golden, spec.contract.input, own_pictures)
+    golden = golden_images(spec.golden, spec.contract.input, own)
     expected, plausibility = _run_source(network, golden, spec.contract, say, strict=strict)
-    frozen, norms = fuse_instance_norms(network.freeze())
-    if norms:
-        say(f"Rewrote {norms} instance normalisations for TensorFlow's fused kernel")
+    frozen = _freeze(network, say)
     del network
     signatures = _write(Plan(frozen, inputs, spec.contract), directory, spec.source.allow_operations)
     to_optimize = frozen if spec.optimize.precision != FLOAT32 else None
@@ -80,6 +70,20 @@ def export_to(
     write_warmup(directory, spec.model_name, [request_of(served, [image], spec.contract) for image in golden])
     entries = write_golden(directory, golden, answers[: len(golden)])
     write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), plausibility, optimization))
+
+
+def _open(spec: ModelSpec, say: Say) -> tuple[Network, ModelSpec]:
+    """Open the source, and complete the contract by what it defines."""
+    network = open_source(spec.source, spec.contract)
+    _say_what_was_opened(network, say)
+    return network, spec.model_copy(update={"contract": complete_contract(spec.contract, network)})
+
+
+def _freeze(network: Network, say: Say) -> Any:
+    frozen, norms = fuse_instance_norms(network.freeze())
+    if norms:
+        say(f"Rewrote {norms} instance normalisations for TensorFlow's fused kernel")
+    return frozen
 
 
 def _run_source(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from tendies_ops.partitions.keys import Partitions
-    from tendies_ops.partitions.states import PartitionState
+    from tendies_ops.partitions.partition_states import PartitionState
 
 _FAILED = ("some failed", "failed", "stopped")
 
@@ -54,7 +54,7 @@ class ChoosePartitionsOperator(TendiesOperator):
 
     def run(self, context: Context, cancelled: threading.Event) -> list[dict[str, Any]]:
         """Read the states of the partitions, and choose."""
-        from tendies_ops.partitions.states import list_states
+        from tendies_ops.partitions.partition_states import list_states
 
         version = _released(context)
         keys = self._keys()

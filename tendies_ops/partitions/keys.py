@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import BatchSpec, ModelSpec
-from tendies_ops.spec.partitions import PartitionsSpec
+from tendies_ops.spec.partitions_spec import PartitionsSpec
 
 _FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
 #: Cron expressions of the starts of periods; weeks begin on Monday.

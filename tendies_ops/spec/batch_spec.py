@@ -9,7 +9,7 @@ from pydantic import Field, ValidatorFunctionWrapHandler, field_validator
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.dag_settings import BatchDagSettings
 from tendies_ops.spec.login_settings import NoLogin, ServerUrls, without_login
-from tendies_ops.spec.partitions import PartitionsSpec
+from tendies_ops.spec.partitions_spec import PartitionsSpec
 from tendies_ops.spec.templates import Fixed, is_template, require_template, templates_in
 
 _PLACES = ("input", "output")

@@ -11,7 +11,7 @@ from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.contract import Contract
 from tendies_ops.spec.optimize import OptimizeSpec
-from tendies_ops.spec.partitions import require_partitioned_folders
+from tendies_ops.spec.partitions_spec import require_partitioned_folders
 from tendies_ops.spec.release_spec import ReleaseSpec
 from tendies_ops.spec.source import SourceSpec
 from tendies_ops.spec.strict_model import SpecPart

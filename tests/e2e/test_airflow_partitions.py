@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tendies_ops.partitions.states import list_states
+from tendies_ops.partitions.partition_states import list_states
 from tests.support.airflow import LiveAirflow
 from tests.support.candidates import MODEL_NAME, make_candidate, picture
 from tests.support.held_server import HeldServer

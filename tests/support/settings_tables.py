@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from tendies_ops.cli.setting_options import default_text, flag
 from tendies_ops.spec import AirflowSpec, BatchDagSettings, BatchSettings, DagSettings, ReleaseSettings, ReleaseSpec
-from tendies_ops.spec.partitions import PartitionsSpec
+from tendies_ops.spec.partitions_spec import PartitionsSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 _TABLE = re.compile(r"(<!-- settings: (\S+) -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tendies_ops.inference.ledger.ledger import STATE_FOLDER
-from tendies_ops.partitions.states import SILENT_S
+from tendies_ops.partitions.partition_states import SILENT_S
 from tendies_ops.web.run.batch_run import Run, RunState, facts_of, own_file
 from tendies_ops.web.safety import RUN_ID, OutsideError, is_inside
 from tendies_ops.web.sources.known import KnownModel

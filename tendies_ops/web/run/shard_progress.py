@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from markupsafe import Markup
 
-from tendies_ops.partitions.states import SILENT_S
+from tendies_ops.partitions.partition_states import SILENT_S
 from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.views.charts import Series, line_chart
 

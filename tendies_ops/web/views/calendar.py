@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tendies_ops.partitions.keys import Partitions
-from tendies_ops.partitions.states import STATES, PartitionState, list_states
+from tendies_ops.partitions.partition_states import STATES, PartitionState, list_states
 
 #: Of a key: how much of it names the group, and from where on a cell is labelled.
 _CUTS = {"hour": (10, 11), "day": (7, 8), "week": (4, 5), "month": (4, 5)}

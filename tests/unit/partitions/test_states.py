@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from tendies_ops.cli.main import app
 from tendies_ops.errors import UsageError
-from tendies_ops.partitions import states
-from tendies_ops.partitions.states import PartitionState, list_states
+from tendies_ops.partitions import partition_states
+from tendies_ops.partitions.partition_states import PartitionState, list_states
 from tests.support.batch_bench import Bench, bench, make_bench
 from tests.support.partitioned import made_partitions, partitioned_spec
 from tests.support.sample_pictures import folder_of_pngs
@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_is_running_until_it_has_been_silent(root: Path, b
     (run / "progress.json").write_text(json.dumps({"state": "running"}))
     now_s = time.time()
     assert state(root, now_s=now_s).state == "running"
-    assert state(root, now_s=now_s + states.SILENT_S + 1).state == "stopped"
+    assert state(root, now_s=now_s + partition_states.SILENT_S + 1).state == "stopped"
     (run / "progress.json").write_text(json.dumps({"state": "stopped"}))
     assert state(root, now_s=now_s).state == "stopped"
 

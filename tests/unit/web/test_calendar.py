@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tendies_ops.inference.ledger.ledger import read_record
-from tendies_ops.partitions import states
+from tendies_ops.partitions import partition_states
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.sources.known import KnownModel, locate_by_spec
 from tendies_ops.web.views.calendar import draw_calendar
@@ -60,7 +60,7 @@ def test_36_months_read_each_ledger_once_and_none_a_second_time(
         read.append(line)
         return read_record(line)
 
-    monkeypatch.setattr(states, "read_record", count)
+    monkeypatch.setattr(partition_states, "read_record", count)
 
     for _ in range(2):
         found = draw_calendar(partitions, 1, shown=36, now=NOW)
