@@ -13,8 +13,9 @@ from tests.support.airflow import LiveAirflow
 CHROMIUM = "/usr/bin/chromium"
 #: What Airflow's own pages say; ours say nothing.
 _NOT_OURS = re.compile(r"allow-same-origin for its sandbox|/ui/|/api/v2/|React|favicon")
-#: A file that is not a picture, for which the page says "no preview", and an address that is opened for its error page.
-_EXPECTED = re.compile(r"status of 415 |/tendies/nowhere")
+#: A file that is not a picture, for which the page says "no preview"; an address that is opened for its error page; and
+#: a run whose pictures were deleted.
+_EXPECTED = re.compile(r"status of 415 |/tendies/nowhere|/tendies/runs/days/")
 
 _COUNT = "addEventListener('pointerdown', event => { if (event.isTrusted) countClick(); }, true)"
 

@@ -79,12 +79,14 @@ class World:
 @pytest.fixture(params=[1, 12], ids=["1 replica", "12 replicas"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     (tmp_path / "base").mkdir()
+    make_candidate(tmp_path / "first", by=1).rename(tmp_path / "base" / "1")
     with ExitStack() as running:
-        servers = [running.enter_context(WatchingServer(tmp_path / "base")) for _ in range(request.param)]
-        world = World(tmp_path, servers)
+        world = World(tmp_path, [])
+        for _ in range(request.param):  # one serves, and so holds its port, before the next one chooses
+            world.servers.append(running.enter_context(WatchingServer(world.base)))
+            world.servers[-1].wait_until_serving(1)
         release = {"model_base_path": str(world.base), "servers": world.urls}
         write_specs(tmp_path / "specs", {"model_name": MODEL_NAME, "release": release})
-        release_model(make_candidate(tmp_path / "first", by=1), world.base, world.urls, options=OPTIONS)
         yield world
 
 
