@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -99,7 +100,7 @@ def read_value(name: str, value: Any, one: ExtraInput) -> JsonValue:
     if named_only and value not in one.choices.values():
         raise UsageError(f"`{name}` takes {', '.join(one.choices)}; found {value}.")
     for number in _numbers(value):
-        if (low is not None and number < low) or (high is not None and number > high):
+        if (low is not None and not number >= low) or (high is not None and not number <= high):  # NaN is neither
             raise UsageError(f"`{name}` takes values{_between(low, high)}; found {value}.")
     if one.one_hot and not (isinstance(value, int) and not isinstance(value, bool)):
         raise UsageError(f"`{name}` takes a whole number{_between(low, high)}; found {value}.")
@@ -111,8 +112,8 @@ def _numbers(value: Any) -> Iterator[float]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _numbers(inner)
-    elif isinstance(value, int | float):
-        yield value
+    else:
+        yield value if isinstance(value, int | float) else math.nan  # which no bounds allow
 
 
 def _between(low: float | None, high: float | None) -> str:

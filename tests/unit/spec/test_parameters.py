@@ -62,3 +62,9 @@ def test_command_line_form_template_and_spec_say_the_same(text: Any) -> None:
 def test_a_text_without_a_name_is_refused() -> None:
     with pytest.raises(ValidationError, match="NAME=VALUE"):
         BatchSettings.model_validate({"parameters": ["9"]})
+
+
+@pytest.mark.parametrize("value", [float("nan"), "much", [0.5, float("nan")]])
+def test_what_is_not_a_number_is_not_within_bounds(value: object) -> None:
+    with pytest.raises(UsageError, match="takes values from 0 up to 1"):
+        read_values({"strength": STRENGTH}, {"strength": value})

@@ -160,6 +160,14 @@ def test_a_result_is_made_again_with_the_parameters_that_made_it(options: BatchO
     assert again.facts["parameters"] == {"style": 2, "strength": 0.5}
 
 
+def test_the_values_of_a_fan_out_win_over_rules_by_path(options: BatchOptions) -> None:
+    rules = {"winter/**": {"style": "red", "strength": 0.5}}
+    run_fan_out(options.replaced(parameters_by_path=rules), read_combinations(["style=cyan"]), run_batch)
+    out = Path(options.output) / "style=cyan"
+    assert colour(out / "a.png") == [0, 200, 200]
+    assert colour(out / "winter/b.png") == [100, 200, 200]
+
+
 def test_a_fan_out_has_a_folder_a_value_and_adds_only_what_is_new(options: BatchOptions) -> None:
     def fan_out(*texts: str) -> list[BatchReport]:
         return list(run_fan_out(options, read_combinations(texts), run_batch).values())
