@@ -15,6 +15,7 @@ from tendies_ops.errors import UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.login_settings import without_login
+from tendies_ops.spec.parameters import Values
 from tendies_ops.spec.problems import describe_problems
 
 #: Settings that change an output. Pictures that were done with other values are processed again.
@@ -23,6 +24,7 @@ DIGESTED = frozenset(
     for name, field in BatchSettings.model_fields.items()
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("changes_output")
 )
+_WITHOUT_PARAMETERS: dict[str, object] = {"parameters": {}, "parameters_by_path": {}}
 _BYTES_PER_MIB = 1 << 20
 _DEFAULT_SHARE_OF = 10  # one failed picture in ten is allowed by default
 _ROUNDING = 1e-9  # 0.29 * 100 is a little below 29
@@ -55,6 +57,9 @@ class BatchOptions(BatchSettings):
     )
     shard_slots: PositiveInt | None = Field(
         None, description="how many shards run at a time: of more than that, the later ones are smaller"
+    )
+    fixed_parameters: Values = Field(
+        default_factory=dict, description="values of the model's inputs that no rule or file of the input changes"
     )
     started_by: str = Field("", description="what started the run, for people, such as `By ada` or `On schedule`")
     run_id: str = Field(default_factory=new_run_id, description="name of the run's folder below the output")
@@ -110,8 +115,9 @@ class BatchOptions(BatchSettings):
 
     @property
     def digest(self) -> str:
-        """The digest of all settings that change an output."""
-        return digest_bytes(orjson.dumps(self.digested(), option=orjson.OPT_SORT_KEYS))
+        """The digest of all settings that change an output, except parameters, which are kept for each picture."""
+        values = {**self.digested(), **_WITHOUT_PARAMETERS}
+        return digest_bytes(orjson.dumps(values, option=orjson.OPT_SORT_KEYS))
 
     def digested(self) -> dict[str, object]:
         """Return the settings that change an output."""

@@ -1,4 +1,4 @@
-"""Decide which pictures are processed: new and changed ones, and all if the model or the options changed."""
+"""Decide which pictures are processed: new and changed ones, and all that another model or options made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, exact_outputs
 from tendies_ops.inference.ledger.outcomes import LASTING_KINDS, Found, Outcome
+from tendies_ops.inference.picture.picture_parameters import Parameters
 from tendies_ops.inference.storage.local import Output
 
 
@@ -34,8 +35,11 @@ class Todo:
 class Plan:
     """Compare the listing with the ledger."""
 
-    def __init__(self, ledger: Ledger, stamp: RunStamp, output: Output, *, retry_failed: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, stamp: RunStamp, output: Output, parameters: Parameters, *, retry_failed: bool
+    ) -> None:
         self._ledger = ledger
+        self._parameters = parameters
         self._stamp = stamp
         self._output = output
         self._retry_failed = retry_failed
@@ -45,9 +49,10 @@ class Plan:
         record = self._ledger.newest(found.path)
         if record is None:
             return Todo(found, "do")
+        parameters = self._parameters.recorded(found.path)
         attempt = int(record["attempt"]) + 1
         outputs = exact_outputs(record)
-        if found.problem or not self._same_work(record):
+        if found.problem or not self._same_work(record) or record.get("parameters", {}) != parameters:
             own = outputs if self._results_are_there(record, outputs) else ()
             return Todo(found, "do", attempt, replaces=own)
         unchanged = record["size_bytes"] == found.size_bytes and record["modified_ns"] == found.modified_ns != 0
@@ -64,6 +69,7 @@ class Plan:
             output_size_bytes=record.get("output_size_bytes") or 0,
             output_modified_ns=record.get("output_modified_ns") or 0,
             further_outputs=outputs[1:],
+            parameters=parameters,
         )
         return Todo(found, "skip" if unchanged else "compare", attempt, known, outputs)
 

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, encode_record, exact_path, make_record
 from tendies_ops.inference.ledger.outcomes import Found, Outcome
+from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.picture.parameter_files import ParameterFiles
+from tendies_ops.inference.picture.picture_parameters import Parameters
 from tendies_ops.inference.plan import Plan
 from tendies_ops.publish.history import HistoryRecord, append_history, read_history
 from tendies_ops.publish.leases import live_leases
@@ -62,6 +65,7 @@ def json_lines(*documents: Any) -> bytes:
 @example([json_lines({name: value for name, value in RECORD.items() if name != "model_digest"})], False)
 @example([json_lines({name: value for name, value in RECORD.items() if name != "output_digest"})], False)
 @example([json_lines({**RECORD, "output_modified_ns": "1"})], False)
+@example([json_lines({**RECORD, "parameters": [1]})], False)
 def test_any_ledger_is_read_and_written_on(folder: Path, lines: list[bytes], retry_failed: bool) -> None:
     path = folder / "ledger.jsonl"
     path.write_bytes(b"".join(lines))
@@ -75,7 +79,10 @@ def test_any_ledger_is_read_and_written_on(folder: Path, lines: list[bytes], ret
 
 def plan_for(path: Path, retry_failed: bool) -> None:
     with contextlib.closing(Ledger(path)) as ledger:
-        plan = Plan(ledger, STAMP, Nothing(), retry_failed=retry_failed)  # type: ignore[arg-type]
+        none = Parameters(
+            {}, BatchOptions(input="i", output="o", model_name="m", servers=("http://s",)), ParameterFiles()
+        )
+        plan = Plan(ledger, STAMP, Nothing(), none, retry_failed=retry_failed)  # type: ignore[arg-type]
         for found in (Found("a.png", 10, 20, "a"), Found("b.png", 1, 2, "b")):
             assert plan.decide(found).step in {"do", "compare", "skip", "again"}
 

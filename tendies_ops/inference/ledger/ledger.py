@@ -63,6 +63,8 @@ def make_record(outcome: Outcome, stamp: RunStamp, attempt: int) -> dict[str, An
     }
     if outcome.further_outputs:
         record["further_outputs"] = list(outcome.further_outputs)
+    if outcome.parameters:
+        record["parameters"] = dict(outcome.parameters)
     if outcome.note:
         record["note"] = outcome.note
     if stamp.input_folder:
@@ -121,6 +123,7 @@ def _is_record(record: dict[str, Any]) -> bool:
         record.get("outcome") in {"done", "skipped", "failed"}
         and isinstance(record.get("model_name"), str)
         and isinstance(record.get("input_folder", ""), str)
+        and isinstance(record.get("parameters", {}), dict)
         and all(isinstance(text, str) for text in texts)
         and all(isinstance(number, int) for number in numbers)
     )

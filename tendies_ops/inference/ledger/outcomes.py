@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 OutcomeName = Literal["done", "skipped", "failed"]
 
@@ -60,6 +61,7 @@ class Outcome:
     batch_size: int = 0  #: pictures in that request
     further_outputs: tuple[str, ...] = ()  #: the other files of the result
     note: str = ""  #: about a result that is done, such as pages that were left out
+    parameters: Mapping[str, Any] | None = None  #: the model's inputs besides the picture, as the ledger keeps them
 
     @property
     def outputs(self) -> tuple[str, ...]:

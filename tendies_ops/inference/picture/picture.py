@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tendies_ops.inference.ledger.outcomes import Found
+from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome
+from tendies_ops.inference.picture.picture_parameters import to_record
 from tendies_ops.inference.picture.prepare import Finish
 from tendies_ops.inference.picture.sizes import WHOLE, Window
 
@@ -33,6 +34,10 @@ class Picture:
     def complete(self) -> bool:
         """Return True if every part is answered."""
         return all(answer is not None for answer in self.answers)
+
+    def failed(self, kind: FailureKind | None, reason: str) -> Outcome:
+        """Return the outcome of a picture that could not be processed."""
+        return Outcome(self.found, "failed", kind, reason, self.input_digest, parameters=to_record(self.parameters))
 
     def take(self, index: int, answer: Any, milliseconds: float, batch_size: int) -> None:
         """Keep the answer to one part, with the duration and the number of parts of its request."""

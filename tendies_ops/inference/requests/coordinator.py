@@ -265,8 +265,7 @@ class Coordinator:
             self._finishing += 1
             self._senders.submit(functools.partial(self._exchange.explain_refusal, part, step.kind, step.reason))
             return
-        outcome = Outcome(picture.found, "failed", step.kind, step.reason, picture.input_digest)
-        self._conclude([(outcome, picture)])
+        self._conclude([(picture.failed(step.kind, step.reason), picture)])
 
     def _conclude(self, outcomes: Sequence[tuple[Outcome, Picture]]) -> None:
         self._ledger.append(make_record(outcome, self._stamp, picture.attempt) for outcome, picture in outcomes)

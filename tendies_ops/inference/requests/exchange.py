@@ -20,7 +20,7 @@ from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome, P
 from tendies_ops.inference.listing.other_files import has_other_extension
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.picture import Part, Picture
-from tendies_ops.inference.picture.picture_parameters import Parameters
+from tendies_ops.inference.picture.picture_parameters import Parameters, to_record
 from tendies_ops.inference.picture.prepare import control_picture, open_upright, prepare
 from tendies_ops.inference.plan import Todo
 from tendies_ops.inference.requests.packer import Request
@@ -84,15 +84,21 @@ class Finished:
 class Exchange:
     """The blocking work of a run. It has no mutable state, so every thread may use it."""
 
-    def __init__(self, options: BatchOptions, stamp: RunStamp, source: Input, target: Output, answers: Answers) -> None:
+    def __init__(
+        self,
+        options: BatchOptions,
+        stamp: RunStamp,
+        folders: tuple[Input, Output],
+        answers: Answers,
+        parameters: Parameters,
+    ) -> None:
         self.options = options
         self.stamp = stamp
         self.answers = answers
-        self._source = source
-        self._target = target
+        self._source, self._target = source, target = folders
         self._turns = Turns(together=source.is_far or target.is_far)
         height, width = options.size or (64, 64)
-        self._parameters = Parameters(answers.inputs, options)
+        self._parameters = parameters
         self.control = Control(control_picture((height, width)), height * width / 1e6)
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
@@ -125,7 +131,7 @@ class Exchange:
                 if error.kind == "not_an_image" and has_other_extension(todo.found.path):
                     result.ignored += 1
                 else:
-                    result.settled.append((_failed(todo.found, error), todo.attempt))
+                    result.settled.append((self._failed(todo.found, error), todo.attempt))
         return result
 
     def ask(self, replica: Replica, request: Request, control: Control) -> Answered:
@@ -175,7 +181,7 @@ class Exchange:
             open_upright(part.data, self.options)
         except PictureError as found:
             error = found
-        return [(_failed(picture.found, error, picture.input_digest), picture)]
+        return [(picture.failed(error.kind, error.reason), picture)]
 
     def _finish_all(self, pictures: Sequence[Picture]) -> list[Outcome]:
         return list(self._target.map(self._finish, pictures))
@@ -248,10 +254,9 @@ class Exchange:
             files = self._results.make(picture, picture.answers, functools.partial(self._reopen, picture))
             written_ns = [self._target.write(file.path, file.data) for file in files]
         except PictureError as error:
-            return _failed(picture.found, error, picture.input_digest)
+            return picture.failed(error.kind, error.reason)
         except MemoryError:
-            lacking = PictureError("unwritable", "there is not enough memory to make its result")
-            return _failed(picture.found, lacking, picture.input_digest)
+            return picture.failed("unwritable", "there is not enough memory to make its result")
         outputs = [file.path for file in files]
         for left in picture.replaces:
             if left not in outputs:
@@ -268,7 +273,12 @@ class Exchange:
             batch_size=picture.batch_size,
             further_outputs=tuple(outputs[1:]),
             note=picture.note,
+            parameters=to_record(picture.parameters),
         )
+
+    def _failed(self, found: Found, error: PictureError) -> Outcome:
+        parameters = self._parameters.recorded(found.path)
+        return Outcome(found, "failed", error.kind, error.reason, parameters=parameters)
 
     def _reopen(self, picture: Picture) -> Image.Image:
         """Read the picture again: keeping its pixels in the meantime would cost more memory than this costs time."""
@@ -276,7 +286,3 @@ class Exchange:
         if digest_bytes(data) != picture.input_digest:
             raise PictureError("unreadable", "it was changed while the model worked on it")
         return open_upright(data, self.options)
-
-
-def _failed(found: Found, error: PictureError, input_digest: str = "") -> Outcome:
-    return Outcome(found, "failed", error.kind, error.reason, input_digest)

@@ -72,7 +72,7 @@ def run_fan_out(
     run: Callable[[BatchOptions], BatchReport],
 ) -> dict[str, BatchReport]:
     """
-    Run the batch once for each combination, whose values win over every rule, and draw some pictures under all of them.
+    Run the batch once for each combination, whose values win over all others, and draw some pictures under all of them.
 
     :param run: runs one batch.
     :return: folder below the output -> report.
@@ -81,11 +81,7 @@ def run_fan_out(
         folder_of(one): run(
             options.replaced(
                 output=f"{options.output.rstrip('/')}/{folder_of(one)}",
-                parameters={**options.parameters, **one},
-                parameters_by_path={
-                    pattern: {name: value for name, value in values.items() if name not in one}
-                    for pattern, values in options.parameters_by_path.items()
-                },
+                fixed_parameters=one,
             )
         )
         for one in combinations

@@ -168,6 +168,56 @@ def test_the_values_of_a_fan_out_win_over_rules_by_path(options: BatchOptions) -
     assert colour(out / "winter/b.png") == [100, 200, 200]
 
 
+def test_the_most_specific_value_wins(options: BatchOptions, pictures: Path) -> None:
+    (pictures / "params.csv").write_text("path,style,strength\n**,plain,\nwinter/**,red,\nwinter/b.png,cyan,0.5\n")
+    (pictures / "winter/night/c.params.json").write_text('{"strength": 0.25}')
+    report = run_batch(options.replaced(parameters_by_path={"*": {"style": "cyan"}}))
+    out = Path(options.output)
+
+    assert (report.done, report.ignored) == (3, 2)
+    assert colour(out / "a.png") == [200, 200, 200]
+    assert colour(out / "winter/b.png") == [100, 200, 200]
+    assert colour(out / "winter/night/c.png") == [200, 150, 150]
+
+
+def test_a_changed_sidecar_makes_its_own_picture_again_and_no_other(options: BatchOptions, pictures: Path) -> None:
+    sidecar = pictures / "winter/b.params.yaml"
+    sidecar.write_text("style: red")
+    chosen = options.replaced(parameters={"style": "plain"})
+    run_batch(chosen)
+
+    sidecar.write_text("style: cyan")
+    again = run_batch(chosen)
+    assert (again.done, again.skipped) == (1, 2)
+    assert colour(Path(options.output) / "winter/b.png") == [0, 200, 200]
+
+    sidecar.unlink()
+    last = run_batch(chosen.replaced(parameters_by_path={"a.png": {"style": "red"}}))
+    assert (last.done, last.skipped) == (2, 1), "its value fell back, and a rule was added for another one"
+    assert run_batch(chosen.replaced(parameters_by_path={"a.png": {"style": "red"}})).skipped == 3
+
+
+def test_a_sidecar_that_is_out_of_bounds_costs_its_picture_until_it_is_corrected(
+    options: BatchOptions, pictures: Path
+) -> None:
+    sidecar = pictures / "a.params.yaml"
+    sidecar.write_text("strength: 7")
+    chosen = options.replaced(parameters={"style": "red"}, max_failed=1)
+
+    first = run_batch(chosen)
+    assert (first.done, first.failed) == (2, 1)
+    assert "up to 1" in first.failures[0].reason
+    sidecar.write_text("strength: 0.5")
+    assert (run_batch(chosen).done, colour(Path(options.output) / "a.png")) == (1, [200, 100, 100])
+
+
+def test_a_table_with_a_wrong_value_ends_the_run_with_its_line(options: BatchOptions, pictures: Path) -> None:
+    (pictures / "params.csv").write_text("path,style\na.png,red\nwinter/b.png,blue\n")
+
+    with pytest.raises(UsageError, match=r"params\.csv, line 3: `style` takes plain, cyan, red"):
+        run_batch(options.replaced(parameters={"style": "plain"}))
+
+
 def test_a_fan_out_has_a_folder_a_value_and_adds_only_what_is_new(options: BatchOptions) -> None:
     def fan_out(*texts: str) -> list[BatchReport]:
         return list(run_fan_out(options, read_combinations(texts), run_batch).values())
