@@ -9,6 +9,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimet
 from tendies_ops.dag_factory.dag_arguments import base_path, default_zone, make_dag, server_arguments
 from tendies_ops.dag_factory.dag_docs import batch_docs
 from tendies_ops.dag_factory.forms import batch_params, value_or_template
+from tendies_ops.dag_factory.parameter_fields import parameter_texts
 from tendies_ops.dag_factory.partitioned import folder_arguments, partition_schedule, settings_and_macros
 from tendies_ops.errors import SpecError
 from tendies_ops.operators.assets import batch_asset, model_asset, pictures_asset
@@ -41,7 +42,7 @@ def batch_dag(spec: ModelSpec, name: str = "") -> DAG:
         schedule=partition_schedule(spec, name) or _schedule(spec, name, settings),
         description=f"Pictures through {spec.model_name}" + (f": {name}" if name else ""),
         doc_md=batch_docs(spec, name),
-        params=batch_params(batch, settings.params),
+        params=batch_params(batch, settings.params, spec.contract.extra_inputs),
         user_defined_macros=macros,
         template_undefined=undefined_in(
             spec.model_name, {f"{section}.{key}": text for key, text in batch.templates().items()}
@@ -125,6 +126,7 @@ def batch_arguments(spec: ModelSpec, name: str) -> dict[str, Any]:
     """Return the arguments of the tasks of a batch."""
     batch = _batch(spec, name)
     settings = spec.airflow.of_batch(batch.airflow)
+    parameters = parameter_texts(spec.contract.extra_inputs, batch)
     outlets = [batch_asset(spec.model_name), *([batch_asset(spec.model_name, name)] if name else [])]
     return {
         **folder_arguments(batch),
@@ -132,6 +134,7 @@ def batch_arguments(spec: ModelSpec, name: str) -> dict[str, Any]:
         "allowed_outputs": output_roots(batch),
         "model_name": spec.model_name,
         **batch.given(),
+        **({} if parameters is None else {"parameters": parameters}),
         **{key: value_or_template(key, getattr(batch, key)) for key in _OF_THE_FORM},
         "model_base_path": base_path(spec),
         "outlets": outlets,

@@ -7,7 +7,9 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from tendies_ops.dag_factory.parameter_fields import parameter_fields
 from tendies_ops.spec import BatchSpec
+from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.templates import is_template
 
 
@@ -50,16 +52,20 @@ def release_params() -> dict[str, Param]:
     }
 
 
-def batch_params(batch: BatchSpec, more: Mapping[str, Any]) -> dict[str, Param]:
+def batch_params(
+    batch: BatchSpec, more: Mapping[str, Any], inputs: Mapping[str, ExtraInput] | None = None
+) -> dict[str, Param]:
     """
     Return the fields of a batch DAG's form.
 
     :param more: further fields of the spec: name -> default, or a JSON schema with ``default``.
+    :param inputs: what the model takes besides the picture, by name.
     """
     version = batch.version
     return {
         **{name: _param(name, value) for name, value in more.items()},
         **_places(batch),
+        **parameter_fields(inputs or {}, batch),
         "version": _field(
             "Version",
             "Number of a version, a label of the servers, or `newest`; empty: the version in service.",

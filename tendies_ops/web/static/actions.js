@@ -7,7 +7,7 @@ function values(form) {
     if (field.type === "radio" && !field.checked) continue;
     if (field.type === "checkbox") { conf[field.dataset.conf] = field.checked; continue; }
     if (field.value === "") continue;
-    conf[field.dataset.conf] = field.dataset.kind === "integer" ? Number(field.value) : field.value;
+    conf[field.dataset.conf] = ["integer", "number"].includes(field.dataset.kind) ? Number(field.value) : field.value;
   }
   return conf;
 }
