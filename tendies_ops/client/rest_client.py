@@ -21,7 +21,7 @@ from tendies_ops.client.answers import error_for_failure, error_for_status
 from tendies_ops.client.connection import MAX_ERROR_BYTES, read_body
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import BadAnswerError, RequestRefusedError, ServerUnreachableError, UsageError, VersionGoneError
-from tendies_ops.rest_api.predict import parse_files_answer, parse_rows_answer, predict_body
+from tendies_ops.rest_api.predict import Inputs, parse_files_answer, parse_rows_answer, predict_body
 from tendies_ops.rest_api.status import (
     STABLE,
     ServedVersions,
@@ -168,7 +168,7 @@ class ModelServerClient:
         version: int | None = None,
         label: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        inputs: Sequence[Mapping[str, Any]] | None = None,
+        inputs: Inputs | None = None,
     ) -> list[bytes]:
         """
         Send whole image files as one batch and get as many whole image files.
@@ -190,7 +190,7 @@ class ModelServerClient:
         version: int | None = None,
         label: str | None = None,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        inputs: Sequence[Mapping[str, Any]] | None = None,
+        inputs: Inputs | None = None,
     ) -> list[Any]:
         """Send whole image files and get what ``predictions`` holds for each, base64 objects decoded to bytes."""
         path = predict_path(model_name, version, label=label)
@@ -203,7 +203,7 @@ class ModelServerClient:
         parse: Callable[[bytes, int], list[Any]],
         max_answer_bytes: int,
         *,
-        inputs: Sequence[Mapping[str, Any]] | None = None,
+        inputs: Inputs | None = None,
     ) -> list[Any]:
         if not files:
             return []

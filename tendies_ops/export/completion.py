@@ -7,7 +7,7 @@ from typing import Any
 from tendies_ops.errors import SpecError
 from tendies_ops.export.network import IMAGE, Network, Shape
 from tendies_ops.spec import Contract, InputContract
-from tendies_ops.spec.contract import Size
+from tendies_ops.spec.input_contract import Size
 
 
 def complete_contract(contract: Contract, network: Network) -> Contract:

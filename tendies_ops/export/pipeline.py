@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tendies_ops.errors import ExportError
+from tendies_ops.export.choice_pictures import keep_choice_pictures
 from tendies_ops.export.completion import complete_contract
 from tendies_ops.export.contract.signature import Plan, build_serving_graph
 from tendies_ops.export.describe import Answers, Proof, signature_entry, write_golden, write_manifest
@@ -21,12 +22,14 @@ from tendies_ops.export.network import IMAGE, Network
 from tendies_ops.export.optimize import FLOAT32, Draft, fuse_instance_norms, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.plausibility import describe, judge, require_plausible
+from tendies_ops.export.reference import network_input
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.export.warmup_records import write_warmup
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import Contract, ModelSpec
 from tendies_ops.spec.manifest import ParityEntry, PlausibilityEntry, SignatureEntry
+from tendies_ops.spec.neutral_picture import neutral_picture
 
 Say = Callable[[str], None]
 
@@ -68,6 +71,7 @@ def export_to(
         answers = answer_golden(served, golden, spec.contract)
         parity = compare_all(expected, answers, spec.contract)
     write_warmup(directory, spec.model_name, [request_of(served, [image], spec.contract) for image in golden])
+    spec = keep_choice_pictures(directory, spec)
     entries = write_golden(directory, golden, answers[: len(golden)])
     write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), plausibility, optimization))
 
@@ -126,7 +130,12 @@ def _say_what_was_opened(network: Network, say: Say) -> None:
 
 
 def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[Any]:
-    """Return what the network is fed for an input besides the picture: its default, else class 0 or zeros."""
+    """Return what the network is fed for an input besides the picture: its default, else a neutral value."""
+    picture = contract.extra_inputs[name].picture
+    if picture is not None:
+        values = network_input(decoded(neutral_picture(picture), Contract(input=picture)), picture)
+        shape = network.inputs[name].shape
+        return values if shape is None or len(shape) == values.ndim else values[0]
     depth, default = contract.extra_inputs[name].one_hot, contract.extra_inputs[name].default
     shape = network.inputs[name].shape
     dtype = np.dtype(network.inputs[name].dtype)
@@ -188,6 +197,9 @@ def request_of(served: ServedSignature, images: Sequence[GoldenImage], contract:
     inputs: dict[str, NDArray[Any]] = {"input_bytes": np.array([image.data for image in images], object)}
     for name, one in contract.extra_inputs.items():
         tensor = served.inputs[name]
+        if one.picture is not None:
+            inputs[name] = np.array([neutral_picture(one.picture)] * len(images), object)
+            continue
         shape = [len(images), *[dim or 1 for dim in tensor.shape[1:]]]
         value = np.asarray(0 if one.default is None else one.default, tensor.dtype.as_numpy_dtype)
         inputs[name] = np.broadcast_to(value, shape)

@@ -15,8 +15,7 @@ from tendies_ops.inference.ledger.ledger import LEDGER_NAME, Ledger, RunStamp
 from tendies_ops.inference.listing.listing import Listing
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.ownership import claim_output
-from tendies_ops.inference.picture.parameter_files import ParameterFiles, find_parameter_files
-from tendies_ops.inference.picture.picture_parameters import Parameters
+from tendies_ops.inference.picture.picture_parameters import Parameters, open_parameters
 from tendies_ops.inference.plan import Plan, Todo
 from tendies_ops.inference.report.batch_report import BatchProgress, BatchReport
 from tendies_ops.inference.report.learned import LearnedFile
@@ -133,7 +132,7 @@ class _Run:
                 stack.callback(self._tally.results.close)
             ledger = self._open_ledger()
             stack.callback(ledger.close)
-            parameters = self._parameters()
+            parameters = open_parameters(self._answers.inputs, self._options, self._source, self._stamp.version)
             plan = Plan(ledger, self._stamp, self._target, parameters, retry_failed=self._options.retry_failed)
             listing = Listing(files_to_do(self._options, self._source))
             stack.callback(listing.close)
@@ -148,12 +147,6 @@ class _Run:
             sheet = find_optimized_sheet(self._options, self._stamp.version, self._manifest)
             beside = {**self._write_tables(), **self._files.copy_optimized_sheet(sheet)}
             return self._files.save(report, self._tally.samples, self._source, beside)
-
-    def _parameters(self) -> Parameters:
-        """Read what the input says of its pictures, if the model takes more than these."""
-        takes_more = bool(self._answers.inputs)
-        files = find_parameter_files(self._source, self._options.output) if takes_more else ParameterFiles()
-        return Parameters(self._answers.inputs, self._options, files)
 
     def _work(self, ledger: Ledger, todos: Iterator[Todo | None], listing: Listing, parameters: Parameters) -> None:
         setting, tally = self._setting, self._tally

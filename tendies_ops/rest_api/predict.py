@@ -3,6 +3,8 @@ Bodies of ``:predict`` in row format, for models that take whole files.
 
     {"instances": [{"b64": "..."}, ...]}  ->  {"predictions": [{"b64": "..."}, ...]}
 
+and in column format, where inputs that all files share are sent once.
+
 Bodies of megabytes are the rule, so a request is joined instead of built as a tree, and an answer of the plain shape
 is cut at its separators instead of parsed. Every other shape goes through a JSON parser. Source of the shapes:
 tensorflow/serving ``g3doc/api_rest.md`` ("Encoding binary values") and ``util/json_tensor.cc``.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -32,13 +35,27 @@ _BYTES_PER_LIST = 8  # `[0.1], ` at least: an empty list costs 20 times as much 
 _ANSWER_HEAD = b'{"predictions":[{"b64":"'
 
 
-def predict_body(files: Sequence[bytes], *, inputs: Sequence[Mapping[str, Any]] | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class SharedInputs:
+    """A model's inputs besides the picture, some of them the same for every picture and sent once."""
+
+    rows: Sequence[Mapping[str, Any]]  #: those of each picture, as JSON by name
+    common: Mapping[str, Any]  #: one value for all pictures, as JSON by name
+
+
+Inputs = Sequence[Mapping[str, Any]] | SharedInputs
+
+
+def predict_body(files: Sequence[bytes], *, inputs: Inputs | None = None) -> bytes:
     """
     Return the body that sends ``files`` as one batch.
 
     :param files: whole encoded files; at least one, or the server refuses the request.
-    :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file.
+    :param inputs: the model's inputs besides the picture, as JSON by name, one mapping for each file. Shared ones make
+        a body in column format, where each input has its own number of rows.
     """
+    if isinstance(inputs, SharedInputs):
+        return _column_body(files, inputs)
     if inputs and any(inputs):
         encoded = [{"b64": pybase64.b64encode(file).decode("ascii")} for file in files]
         rows = [{PICTURE_INPUT: file, **more} for file, more in zip(encoded, inputs, strict=True)]
@@ -48,6 +65,15 @@ def predict_body(files: Sequence[bytes], *, inputs: Sequence[Mapping[str, Any]] 
         parts += (pybase64.b64encode(file), _BETWEEN)
     parts[-1] = _TAIL
     return b"".join(parts)  # once: a join of a join copies megabytes twice
+
+
+def _column_body(files: Sequence[bytes], inputs: SharedInputs) -> bytes:
+    columns: dict[str, Any] = {
+        PICTURE_INPUT: [{"b64": pybase64.b64encode(file).decode("ascii")} for file in files],
+        **{name: [row[name] for row in inputs.rows] for name in inputs.rows[0]},
+        **{name: [value] for name, value in inputs.common.items()},
+    }
+    return orjson.dumps({"inputs": columns})
 
 
 def parse_files_answer(body: bytes, count: int) -> list[bytes]:
@@ -80,18 +106,28 @@ def parse_files_answer(body: bytes, count: int) -> list[bytes]:
 
 def parse_rows_answer(body: bytes, count: int) -> list[Any]:
     """
-    Read any row answer.
+    Read any answer, of a request in row or in column format.
 
-    :return: what ``predictions`` holds, with each ``{"b64": ...}`` decoded to bytes.
+    :return: an entry for each picture, as ``predictions`` holds it, with each ``{"b64": ...}`` decoded to bytes.
     :raises BadAnswerError: it is cut short, garbled or of another length.
     """
     document = _parse_json(body)
-    rows = document.get("predictions") if isinstance(document, dict) else None
+    rows = _rows_of(document, count) if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise BadAnswerError(f"The answer holds no list of predictions: {_shown(body)}.")
     if len(rows) != count:
         raise BadAnswerError(f"The answer holds {len(rows)} predictions for {count} pictures.")
     return [_decode_b64(row, _MAX_DEPTH) for row in rows]
+
+
+def _rows_of(document: dict[str, Any], count: int) -> Any:
+    """Return the entries of ``predictions``; of ``outputs``, whose columns are cut into rows."""
+    columns = document.get("outputs")
+    if not isinstance(columns, dict):
+        return document.get("predictions", columns)
+    if not all(isinstance(column, list) and len(column) == count for column in columns.values()):
+        return None
+    return [{name: column[at] for name, column in columns.items()} for at in range(count)]
 
 
 def _cut_plain_answer(body: bytes, count: int) -> list[bytes] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tendies_ops.spec.airflow import AirflowSpec
 from tendies_ops.spec.batch_settings import BatchSettings
 from tendies_ops.spec.batch_spec import BatchSpec
-from tendies_ops.spec.contract import Contract, InputContract, OutputContract, ValueRange
+from tendies_ops.spec.contract import Contract, OutputContract
 from tendies_ops.spec.dag_settings import BatchDagSettings, CallSpec, DagSettings, NotifySpec
 from tendies_ops.spec.index import INDEX_NAME, Wanted, load_indexed_specs, spec_paths
+from tendies_ops.spec.input_contract import InputContract, ValueRange
 from tendies_ops.spec.load import load_spec
 from tendies_ops.spec.login_settings import NO_LOGIN, LoginSettings
 from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest

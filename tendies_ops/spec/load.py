@@ -112,6 +112,12 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
         result["batches"] = {name: dict(one) if isinstance(one, dict) else one for name, one in batches.items()}
         for batch in result["batches"].values():
             _make_absolute(batch, _PATHS_IN_SPEC["batch"], base)
+    contract = result.get("contract")
+    if isinstance(contract, dict) and isinstance(inputs := contract.get("extra_inputs"), dict):
+        result["contract"] = {
+            **contract,
+            "extra_inputs": {k: _with_absolute_choices(v, base) for k, v in inputs.items()},
+        }
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
         source["builder"] = _with_absolute_file(source["builder"], base)
@@ -135,6 +141,14 @@ def _absolute(value: Any, base: Path) -> Any:
     if not is_template(value):
         return os.path.normpath(base / value)
     return value if value.startswith(("/", "{")) else f"{base}/{value}"  # Jinja is left as it is written
+
+
+def _with_absolute_choices(one: Any, base: Path) -> Any:
+    """Return an extra input; if it is a picture, its choices are files."""
+    if not (isinstance(one, dict) and one.get("picture") is not None and isinstance(one.get("choices"), dict)):
+        return one
+    choices = {name: _absolute(value, base) for name, value in one["choices"].items()}
+    return {**one, "choices": choices}
 
 
 def _with_absolute_file(builder: str, base: Path) -> str:

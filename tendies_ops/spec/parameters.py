@@ -11,6 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, model_validator
 
 from tendies_ops.errors import UsageError
+from tendies_ops.spec.input_contract import InputContract
 from tendies_ops.spec.strict_model import SpecPart
 
 
@@ -40,6 +41,9 @@ def _read_text(text: str) -> dict[str, Any]:
 Values = Annotated[dict[str, JsonValue], BeforeValidator(_to_mapping)]
 Rules = Annotated[dict[str, Values], BeforeValidator(_to_mapping)]
 
+#: Where a version keeps the pictures of choices, a folder for each input.
+CHOICES_DIRECTORY = "assets.extra/tendies_choices"
+
 
 class ExtraInput(SpecPart):
     """An input of the network besides the picture that each request sets, such as a style."""
@@ -48,11 +52,28 @@ class ExtraInput(SpecPart):
     one_hot: PositiveInt | None = Field(
         None, description="the request sends a class number; the network gets that many numbers, one of them 1"
     )
+    picture: InputContract | None = Field(
+        None, description="it is a second picture, such as a style: how its file becomes the tensor; needs `size`"
+    )
     description: str = Field("", description="what it does to the picture, for those who choose a value")
     default: JsonValue = Field(None, description="value where none is given; absent: a batch must give one")
     minimum: float | None = Field(None, description="least value of each of its numbers")
     maximum: float | None = Field(None, description="largest value of each of its numbers")
-    choices: dict[str, JsonValue] = Field(default_factory=dict, description="names for values, such as `monet: 9`")
+    choices: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="names for values, such as `monet: 9`; of a `picture`, for files, which go into every version",
+    )
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> ExtraInput:
+        if self.picture is None:
+            return self
+        given = [name for name in ("one_hot", "minimum", "maximum") if getattr(self, name) is not None]
+        if given:
+            raise ValueError(f"a picture has no {given[0]}")
+        if self.picture.size is None:
+            raise ValueError("picture needs `size`, so that pictures of several requests fit into one batch")
+        return self
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> ExtraInput:
@@ -95,6 +116,8 @@ def read_value(name: str, value: Any, one: ExtraInput) -> JsonValue:
     """
     if isinstance(value, str) and value in one.choices:
         return one.choices[value]
+    if one.picture is not None:
+        return value if value in one.choices.values() else _read_path(name, value)
     low, high = (0, one.one_hot - 1) if one.one_hot else (one.minimum, one.maximum)
     named_only = bool(one.choices) and (isinstance(value, str) or (low is None and high is None))
     if named_only and value not in one.choices.values():
@@ -106,6 +129,16 @@ def read_value(name: str, value: Any, one: ExtraInput) -> JsonValue:
         raise UsageError(f"`{name}` takes a whole number{_between(low, high)}; found {value}.")
     checked: JsonValue = value
     return checked
+
+
+def _read_path(name: str, value: Any) -> str:
+    """Return the path of a picture, which is below a folder that others choose."""
+    parts = value.split("/") if isinstance(value, str) else []
+    if not value or not parts or any(part in {"", ".", ".."} for part in parts) or "\0" in value or "\\" in value:
+        raise UsageError(
+            f"`{name}` takes the path of a picture below the input folder, such as .styles/monet.jpg; found {value!r}."
+        )
+    return str(value)
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -124,6 +157,8 @@ def _between(low: float | None, high: float | None) -> str:
 def _explained(one: ExtraInput) -> str:
     if one.choices:
         return f" ({', '.join(one.choices)})"
+    if one.picture is not None:
+        return " (path of a picture)"
     high = one.one_hot - 1 if one.one_hot else one.maximum
     allowed = _between(0 if one.one_hot else one.minimum, high).strip()
     words = ", ".join(part for part in (one.description, allowed) if part)

@@ -15,9 +15,9 @@ from tendies_ops.errors import ReleaseError, UsageError
 from tendies_ops.inference.ledger.ledger import Ledger, RunStamp, encode_record, exact_path, make_record
 from tendies_ops.inference.ledger.outcomes import Found, Outcome
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.picture.parameter_files import ParameterFiles
-from tendies_ops.inference.picture.picture_parameters import Parameters
+from tendies_ops.inference.picture.picture_parameters import open_parameters
 from tendies_ops.inference.plan import Plan
+from tendies_ops.inference.storage.local import LocalInput
 from tendies_ops.publish.history import HistoryRecord, append_history, read_history
 from tendies_ops.publish.leases import live_leases
 from tendies_ops.publish.lock import lock_base_path
@@ -79,9 +79,8 @@ def test_any_ledger_is_read_and_written_on(folder: Path, lines: list[bytes], ret
 
 def plan_for(path: Path, retry_failed: bool) -> None:
     with contextlib.closing(Ledger(path)) as ledger:
-        none = Parameters(
-            {}, BatchOptions(input="i", output="o", model_name="m", servers=("http://s",)), ParameterFiles()
-        )
+        options = BatchOptions(input=str(path.parent), output="o", model_name="m", servers=("http://s",))
+        none = open_parameters({}, options, LocalInput(path.parent), 1)
         plan = Plan(ledger, STAMP, Nothing(), none, retry_failed=retry_failed)  # type: ignore[arg-type]
         for found in (Found("a.png", 10, 20, "a"), Found("b.png", 1, 2, "b")):
             assert plan.decide(found).step in {"do", "compare", "skip", "again"}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tendies_ops.export.contract.decode import decode_file, picture_sizes, to_network_size, to_network_values
 from tendies_ops.export.contract.encode import classes_name, finish_output, merge, scores_name
 from tendies_ops.export.network import IMAGE, FrozenNetwork, Input
-from tendies_ops.spec import Contract
+from tendies_ops.spec import Contract, InputContract
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,6 +27,7 @@ CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
 #: The feature of a tf.Example that holds the file, for classify and regress requests.
 FILE_FEATURE = "input_bytes"
+_RANK_OF_A_PICTURE = 3
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,13 @@ class Plan:
     @property
     def one_by_one(self) -> bool:
         """Return whether the network is given one picture at a time."""
-        return self.contract.input.batch_size == 1 or self.network.one_picture
+        return self.contract.input.batch_size == 1 or self.network.one_picture or self._takes_one_further_picture
+
+    @property
+    def _takes_one_further_picture(self) -> bool:
+        """Return whether the network has room for a single further picture, such as one style a batch."""
+        shapes = [self.inputs[name].shape for name, one in self.contract.extra_inputs.items() if one.picture]
+        return any(shape is not None and (len(shape) == _RANK_OF_A_PICTURE or shape[0] == 1) for shape in shapes)
 
 
 def build_serving_graph(plan: Plan) -> ServingGraph:
@@ -70,10 +77,11 @@ def build_serving_graph(plan: Plan) -> ServingGraph:
         files = _file_placeholder(plan, examples)
         extra = {name: _extra_placeholder(plan, name) for name in plan.contract.extra_inputs}
         sizes = picture_sizes(files, plan.contract.input)
+        values = {name: _row_values(plan, name, tensor, tf.shape(files)[0]) for name, tensor in extra.items()}
         if plan.contract.input.size is not None and not plan.one_by_one:
-            results = _answer_group(plan, files, sizes, extra)
+            results = _answer_group(plan, files, sizes, values)
         else:
-            results = _answer_by_groups(plan, files, sizes, extra)
+            results = _answer_by_groups(plan, files, sizes, values)
         outputs = {name: tf.identity(tensor, name=name) for name, tensor in results.items()}
     predict = Signature({"input_bytes": files, **extra}, outputs, PREDICT_METHOD)
     return ServingGraph(graph, {"serving_default": predict, **_example_signatures(plan, examples, outputs)})
@@ -119,6 +127,8 @@ def _extra_placeholder(plan: Plan, name: str) -> tf.Tensor:
 
     if plan.contract.extra_inputs[name].one_hot is not None:
         return tf.compat.v1.placeholder(tf.int32, [None], name=name)
+    if plan.contract.extra_inputs[name].picture is not None:
+        return tf.compat.v1.placeholder(tf.string, [None], name=name)
     network_input = plan.inputs[name]
     inner = list(network_input.shape or [])
     shape = [None, *inner] if not _is_batched(plan, name) else [None, *inner[1:]]
@@ -186,23 +196,9 @@ def _answer_group(
     plan: Plan, files: tf.Tensor, sizes: tf.Tensor, extra: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
     """Decode K pictures that reach the network with one size, run it once, encode."""
-    import tensorflow as tf
-
     contract = plan.contract
     resized = contract.input.size is not None and contract.input.resize != "exact"
-
-    def decode(element: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        file, size = element
-        with tf.control_dependencies([size]):  # the guard comes before the decoder
-            return to_network_size(decode_file(tf.identity(file), contract.input), contract.input)
-
-    fixed = contract.input.size
-    shape = [fixed.height if fixed else None, fixed.width if fixed else None, contract.input.channels]
-    pixels = tf.map_fn(
-        decode,
-        (files, sizes),
-        fn_output_signature=tf.TensorSpec(shape, tf.float32 if resized else tf.uint8),
-    )
+    pixels = _decode_all(files, sizes, contract.input)
     feeds = {IMAGE: to_network_values(pixels, contract.input)}
     feeds |= {name: _extra_feed(plan, name, value) for name, value in extra.items()}
     results = plan.network.apply(feeds)
@@ -214,10 +210,44 @@ def _answer_group(
     )
 
 
+def _decode_all(files: tf.Tensor, sizes: tf.Tensor, contract: InputContract) -> tf.Tensor:
+    """Decode pictures that reach the network with one size."""
+    import tensorflow as tf
+
+    def decode(element: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        file, size = element
+        with tf.control_dependencies([size]):  # the guard comes before the decoder
+            return to_network_size(decode_file(tf.identity(file), contract), contract)
+
+    fixed = contract.size
+    shape = [fixed.height if fixed else None, fixed.width if fixed else None, contract.channels]
+    resized = fixed is not None and contract.resize != "exact"
+    spec = tf.TensorSpec(shape, tf.float32 if resized else tf.uint8)
+    return tf.map_fn(decode, (files, sizes), fn_output_signature=spec)
+
+
+def _row_values(plan: Plan, name: str, tensor: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """
+    Return a value for each picture of the request.
+
+    A further picture is decoded; a single one is for all pictures, so that a client need not repeat its bytes.
+    """
+    import tensorflow as tf
+
+    contract = plan.contract.extra_inputs[name].picture
+    if contract is None:
+        return tensor
+    pixels = _decode_all(tensor, picture_sizes(tensor, contract), contract)
+    rows = tf.where(tf.equal(tf.shape(tensor)[0], 1), tf.zeros([count], tf.int32), tf.range(count))
+    return tf.gather(to_network_values(pixels, contract), rows)
+
+
 def _extra_feed(plan: Plan, name: str, value: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
-    depth = plan.contract.extra_inputs[name].one_hot
-    if depth is not None:
-        value = tf.one_hot(value, depth, dtype=plan.inputs[name].dtype)
+    one, shape = plan.contract.extra_inputs[name], plan.inputs[name].shape
+    if one.picture is not None:
+        return value[0] if shape is not None and len(shape) == _RANK_OF_A_PICTURE else value
+    if one.one_hot is not None:
+        value = tf.one_hot(value, one.one_hot, dtype=plan.inputs[name].dtype)
     return value if _is_batched(plan, name) else value[0]

@@ -13,7 +13,7 @@ from tendies_ops.export.network import IMAGE, Arrays, Network
 from tendies_ops.export.sources.detect import open_source
 from tendies_ops.export.trial.frozen_run import FrozenRun
 from tendies_ops.spec import Contract, InputContract, SourceSpec
-from tendies_ops.spec.contract import Size
+from tendies_ops.spec.input_contract import Size
 
 _CHANNELS = (1, 3, 4)
 _DTYPES = ("float32", "float16", "uint8")

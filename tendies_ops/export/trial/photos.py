@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from tendies_ops.errors import UsageError
 from tendies_ops.spec import InputContract
-from tendies_ops.spec.contract import Size
+from tendies_ops.spec.input_contract import Size
 
 Pixels = NDArray[np.uint8]
 _SIDE = 160  #: of networks that take every size; a multiple of every usual stride

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tendies_ops.spec import InputContract
-from tendies_ops.spec.contract import ValueRange
+from tendies_ops.spec.input_contract import ValueRange
 
 #: Mean and standard deviation of ImageNet's red, green and blue, of 0..1, as torchvision and Keras have them.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

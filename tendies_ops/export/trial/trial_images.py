@@ -17,7 +17,7 @@ from PIL import Image
 from tendies_ops.export.reference import output_pixels, picture_values
 from tendies_ops.export.trial.readings import Reading
 from tendies_ops.spec import OutputContract
-from tendies_ops.spec.contract import ValueRange
+from tendies_ops.spec.input_contract import ValueRange
 
 Pixels = NDArray[np.uint8]
 _SIDE = 48  #: pixels; what is finer is the network's business

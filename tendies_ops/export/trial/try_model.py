@@ -29,7 +29,7 @@ from tendies_ops.export.trial.readings import Reading, readings_for
 from tendies_ops.export.trial.recognisers import Observation
 from tendies_ops.export.trial.trial_images import Candidate, candidate_of, ranked
 from tendies_ops.spec import Contract, InputContract, ModelSpec, SourceSpec
-from tendies_ops.spec.contract import Size
+from tendies_ops.spec.input_contract import Size
 
 Say = Callable[[str], None]
 Runs = Sequence[tuple[Reading, Sequence[Arrays]]]

@@ -45,7 +45,7 @@ class TableLine:
 
 class ParameterFiles:
     """
-    What the files of an input say.
+    Parameters that the files of an input give to its pictures.
 
     :param lines: of its tables, in order.
     :param sidecars: path of a picture without its extension -> path and content of its sidecar.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tendies_ops.inference.ledger.outcomes import FailureKind, Found, Outcome
+from tendies_ops.inference.picture.parameter_pictures import is_picture
 from tendies_ops.inference.picture.picture_parameters import to_record
 from tendies_ops.inference.picture.prepare import Finish
 from tendies_ops.inference.picture.sizes import WHOLE, Window
@@ -29,6 +30,16 @@ class Picture:
     batch_size: int = 0  #: parts in the request that answered it, or its own if there are several
     note: str = ""  #: note about its result
     parameters: Mapping[str, Any] = field(default_factory=dict)  #: what is sent with each part
+
+    @property
+    def shared_pictures(self) -> tuple[str, ...]:
+        """The digests of the pictures among its parameters: requests hold parts with the same ones."""
+        return tuple(value["digest"] for value in self.parameters.values() if is_picture(value))
+
+    @property
+    def shared_bytes(self) -> int:
+        """The encoded bytes of the pictures among its parameters."""
+        return sum(value["size_bytes"] for value in self.parameters.values() if is_picture(value))
 
     @property
     def complete(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,8 +13,10 @@ from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.listing.patterns import PathFilter
 from tendies_ops.inference.options import BatchOptions
-from tendies_ops.inference.picture.parameter_files import ParameterFiles
-from tendies_ops.spec.parameters import ExtraInput, read_values
+from tendies_ops.inference.picture.parameter_files import ParameterFiles, find_parameter_files
+from tendies_ops.inference.picture.parameter_pictures import ParameterPictures
+from tendies_ops.inference.storage.local import Input
+from tendies_ops.spec.parameters import ExtraInput, read_value, read_values
 
 _LONGEST_RECORDED_BYTES = 1024
 
@@ -27,40 +30,64 @@ class Parameters:
 
     :param inputs: what the model takes besides the picture.
     :param files: what files of the input say.
+    :param pictures: reads the pictures that values name.
     :raises UsageError: a value is missing, unknown or not allowed, for the run, in a rule or in a table.
     """
 
-    def __init__(self, inputs: Mapping[str, ExtraInput], options: BatchOptions, files: ParameterFiles) -> None:
-        self._inputs, self._files = inputs, files
+    def __init__(
+        self,
+        inputs: Mapping[str, ExtraInput],
+        options: BatchOptions,
+        files: ParameterFiles,
+        pictures: ParameterPictures,
+    ) -> None:
+        self._inputs, self._files, self.pictures = inputs, files, pictures
         self._common, self._fixed = options.parameters, options.fixed_parameters
         self._rules = [
             (PathFilter((pattern,), (), include_hidden=True), values)
             for pattern, values in options.parameters_by_path.items()
         ]
         self._by_some = self._values_of_some()
-        #: Of a harmless picture. What only some pictures have a value for is that of one of them.
-        self.of_run = read_values(inputs, {**self._by_some, **self._common, **self._fixed})
+        common = read_values(inputs, {**self._by_some, **self._common, **self._fixed})
         for _, values in self._rules:
-            read_values(inputs, {**self.of_run, **values})
+            read_values(inputs, {**common, **values})
         for line in files.lines:
-            self._check_line(line.place, line.values)
+            self._check_line(line.place, {**common, **line.values})
+        try:
+            #: Of a harmless picture. What only some pictures have a value for is that of one of them.
+            self.of_run: Mapping[str, Any] = self._with_pictures(common)
+        except PictureError as error:
+            raise UsageError(f"The run cannot start: {error.reason}.") from error
 
     def _check_line(self, place: str, values: Mapping[str, Any]) -> None:
         try:
-            read_values(self._inputs, {**self.of_run, **values})
+            read_values(self._inputs, values)
         except UsageError as error:
             raise UsageError(f"{place}: {error}") from error
 
+    def _with_pictures(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values with the paths of pictures replaced by what is known of the pictures."""
+        return {
+            name: value if self._inputs[name].picture is None else self.pictures.describe(name, value)
+            for name, value in values.items()
+        }
+
     def _values_of_some(self) -> dict[str, Any]:
         """Return a value of some picture for each input that has neither a default nor a value of the run."""
-        found: dict[str, Any] = {}
         needed = {name for name, one in self._inputs.items() if one.default is None} - {*self._common, *self._fixed}
+        good: dict[str, Any] = {}
+        wrong: dict[str, Any] = {}
         for values in (*(values for _, values in self._rules), *self._files.examples()) if needed else ():
-            for name in needed & values.keys():
-                found.setdefault(name, values[name])
-            if needed == found.keys():
-                break
-        return found
+            for name in (needed & values.keys()) - good.keys():
+                (good if self._is_good(name, values[name]) else wrong)[name] = values[name]
+        return {**wrong, **good}
+
+    def _is_good(self, name: str, value: Any) -> bool:
+        try:
+            self._with_pictures({name: read_value(name, value, self._inputs[name])})
+        except (UsageError, PictureError):
+            return False
+        return True
 
     def of(self, path: str) -> Mapping[str, Any]:
         """
@@ -81,7 +108,7 @@ class Parameters:
             names = ", ".join(sorted(missing))
             raise PictureError("unsupported", f"no rule of parameters_by_path, table or sidecar gives it {names}")
         try:
-            return read_values(self._inputs, values)
+            return self._with_pictures(read_values(self._inputs, values))
         except UsageError as error:
             raise PictureError("unsupported", str(error)) from error
 
@@ -91,6 +118,18 @@ class Parameters:
             return to_record(self.of(path))
         except PictureError:
             return None
+
+
+def open_parameters(inputs: Mapping[str, ExtraInput], options: BatchOptions, source: Input, version: int) -> Parameters:
+    """
+    Read what the input says of its pictures, if the model takes more than these.
+
+    :param version: that is pinned; its directory has the pictures of choices.
+    :raises UsageError: a value is missing, unknown or not allowed, for the run, in a rule or in a table.
+    """
+    files = find_parameter_files(source, options.output) if inputs else ParameterFiles()
+    version_dir = None if options.model_base_path is None else Path(options.model_base_path) / str(version)
+    return Parameters(inputs, options, files, ParameterPictures(source, version_dir, options))
 
 
 def to_record(values: Mapping[str, Any]) -> dict[str, Any]:

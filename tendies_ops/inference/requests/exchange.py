@@ -30,6 +30,7 @@ from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.outputs import check_picture
 from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output
+from tendies_ops.rest_api.predict import SharedInputs
 
 #: Node names in TensorFlow's messages, which are of no use without the graph.
 _GRAPH_NODES = re.compile(r"\s*(?:\[\[)?\{\{\w+ [^}]*\}\}(?:\]\])?")
@@ -192,7 +193,8 @@ class Exchange:
         stamp = self.stamp
         of_values = self.answers.kind != "picture"
         max_bytes = _ANSWER_BYTES + int(megapixels * 1e6 * _ANSWER_BYTES_PER_PIXEL[of_values])
-        address: dict[str, Any] = {"version": stamp.version, "max_answer_bytes": max_bytes, "inputs": parameters}
+        inputs = self._parameters.pictures.inputs(parameters, shared=replica.takes_shared_inputs)
+        address: dict[str, Any] = {"version": stamp.version, "max_answer_bytes": max_bytes, "inputs": inputs}
         try:
             if of_values:
                 rows = replica.client.predict_rows(stamp.model_name, files, **address)
@@ -200,6 +202,10 @@ class Exchange:
             pictures = replica.client.predict_files(stamp.model_name, files, **address)
         except VersionGoneError as error:
             self._raise_if_it_comes_back(replica, error)
+            raise
+        except RequestRefusedError as error:
+            if isinstance(inputs, SharedInputs) and replica.refuses_shared_inputs(error):
+                return self._predict(replica, files, parameters, megapixels)
             raise
         for picture in pictures:
             check_picture(picture)

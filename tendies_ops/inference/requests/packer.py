@@ -11,6 +11,7 @@ from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.picture import Part, Picture
 from tendies_ops.inference.requests.failures import NEW, RequestHistory
 
+_Key = tuple[tuple[int, int] | None, tuple[str, ...]]  # size, and digests of the pictures that all parts share
 _MOST_BUCKETS = 32  # sizes that wait for more parts; with another one, the oldest is sent as it is
 
 
@@ -123,7 +124,7 @@ class Packer:
     max_bytes: int
     max_megapixels: float
     by_size: bool = False
-    _buckets: dict[tuple[int, int] | None, _Bucket] = field(default_factory=dict)  # the one begun first is first
+    _buckets: dict[_Key, _Bucket] = field(default_factory=dict)  # the one begun first is first
 
     @classmethod
     def for_options(cls, options: BatchOptions) -> Packer:
@@ -139,13 +140,13 @@ class Packer:
         """Add parts; return the requests that are full."""
         full: list[Request] = []
         for part in parts:
-            key = part.size if self.by_size else None
+            key = (part.size if self.by_size else None, part.picture.shared_pictures)
             bucket = self._buckets.get(key)
             if bucket is not None and not self._has_room(bucket, part):
                 full.append(self._take(key))
                 bucket = None
             if bucket is None:
-                bucket = self._buckets[key] = _Bucket()
+                bucket = self._buckets[key] = _Bucket(size_bytes=part.picture.shared_bytes)
             bucket.add(part)
             if len(bucket.parts) >= self.max_count:
                 full.append(self._take(key))
@@ -172,7 +173,7 @@ class Packer:
         pieces = request.split_by_size() if self.by_size else [request]
         return [smaller for piece in pieces for smaller in piece.cut(self.max_count)]
 
-    def _take(self, key: tuple[int, int] | None) -> Request:
+    def _take(self, key: _Key) -> Request:
         return Request(self._buckets.pop(key).parts)
 
     def _has_room(self, bucket: _Bucket, part: Part) -> bool:

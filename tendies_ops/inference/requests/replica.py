@@ -11,6 +11,9 @@ from tendies_ops.client.replica_health import ReplicaHealth
 from tendies_ops.errors import ModelServerError
 from tendies_ops.inference.requests.pacer import Pacer
 
+#: Of a server with ``--enable_batching``. Source: TensorFlow, core/kernels/batching_util and the batching session.
+_UNEQUAL_ROWS = "equal 0th-dimension size"
+
 log = logging.getLogger(__name__)
 
 
@@ -26,6 +29,7 @@ class Replica:
     _pacer: Pacer
     _health: ReplicaHealth = field(default_factory=ReplicaHealth)
     images_answered: int = 0  #: pictures, or parts of pictures
+    takes_shared_inputs: bool = True  #: one value for all pictures of a request
 
     @property
     def in_flight(self) -> int:
@@ -76,6 +80,13 @@ class Replica:
         self._back(now_s, answered=False)
         self._pacer.on_trouble(now_s)
         self._note_change(lambda: self._health.on_trouble(error, now_s))
+
+    def refuses_shared_inputs(self, error: ModelServerError) -> bool:
+        """Return True if a refusal is about an input with fewer rows than others, and send no such request again."""
+        if _UNEQUAL_ROWS not in error.server_words:
+            return False
+        self.takes_shared_inputs = False
+        return True
 
     def returned(self, now_s: float) -> None:
         """Note a request that ended without information about the server."""

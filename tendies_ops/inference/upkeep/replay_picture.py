@@ -14,10 +14,12 @@ from tendies_ops.errors import InputFolderError, UsageError
 from tendies_ops.files import digest_bytes
 from tendies_ops.inference.ledger.outcomes import Found, PictureError
 from tendies_ops.inference.options import BatchOptions
+from tendies_ops.inference.picture.parameter_pictures import ParameterPictures
 from tendies_ops.inference.picture.picture import Picture
 from tendies_ops.inference.picture.prepare import open_upright, prepare
 from tendies_ops.inference.results import Answers, ResultMaker
 from tendies_ops.inference.results.provenance import KEYWORD, read_provenance
+from tendies_ops.inference.storage.local import LocalInput
 
 _PARTS_AT_ONCE = 16
 
@@ -32,13 +34,21 @@ class Replay:
     facts: dict[str, Any]  #: the provenance
 
 
-def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: float = 2.0) -> Replay:
+def replay(
+    result: Path,
+    source: Path,
+    client: ModelServerClient,
+    *,
+    tolerance: float = 2.0,
+    model_base_path: Path | None = None,
+) -> Replay:
     """
     Make ``result`` again and compare the pixels, or the numbers of a JSON result.
 
     :param result: an output with provenance.
     :param source: its input picture, or the input folder of the run.
     :param tolerance: largest difference that still counts as the same, of 255.
+    :param model_base_path: has the version with the pictures of choices, if such a choice was used.
     :raises UsageError: ``result`` has no provenance, or ``source`` is not the picture that it names.
     :raises InputFolderError: a file cannot be read.
     :raises VersionGoneError: the version that made it is not served.
@@ -50,23 +60,37 @@ def replay(result: Path, source: Path, client: ModelServerClient, *, tolerance: 
     picture = _read(source / facts["input"] if source.is_dir() else source)
     if digest_bytes(picture) != facts["input_digest"]:
         raise UsageError(f"{source} is not the picture that {result} was made from: its content has another digest.")
-    max_abs, mean_abs = _difference(data, _made_again(picture, facts, client, result))
+    folder = source if source.is_dir() else source.parent
+    again = _made_again(picture, facts, client, result, (folder, model_base_path))
+    max_abs, mean_abs = _difference(data, again)
     if max_abs == 0:
         return Replay("exact", 0.0, 0.0, facts)
     return Replay("within tolerance" if max_abs <= tolerance else "different", max_abs, mean_abs, facts)
 
 
-def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient, result: Path) -> bytes:
-    """Return the file that a run would write now instead of ``result``."""
+def _made_again(
+    picture: bytes,
+    facts: dict[str, Any],
+    client: ModelServerClient,
+    result: Path,
+    places: tuple[Path, Path | None],
+) -> bytes:
+    """
+    Return the file that a run would write now instead of ``result``.
+
+    :param places: the input folder and the model's base path, which have the pictures that parameters name.
+    """
     options = BatchOptions(
         input="", output="", model_name=facts["model_name"], servers=(client.base_url,), **facts["options"]
     )
     answers = Answers.from_facts(facts)
+    version_dir = None if places[1] is None else places[1] / str(facts["version"])
+    inputs = ParameterPictures(LocalInput(places[0]), version_dir, options).to_send(facts.get("parameters", {}))
     try:
         prepared = prepare(picture, options if answers.kind == "picture" else options.replaced(animated="first"))
         rows: list[Any] = []
         for at in range(0, len(prepared.parts), _PARTS_AT_ONCE):
-            rows += _predict(prepared.parts[at : at + _PARTS_AT_ONCE], facts, client, answers)
+            rows += _predict(prepared.parts[at : at + _PARTS_AT_ONCE], facts, client, answers, inputs)
         found = Found(facts["input"], len(picture), 0, "again")
         again = Picture(found, 1, "", prepared.finish, rows, 0, windows=prepared.windows)
         maker = ResultMaker(answers, options.replaced(provenance=False), {})
@@ -78,11 +102,13 @@ def _made_again(picture: bytes, facts: dict[str, Any], client: ModelServerClient
     return (folders or of_its_kind)[0].data
 
 
-def _predict(files: list[bytes], facts: dict[str, Any], client: ModelServerClient, answers: Answers) -> list[Any]:
-    inputs = [facts.get("parameters", {})] * len(files)
+def _predict(
+    files: list[bytes], facts: dict[str, Any], client: ModelServerClient, answers: Answers, inputs: dict[str, Any]
+) -> list[Any]:
+    address: dict[str, Any] = {"version": facts["version"], "inputs": [inputs] * len(files)}
     if answers.kind == "picture":
-        return list(client.predict_files(facts["model_name"], files, version=facts["version"], inputs=inputs))
-    rows = client.predict_rows(facts["model_name"], files, version=facts["version"], inputs=inputs)
+        return list(client.predict_files(facts["model_name"], files, **address))
+    rows = client.predict_rows(facts["model_name"], files, **address)
     return [answers.row(row) for row in rows]
 
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pybase64
+
 from tendies_ops.errors import PublishError
 from tendies_ops.spec.manifest import GoldenEntry, Manifest, TensorEntry
+from tendies_ops.spec.neutral_picture import neutral_picture
+from tendies_ops.spec.parameters import ExtraInput
 
 _SIGNATURE = "serving_default"
 _INTEGERS = frozenset({"int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"})
@@ -46,7 +50,7 @@ def read_golden(version_dir: Path, manifest: Manifest) -> tuple[GoldenImage, ...
 
 def neutral_inputs(manifest: Manifest) -> dict[str, Any]:
     """
-    Return the default of every input of the model except the picture, or zeros, as JSON for one row of a request.
+    Return the default of every input of the model except the picture, or a neutral value, as JSON for one row.
 
     The exporter has promised its golden images with these values, and wrote them into the warm-up.
 
@@ -55,9 +59,15 @@ def neutral_inputs(manifest: Manifest) -> dict[str, Any]:
     signature = manifest.signatures.get(_SIGNATURE)
     entries = {} if signature is None else signature.inputs
     return {
-        name: _neutral(manifest, name, entries.get(name)) if one.default is None else one.default
+        name: _neutral_of(manifest, name, one, entries.get(name))
         for name, one in manifest.contract.extra_inputs.items()
     }
+
+
+def _neutral_of(manifest: Manifest, name: str, one: ExtraInput, entry: TensorEntry | None) -> Any:
+    if one.picture is not None:
+        return {"b64": pybase64.b64encode(neutral_picture(one.picture)).decode("ascii")}
+    return _neutral(manifest, name, entry) if one.default is None else one.default
 
 
 def _neutral(manifest: Manifest, name: str, entry: TensorEntry | None) -> Any:

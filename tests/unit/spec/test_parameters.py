@@ -68,3 +68,29 @@ def test_a_text_without_a_name_is_refused() -> None:
 def test_what_is_not_a_number_is_not_within_bounds(value: object) -> None:
     with pytest.raises(UsageError, match="takes values from 0 up to 1"):
         read_values({"strength": STRENGTH}, {"strength": value})
+
+
+SIZE = {"size": {"height": 16, "width": 16}}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"picture": {}}, "picture needs `size`"),
+        ({"picture": SIZE, "one_hot": 3}, "a picture has no one_hot"),
+        ({"picture": SIZE, "minimum": 0}, "a picture has no minimum"),
+        ({"picture": SIZE, "default": "/styles/monet.jpg"}, "below the input folder"),
+    ],
+)
+def test_a_further_picture_has_a_size_and_nothing_of_a_number(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ExtraInput.model_validate({"tensor": "s", **values})
+
+
+def test_a_further_picture_is_a_choice_or_a_path() -> None:
+    style = ExtraInput.model_validate(
+        {"tensor": "s", "picture": SIZE, "choices": {"monet": "/m.jpg"}, "default": "monet"}
+    )
+
+    assert read_values({"style": style}, {}) == {"style": "/m.jpg"}
+    assert read_values({"style": style}, {"style": ".styles/a.jpg"}) == {"style": ".styles/a.jpg"}

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tendies_ops.spec import ModelSpec
-from tendies_ops.spec.contract import InputContract, OutputContract
+from tendies_ops.spec import InputContract, ModelSpec, OutputContract
 from tests.support.pixels import pixels_of, png, random_pixels
 from tests.with_tensorflow.export.exported import ExportHere
 from tests.with_tensorflow.export.small_sources import (

@@ -12,7 +12,7 @@ import pytest
 from tendies_ops.errors import ExportError
 from tendies_ops.export.trial.try_model import try_model
 from tendies_ops.spec import Contract, ModelSpec
-from tendies_ops.spec.contract import ValueRange
+from tendies_ops.spec.input_contract import ValueRange
 
 if TYPE_CHECKING:
     import tensorflow as tf
