@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from tendies_ops.web.ledger.ledger_intake import open_index, take_in_until
+from tendies_ops.web.ledger.ledger_intake import MANY, open_index, take_in_until
 from tendies_ops.web.ledger.ledger_makers import shared_makers
 from tendies_ops.web.ledger.ledger_places import Place, Query, chunk_of, matches, place_of, slice_of
 from tendies_ops.web.sources import number_answers
@@ -115,6 +116,22 @@ class LedgerIndex:
             rows = connection.execute(sql, values)
             return {(outcome, kind): number for outcome, kind, number in rows}
 
+    def parameters(self, run_ids: tuple[str, ...]) -> list[tuple[str, int]] | None:
+        """
+        Return ``name=JSON`` of each value of a parameter, and the number of lines of some runs that have it.
+
+        :return: None if the index does not have them, because they are too many.
+        """
+        where, values = Query(run_ids).where()
+        sql = f"SELECT parameters, sum(number) FROM parts WHERE {where} GROUP BY parameters"  # noqa: S608 - constants
+        counted: Counter[str] = Counter()
+        with open_index(self._database) as connection:
+            for parameters, number in connection.execute(sql, values):
+                if parameters == MANY:
+                    return None
+                counted.update(dict.fromkeys(parameters.split("\n")[1:-1], number))
+        return sorted(counted.items(), key=lambda item: _natural(item[0]))
+
     def page(self, query: Query, *, offset: int, limit: int) -> LedgerPage:
         """Return some lines, in the order of the ledger."""
         with open_index(self._database) as connection:
@@ -190,3 +207,12 @@ class LedgerIndex:
         with open_index(self._database) as connection:
             known_bytes = connection.execute("SELECT max(stop) FROM chunks").fetchone()[0] or 0
         return min(1.0, known_bytes / size_bytes) if size_bytes else 1.0
+
+
+def _natural(text: str) -> tuple[str, float, str]:
+    """Return a key that sorts ``style=9`` before ``style=10``."""
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value), ""
+    except ValueError:
+        return name, float("inf"), value

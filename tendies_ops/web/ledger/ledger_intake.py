@@ -1,9 +1,9 @@
 """
 From ledger to index: an SQLite file with the position of each line of the ledger and what it belongs to.
 
-The ledger is taken in by chunks of a few megabytes. A chunk becomes one row for each (run, outcome, kind of failure) in
-it, with the line numbers, places and paths of all its lines packed into four blobs. So a million lines are some hundred
-rows, which are written in a second and searched at the speed of ``bytes.find``.
+The ledger is taken in by chunks of a few megabytes. A chunk becomes one row for each (run, outcome, kind of failure,
+parameters) in it, with the line numbers, places and paths of all its lines packed into four blobs. So a million lines
+are some hundred rows, which are written in a second and searched at the speed of ``bytes.find``.
 """
 
 from __future__ import annotations
@@ -27,24 +27,28 @@ CHUNK_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 _MAX_MEMORY_BYTES = 1 << 30  # of a process that takes in a whole ledger
 _LONGEST_S = 600.0  # and its time; what is missing then is taken in from the next page on
-_LAYOUT = "4"  # another value rebuilds every index
+_LAYOUT = 5  # another value rebuilds every index
+_MOST_COMBINATIONS = 200  # of parameters in a chunk, each with rows of its own
+_LONGEST_PARAMETERS = 400
+#: Parameters that are too many or too long for the index.
+MANY = "*"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chunks (
     chunk INTEGER PRIMARY KEY, start INTEGER, stop INTEGER, first_row INTEGER, next_row INTEGER
 );
 CREATE TABLE IF NOT EXISTS parts (
-    chunk INTEGER, run_id TEXT, outcome TEXT, kind TEXT, number INTEGER,
+    chunk INTEGER, run_id TEXT, outcome TEXT, kind TEXT, parameters TEXT, number INTEGER,
     numbers BLOB, starts BLOB, lengths BLOB, names BLOB
 );
 CREATE INDEX IF NOT EXISTS parts_by_chunk ON parts (chunk);
-CREATE INDEX IF NOT EXISTS parts_by_run ON parts (run_id, outcome, kind, chunk, number);
+CREATE INDEX IF NOT EXISTS parts_by_run ON parts (run_id, outcome, kind, chunk, number, parameters);
 """
 
 
 @dataclass
 class Part:
-    """The lines of one chunk that belong to one run and have one outcome and kind."""
+    """The lines of one chunk that belong to one run and have one outcome, kind and set of parameters."""
 
     numbers: array[int] = field(default_factory=lambda: array("q"))  #: which lines of the ledger, counted from 1
     starts: array[int] = field(default_factory=lambda: array("q"))  #: where they begin, in bytes
@@ -64,6 +68,9 @@ def open_index(database: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(database, timeout=2.0, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")  # it can be made again
+        if connection.execute("PRAGMA user_version").fetchone() != (_LAYOUT,):
+            connection.executescript("".join(f"DROP TABLE IF EXISTS {name};" for name in ("facts", "chunks", "parts")))
+            connection.execute(f"PRAGMA user_version = {_LAYOUT}")
         connection.executescript(SCHEMA)
         yield connection
 
@@ -117,7 +124,7 @@ def forget_another_file(connection: sqlite3.Connection, ledger: Path) -> None:
     status = ledger.stat()
     with ledger.open("rb") as stream:
         head = hashlib.sha256(stream.readline(4096)).hexdigest()
-    identity = f"{_LAYOUT} {status.st_dev} {status.st_ino} {head}"
+    identity = f"{status.st_dev} {status.st_ino} {head}"
     known = connection.execute("SELECT value FROM facts WHERE name = 'identity'").fetchone()
     longest = connection.execute("SELECT max(stop) FROM chunks").fetchone()[0] or 0
     if known == (identity,) and longest <= status.st_size:
@@ -132,17 +139,25 @@ def _write(connection: sqlite3.Connection, chunk: int, start: int, row: int, dat
     connection.execute("DELETE FROM parts WHERE chunk = ?", (chunk,))
     connection.execute("REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", (chunk, start, start + len(data), row, next_row))
     connection.executemany(
-        "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(chunk, *key, *part.packed()) for key, part in parts.items()],
     )
 
 
-def _split(data: bytes, start: int, row: int) -> tuple[dict[tuple[str, str, str], Part], int]:
-    parts: dict[tuple[str, str, str], Part] = defaultdict(Part)
+_Key = tuple[str, str, str, str]  # run, outcome, kind of failure, parameters
+
+
+def _split(data: bytes, start: int, row: int) -> tuple[dict[_Key, Part], int]:
+    parts: dict[_Key, Part] = defaultdict(Part)
+    combinations: set[str] = set()
     for line in data.splitlines(keepends=True):
         found = _parse(line)
         if found is not None:
-            part = parts[found[0]]
+            key = found[0]
+            if key[3] not in combinations and len(combinations) >= _MOST_COMBINATIONS:
+                key = (*key[:3], MANY)
+            combinations.add(key[3])
+            part = parts[key]
             part.numbers.append(row)
             part.starts.append(start)
             part.lengths.append(len(line))
@@ -152,13 +167,28 @@ def _split(data: bytes, start: int, row: int) -> tuple[dict[tuple[str, str, str]
     return parts, row
 
 
-def _parse(line: bytes) -> tuple[tuple[str, str, str], str] | None:
+def _parse(line: bytes) -> tuple[_Key, str] | None:
     try:
         record = orjson.loads(line)
-        key = (str(record["run_id"]), str(record["outcome"]), str(record.get("kind") or ""))
+        parameters = _as_text(record.get("parameters"))
+        key = (str(record["run_id"]), str(record["outcome"]), str(record.get("kind") or ""), parameters)
         return key, record["input"].lower().replace("\n", " ")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None  # cut short by a kill: no picture
+
+
+def _as_text(parameters: object) -> str:
+    """Return a line ``name=JSON`` for each parameter, between line feeds, so that SQL finds one of them by its text."""
+    if not isinstance(parameters, dict) or not parameters:
+        return ""
+    lines = sorted(parameter_text(name, value) for name, value in parameters.items())
+    text = "\n" + "\n".join(lines) + "\n"
+    return text if len(text) <= _LONGEST_PARAMETERS else MANY
+
+
+def parameter_text(name: object, value: object) -> str:
+    """Return ``name=JSON``, as a filter of a gallery names one value."""
+    return f"{name}={orjson.dumps(value).decode()}"
 
 
 def main(ledger: str, database: str) -> None:

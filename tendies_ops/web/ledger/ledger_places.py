@@ -18,6 +18,7 @@ class Query:
     outcome: str = ""
     kind: str = ""
     text: str = ""  #: anywhere in the picture's path, whatever the case
+    parameter: str = ""  #: ``name=JSON``: pictures that were made with this value
 
     def where(self) -> tuple[str, tuple[str, ...]]:
         """For SQL; the text is not part of it."""
@@ -25,7 +26,10 @@ class Query:
         words = [f"{column} = ?" for column in given]
         if self.run_ids is not None:
             words.append(f"run_id IN ({', '.join('?' * len(self.run_ids))})")
-        return " AND ".join(["1", *words]), (*given.values(), *(self.run_ids or ()))
+        if self.parameter:
+            words.append("instr(parameters, ?) > 0")
+        values = (*given.values(), *(self.run_ids or ()), *([f"\n{self.parameter}\n"] if self.parameter else []))
+        return " AND ".join(["1", *words]), values
 
 
 class Place(NamedTuple):

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from tendies_ops.spec.parameter_schema import field_name, schema_of
 from tendies_ops.web.pages import format_values, states
 from tendies_ops.web.run.batch_run import title_of_id
+from tendies_ops.web.run.parameter_words import record_words
 from tendies_ops.web.safety import BusyError, OutsideError
 from tendies_ops.web.sources.number_answers import golden_numbers, promised_picture
 from tendies_ops.web.views.charts import progress_bar, run_bars
@@ -71,7 +72,7 @@ def environment() -> jinja2.Environment:
         state_colour=partial(states.state_part, 0), state_words=partial(states.state_part, 2),
         state_icon=lambda state: states.icon(states.state_part(1, state)), version_pill=states.version_pill,
         replica_state=states.replica_state, draw_lane=draw_lane, lanes_end=end_s,
-        schema_of=schema_of, field_name=field_name,
+        schema_of=schema_of, field_name=field_name, record_words=record_words,
     )  # fmt: skip
     made.filters.update(
         count=format_values.format_count, number=format_values.format_number, duration=format_values.format_duration,

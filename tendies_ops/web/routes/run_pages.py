@@ -18,6 +18,7 @@ from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.run.downloads import begun, ledger_lines, zip_of_results
+from tendies_ops.web.run.parameter_words import record_words
 from tendies_ops.web.run.run_page import earlier_run, gallery_values, run_values
 from tendies_ops.web.run.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
 from tendies_ops.web.safety import confine
@@ -56,9 +57,10 @@ def wanted_pictures(
     outcome: Literal["", "done", "failed"] = "",
     kind: Annotated[str, Query(max_length=40)] = "",
     q: Text = "",
+    parameter: Annotated[str, Query(max_length=1000)] = "",
 ) -> LedgerQuery:
     """FastAPI dependency: which pictures of the run."""
-    return LedgerQuery(run.ledger_ids, outcome, kind, q)
+    return LedgerQuery(run.ledger_ids, outcome, kind, q, parameter)
 
 
 WantedDep = Annotated[LedgerQuery, Depends(wanted_pictures)]
@@ -96,7 +98,7 @@ def run_page(
     page: PageNumber = 1,
 ) -> HTMLResponse:
     """One run: progress, failures by reason, gallery."""
-    values = gallery_values(services.ledgers.of(run.ledger), wanted, page)
+    values = gallery_values(services.ledgers.of(run.ledger), wanted, page, model.inputs)
     may_retry = run.state != "running" and person.may_trigger_dag(model.batch_dag_id)
     return render(
         request,
@@ -158,7 +160,7 @@ LineDep = Annotated[LedgerLine, Depends(line_of)]
 
 @router.get("/runs/{model_name}/{run_id}/pictures/{row}")
 def picture_page(
-    request: Request, services: ServicesDep, run: RunDep, line: LineDep, wanted: WantedDep
+    request: Request, services: ServicesDep, model: ModelDep, run: RunDep, line: LineDep, wanted: WantedDep
 ) -> HTMLResponse:
     """One picture: large, with its line of the ledger and the version that made it."""
     before, after = services.ledgers.of(run.ledger).neighbours(wanted, line.row)
@@ -170,6 +172,7 @@ def picture_page(
         before=before,
         after=after,
         wanted=wanted,
+        parameters=record_words(line.record, model.inputs),
         numbers=numbers_of(run, line, services.remote_files),
         written_anew=was_written_anew(run, line),
     )

@@ -11,6 +11,7 @@ from tendies_ops.web.ledger.ledger_index import LedgerIndex
 from tendies_ops.web.ledger.ledger_places import Query
 from tendies_ops.web.run.batch_run import Run
 from tendies_ops.web.run.find_runs import list_runs, reasons
+from tendies_ops.web.run.parameter_words import Inputs, common_words, parameter_filters, record_words
 from tendies_ops.web.sources.known import KnownModel
 from tendies_ops.web.views.charts import Series, line_chart
 
@@ -47,10 +48,15 @@ def rate_chart(run: Run) -> Markup:
     return line_chart([Series("images a second", run.rates)], unit="img/s", label="Images a second over the run")
 
 
-def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[str, Any]:
-    """One page of the gallery, with the filters and how many each would show."""
+def gallery_values(index: LedgerIndex, wanted: Query, page_number: int, inputs: Inputs) -> dict[str, Any]:
+    """
+    One page of the gallery, with the filters and how many each would show.
+
+    :param inputs: what the model takes besides the picture.
+    """
     share_known = index.follow()
     counts = index.counts(wanted.run_ids or ())
+    parameters = index.parameters(wanted.run_ids or ())
     by_outcome: dict[str, int] = {}
     for (outcome, _), number in counts.items():
         by_outcome[outcome] = by_outcome.get(outcome, 0) + number
@@ -62,6 +68,9 @@ def gallery_values(index: LedgerIndex, wanted: Query, page_number: int) -> dict[
         "share_known": share_known,
         "kinds": reasons(counts),
         "retryable": sum(number for kind, number in reasons(counts) if kind not in _LASTING),
+        "parameter_filters": parameter_filters(parameters, inputs),
+        "parameters_words": common_words(parameters, inputs),
+        "words_of": lambda line: record_words(line.record, inputs),
         "filters": [
             ("", "All", sum(by_outcome.values())),
             ("done", "Done", by_outcome.get("done", 0)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
 from tendies_ops.partitions.keys import Partitions, partitions_of
 from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_indexed_specs, spec_paths
+from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.roots import input_roots
 from tendies_ops.web.sources.mirrors import Mirror
 
@@ -109,6 +110,11 @@ class KnownModel:
                 batch = self.spec.batch.model_copy(update={"input": input_path, "output": output, "partitions": None})
                 found.append(replace(self, spec=self.spec.model_copy(update={"batch": batch})))
         return tuple(found)
+
+    @property
+    def inputs(self) -> Mapping[str, ExtraInput]:
+        """Inputs of the model besides the picture, as the spec has them."""
+        return self.spec.contract.extra_inputs
 
     @property
     def input_roots(self) -> tuple[str, ...]:

@@ -46,6 +46,11 @@ def is_encoded_path(value: object) -> bool:
         return False
 
 
+def is_parameters(value: object) -> bool:
+    """Return True for values by name."""
+    return isinstance(value, dict)  # of JSON, so the names are strings
+
+
 _Rules = Mapping[str, Callable[[object], bool]]
 _RECORD: _Rules = {
     **dict.fromkeys(("run_id", "outcome", "input", "output", "kind", "reason", "model_name"), is_text),
@@ -53,6 +58,7 @@ _RECORD: _Rules = {
     **dict.fromkeys(("input_b64", "output_b64"), is_encoded_path),
     **dict.fromkeys(("version", "size_bytes", "batch_size", "output_modified_ns"), is_whole),
     "milliseconds": is_number,
+    "parameters": is_parameters,
 }
 _FACTS: _Rules = {
     **dict.fromkeys(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -162,3 +163,34 @@ def test_a_ledger_that_is_not_there_yet_is_empty(index: LedgerIndex) -> None:
     assert names(index, Query(("r1",))) == []
     assert index.line(1) is None
     assert list(index.raw_lines(Query(("r1",)))) == []
+
+
+def made_with(name: str, **parameters: object) -> bytes:
+    return orjson.dumps({"run_id": "r1", "input": name, "outcome": "done", "parameters": parameters}) + b"\n"
+
+
+def test_pictures_are_counted_and_filtered_by_a_parameter(ledger: Path, index: LedgerIndex) -> None:
+    given = [{"style": 10, "mix": [1, 0]}, {"style": 9, "mix": [1, 0]}, {"style": 9, "mix": [0, 1]}]
+    ledger.write_bytes(line("none") + b"".join(made_with(f"p{at}", **values) for at, values in enumerate(given)))
+
+    assert names(index, Query(("r1",), parameter="style=9")) == ["p1", "p2"]
+    assert names(index, Query(("r1",), parameter="mix=[1,0]", text="p1")) == ["p1"]
+    assert names(index, Query(("r1",), parameter="style=1")) == []
+    assert index.parameters(("r1",)) == [("mix=[0,1]", 1), ("mix=[1,0]", 2), ("style=9", 2), ("style=10", 1)]
+
+
+def test_an_index_has_no_endless_list_of_values(ledger: Path, index: LedgerIndex) -> None:
+    ledger.write_bytes(b"".join(made_with(f"p{n}", strength=n / 1000) for n in range(1000)))
+
+    assert len(names(index, Query(("r1",)), limit=2000)) == 1000
+    assert index.parameters(("r1",)) is None
+
+
+def test_an_index_of_an_older_layout_is_made_again(ledger: Path, index: LedgerIndex, tmp_path: Path) -> None:
+    ledger.write_bytes(made_with("p", style=1))
+    assert names(index, Query(("r1",))) == ["p"]
+    (database,) = (tmp_path / "cache").glob("*.sqlite")
+    with sqlite3.connect(database) as connection:
+        connection.executescript("PRAGMA user_version = 0; DROP TABLE parts; CREATE TABLE parts (chunk INTEGER);")
+
+    assert names(LedgerIndexes(tmp_path / "cache").of(ledger), Query(("r1",), parameter="style=1")) == ["p"]

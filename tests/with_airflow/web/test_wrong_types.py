@@ -22,6 +22,7 @@ FACTS = (
 RECORD = (
     "input", "output", "outcome", "kind", "reason", "model_name", "version", "milliseconds", "size_bytes", "batch_size",
     "output_modified_ns", "input_b64", "output_b64", "input_digest", "output_digest", "further_outputs", "run_id",
+    "parameters",
 )  # fmt: skip
 PAGES = ("", "/live", "/report.json", "/ledger.jsonl", "/pictures.zip")
 _numbers = count()
