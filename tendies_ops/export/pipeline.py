@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tendies_ops.export.describe import Answers, Proof, signature_entry, write_g
 from tendies_ops.export.explain import steps_of_a_picture
 from tendies_ops.export.fitting import require_fitting, smaller_pictures
 from tendies_ops.export.golden import GoldenImage, company_for, golden_images
+from tendies_ops.export.joined_networks import allowed_operations, open_joined
 from tendies_ops.export.network import IMAGE, Network
 from tendies_ops.export.optimize import FLOAT32, Draft, fuse_instance_norms, optimize
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
@@ -47,14 +48,16 @@ def export_to(
     :raises TendiesError: anything that stands in the way.
     """
     network, spec = _open(spec, say)
+    joined = open_joined(spec.contract, say)
     provenance, inputs = network.provenance, network.inputs
     golden = golden_images(spec.golden, spec.contract.input, own)
-    expected, plausibility = _run_source(network, golden, spec.contract, say, strict=strict)
+    expected, plausibility = _run_source((network, joined), golden, spec.contract, say, strict=strict)
     frozen = _freeze(network, say)
     del network
-    signatures = _write(Plan(frozen, inputs, spec.contract), directory, spec.source.allow_operations)
+    plan = Plan(frozen, inputs, spec.contract, {name: one.freeze() for name, one in joined.items()})
+    signatures = _write(plan, directory, allowed_operations(spec))
     to_optimize = frozen if spec.optimize.precision != FLOAT32 else None
-    del frozen
+    del frozen, joined, plan
     gc.collect()  # graphs are full of cycles, and hold the weights
     say("Wrote the SavedModel")
     served = ServedSignature(directory)
@@ -91,15 +94,22 @@ def _freeze(network: Network, say: Say) -> Any:
 
 
 def _run_source(
-    network: Network, golden: Sequence[GoldenImage], contract: Contract, say: Say, *, strict: bool
+    networks: tuple[Network, Mapping[str, Network]],
+    golden: Sequence[GoldenImage],
+    contract: Contract,
+    say: Say,
+    *,
+    strict: bool,
 ) -> tuple[list[Expectation], tuple[PlausibilityEntry, ...]]:
     """
     Run the source on the golden images, and compare what it gives with the contract.
 
+    :param networks: the source, and those that turn further pictures into its inputs.
     :raises SpecError: the contract cannot be right.
     :raises ImplausibleError: there are doubts about it, and ``strict`` makes them errors.
     """
-    feeds = {name: _neutral_value(contract, network, name) for name in contract.extra_inputs}
+    network, joined = networks
+    feeds = {name: _neutral_value(contract, network, name, joined.get(name)) for name in contract.extra_inputs}
     expected = expect(network, golden, contract, feeds)
     require_fitting(expected, contract)
     say(f"Ran the source on {len(golden)} golden images")
@@ -129,11 +139,13 @@ def _say_what_was_opened(network: Network, say: Say) -> None:
         say(f"{len(provenance.unused_variables)} variables of the checkpoint are not part of this graph: {shown}{more}")
 
 
-def _neutral_value(contract: Contract, network: Network, name: str) -> NDArray[Any]:
+def _neutral_value(contract: Contract, network: Network, name: str, joined: Network | None) -> NDArray[Any]:
     """Return what the network is fed for an input besides the picture: its default, else a neutral value."""
     picture = contract.extra_inputs[name].picture
     if picture is not None:
         values = network_input(decoded(neutral_picture(picture), Contract(input=picture)), picture)
+        if joined is not None:
+            [values] = joined.run({IMAGE: values}).values()
         shape = network.inputs[name].shape
         return values if shape is None or len(shape) == values.ndim else values[0]
     depth, default = contract.extra_inputs[name].one_hot, contract.extra_inputs[name].default

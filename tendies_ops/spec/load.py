@@ -116,7 +116,7 @@ def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(contract, dict) and isinstance(inputs := contract.get("extra_inputs"), dict):
         result["contract"] = {
             **contract,
-            "extra_inputs": {k: _with_absolute_choices(v, base) for k, v in inputs.items()},
+            "extra_inputs": {k: _with_absolute_files(v, base) for k, v in inputs.items()},
         }
     source = result.get("source")
     if isinstance(source, dict) and isinstance(source.get("builder"), str):
@@ -143,12 +143,17 @@ def _absolute(value: Any, base: Path) -> Any:
     return value if value.startswith(("/", "{")) else f"{base}/{value}"  # Jinja is left as it is written
 
 
-def _with_absolute_choices(one: Any, base: Path) -> Any:
-    """Return an extra input; if it is a picture, its choices are files."""
-    if not (isinstance(one, dict) and one.get("picture") is not None and isinstance(one.get("choices"), dict)):
+def _with_absolute_files(one: Any, base: Path) -> Any:
+    """Return an extra input; if it is a picture, its choices are files, and it may have a network."""
+    if not isinstance(one, dict) or one.get("picture") is None:
         return one
-    choices = {name: _absolute(value, base) for name, value in one["choices"].items()}
-    return {**one, "choices": choices}
+    result = dict(one)
+    if isinstance(one.get("choices"), dict):
+        result["choices"] = {name: _absolute(value, base) for name, value in one["choices"].items()}
+    if isinstance(one.get("network"), dict):
+        result["network"] = dict(one["network"])
+        _make_absolute(result["network"], _PATHS_IN_SPEC["source"], base)
+    return result
 
 
 def _with_absolute_file(builder: str, base: Path) -> str:

@@ -1,4 +1,4 @@
-"""How a form asks for the value of a model's extra input."""
+"""The fields of a form that ask for the values of a model's extra inputs."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, model_valid
 
 from tendies_ops.errors import UsageError
 from tendies_ops.spec.input_contract import InputContract
+from tendies_ops.spec.source import SourceSpec
 from tendies_ops.spec.strict_model import SpecPart
 
 
@@ -55,6 +56,9 @@ class ExtraInput(SpecPart):
     picture: InputContract | None = Field(
         None, description="it is a second picture, such as a style: how its file becomes the tensor; needs `size`"
     )
+    network: SourceSpec | None = Field(
+        None, description="a second network that turns that picture into the tensor; joined with the first at export"
+    )
     description: str = Field("", description="what it does to the picture, for those who choose a value")
     default: JsonValue = Field(None, description="value where none is given; absent: a batch must give one")
     minimum: float | None = Field(None, description="least value of each of its numbers")
@@ -67,6 +71,8 @@ class ExtraInput(SpecPart):
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> ExtraInput:
         if self.picture is None:
+            if self.network is not None:
+                raise ValueError("network needs `picture`, the contract of the picture that it is given")
             return self
         given = [name for name in ("one_hot", "minimum", "maximum") if getattr(self, name) is not None]
         if given:

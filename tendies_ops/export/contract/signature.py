@@ -10,7 +10,7 @@ A network for any batch gets each group as one true batch; a network for one pic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tendies_ops.export.contract.decode import decode_file, picture_sizes, to_network_size, to_network_values
@@ -54,6 +54,7 @@ class Plan:
     network: FrozenNetwork
     inputs: Mapping[str, Input]
     contract: Contract
+    joined: Mapping[str, FrozenNetwork] = field(default_factory=dict)  #: extra input -> what turns a picture into it
 
     @property
     def one_by_one(self) -> bool:
@@ -239,7 +240,10 @@ def _row_values(plan: Plan, name: str, tensor: tf.Tensor, count: tf.Tensor) -> t
         return tensor
     pixels = _decode_all(tensor, picture_sizes(tensor, contract), contract)
     rows = tf.where(tf.equal(tf.shape(tensor)[0], 1), tf.zeros([count], tf.int32), tf.range(count))
-    return tf.gather(to_network_values(pixels, contract), rows)
+    values = to_network_values(pixels, contract)
+    if name in plan.joined:
+        [values] = plan.joined[name].apply({IMAGE: values}).values()
+    return tf.gather(values, rows)
 
 
 def _extra_feed(plan: Plan, name: str, value: tf.Tensor) -> tf.Tensor:

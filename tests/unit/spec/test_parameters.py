@@ -79,6 +79,7 @@ SIZE = {"size": {"height": 16, "width": 16}}
         ({"picture": {}}, "picture needs `size`"),
         ({"picture": SIZE, "one_hot": 3}, "a picture has no one_hot"),
         ({"picture": SIZE, "minimum": 0}, "a picture has no minimum"),
+        ({"network": {"checkpoint": "a.pb"}}, "network needs `picture`"),
         ({"picture": SIZE, "default": "/styles/monet.jpg"}, "below the input folder"),
     ],
 )

@@ -13,7 +13,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "spec.md"
 
 
 #: Sections of which the page says that they have the keys of another.
-_SAME = {"contract.outputs", "contract.extra_inputs.picture", "batches", "airflow.release", "airflow.rollback"}
+_SAME = {
+    "contract.outputs",
+    "contract.extra_inputs.picture",
+    "contract.extra_inputs.network",
+    "batches",
+    "airflow.release",
+    "airflow.rollback",
+}
 _SAME |= {f"airflow.notify.on_{event}" for event in ("failure", "success", "retry", "approval")}
 
 

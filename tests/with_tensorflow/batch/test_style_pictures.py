@@ -20,7 +20,7 @@ from tendies_ops.export import export_model
 from tendies_ops.inference import BatchOptions, run_batch
 from tendies_ops.inference.upkeep.replay_picture import replay
 from tendies_ops.release.replicas.golden_images import read_golden
-from tendies_ops.spec import ModelSpec, read_manifest
+from tendies_ops.spec import ModelSpec, load_spec, read_manifest
 from tests.support.model_server import start_model_server
 
 STYLE_SIZE = 16
@@ -245,3 +245,61 @@ def test_a_choice_that_is_no_picture_ends_the_export(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match=r"style\.choices\.bad is .*text\.png, which is not a PNG or JPEG"):
         export_model(spec(tmp_path / "graph.pb", choices={"bad": str(tmp_path / "text.png")}), tmp_path / "1")
+
+
+def test_a_second_network_turns_the_style_into_a_code_and_is_joined_at_export(tmp_path: Path) -> None:
+    write_two_graphs(tmp_path)
+    (tmp_path / "spec.yaml").write_text(TWO_GRAPHS)
+    export_model(load_spec(tmp_path / "spec.yaml"), tmp_path / "models" / "1")
+    pictures = tmp_path / "in"
+    (pictures / ".styles").mkdir(parents=True)
+    noise(1, 20, 230, (12, 20)).save(pictures / "a.png")
+    style = pictures / ".styles" / "s.png"
+    noise(11, 100, 255).save(style)
+
+    with start_model_server("--model_name=two", f"--model_base_path={tmp_path / 'models'}") as server:
+        report = run_batch(
+            BatchOptions(
+                input=str(pictures),
+                output=str(tmp_path / "out"),
+                model_name="two",
+                servers=(server.url,),
+                model_base_path=str(tmp_path / "models"),
+                parameters={"style": ".styles/s.png"},
+            )
+        )
+    assert report.done == 1
+    assert_painted(tmp_path / "out", pictures, {"a.png": style})
+
+
+TWO_GRAPHS = """
+model_name: two
+source: {checkpoint: painter.pb, input_tensor: image, output_tensors: {output: painted}}
+contract:
+  input: {range: {low: 0, high: 1}}
+  output: {range: {low: 0, high: 1}}
+  extra_inputs:
+    style:
+      tensor: code
+      picture: {size: {height: 16, width: 16}, resize: bilinear, range: {low: 0, high: 1}}
+      network: {checkpoint: predictor.pb, input_tensor: style_image, output_tensors: {code: style_code}}
+"""
+
+
+def write_two_graphs(folder: Path) -> None:
+    """Write the network of this page in two: what looks at the style, and what paints with its six numbers."""
+    import tensorflow as tf
+
+    tf1 = tf.compat.v1
+    with tf.Graph().as_default() as predictor:
+        style = tf1.placeholder(tf.float32, [None, STYLE_SIZE, STYLE_SIZE, 3], name="style_image")
+        mean, variance = tf.nn.moments(style, [1, 2])
+        tf.concat([mean, tf.sqrt(variance + 1e-3)], 1, name="style_code")
+    with tf.Graph().as_default() as painter:
+        image = tf1.placeholder(tf.float32, [None, None, None, 3], name="image")
+        code = tf1.placeholder(tf.float32, [None, 6], name="code")[:, tf.newaxis, tf.newaxis]
+        mean, variance = tf.nn.moments(image, [1, 2], keepdims=True)
+        whitened = (image - mean) * tf.math.rsqrt(variance + 1e-3)
+        tf.clip_by_value(whitened * code[..., 3:] + code[..., :3], 0.0, 1.0, name="painted")
+    for name, graph in (("predictor", predictor), ("painter", painter)):
+        (folder / f"{name}.pb").write_bytes(graph.as_graph_def().SerializeToString())
