@@ -28,7 +28,9 @@ def parameter_fields(inputs: Mapping[str, ExtraInput], batch: BatchSpec) -> dict
 
 def parameter_texts(inputs: Mapping[str, ExtraInput], batch: BatchSpec) -> list[str] | None:
     """
-    Return the templates ``NAME=VALUE`` of the batch's ``parameters``: the form's value, else the spec's, else ``{}``.
+    Return the templates of the batch's ``parameters``, each of ``NAME=VALUE``, ``{NAME: VALUE}`` or ``{}``.
+
+    The form's value goes before the spec's.
 
     :return: None if the form has no such fields.
     """
@@ -42,17 +44,16 @@ def parameter_texts(inputs: Mapping[str, ExtraInput], batch: BatchSpec) -> list[
 def _given_or(name: str, one: ExtraInput, of_spec: Any) -> str:
     given = f"params[{json.dumps(field_name(name))}]"
     # A user types 0.3 or [0.2, 0.8] into a text field; a choice may be called "no" or "9".
-    text = f"{{{{ {given} | tojson }}}}"
-    if not one.choices:
-        text = f"{{% if {given} is string %}}{{{{ {given} }}}}{{% else %}}{text}{{% endif %}}"
+    text = f'{{"{name}": {{{{ {given} | tojson }}}} }}'
+    if not (one.choices or one.picture):
+        text = f"{{% if {given} is string %}}{name}={{{{ {given} }}}}{{% else %}}{text}{{% endif %}}"
     constant = "{}" if of_spec is None else _constant(name, of_spec)
     is_given = f"{given} is defined and {given} is not none and {given} != ''"
-    return f"{{% if {is_given} %}}{name}={text}{{% else %}}{constant}{{% endif %}}"
+    return f"{{% if {is_given} %}}{text}{{% else %}}{constant}{{% endif %}}"
 
 
 def _constant(name: str, value: Any) -> str:
-    text = value if isinstance(value, str) and is_template(value) else json.dumps(value)
-    return f"{name}={text}"
+    return f"{name}={value}" if isinstance(value, str) and is_template(value) else json.dumps({name: value})
 
 
 def _field(name: str, one: ExtraInput, of_spec: Any) -> Param:
@@ -69,7 +70,7 @@ def _shown(one: ExtraInput, schema: Mapping[str, Any], of_spec: Any) -> Any:
         return None
     of_text = "string" in schema["type"]
     value = of_spec if of_text and one.choices else one.choices.get(str(of_spec), of_spec)
-    if of_text and one.choices:
+    if of_text and one.choices and one.picture is None:
         value = next((label for label, meant in one.choices.items() if of_spec in (label, meant)), None)
     elif of_text:
         value = of_spec if isinstance(of_spec, str) else json.dumps(of_spec)
@@ -79,7 +80,7 @@ def _shown(one: ExtraInput, schema: Mapping[str, Any], of_spec: Any) -> Any:
 
 
 def _choices_as_text(one: ExtraInput, schema: Mapping[str, Any]) -> str:
-    if not one.choices or "enum" in schema:
+    if not one.choices or "enum" in schema or "examples" in schema:
         return ""
     return f"Named values: {', '.join(f'{label} ({value})' for label, value in one.choices.items())}."
 

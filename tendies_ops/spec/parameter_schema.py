@@ -20,6 +20,8 @@ def schema_of(one: ExtraInput) -> dict[str, Any]:
 
     :return: with ``values_display``, Airflow's own key for the words of a select.
     """
+    if one.picture is not None:  # a choice, or a path below the input
+        return {"type": ["null", "string"], "examples": list(one.choices)}
     if one.one_hot and one.one_hot <= _MOST_LISTED:
         words = {str(value): f"{label} ({value})" for label, value in one.choices.items()}
         return {"type": ["null", "integer"], "enum": [None, *range(one.one_hot)], "values_display": words}

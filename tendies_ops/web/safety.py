@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +31,9 @@ PAGE_HEADERS = {
 
 #: A run's id: a directory's name and part of addresses, so it has no separator and no leading dot.
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}")
+
+
+_POSTED = re.compile(r".*/models/[^/]+/try")  # its rights are those of a trigger
 
 
 class BusyError(Exception):
@@ -73,7 +77,8 @@ class ReadOnly:
     """
     ASGI middleware: refuses every method that could change something, and puts :data:`PAGE_HEADERS` on every answer.
 
-    The pages write nothing, so a forged request from another site has nothing to reach.
+    The one form that is posted here, a try of a picture, is taken from our own pages only: a forged request from
+    another site has nothing to reach.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -93,8 +98,26 @@ class ReadOnly:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        if scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] == "POST" and _POSTED.fullmatch(scope["path"]):
+            if not is_of_our_own_page(Headers(scope=scope)):
+                refusal = PlainTextResponse("This form is only taken from its own page.", status_code=403)
+                await refusal(scope, receive, send_with_headers)
+                return
+        elif scope["method"] not in {"GET", "HEAD"}:
             refusal = PlainTextResponse("These pages only read.", status_code=405, headers={"Allow": "GET, HEAD"})
             await refusal(scope, receive, send_with_headers)
             return
         await self.app(scope, receive, send_with_headers)
+
+
+def is_of_our_own_page(headers: Headers) -> bool:
+    """
+    Return True if a browser says that a form comes from a page of this site.
+
+    Browsers send one of the two headers with every form, and no page can change them. Behind a proxy the site's name
+    may be in ``X-Forwarded-Host``, which a form of another site cannot set either.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    hosts = {headers.get("host"), headers.get("x-forwarded-host")} - {None, ""}
+    return urlsplit(headers.get("origin", "")).netloc in hosts

@@ -14,6 +14,7 @@ from tendies_ops.web.ledger.ledger_index import LedgerIndexes
 from tendies_ops.web.limits.lines import Line
 from tendies_ops.web.pictures.drawers import DRAWERS
 from tendies_ops.web.pictures.picture_cache import PictureCache
+from tendies_ops.web.run.try_picture import Tries
 from tendies_ops.web.settings import WebSettings
 from tendies_ops.web.sources.known import Catalogue, Catalogues, KnownModel, Locate
 from tendies_ops.web.sources.mirrors import Mirrors
@@ -33,6 +34,8 @@ class Lines:
         self.pictures = Line(64, waiting=256, patience_s=20.0)  # most are known, or wait for the next line
         self.drawing = Line(DRAWERS, waiting=32, patience_s=20.0)
         self.drawing_threads = CapacityLimiter(DRAWERS)
+        self.tries = Line(4, waiting=4, patience_s=30.0)  # uploads, and those that wait for the next line
+        self.trying = Line(1, waiting=3, patience_s=60.0)
         self.downloads = Line(3, waiting=3, patience_s=5.0)
 
 
@@ -47,6 +50,7 @@ class Services:
         self.states = ServerStates(timeout_s=_SERVER_TIMEOUT_S)
         self.pictures = PictureCache(settings.cache_dir / "pictures", max_bytes=_MAX_CACHE_BYTES)
         self.ledgers = LedgerIndexes(settings.cache_dir / "ledgers")
+        self.tries = Tries(settings.cache_dir / "tries")
         self.lines = Lines()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="tendies-models")
 
@@ -79,7 +83,7 @@ def _place_in(line: str) -> Any:
 
 
 #: One of them goes on every router that works or waits, behind the question of who asks.
-PAGE, PICTURE, DOWNLOAD = map(_place_in, ("pages", "pictures", "downloads"))
+PAGE, PICTURE, DOWNLOAD, TRY = map(_place_in, ("pages", "pictures", "downloads", "tries"))
 
 
 def visible_catalogue(services: ServicesDep, person: PersonDep) -> Catalogue:

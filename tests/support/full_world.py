@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import orjson
+
+from tendies_ops.inference.ledger.ledger import RunStamp, encode_record, make_record
+from tendies_ops.inference.ledger.outcomes import Found, Outcome
 from tests.support.partitioned import partitioned_spec
+from tests.support.scenes import png, scene
 from tests.support.specs import add_spec
 from tests.support.web_world import WebWorld, add_candidate, add_event, add_release_report, add_run, add_version
 
@@ -10,6 +17,9 @@ RUN = "20261122T030000Z-aaaaaa"
 CANDIDATE_RUN = "manual__2026-11-22T03:00:00+00:00"
 CANDIDATE = "tendies_release_brush.manual__2026-11-22T03_00_00_00_00"
 RUN_URL = f"/runs/brush/{RUN}"
+TRY = "0123456789abcdef" * 2
+#: Routes that take the right to trigger the batch of the model.
+OF_A_TRIGGER = {"/models/{model_name}/try", "/models/{model_name}/try/{token}/{side}"}
 #: route -> an address of it that answers, and with what status for someone who may see it
 ROUTES: dict[str, tuple[str, int]] = {
     "/": ("/", 307),
@@ -21,6 +31,8 @@ ROUTES: dict[str, tuple[str, int]] = {
     "/models/{model_name}/versions/{version}": ("/models/brush/versions/2", 200),
     "/models/{model_name}/versions/{version}/golden/{index}/{side}": ("/models/brush/versions/2/golden/0/after", 200),
     "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
+    "/models/{model_name}/try": ("/models/brush/try", 200),
+    "/models/{model_name}/try/{token}/{side}": (f"/models/brush/try/{TRY}/after", 200),
     "/models/{model_name}/partitions": ("/models/daily/partitions", 200),
     "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
     "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
@@ -59,3 +71,25 @@ def fill_world(world: WebWorld) -> None:
     add_run(world, RUN, version=2, done=5, failed=3)
     add_candidate(world, CANDIDATE_RUN)
     add_release_report(world, 2)
+    keep_try(Path(world.environment()["TENDIES_CACHE_DIR"]))
+
+
+def statuses(route: str) -> dict[str, int]:
+    """Return the status of the answer to each role."""
+    status = ROUTES[route][1]
+    viewer = 403 if route in OF_A_TRIGGER else status
+    return {"anonymous": 401, "viewer": viewer, **dict.fromkeys(("user", "op", "admin"), status)}
+
+
+def keep_try(cache: Path) -> None:
+    """Write what is left of a try."""
+    folder = cache / "tries" / "brush" / TRY
+    (folder / "in").mkdir(parents=True)
+    (folder / "out" / ".tendies").mkdir(parents=True)
+    for place in ("in", "out"):
+        (folder / place / "picture.png").write_bytes(png(scene(1)))
+    outcome = Outcome(Found("picture.png", 1, 0, "picture"), "done", output="picture.png")
+    line = encode_record(make_record(outcome, RunStamp("try", "brush", 2, None, "sha256:0"), 1))
+    (folder / "out" / ".tendies" / "ledger.jsonl").write_bytes(line)
+    asked = {"picture": "own.png", "version": 2, "parameters": {}, "who": "ada"}
+    (folder / "try.json").write_bytes(orjson.dumps({"asked": asked, "seconds": 0.8}))

@@ -18,6 +18,7 @@ INPUTS: dict[str, Any] = {
     "paper": {"tensor": "p", "choices": {"no": [0, 0], "rough": [1, 0.5]}, "default": "no"},
     "mix": {"tensor": "m", "minimum": 0, "maximum": 1, "default": [0.5, 0.5]},
     "bias": {"tensor": "b"},
+    "like": {"tensor": "l", "picture": {"size": {"width": 8, "height": 8}}, "choices": {"wave": "styles/wave.png"}},
 }
 
 
@@ -53,11 +54,12 @@ def parameters(made: ModelSpec, **given: Any) -> dict[str, Any]:
 
 
 def test_the_form_has_a_select_a_bounded_number_and_text() -> None:
-    style, strength, paper, mix, bias = (schema(spec(), f"parameter_{name}") for name in INPUTS)
+    style, strength, paper, mix, bias, like = (schema(spec(), f"parameter_{name}") for name in INPUTS)
 
     assert (style["enum"], style["values_display"]) == ([None, 0, 1, 2, 3], {"2": "monet (2)"})
     assert (strength["type"], strength["minimum"], strength["maximum"]) == (["null", "number"], 0, 1)
     assert paper["enum"] == [None, "no", "rough"]
+    assert (like["type"], like["examples"]) == (["null", "string"], ["wave"])
     assert mix["type"][1] == bias["type"][1] == "string"
     assert batch_dag(spec()).params.get_param("parameter_style").description == "The painter."
 
@@ -79,9 +81,10 @@ def test_what_the_form_gives_keeps_its_type() -> None:
         "parameter_paper": "no",
         "parameter_mix": "[0.2, 0.8]",
         "parameter_bias": "3",
+        "parameter_like": "a: b.jpg",
     }
 
-    expected = {"style": 2, "strength": 0.25, "paper": "no", "mix": [0.2, 0.8], "bias": 3}
+    expected = {"like": "a: b.jpg", "style": 2, "strength": 0.25, "paper": "no", "mix": [0.2, 0.8], "bias": 3}
     assert parameters(spec(), **given) == expected
 
 
@@ -90,7 +93,7 @@ def test_the_spec_of_a_batch_fills_the_form() -> None:
     form = batch_dag(made).params
 
     filled = [form[f"parameter_{name}"] for name in INPUTS]
-    assert filled == [2, None, "rough", "[1, 0]", None]
+    assert filled == [2, None, "rough", "[1, 0]", None, None]
     assert parameters(made) == {"style": 2, "paper": "rough", "mix": [1, 0], "bias": 3}
     assert parameters(made, parameter_style=0)["style"] == 0
     assert parameters(made, parameter_style=None)["style"] == "monet"
@@ -120,4 +123,4 @@ def test_partitions_that_are_done_again_have_the_values_of_the_spec() -> None:
     )
     infer: Any = again_dag(made).get_task("infer")
 
-    assert "style=3" in infer.partial_kwargs["parameters"][0]
+    assert '{"style": 3}' in infer.partial_kwargs["parameters"][0]

@@ -20,7 +20,7 @@ PICTURES_PER_SECOND = 30.0
 _PICTURES_FOR_A_PAGE = 3.0
 _PATIENCE_S = 20.0  # of a request; then it is refused
 _BURST_S = 1.7  # so much of the pace is let in at once: the pictures that a browser's window shows
-_PICTURE = re.compile(r".*/(pictures/[^/]+/|golden/|variants/|live/[0-9])")
+_PICTURE = re.compile(r".*/(pictures/[^/]+/|golden/|variants/|live/[0-9]|try/[0-9a-f])")
 
 
 class Pace:

@@ -28,6 +28,7 @@ _HEADINGS = {
     401: "You are not logged in",
     403: "You may not see this",
     404: "There is no such page",
+    413: "Too large",
     415: "This picture cannot be shown",
     422: "This address is not right",
     503: "Too much at once",

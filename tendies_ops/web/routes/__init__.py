@@ -10,6 +10,7 @@ from tendies_ops.web.routes import (
     release_pages,
     run_pages,
     static,
+    try_pages,
 )
 
 ALL = (
@@ -24,4 +25,7 @@ ALL = (
     run_pages.pictures,
     run_pages.downloads,
     airflow_tabs.router,
+    try_pages.router,
+    try_pages.pictures,
+    try_pages.actions,
 )
