@@ -26,7 +26,7 @@ class ParameterFilter:
 
 def value_words(name: str, value: Any, inputs: Inputs) -> str:
     """Return ``monet (9)`` of a value that has a name in the spec, else the value."""
-    plain = value if isinstance(value, str) else orjson.dumps(value).decode()
+    plain = value if isinstance(value, str) else orjson.dumps(value).decode().removesuffix(".0")
     short = plain if len(plain) <= _LONGEST_VALUE else f"{plain[:_LONGEST_VALUE]}..."
     choices = inputs[name].choices if name in inputs else {}
     label = next((label for label, meant in choices.items() if meant == value), "")

@@ -50,6 +50,6 @@ def shown_value(name: str, one: ExtraInput, given: Mapping[str, Any]) -> str:
         return ""
     schema = schema_of(one)
     label = next((label for label, meant in one.choices.items() if value in (label, meant)), None)
-    if label in (*schema.get("enum", ()), *schema.get("examples", ())):
+    if label is not None and label in (*schema.get("enum", ()), *schema.get("examples", ())):
         return str(label)
     return value if isinstance(value, str) else json.dumps(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,60 +10,22 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pybase64
 import pytest
 from PIL import Image
 
-from tendies_ops.rest_api.predict import PICTURE_INPUT
-from tendies_ops.spec.manifest import MANIFEST_PATH
-from tests.support.candidates import make_candidate, picture, shift
-from tests.support.canned_server import Answer, Request, error_answer, predictions_answer
+from tests.support.candidates import picture, shift
+from tests.support.shifter import MODEL, Shifter, serve_shifter, shifter_spec
 from tests.support.specs import add_spec
-from tests.support.watching_server import WatchingServer
 from tests.support.web_world import WebWorld
 from tests.with_airflow.web.clients import Clients
 
-MODEL = "shifter"
-INPUTS: dict[str, Any] = {
-    "by": {"tensor": "b", "one_hot": 100, "choices": {"little": 3}, "default": 10},
-    "strength": {"tensor": "s", "minimum": 0, "maximum": 1, "default": 1},
-}
 OWN = {"Sec-Fetch-Site": "same-origin"}
-
-
-class Shifter(WatchingServer):
-    """Shifts by what each row asks for."""
-
-    refuses = False
-
-    def _predict(self, request: Request, name: str, wanted: str | None) -> Answer:
-        if self.refuses:
-            return error_answer(400, "no <b>such</b> tensor")
-        rows = json.loads(request.body)["instances"]
-        return predictions_answer(
-            [shift(pybase64.b64decode(row[PICTURE_INPUT]["b64"]), round(row["by"] * row["strength"])) for row in rows]
-        )
 
 
 @pytest.fixture(scope="module")
 def shifter(world: WebWorld) -> Iterator[Shifter]:
-    base = world.root / "models" / MODEL
-    base.mkdir()
-    manifest_path = make_candidate(base / "1", model_name=MODEL) / MANIFEST_PATH
-    manifest = orjson.loads(manifest_path.read_bytes())
-    manifest_path.write_bytes(orjson.dumps({**manifest, "contract": {"extra_inputs": INPUTS}}))
-    with Shifter(base, model_name=MODEL) as server:
-        server.wait_until_serving(1)
-        add_spec(
-            world.specs_dir,
-            {
-                "model_name": MODEL,
-                "source": {"checkpoint": "c"},
-                "contract": {"extra_inputs": INPUTS},
-                "release": {"model_base_path": str(base), "servers": [server.url]},
-                "batch": {"input": str(world.input), "output": str(world.root / MODEL)},
-            },
-        )
+    with serve_shifter(world.root / "models" / MODEL) as server:
+        add_spec(world.specs_dir, shifter_spec(server, world.input, world.root / MODEL))
         yield server
 
 
