@@ -41,7 +41,7 @@ class Network:
     @property
     def checkpoint(self) -> Path:
         """Where its weights are, if they are here."""
-        return self.spec.source.checkpoint
+        return self.spec.source.local_checkpoint
 
 
 NETWORKS = {

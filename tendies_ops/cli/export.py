@@ -19,7 +19,9 @@ _OPTIMIZE_HELP = "precision of the network; auto: the fastest that passes on thi
 def export_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as options
     spec: Annotated[Path, typer.Argument(help="model spec (YAML)", metavar="SPEC")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the SavedModel directory to make")],
-    checkpoint: Annotated[Path | None, typer.Option(help="take this instead of the spec's checkpoint")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="take this path or URL instead of the spec's checkpoint")
+    ] = None,
     python: Annotated[str | None, typer.Option(help="interpreter that has TensorFlow; default: this one")] = None,
     timeout_s: Annotated[
         float, typer.Option("--timeout-s", "--timeout", help="seconds after which the export is stopped", min=1.0)

@@ -55,7 +55,8 @@ def _do(job: dict[str, Any], say: Any) -> dict[str, Any]:
     from tendies_ops.export.pipeline import export_to
 
     own_pictures = [Path(name) for name in job["own_pictures"]]
-    export_to(directory, spec, say, own_pictures, explain=job["explain"], strict=job["strict"])
+    how = {name: job[name] for name in ("origin", "explain", "strict")}
+    export_to(directory, spec, say, own_pictures, **how)
     return {}
 
 

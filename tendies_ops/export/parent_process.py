@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,11 +21,13 @@ from tendies_ops import errors
 from tendies_ops.child_environment import environment_of_child
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, TendiesError, UsageError
+from tendies_ops.export.checkpoint_cache import fetched_checkpoint
 from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs
 from tendies_ops.export.staging import put_in_place, staging_beside
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
+from tendies_ops.spec.source import is_url
 
 _POLL_INTERVAL_S = 0.1
 _GRACE_S = 2.0
@@ -63,7 +65,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     spec: ModelSpec,
     output_dir: Path,
     *,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     python: str | None = None,
     timeout_s: float = 1800.0,
     server_url: str | None = None,
@@ -77,7 +79,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     """
     Export one model. ``output_dir`` becomes the SavedModel directory, by one rename, or remains unchanged.
 
-    :param checkpoint: replaces ``source.checkpoint``.
+    :param checkpoint: path or fsspec URL; replaces ``source.checkpoint``.
     :param python: the interpreter that has TensorFlow; absent: this one.
     :param server_url: a Model Server that serves this model, whose answers are compared as well; with ``credentials``.
     :param own_pictures: golden images of a spec that has none, in addition to those that are made.
@@ -92,21 +94,40 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     if server_url is not None:
         require_server(spec, server_url, credentials)
     how = {"own_pictures": [str(path.absolute()) for path in own_pictures], "explain": explain, "strict": strict}
-    with staging_beside(output_dir) as staging:
-        job = {"action": "export", "directory": str(staging), "spec": spec.model_dump(mode="json"), **how}
-        _run_child(job, python, _Limits(timeout_s, cancelled, on_line))
+    limits = _Limits(timeout_s, cancelled, on_line)
+    with staging_beside(output_dir) as staging, _on_this_machine(spec, limits) as local:
+        origin = spec.source.checkpoint if local is not spec else None
+        job = {"action": "export", "directory": str(staging), "spec": local.model_dump(mode="json"), "origin": origin}
+        _run_child({**job, **how}, python, limits)
         if server_url is not None:
             compare_with_server(staging, server_url, credentials)
         put_in_place(staging, output_dir)
     return ExportResult(output_dir, read_manifest(output_dir))
 
 
-def _checked(spec: ModelSpec, checkpoint: Path | None) -> ModelSpec:
+def _checked(spec: ModelSpec, checkpoint: Path | str | None) -> ModelSpec:
     if checkpoint is not None:
-        source = spec.source.model_copy(update={"checkpoint": checkpoint.absolute()})
-        spec = spec.model_copy(update={"source": source})
+        spec = _with_checkpoint(spec, checkpoint if is_url(checkpoint) else Path(checkpoint).absolute())
     check_inputs(spec)
     return spec
+
+
+def _with_checkpoint(spec: ModelSpec, checkpoint: Path | str) -> ModelSpec:
+    return spec.model_copy(update={"source": spec.source.model_copy(update={"checkpoint": checkpoint})})
+
+
+@contextlib.contextmanager
+def _on_this_machine(spec: ModelSpec, limits: _Limits) -> Iterator[ModelSpec]:
+    """Yield the spec with a local checkpoint; one behind a URL is fetched, and kept while the block runs."""
+    url = spec.source.checkpoint
+    if not is_url(url):
+        yield spec
+        return
+    say = limits.on_line or (lambda _: None)
+    with fetched_checkpoint(url, say=say, cancelled=limits.cancelled) as path:
+        local = _with_checkpoint(spec, path)
+        check_inputs(local)
+        yield local
 
 
 def check_loads(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,22 @@ from tendies_ops.spec.neutral_picture import neutral_picture
 Say = Callable[[str], None]
 
 
-def export_to(
-    directory: Path, spec: ModelSpec, say: Say, own: Sequence[Path] = (), *, explain: bool = False, strict: bool = False
+def export_to(  # noqa: PLR0913 - keyword arguments, each with a default
+    directory: Path,
+    spec: ModelSpec,
+    say: Say,
+    own: Sequence[Path] = (),
+    *,
+    origin: str | None = None,
+    explain: bool = False,
+    strict: bool = False,
 ) -> None:
     """
     Write the whole SavedModel directory, manifest included.
 
     :param directory: exists, is empty, and belongs to this export alone.
     :param own: golden images in addition to those that are made.
+    :param origin: URL that the checkpoint was fetched from.
     :param explain: also report the first golden image after each step.
     :param strict: fail on doubts about the contract.
     :raises TendiesError: anything that stands in the way.
@@ -50,6 +59,7 @@ def export_to(
     network, spec = _open(spec, say)
     joined = open_joined(spec.contract, say)
     provenance, inputs = network.provenance, network.inputs
+    provenance = replace(provenance, checkpoint=origin or provenance.checkpoint)
     golden = golden_images(spec.golden, spec.contract.input, own)
     expected, plausibility = _run_source((network, joined), golden, spec.contract, say, strict=strict)
     frozen = _freeze(network, say)

@@ -11,6 +11,7 @@ from tendies_ops.export.golden import golden_images
 from tendies_ops.export.sources.checkpoint_files import resolve_checkpoint
 from tendies_ops.export.sources.foreign_formats import refuse_foreign
 from tendies_ops.spec import ModelSpec
+from tendies_ops.spec.source import is_url
 
 _WHOLE_FILES = {".keras", ".h5", ".hdf5", ".pb", ".pbtxt"}
 
@@ -21,7 +22,8 @@ def check_inputs(spec: ModelSpec) -> None:
 
     :raises TendiesError: one is missing, unreadable, or plainly not what it should be.
     """
-    _check_checkpoint(spec.source.checkpoint)
+    if not is_url(spec.source.checkpoint):
+        _check_checkpoint(spec.source.local_checkpoint)
     if spec.source.graph is not None:
         _check_readable(spec.source.graph, "source.graph")
     if spec.source.builder is not None:

@@ -13,6 +13,7 @@ import posixpath
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 from tendies_ops.addresses import login_refusal
@@ -165,6 +166,17 @@ class ObjectStore:
 
     def _at(self, path: str) -> str:
         return posixpath.join(self.root, path) if path else self.root
+
+
+def changed_ns(entry: dict[str, Any]) -> int:
+    """Return the modification time, by the name that the store has for it; 0 if it has none."""
+    for key in ("mtime", "LastModified", "last_modified", "updated", "created"):
+        value = entry.get(key)
+        if isinstance(value, datetime):
+            return int(value.timestamp() * 1e9)
+        if isinstance(value, int | float):
+            return int(value * 1e9)
+    return 0
 
 
 def _retry(request: Callable[[], Any]) -> Any:

@@ -27,7 +27,7 @@ def spec_text(found: ModelFile, trial: Trial, chosen: int, target: Path, header:
     """
     proposal = trial.proposals[chosen]
     source = trial.source.model_dump(mode="json", exclude_defaults=True)
-    source["checkpoint"] = relative_to(trial.source.checkpoint, target.parent)
+    source["checkpoint"] = relative_to(trial.source.local_checkpoint, target.parent)
     if str(source.get("builder", "")).partition(":")[0].endswith(".py"):
         place, _, function = str(source["builder"]).rpartition(":")
         source["builder"] = f"{relative_to(Path(place), target.parent)}:{function}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 
 from tendies_ops.spec.dag_settings import BatchDagSettings, Cron, DagSettings
+from tendies_ops.spec.source import Place
 from tendies_ops.spec.templates import Fixed
 
 #: Given here, they are those of the batches alone: a release and a rollback never wait for a batch's tasks.
@@ -26,8 +26,9 @@ class AirflowSpec(DagSettings):
     shards: PositiveInt = Field(
         1, description="split a batch into tasks, up to this many of which run at a time, on any worker"
     )
-    watch_dir: Annotated[Path | None, Fixed] = Field(
-        None, description="directory whose new checkpoints are released automatically; the triggerer must see it"
+    watch_dir: Annotated[Place | None, Fixed] = Field(
+        None,
+        description="directory or fsspec URL whose new checkpoints are released; the triggerer must see it",
     )
     watch_interval_s: PositiveFloat = Field(10.0, description="seconds between two polls of `watch_dir`")
     python: str | None = Field(None, description="interpreter that has TensorFlow; absent: Airflow's own")

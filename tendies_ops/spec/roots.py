@@ -14,6 +14,7 @@ from pathlib import Path
 from tendies_ops.files.allowed_roots import require_below
 from tendies_ops.spec.batch_spec import BatchSpec
 from tendies_ops.spec.model import ModelSpec
+from tendies_ops.spec.source import DIGEST_MARK, is_url
 from tendies_ops.spec.templates import TRUSTED_NAMES, fixed_folder, variables_in
 
 #: Environment variables of the deployment: folders and URLs, separated by commas.
@@ -28,15 +29,15 @@ _SUFFIX = re.compile(r"\.(?:index|meta|data-\d+-of-\d+)$")
 
 def checkpoint_roots(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the folders that a checkpoint given to a run must be in: of the spec, its watcher and the deployment."""
-    own = [str(_folder_of(spec.source.checkpoint))]
+    own = [_folder_of(spec.source.checkpoint)]
     if spec.airflow.watch_dir is not None:
         own.append(str(spec.airflow.watch_dir))
     return (*own, *spec.source.allowed_checkpoints, *_of_deployment(CHECKPOINTS_VARIABLE, environment))
 
 
-def require_allowed_checkpoint(spec: ModelSpec, checkpoint: str, roots: Sequence[str] | None = None) -> Path:
+def require_allowed_checkpoint(spec: ModelSpec, checkpoint: str, roots: Sequence[str] | None = None) -> Path | str:
     """
-    Return the path to use for a checkpoint that a run was given; the spec's own is used as it is.
+    Return the path or URL to use for a checkpoint that a run was given; the spec's own is used as it is.
 
     Its files are checked as well: a checkpoint is a prefix or a folder, and each of its files may be a link.
 
@@ -47,7 +48,11 @@ def require_allowed_checkpoint(spec: ModelSpec, checkpoint: str, roots: Sequence
         return spec.source.checkpoint
     allowed = checkpoint_roots(spec) if roots is None else tuple(roots)
     how = remedy("source.allowed_checkpoints", CHECKPOINTS_VARIABLE)
-    path = Path(require_below(checkpoint, allowed, name="The checkpoint of this run", remedy=how))
+    place, mark, digest = checkpoint.partition(DIGEST_MARK)
+    place = require_below(place, allowed, name="The checkpoint of this run", remedy=how)
+    if is_url(place):
+        return place + mark + digest
+    path = Path(place)
     for file in _files_of(path):
         require_below(str(file), allowed, name=f"A file of the checkpoint {path}", remedy=how)
     return path
@@ -87,8 +92,14 @@ def remedy(key: str, variable: str) -> str:
     return f"Use a place below one of these, or have it added to {key} in the model spec or to {variable}."
 
 
-def _folder_of(checkpoint: Path) -> Path:
-    """Return the folder that new checkpoints of the same model are put into."""
+def _folder_of(checkpoint: Path | str) -> str:
+    """Return the folder or URL that new checkpoints of the same model are put into."""
+    if is_url(checkpoint):
+        return checkpoint.partition(DIGEST_MARK)[0].rstrip("/").rpartition("/")[0]
+    return str(_local_folder_of(Path(checkpoint)))
+
+
+def _local_folder_of(checkpoint: Path) -> Path:
     if checkpoint.is_dir() or checkpoint.parent == checkpoint.parent.parent:  # never the root of the file system
         return checkpoint
     is_there = checkpoint.exists() or Path(f"{checkpoint}.index").exists()

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from tendies_ops.errors import SpecError
 from tendies_ops.spec.strict_model import SpecPart
 from tendies_ops.spec.templates import Fixed
 
+#: Between the URL of a file and its digest.
+DIGEST_MARK = "#sha256="
+
+
+def is_url(place: object) -> TypeGuard[str]:
+    """Return True for the URL of a place that is not on this machine."""
+    return isinstance(place, str) and "://" in place and not place.startswith(("file://", "local://"))
+
+
+def read_place(place: Any) -> Any:
+    """Return a path for a text that is not a URL."""
+    if not isinstance(place, str) or is_url(place):
+        return place
+    return Path(place.removeprefix("file://").removeprefix("local://"))
+
+
+Place = Annotated[Path | str, BeforeValidator(read_place)]
 SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
 
 
 class SourceSpec(SpecPart):
     """The checkpoint and its graph. A ``kind`` that is not given is derived from the files."""
 
-    checkpoint: Annotated[Path, Fixed] = Field(description="file, prefix or directory; relative to the spec file")
+    checkpoint: Annotated[Place, Fixed] = Field(
+        description="file, prefix or directory, relative to the spec file; or an fsspec URL of one, which is fetched"
+    )
     allowed_checkpoints: Annotated[tuple[str, ...], Fixed] = Field(
         (),
         description="further folders that the `checkpoint` of a run may be in; always allowed: the checkpoint's own "
@@ -49,3 +69,14 @@ class SourceSpec(SpecPart):
     )
     signature: str = Field("serving_default", description="signature of a SavedModel source")
     tags: tuple[str, ...] = Field(("serve",), description="tags of a SavedModel source")
+
+    @property
+    def local_checkpoint(self) -> Path:
+        """
+        The checkpoint on this machine.
+
+        :raises SpecError: it is a URL, which has to be fetched first.
+        """
+        if is_url(self.checkpoint):
+            raise SpecError(f"The checkpoint {self.checkpoint} is not on this machine, where a path is needed.")
+        return Path(self.checkpoint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -32,7 +31,7 @@ class CheckpointTrigger(SerializedByArguments, BaseEventTrigger):
     It never raises: Airflow would restart it every second or two forever. Errors are logged, and it lists the
     directory again after a pause that grows to five minutes.
 
-    :param directory: as the triggerer sees it.
+    :param directory: path or fsspec URL, as the triggerer sees it.
     :param model_name: distinguishes the watchers of several models: Airflow shares one trigger among equal arguments.
     :param poll_interval_s: seconds between two listings; a checkpoint is announced when two of them agree.
     :param replay_backlog: on the very first start announce the newest existing checkpoint.
@@ -58,7 +57,7 @@ class CheckpointTrigger(SerializedByArguments, BaseEventTrigger):
                 if watch is None:
                     saved = await self._load()
                     watch = CheckpointWatch(saved, replay_backlog=self.replay_backlog)
-                found = await thread.call(find_checkpoints, Path(self.directory), limit_s=_LONGEST_LOOK_S)
+                found = await thread.call(find_checkpoints, self.directory, limit_s=_LONGEST_LOOK_S)
                 news = watch.on_listing(found)
                 if news is not None:
                     self.log.info("Checkpoint of %s at step %d has arrived: %s", self.model_name, news.step, news.path)

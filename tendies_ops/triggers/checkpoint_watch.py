@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tendies_ops.files.object_store import ObjectStore, changed_ns
+from tendies_ops.spec.source import is_url
 
 #: Key of the watermark in the asset's state store, so that a restarted triggerer continues from there.
 WATERMARK_KEY = "tendies_watermark"
@@ -51,17 +54,44 @@ class Watermark:
         return {"step": self.step, "mtime_ns": self.mtime_ns, "path": self.path}
 
 
-def find_checkpoints(directory: Path) -> list[FoundCheckpoint]:
-    """
-    Return the complete checkpoints in ``directory``, lowest step first. Steps are numbers: 9 comes before 10.
+@dataclass(frozen=True)
+class _File:
+    size_bytes: int
+    mtime_ns: int
+    is_zip: bool | None = None  #: None: not known yet
 
-    :raises OSError: the directory cannot be listed.
+
+def find_checkpoints(directory: Path | str) -> list[FoundCheckpoint]:
     """
+    Return the complete checkpoints in a folder, lowest step first. Steps are numbers: 9 comes before 10.
+
+    :param directory: path or fsspec URL.
+    :raises OSError: it cannot be listed.
+    """
+    files = _files_in_store(directory) if is_url(directory) else _files_in(Path(directory))
+    root = str(directory).rstrip("/")
+    found = [_sharded(root, name, files) or _whole_file(root, name, files) for name in files]
+    return sorted((checkpoint for checkpoint in found if checkpoint), key=lambda one: (one.step, one.mtime_ns))
+
+
+def _files_in(directory: Path) -> dict[str, _File]:
     with os.scandir(directory) as entries:
         stats = {entry.name: _stat(entry) for entry in entries}
-    files = {name: stat for name, stat in stats.items() if stat is not None}
-    found = [_sharded(directory, name, files) or _whole_file(directory, name, files) for name in files]
-    return sorted((checkpoint for checkpoint in found if checkpoint), key=lambda one: (one.step, one.mtime_ns))
+    return {name: _File(stat.st_size, stat.st_mtime_ns) for name, stat in stats.items() if stat is not None}
+
+
+def _files_in_store(url: str) -> dict[str, _File]:
+    """Return the objects in a folder of a store, which shows each of them whole or not at all."""
+    store = ObjectStore(url)
+    try:
+        entries = store.entries_in("")
+    finally:
+        store.close()
+    return {
+        name: _File(int(entry.get("size") or 0), changed_ns(entry), is_zip=True)
+        for name, entry in entries.items()
+        if entry["type"] == "file"
+    }
 
 
 def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
@@ -71,32 +101,31 @@ def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
         return None  # the trainer deleted it, as it does with all but its newest
 
 
-def _sharded(directory: Path, name: str, files: Mapping[str, os.stat_result]) -> FoundCheckpoint | None:
+def _sharded(root: str, name: str, files: Mapping[str, _File]) -> FoundCheckpoint | None:
     match = _INDEX.fullmatch(name)
-    if match is None or files[name].st_size == 0:
+    if match is None or files[name].size_bytes == 0:
         return None
     prefix = match["prefix"]
     shards = [shard for other in files if (shard := _SHARD.fullmatch(other)) and shard["prefix"] == prefix]
     count = int(shards[0]["count"]) if shards else 0
     if not count or {int(shard["index"]) for shard in shards} != set(range(count)):
         return None
-    return _found(directory / prefix, match["step"], [files[name], *(files[shard.string] for shard in shards)])
+    return _found(f"{root}/{prefix}", match["step"], [files[name], *(files[shard.string] for shard in shards)])
 
 
-def _whole_file(directory: Path, name: str, files: Mapping[str, os.stat_result]) -> FoundCheckpoint | None:
+def _whole_file(root: str, name: str, files: Mapping[str, _File]) -> FoundCheckpoint | None:
     match = _WHOLE_FILE.fullmatch(name)
-    if match is None or files[name].st_size == 0:
+    if match is None or files[name].size_bytes == 0:
         return None
-    if match["kind"] == "keras" and not zipfile.is_zipfile(directory / name):  # its table of contents is written last
+    # The table of contents of a local .keras file is written last.
+    if match["kind"] == "keras" and not (files[name].is_zip or zipfile.is_zipfile(f"{root}/{name}")):
         return None
-    return _found(directory / name, match["step"], [files[name]])
+    return _found(f"{root}/{name}", match["step"], [files[name]])
 
 
-def _found(path: Path, step: str, stats: Iterable[os.stat_result]) -> FoundCheckpoint:
-    stats = list(stats)
-    return FoundCheckpoint(
-        str(path), int(step), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
-    )
+def _found(path: str, step: str, files: Sequence[_File]) -> FoundCheckpoint:
+    size_bytes, mtime_ns = sum(file.size_bytes for file in files), max(file.mtime_ns for file in files)
+    return FoundCheckpoint(path, int(step), size_bytes, mtime_ns)
 
 
 class CheckpointWatch:

@@ -35,7 +35,7 @@ def open_source(source: SourceSpec, contract: Contract) -> Network:
     :raises TendiesError: it cannot be opened. :func:`~tendies_ops.export.source_checks.check_inputs` has
         checked that it is there at all.
     """
-    path = source.checkpoint
+    path = source.local_checkpoint
     kind = source.kind or detect_kind(path)
     resolved = resolve_checkpoint(path) if kind in ("tf1_checkpoint", "tf2_checkpoint") else path
     with unchanged(_files_of(kind, resolved)):

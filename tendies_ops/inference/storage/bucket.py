@@ -11,12 +11,11 @@ import contextlib
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tendies_ops.errors import InputFolderError, OutputFolderError
-from tendies_ops.files.object_store import ObjectStore, is_remote
+from tendies_ops.files.object_store import ObjectStore, changed_ns, is_remote
 from tendies_ops.inference.ledger.ledger import LEDGER_NAME, STATE_FOLDER
 from tendies_ops.inference.ledger.outcomes import Found, PictureError
 from tendies_ops.inference.ledger.segments import LedgerSegments
@@ -102,7 +101,7 @@ class RemoteInput:
                     yield from self._walk(path, keep, left_out)
             elif keep.takes(path):
                 stem = posixpath.join(below, stems[name])
-                yield Found(path, int(entry.get("size") or 0), _changed_ns(entry), stem)
+                yield Found(path, int(entry.get("size") or 0), changed_ns(entry), stem)
 
 
 class RemoteOutput:
@@ -253,14 +252,3 @@ class RemoteOutput:
             except OSError as error:
                 raise OutputFolderError(f"The ledger of {self.url} cannot be written: {error}.") from error
         self._sent_bytes += len(lines)
-
-
-def _changed_ns(entry: dict[str, Any]) -> int:
-    """Return the modification time, by the name that the store has for it; 0 if it has none."""
-    for key in ("mtime", "LastModified", "last_modified", "updated", "created"):
-        value = entry.get(key)
-        if isinstance(value, datetime):
-            return int(value.timestamp() * 1e9)
-        if isinstance(value, int | float):
-            return int(value * 1e9)
-    return 0

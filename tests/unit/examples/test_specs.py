@@ -12,7 +12,7 @@ INDEX = EXAMPLES / "models" / "index.txt"
 
 
 def weights_of(spec: ModelSpec) -> list[Path]:
-    checkpoint = spec.source.checkpoint.resolve()
+    checkpoint = spec.source.local_checkpoint.resolve()
     return [checkpoint] if checkpoint.is_file() else sorted(p for p in checkpoint.iterdir() if p.is_file())
 
 

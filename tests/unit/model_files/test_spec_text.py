@@ -41,7 +41,7 @@ def test_the_contract_that_was_chosen_is_read_back(contract: dict[str, Any], tmp
     assert spec.contract.model_dump(exclude={"output"} if wanted.outputs else None) == wanted.model_dump(
         exclude={"output"} if wanted.outputs else None
     )
-    assert spec.source.checkpoint.resolve() == tmp_path / "models" / "painter.pb"
+    assert spec.source.local_checkpoint.resolve() == tmp_path / "models" / "painter.pb"
 
 
 def test_paths_are_relative_to_the_spec_and_reasons_stand_above_their_keys(tmp_path: Path) -> None:

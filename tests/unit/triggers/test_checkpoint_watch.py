@@ -4,6 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tendies_ops.triggers.checkpoint_watch import CheckpointWatch, FoundCheckpoint, Watermark, find_checkpoints
@@ -138,3 +139,17 @@ def test_a_training_that_began_anew_is_news() -> None:
 @pytest.mark.parametrize("value", [None, {}, [], "7", {"step": "x", "mtime_ns": 1, "path": ""}])
 def test_something_else_in_the_state_store_is_no_watermark(value: object) -> None:
     assert Watermark.from_json(value) is None
+
+
+def test_checkpoints_in_a_store_have_urls() -> None:
+    files = fsspec.filesystem("memory")
+    for name in ("model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001", "style-9.keras", "notes.txt"):
+        files.pipe_file(f"/watched/{name}", b"weights")
+
+    found = find_checkpoints("memory://watched/")
+
+    assert [(one.path, one.step, one.size_bytes) for one in found] == [
+        ("memory://watched/model.ckpt-7", 7, 14),
+        ("memory://watched/style-9.keras", 9, 7),
+    ]
+    assert all(one.mtime_ns > 0 for one in found)

@@ -112,7 +112,7 @@ def test_an_earlier_export_is_replaced_and_a_folder_of_other_things_is_not(
     earlier = tmp_path / "earlier"
     export_here(spec).directory.rename(earlier)
     (earlier / "left_over").touch()
-    export_model(spec, earlier, checkpoint=spec.source.checkpoint / "model.ckpt-7")
+    export_model(spec, earlier, checkpoint=spec.source.local_checkpoint / "model.ckpt-7")
     assert not (earlier / "left_over").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["earlier", "file", "mine"]
 

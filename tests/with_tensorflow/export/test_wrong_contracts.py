@@ -78,7 +78,7 @@ def test_exchanged_colours_of_a_real_network_are_doubted_or_reported_as_not_veri
 
 def test_a_real_network_without_its_final_sigmoid_is_doubted(shared_data: Path) -> None:
     spec = load_spec(SPECS / "magenta_style_0.yaml")
-    graph = read_graph(spec.source.checkpoint)
+    graph = read_graph(spec.source.local_checkpoint)
     sigmoid = next(node for node in graph.node if node.name == spec.source.output_tensors["output"])
     source = spec.source.model_copy(update={"output_tensors": {"output": sigmoid.input[0]}})
     network = open_source(source, spec.contract)
