@@ -24,6 +24,11 @@ STATE_FOLDER = ".tendies"
 LEDGER_NAME = "ledger.jsonl"
 SHARD_LEDGERS = "ledger.shard-*.jsonl"  #: of shards, until they are appended to the common one
 _LONGEST_LINE_BYTES = 1 << 16
+_OUTCOMES = frozenset({"done", "skipped", "failed"})
+_ENCODED = frozenset({"output_b64", "further_outputs", "further_outputs_b64"})
+_TEXTS = ("input_digest", "output_digest", "kind", "reason", "model_digest", "options_digest")
+_NUMBERS = ("size_bytes", "modified_ns", "version", "attempt")
+_NUMBERS_OF_OUTPUTS = ("output_modified_ns", "output_size_bytes")
 
 
 @dataclass(frozen=True)
@@ -111,21 +116,23 @@ def read_record(line: bytes) -> dict[str, Any] | None:
 
 def _is_record(record: dict[str, Any]) -> bool:
     """Return True if a record has all that a later run needs, with the right types."""
-    exact_outputs(record)
-    names = ("input_digest", "output_digest", "kind", "reason", "model_digest", "options_digest")
-    texts = (record[name] or "" for name in names)
-    numbers = (
-        *map(record.get, ("size_bytes", "modified_ns", "version", "attempt")),
-        record.get("output_modified_ns") or 0,
-        record.get("output_size_bytes") or 0,
-    )
+    if not _ENCODED.isdisjoint(record):
+        exact_outputs(record)
+    for name in _TEXTS:
+        if not isinstance(record[name] or "", str):
+            return False
+    for name in _NUMBERS:
+        if not isinstance(record.get(name), int):
+            return False
+    for name in _NUMBERS_OF_OUTPUTS:
+        if not isinstance(record.get(name) or 0, int):
+            return False
     return (
-        record.get("outcome") in {"done", "skipped", "failed"}
+        record.get("outcome") in _OUTCOMES
+        and isinstance(record.get("output") or "", str)
         and isinstance(record.get("model_name"), str)
         and isinstance(record.get("input_folder", ""), str)
         and isinstance(record.get("parameters", {}), dict)
-        and all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) for number in numbers)
     )
 
 
