@@ -33,6 +33,7 @@ ROUTES: dict[str, tuple[str, int]] = {
     "/models/{model_name}/versions/{version}/variants/{index}": ("/models/brush/versions/2/variants/0", 200),
     "/models/{model_name}/try": ("/models/brush/try", 200),
     "/models/{model_name}/try/{token}/{side}": (f"/models/brush/try/{TRY}/after", 200),
+    "/models/{model_name}/fan-out": ("/models/brush/fan-out", 200),
     "/models/{model_name}/partitions": ("/models/daily/partitions", 200),
     "/models/{model_name}/candidates/{name}": (f"/models/brush/candidates/{CANDIDATE}", 200),
     "/models/{model_name}/candidates/{name}/live/{index}": (f"/models/brush/candidates/{CANDIDATE}/live/0", 200),
@@ -71,6 +72,10 @@ def fill_world(world: WebWorld) -> None:
     add_run(world, RUN, version=2, done=5, failed=3)
     add_candidate(world, CANDIDATE_RUN)
     add_release_report(world, 2)
+    fan_out = world.output / "style=1" / ".tendies"
+    fan_out.mkdir(parents=True)
+    (world.output / "fan_out.png").write_bytes(png(scene(1)))
+    (fan_out / "ledger.jsonl").write_bytes(b"")
     keep_try(Path(world.environment()["TENDIES_CACHE_DIR"]))
 
 

@@ -39,13 +39,13 @@ class Shifter(WatchingServer):
 
 
 @contextmanager
-def serve_shifter(base: Path) -> Iterator[Shifter]:
+def serve_shifter(base: Path, *, model_name: str = MODEL) -> Iterator[Shifter]:
     """Serve version 1 of the model."""
     base.mkdir(parents=True)
-    path = make_candidate(base / "1", model_name=MODEL) / MANIFEST_PATH
+    path = make_candidate(base / "1", model_name=model_name) / MANIFEST_PATH
     manifest = orjson.loads(path.read_bytes())
     path.write_bytes(orjson.dumps({**manifest, "contract": {"extra_inputs": INPUTS}}))
-    with Shifter(base, model_name=MODEL) as server:
+    with Shifter(base, model_name=model_name) as server:
         server.wait_until_serving(1)
         yield server
 
@@ -53,7 +53,7 @@ def serve_shifter(base: Path) -> Iterator[Shifter]:
 def shifter_spec(server: Shifter, pictures: Path, results: Path) -> dict[str, Any]:
     """Return the spec of the model."""
     return {
-        "model_name": MODEL,
+        "model_name": server.model_name,
         "source": {"checkpoint": "c"},
         "contract": {"extra_inputs": INPUTS},
         "release": {"model_base_path": str(server.base), "servers": [server.url]},

@@ -80,11 +80,12 @@ def run_fan_out(
     reports = {
         folder_of(one): run(
             options.replaced(
+                run_id=f"{options.run_id}.{number}",
                 output=f"{options.output.rstrip('/')}/{folder_of(one)}",
                 fixed_parameters=one,
             )
         )
-        for one in combinations
+        for number, one in enumerate(combinations, 1)
     }
     if not (options.dry_run or is_remote(options.input) or is_remote(options.output)):
         write_matrix_of(options, list(reports))

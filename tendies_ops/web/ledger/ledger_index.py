@@ -22,7 +22,7 @@ import orjson
 
 from tendies_ops.web.ledger.ledger_intake import MANY, open_index, take_in_until
 from tendies_ops.web.ledger.ledger_makers import shared_makers
-from tendies_ops.web.ledger.ledger_places import Place, Query, chunk_of, matches, place_of, slice_of
+from tendies_ops.web.ledger.ledger_places import Place, Query, chunk_of, matches, newest_of, place_of, slice_of
 from tendies_ops.web.sources import number_answers
 from tendies_ops.web.sources.typed import typed_record
 
@@ -147,6 +147,12 @@ class LedgerIndex:
         with open_index(self._database) as connection:
             places = list(islice(matches(connection, Query(text=text), backwards=True), limit))
         return list(self._read(places))
+
+    def newest_of(self, paths: Sequence[str]) -> dict[str, LedgerLine]:
+        """Return the newest line of each of some pictures, of whichever run."""
+        with open_index(self._database) as connection:
+            places = list(newest_of(connection, {path.lower().replace("\n", " ") for path in paths}))
+        return {str(line.record["input"]): line for line in self._read(places)}
 
     def line(self, row: int) -> LedgerLine | None:
         """One line, of whichever run."""

@@ -79,6 +79,25 @@ def matches(
         yield from reversed(places) if backwards else places
 
 
+def newest_of(connection: sqlite3.Connection, names: set[str]) -> Iterator[Place]:
+    """Yield the newest line of each of some paths, which are in lower case."""
+    wanted = set(names)
+    chunks = connection.execute("SELECT DISTINCT chunk FROM parts ORDER BY chunk DESC").fetchall()
+    for (chunk,) in chunks if wanted else ():
+        found: dict[str, Place] = {}
+        sql = "SELECT numbers, starts, lengths, names FROM parts WHERE chunk = ?"
+        for *blobs, text in connection.execute(sql, (chunk,)):
+            columns = [array("q", blob) for blob in blobs]
+            for at, name in enumerate(text.decode("utf-8", "replace").split("\n")):
+                place = Place(*(column[at] for column in columns)) if name in wanted else None
+                if place is not None and (name not in found or found[name] < place):
+                    found[name] = place
+        yield from found.values()
+        wanted -= found.keys()
+        if not wanted:
+            return
+
+
 def _places(connection: sqlite3.Connection, chunk: int, query: Query) -> list[Place]:
     """Return the matching lines of one chunk, in order."""
     where, values = query.where()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tendies_ops.web.routes import (
     airflow_tabs,
     candidate_pages,
+    fan_out_pages,
     model_pages,
     partition_pages,
     release_pages,
@@ -18,6 +19,7 @@ ALL = (
     model_pages.router,
     model_pages.pictures,
     partition_pages.router,
+    fan_out_pages.router,
     candidate_pages.router,
     candidate_pages.pictures,
     release_pages.router,

@@ -82,6 +82,7 @@ def model_page(
         history_limit=10**9 if history == "all" else _HISTORY_LIMIT,
         person_may=rights(person, model),
         asked_by=person.name,
+        has_fan_out=any(part.fan_out() for part in model.parts),
     )
 
 

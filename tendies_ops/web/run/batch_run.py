@@ -121,8 +121,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """Return its name for people: what started it, and which shard or try of it this is."""
-        return self.cause + _part_of(self.task)
+        """Return its name for people: what started it, which shard or try of it this is, and its part of a fan-out."""
+        of_fan_out = f", {self.output.name.replace('=', ' ')}" if "=" in self.output.name else ""
+        return self.cause + _part_of(self.task) + of_fan_out
 
     @property
     def started_at(self) -> str:

@@ -7,21 +7,29 @@ Every file that a page shows is found from here, by a model's name that is looke
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tendies_ops.credentials import NO_CREDENTIALS, Credentials
 from tendies_ops.errors import SpecError
 from tendies_ops.files.object_store import is_remote
+from tendies_ops.inference.ledger.ledger import STATE_FOLDER
+from tendies_ops.inference.several_runs.fan_out import MATRIX_NAME
 from tendies_ops.partitions.keys import Partitions, partitions_of
 from tendies_ops.spec import INDEX_NAME, NO_LOGIN, BatchSpec, LoginSettings, ModelSpec, load_indexed_specs, spec_paths
 from tendies_ops.spec.parameters import ExtraInput
 from tendies_ops.spec.roots import input_roots
+from tendies_ops.web.safety import is_inside
 from tendies_ops.web.sources.mirrors import Mirror
+
+_MOST_ENTRIES = 5000  # of an output folder that are looked at for a fan-out
 
 
 @dataclass(frozen=True)
@@ -99,17 +107,34 @@ class KnownModel:
         return partitions_of(self.spec, self.batch_name)
 
     def partition_folders(self) -> tuple[KnownModel, ...]:
-        """Return this model with the folders of each partition that has results; of an unpartitioned batch itself."""
+        """Return this model with the folders of each partition that has results; else itself and its fan-out."""
         partitions = self.partitions
         if partitions is None:
-            return (self,)
+            return (self, *self.fan_out())
         found = []
         for key in reversed(partitions.due(datetime.now(timezone.utc))):
             input_path, output = partitions.folders(key)
             if (folder := local_path(output)) is not None and folder.is_dir():
-                batch = self.spec.batch.model_copy(update={"input": input_path, "output": output, "partitions": None})
-                found.append(replace(self, spec=self.spec.model_copy(update={"batch": batch})))
+                found.append(self._with_folders(input_path, output))
         return tuple(found)
+
+    def fan_out(self) -> tuple[KnownModel, ...]:
+        """Return this model with the folder of each combination of parameters, as ``--fan-out`` made them."""
+        output = local_path(self.spec.batch.output)
+        if output is None or not (output / MATRIX_NAME).is_file():
+            return ()
+        with os.scandir(output) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_ENTRIES) if "=" in entry.name]
+        folders = [output / name for name in sorted(names, key=_natural) if is_inside(output, output / name)]
+        return tuple(
+            self._with_folders(self.spec.batch.input, str(folder))
+            for folder in folders
+            if (folder / STATE_FOLDER).is_dir()
+        )
+
+    def _with_folders(self, input_path: str | None, output: str) -> KnownModel:
+        batch = self.spec.batch.model_copy(update={"input": input_path, "output": output, "partitions": None})
+        return replace(self, spec=self.spec.model_copy(update={"batch": batch}))
 
     @property
     def inputs(self) -> Mapping[str, ExtraInput]:
@@ -174,6 +199,12 @@ class Catalogues:
     def _mirror(self, spec: ModelSpec) -> Mirror | None:
         output = spec.batch.output
         return self._mirror_of(output) if output and is_remote(output) and self._mirror_of else None
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """Return a key that sorts ``style=9`` before ``style=10``."""
+    parts = re.split(r"([0-9]+(?:[.][0-9]+)?)", name)
+    return [(float(part), "") if at % 2 else (-1.0, part) for at, part in enumerate(parts)]
 
 
 def local_path(folder: str | None) -> Path | None:

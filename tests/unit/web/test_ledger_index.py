@@ -194,3 +194,12 @@ def test_an_index_of_an_older_layout_is_made_again(ledger: Path, index: LedgerIn
         connection.executescript("PRAGMA user_version = 0; DROP TABLE parts; CREATE TABLE parts (chunk INTEGER);")
 
     assert names(LedgerIndexes(tmp_path / "cache").of(ledger), Query(("r1",), parameter="style=1")) == ["p"]
+
+
+def test_the_newest_line_of_each_of_some_paths_is_found(ledger: Path, index: LedgerIndex) -> None:
+    many = b"".join(line(f"p{n}") for n in range(60_000))
+    ledger.write_bytes(many + line("P7", outcome="failed") + line("p3", "r2"))
+    index.follow(budget_s=30)
+
+    found = index.newest_of(["p3", "P7", "p9", "absent"])
+    assert {path: one.row for path, one in found.items()} == {"p3": 60_002, "P7": 60_001, "p9": 10}
