@@ -29,7 +29,7 @@ setup: ## make .venv/ with everything that runs tendies (once; about a minute, 3
 setup-dev: setup
 	@tools/setup dev
 
-demo: setup ## Airflow + Model Server + two models on real pictures; ONCE=1 ends by itself, PORT=8080 is Airflow's
+demo: setup ## Airflow + Model Server + three models on real pictures; ONCE=1 ends by itself, PORT=8080 is Airflow's
 	@$(PY) -m examples.demo
 
 check: setup-dev ## formatting, lint, types, layers, shell scripts

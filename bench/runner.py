@@ -23,6 +23,7 @@ MINUTES = {
     "cluster_object_store": 1,
     "cluster_scaling": 2,
     "export_cost": 3,
+    "mixed_parameters": 2,
     "optimize": 18,
     "optimize_threads": 2,
     "profile": 3,

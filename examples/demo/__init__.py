@@ -1,1 +1,1 @@
-"""What ``make demo`` runs: a real Airflow, real Model Servers, two trained models and real pictures on one machine."""
+"""What ``make demo`` runs: a real Airflow, Model Servers, three trained models and real pictures on one machine."""

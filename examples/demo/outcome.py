@@ -41,9 +41,9 @@ class ModelOutcome:
         voice.line(f"  version    {_name_version(release)}")
         voice.line(f"  pictures   {_counts(batch)}, {total} in all")
         voice.line(f"  speed      {batch.get('images_per_second') or 0:.1f} images per second")
-        voice.line(f"  results    {_short(self.results)}")
+        voice.line(f"  results    {short(self.results)}")
         if self.contact_sheet:
-            voice.line(f"  look at    {_short(self.contact_sheet)}  (before and after, side by side)")
+            voice.line(f"  look at    {short(self.contact_sheet)}  (before and after, side by side)")
         if self.missing:
             voice.line(f"  missing    {', '.join(self.missing[:5])} ({len(self.missing)} in all)", style="red")
 
@@ -104,6 +104,6 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """Relative to where the reader is, if it is below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

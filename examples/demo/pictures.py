@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,9 +31,13 @@ PHOTOGRAPHS = (
 )
 
 
-def copy_photographs(directory: Path) -> int:
+#: Those that are painted in every style.
+FOR_STYLES = ("chelsea.png", "coffee.png", "motorcycle_right.png", "rocket.jpg")
+
+
+def copy_photographs(directory: Path, names: Sequence[str] = PHOTOGRAPHS) -> int:
     """
-    Copy the photographs into ``directory`` and return how many there are.
+    Copy photographs into ``directory`` and return how many there are.
 
     :raises DevError: scikit-image is not installed or came without one of them.
     """
@@ -41,8 +46,8 @@ def copy_photographs(directory: Path) -> int:
         raise DevError("scikit-image, which brings the demo's photographs, is not installed: run `make setup`.")
     source = Path(spec.origin).parent / "data"
     directory.mkdir(parents=True, exist_ok=True)
-    if absent := [name for name in PHOTOGRAPHS if not (source / name).is_file()]:
+    if absent := [name for name in names if not (source / name).is_file()]:
         raise DevError(f"scikit-image came without its photographs {', '.join(absent)} (looked in {source}).")
-    for name in PHOTOGRAPHS:
+    for name in names:
         shutil.copyfile(source / name, directory / name)
-    return len(PHOTOGRAPHS)
+    return len(names)

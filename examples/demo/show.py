@@ -1,16 +1,18 @@
-"""The demo from beginning to end: ``tendies dev`` on a folder with two trained models and real pictures."""
+"""The demo from beginning to end: ``tendies dev`` on a folder with three trained models and real pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from examples.demo.airflow_api import AirflowApi
-from examples.demo.outcome import ModelOutcome, read_outcome
-from examples.demo.pictures import copy_photographs
+from examples.demo.outcome import ModelOutcome, read_outcome, short
+from examples.demo.pictures import FOR_STYLES, copy_photographs
 from examples.demo.road import ModelRoad
 from examples.demo.specs import add_spec, read_example_specs
+from examples.demo.styles import FIVE_STYLES, draw_styles
 from examples.noise_to_stripes.make_noise import write_noise_pictures
 from tendies_ops.dev import DevError, DevOptions, Installation, Voice, running
+from tendies_ops.spec import ModelSpec
 from tendies_ops.working_folder import make_folder
 
 _DAGS_TIMEOUT_S = 120.0
@@ -28,11 +30,16 @@ def run_demo(folder: Path, options: DevOptions, voice: Voice, *, once: bool) -> 
     :param once: do not stay up afterwards.
     :raises DevError: something cannot start.
     """
-    voice.line("tendies demo: two trained models and real pictures, through a real Airflow. Everything is in .demo/\n")
+    voice.line(
+        "tendies demo: three trained models and real pictures, through a real Airflow. Everything is in .demo/\n"
+    )
     make_folder(folder)
     names = _add_examples(folder, voice)
     with running(folder, options, voice) as installation:
         outcomes = _travel(installation, names, voice)
+        if any(outcome.model_name == FIVE_STYLES and outcome.is_complete for outcome in outcomes):
+            sheet = draw_styles(folder, f"http://127.0.0.1:{options.model_server_port}")
+            voice.line(f"  and at     {short(sheet)}  (each photograph in every style)")
         complete = all(outcome.is_complete for outcome in outcomes)
         verdict = "Every run succeeded and every picture is there." if complete else "Not everything succeeded."
         voice.line(f"\n{verdict}\n", style="bold green" if complete else "bold red")
@@ -47,16 +54,19 @@ def _add_examples(folder: Path, voice: Voice) -> list[str]:
     names = []
     for spec in read_example_specs():
         add_spec(folder, spec)
-        count, kind = _make_pictures(folder / "pictures" / spec.model_name, spec.model_name)
+        count, kind = _make_pictures(folder / "pictures" / spec.model_name, spec)
         voice.step(f"{spec.model_name}: {count} {kind}")
         names.append(spec.model_name)
     return names
 
 
-def _make_pictures(directory: Path, model_name: str) -> tuple[int, str]:
+def _make_pictures(directory: Path, spec: ModelSpec) -> tuple[int, str]:
     if directory.is_dir() and (there := len(list(directory.iterdir()))):
         return there, "pictures are there already"
-    if "noise" in model_name:
+    styles = spec.contract.extra_inputs.get("style")
+    if styles is not None:
+        return sum(copy_photographs(directory / style, FOR_STYLES) for style in styles.choices), "photographs, by style"
+    if "noise" in spec.model_name:
         return len(write_noise_pictures(directory, _NOISE_PICTURES, _NOISE_SEED)), "noise pictures to work on"
     return copy_photographs(directory), "photographs to work on"
 
@@ -96,6 +106,7 @@ Airflow is up until Ctrl-C: user {user}, password {password}. Click:
 
 Try next:
   new pictures      cp photo.jpg {folder}/pictures/brush_strokes/   then trigger tendies_batch_brush_strokes
+  another style     trigger tendies_batch_five_styles with `parameters` {{"strength": 0.5}}
   a changed model   edit {folder}/specs/brush_strokes.yaml          then trigger tendies_release_brush_strokes
   a broken one      mkdir examples/brush_strokes/checkpoint/broken  and release that as `checkpoint`: the version
                     before serves on

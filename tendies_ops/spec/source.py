@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, PlainValidator
 
 from tendies_ops.errors import SpecError
 from tendies_ops.spec.strict_model import SpecPart
@@ -20,14 +20,18 @@ def is_url(place: object) -> TypeGuard[str]:
     return isinstance(place, str) and "://" in place and not place.startswith(("file://", "local://"))
 
 
-def read_place(place: Any) -> Any:
-    """Return a path for a text that is not a URL."""
-    if not isinstance(place, str) or is_url(place):
-        return place
-    return Path(place.removeprefix("file://").removeprefix("local://"))
+def read_place(place: object) -> Path | str:
+    """
+    Return a path, or a URL as the text that it is.
+
+    :raises ValueError: it is neither.
+    """
+    if not isinstance(place, str | Path) or not str(place):
+        raise ValueError("must be a path or a URL")
+    return place if is_url(place) else Path(str(place).removeprefix("file://").removeprefix("local://"))
 
 
-Place = Annotated[Path | str, BeforeValidator(read_place)]
+Place = Annotated[Path | str, PlainValidator(read_place)]
 SourceKind = Literal["tf1_checkpoint", "tf2_checkpoint", "keras", "frozen_graph", "saved_model"]
 
 

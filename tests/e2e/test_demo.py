@@ -90,7 +90,8 @@ def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
     assert "Every run succeeded and every picture is there." in output
     assert "64 done, 0 failed, 64 in all" in output
     assert "16 done, 0 failed, 16 in all" in output
-    assert len(re.findall(r"version +1, digest sha256:[0-9a-f]{12}", output)) == 2
+    assert "20 done, 0 failed, 20 in all" in output
+    assert len(re.findall(r"version +1, digest sha256:[0-9a-f]{12}", output)) == 3
     assert_readable(output)
     assert_styled(place)
     assert not (place.parent / "home").exists(), "something was written outside the demo's directory"
@@ -131,17 +132,23 @@ def assert_readable(output: str) -> None:
 
 
 def assert_styled(place: Path) -> None:
-    """Every picture came out whole, in its size and changed; the contact sheets open."""
-    for model_name, count in (("noise_to_stripes", 64), ("brush_strokes", 16)):
-        pictures = sorted((place / "pictures" / model_name).iterdir())
+    """Every picture came out whole, in its size and changed; the contact sheets open, and the styles differ."""
+    for model_name, count in (("noise_to_stripes", 64), ("brush_strokes", 16), ("five_styles", 20)):
+        folder = place / "pictures" / model_name
+        pictures = sorted(path for path in folder.rglob("*") if path.is_file())
         assert len(pictures) == count
         for picture in pictures:
-            [result] = (place / "results" / model_name).glob(f"{picture.stem}.*")
+            [result] = (place / "results" / model_name / picture.relative_to(folder).parent).glob(f"{picture.stem}.*")
             with Image.open(picture) as before, Image.open(result) as after:
                 assert after.size == before.size
                 assert after.convert("RGB").tobytes() != before.convert("RGB").tobytes()
         with Image.open(place / f"{model_name}.png") as sheet:
             assert min(sheet.size) > 500
+    results = place / "results" / "five_styles"
+    painted = {next((results / style).glob("coffee.*")).read_bytes() for style in ("poster", "ink", "copper", "neon")}
+    assert len(painted) == 4
+    with Image.open(place / "five_styles_all.png") as sheet:
+        assert sheet.width > sheet.height, "a column for the photograph and each of five styles, four rows"
 
 
 def test_a_port_in_use_is_one_sentence_and_starts_nothing(place: Path) -> None:

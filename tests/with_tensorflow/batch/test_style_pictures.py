@@ -19,8 +19,9 @@ from tendies_ops.errors import SpecError, UsageError
 from tendies_ops.export import export_model
 from tendies_ops.inference import BatchOptions, run_batch
 from tendies_ops.inference.upkeep.replay_picture import replay
+from tendies_ops.release import release_model, rollback_model
 from tendies_ops.release.replicas.golden_images import read_golden
-from tendies_ops.spec import ModelSpec, load_spec, read_manifest
+from tendies_ops.spec import ModelSpec, ReleaseSpec, load_spec, read_manifest
 from tests.support.model_server import start_model_server
 
 STYLE_SIZE = 16
@@ -245,6 +246,22 @@ def test_a_choice_that_is_no_picture_ends_the_export(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match=r"style\.choices\.bad is .*text\.png, which is not a PNG or JPEG"):
         export_model(spec(tmp_path / "graph.pb", choices={"bad": str(tmp_path / "text.png")}), tmp_path / "1")
+
+
+def test_such_a_model_is_released_proved_compared_and_rolled_back(models: Path, tmp_path: Path) -> None:
+    base, options = tmp_path / "base", ReleaseSpec(available_timeout_s=60, restore_timeout_s=60, lease_wait_s=1)
+    base.mkdir()
+    flags = (f"--model_base_path={base}", "--max_num_load_retries=0", "--file_system_poll_wait_seconds=0.2")
+    with start_model_server("--model_name=any_style", *flags, wait=False) as server:
+        first = release_model(models / "1", base, [server.url], options=options)
+        second = release_model(models / "2", base, [server.url], options=options)
+        back = rollback_model(base, [server.url], options=options, reason="a drill")
+        log = server.log_path.read_text(errors="replace")
+
+    assert (first.state, second.state, back.version) == ("released", "released", first.version)
+    assert second.gate["live_version"] == first.version
+    assert second.swap["failed"] == 0
+    assert "INVALID_ARGUMENT" not in log, "no request was malformed"
 
 
 def test_a_second_network_turns_the_style_into_a_code_and_is_joined_at_export(tmp_path: Path) -> None:
