@@ -7,6 +7,7 @@ them from the folder each time would make another version of the same checkpoint
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tendies_ops.errors import ExportError
+from tendies_ops.errors import ExportError, SpecError
+from tendies_ops.export.golden import GoldenImage
 from tendies_ops.export.staging import put_in_place, staging_beside
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.spec import InputContract, ModelSpec
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _FOLDER = "golden"
 _KEPT = 3
+_MOST_CERTIFIED = 40
 _SIDE = 256  #: of the kept copies, in pixels
 _MOST_LISTED, _MOST_OPENED = 5000, 24
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -51,6 +54,37 @@ def own_pictures(spec: ModelSpec, model_base_path: Path) -> list[Path]:
     return sorted(kept.glob("*.png"))
 
 
+def photographs(spec: ModelSpec) -> list[GoldenImage]:
+    """
+    Return reduced copies of the photographs that an optimised version is certified on, evenly picked from the folder.
+
+    :raises SpecError: the spec names a folder that has none.
+    """
+    wanted = spec.optimize.photos
+    folder = wanted or _folder_of(spec)
+    found = sorted(_pictures_below(folder)) if folder is not None else []
+    count = min(len(found), _MOST_CERTIFIED)
+    picked = [found[number * len(found) // count] for number in range(count)]
+    copies = {path: copy for path in picked if (copy := _reduced(path, spec.contract.input)) is not None}
+    if wanted is not None and not copies:
+        raise SpecError(f"optimize.photos is {wanted}, which holds no readable PNG or JPEG: name another folder.")
+    return [
+        GoldenImage(path.relative_to(folder).as_posix(), path.with_suffix(".png").name, _as_png(image))
+        for path, image in copies.items()
+        if folder is not None
+    ]
+
+
+def _as_png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _pictures_below(folder: Path) -> Iterator[Path]:
+    yield from (path for path in islice(_files(folder), _MOST_LISTED) if path.suffix.lower() in _SUFFIXES)
+
+
 def _folder_of(spec: ModelSpec) -> Path | None:
     places = (batch.fixed("input") for batch in spec.batches_by_name().values())
     return next((Path(place) for place in places if place and Path(place).is_dir()), None)
@@ -58,8 +92,7 @@ def _folder_of(spec: ModelSpec) -> Path | None:
 
 def _choose(folder: Path, contract: InputContract) -> list[tuple[str, Image.Image]]:
     """Choose pictures that differ in colour and light."""
-    found = [path for path in islice(_files(folder), _MOST_LISTED) if path.suffix.lower() in _SUFFIXES]
-    found.sort()
+    found = sorted(_pictures_below(folder))
     opened = [
         (path.stem, image)
         for path in found[:: max(1, len(found) // _MOST_OPENED)][:_MOST_OPENED]

@@ -22,6 +22,7 @@ from tendies_ops.export.golden import GoldenImage, company_for, golden_images
 from tendies_ops.export.joined_networks import allowed_operations, open_joined
 from tendies_ops.export.network import IMAGE, Network
 from tendies_ops.export.optimize import FLOAT32, Draft, fuse_instance_norms, optimize
+from tendies_ops.export.own_pictures import photographs
 from tendies_ops.export.parity import Expectation, compare, decoded, expect, require_parity
 from tendies_ops.export.plausibility import describe, judge, require_plausible
 from tendies_ops.export.reference import network_input
@@ -78,8 +79,14 @@ def export_to(  # noqa: PLR0913 - keyword arguments, each with a default
     say(f"Proved it on the reloaded SavedModel: largest difference {max((e.max_abs for e in parity), default=0.0):g}")
     optimization = None
     if to_optimize is not None:
-        draft = Draft(directory, spec, to_optimize, inputs, golden, answers)
-        optimization = optimize(draft, lambda other: answer_golden(other, golden, spec.contract), say)
+        photos = _photos_of(served, spec, say)
+        draft = Draft(directory, spec, to_optimize, inputs, golden, answers, photos)
+        optimization = optimize(
+            draft,
+            lambda other: answer_golden(other, golden, spec.contract),
+            lambda other, photo: _call(other, [photo], spec.contract)[0],
+            say,
+        )
         served = ServedSignature(directory)
         answers = answer_golden(served, golden, spec.contract)
         parity = compare_all(expected, answers, spec.contract)
@@ -87,6 +94,17 @@ def export_to(  # noqa: PLR0913 - keyword arguments, each with a default
     spec = keep_choice_pictures(directory, spec)
     entries = write_golden(directory, golden, answers[: len(golden)])
     write_manifest(directory, spec, provenance, signatures, Proof(entries, tuple(parity), plausibility, optimization))
+
+
+def _photos_of(served: ServedSignature, spec: ModelSpec, say: Say) -> list[tuple[GoldenImage, dict[str, Any]]]:
+    """Return the photographs to certify a variant on, with float32's answers, without those that it refuses."""
+    answered = []
+    for photo in photographs(spec):
+        try:
+            answered.append((photo, _call(served, [photo], spec.contract)[0]))
+        except ExportError as error:  # noqa: PERF203 - a network takes a second a photograph
+            say(f"The certificate leaves out {photo.name}: {error}")
+    return answered
 
 
 def _open(spec: ModelSpec, say: Say) -> tuple[Network, ModelSpec]:

@@ -21,6 +21,7 @@ from tendies_ops.spec.yaml_file import YamlError, YamlFile, parse_yaml
 #: Keys that hold a path or a list of paths, by their section.
 _PATHS_IN_SPEC = {
     "source": ("checkpoint", "graph", "allowed_checkpoints"),
+    "optimize": ("photos",),
     "release": ("model_base_path", *LOGIN_FILES),
     "airflow": ("watch_dir",),
     "batch": ("input", "output", "allowed_inputs", "allowed_outputs", *LOGIN_FILES),

@@ -104,6 +104,15 @@ class PlausibilityEntry(_Part):
     untold: tuple[str, ...] = ()  #: statements of the contract that pictures neither confirm nor contradict
 
 
+class CertificateEntry(_Part):
+    """Distance of one picture of a variant from float32's."""
+
+    picture: str  #: its path below the folder of photographs, or the golden image's name
+    psnr_db: float | None  #: None: no difference at all
+    ssim: float
+    max_abs: float  #: of 255
+
+
 class VariantEntry(_Part):
     """One form of the network that ``optimize`` tried. What was not measured or compared is None."""
 
@@ -115,12 +124,13 @@ class VariantEntry(_Part):
     milliseconds: float | None = None  #: of one request, the median
     speedup: float | None = None  #: against float32, measured in the same rounds
     memory_bytes: int | None = None  #: of the server process that had it loaded, after the requests
-    psnr_db: float | None = None  #: the least of all golden images; None: no difference at all
+    psnr_db: float | None = None  #: the least of all golden images and photographs; None: no difference at all
     ssim: float | None = None  #: the least
     max_abs: float | None = None  #: the largest, of 255
     seam: float | None = None  #: the largest mean step of a whole row or column that float32 has not, of 255
     levels: float | None = None  #: the least share of float32's different pixel values that is left
     sheet: str | None = None  #: float32, this and their difference side by side; relative to the version directory
+    certificate: tuple[CertificateEntry, ...] = ()  #: photographs, else golden images; worst first
 
 
 class OptimizationEntry(_Part):

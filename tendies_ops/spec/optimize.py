@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -16,13 +17,16 @@ class OptimizeSpec(SpecPart):
     """
     ``optimize: auto`` is short for ``optimize: {precision: auto}``.
 
-    The limits are the pixel gate: what an optimised version must hold against float32 on every golden image.
+    The limits are the pixel gate: what an optimised version must hold against float32 on every picture.
     """
 
     precision: Precision = Field(
         "float32", description="`float32`, `bfloat16`, `float16`, or `auto`: the fastest that passes on this machine"
     )
-    min_psnr_db: PositiveFloat = Field(35.0, description="least PSNR to float32 on every golden image")
+    photos: Path | None = Field(
+        None, description="folder of photographs that the gate judges as well, forty at most; absent: the batch's input"
+    )
+    min_psnr_db: PositiveFloat = Field(35.0, description="least PSNR to float32 on every golden image and photograph")
     min_ssim: float = Field(0.98, ge=-1.0, le=1.0, description="least structural similarity to float32")
     max_seam: NonNegativeFloat = Field(
         1.5, description="largest mean change of a whole row or column of pixels against its neighbours, of 255"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,23 @@ from tendies_ops.export.optimize.choice import as_table, choose
 from tendies_ops.export.optimize.host import Host, this_host
 from tendies_ops.export.optimize.measuring import Load, compare_speed, find_load, pictures_to_send
 from tendies_ops.export.optimize.network_graph import NotApplicableError
-from tendies_ops.export.optimize.pixel_gate import PixelPrice, objection, price_of, worst_of
+from tendies_ops.export.optimize.pixel_gate import (
+    PixelPrice,
+    certificate_lines,
+    certificate_of,
+    objection,
+    price_of,
+    worst_of,
+)
 from tendies_ops.export.optimize.precisions import FLOAT32, PRECISIONS, worth_trying
 from tendies_ops.export.optimize.variants_sheet import write_sheet
 from tendies_ops.export.savedmodel_files import ServedSignature, write_saved_model
 from tendies_ops.spec import ModelSpec
-from tendies_ops.spec.manifest import OptimizationEntry, VariantEntry
+from tendies_ops.spec.manifest import CertificateEntry, OptimizationEntry, VariantEntry
 
 Say = Callable[[str], None]
 AnswerGolden = Callable[[ServedSignature], Answers]
+AnswerPhoto = Callable[[ServedSignature, GoldenImage], dict[str, Any]]
 SHEETS_DIRECTORY = "assets.extra/tendies_optimize"
 _SAVED_MODEL = "saved_model.pb"
 _ROWS_IN_SHEET = 4
@@ -39,6 +47,7 @@ class Draft:
     An export in float32 that is written and proved.
 
     :param answers: of float32, one dict a golden image; what follows is ignored.
+    :param photos: what variants are certified on, with float32's answers.
     """
 
     directory: Path
@@ -47,6 +56,7 @@ class Draft:
     inputs: Mapping[str, Input]
     golden: Sequence[GoldenImage]
     answers: Answers
+    photos: Sequence[tuple[GoldenImage, dict[str, Any]]] = ()
 
     @property
     def makes_pictures(self) -> bool:
@@ -54,15 +64,16 @@ class Draft:
         return all(isinstance(value, bytes) for answer in self.answers for value in answer.values())
 
 
-def optimize(draft: Draft, answer_golden: AnswerGolden, say: Say) -> OptimizationEntry:
+def optimize(draft: Draft, answer_golden: AnswerGolden, answer_photo: AnswerPhoto, say: Say) -> OptimizationEntry:
     """
     Put the precision that the spec asks for in the place of the draft's ``saved_model.pb``, or leave float32 there.
 
     :param answer_golden: asks a variant what float32 was asked.
+    :param answer_photo: asks it for one photograph.
 
     :raises ParityError: a precision was asked for by name and its pictures do not hold the gate.
     """
-    workshop = _Workshop(draft, this_host(), answer_golden, say)
+    workshop = _Workshop(draft, this_host(), (answer_golden, answer_photo), say)
     try:
         wanted = draft.spec.optimize.precision
         entry = workshop.try_all() if wanted == "auto" else workshop.take_named(wanted)
@@ -75,9 +86,10 @@ def optimize(draft: Draft, answer_golden: AnswerGolden, say: Say) -> Optimizatio
 class _Workshop:
     """A folder below the draft with a model base path for each variant; gone before the manifest is written."""
 
-    def __init__(self, draft: Draft, host: Host, answer_golden: AnswerGolden, say: Say) -> None:
+    def __init__(self, draft: Draft, host: Host, ask: tuple[AnswerGolden, AnswerPhoto], say: Say) -> None:
         self.folder = draft.directory / "variants"
-        self._draft, self._host, self._answer_golden, self._say = draft, host, answer_golden, say
+        self._draft, self._host, self._say = draft, host, say
+        self._answer_golden, self._answer_photo = ask
         self._not_tried: tuple[str, ...] = ()
 
     def take_named(self, name: str) -> OptimizationEntry:
@@ -138,24 +150,36 @@ class _Workshop:
         network = PRECISIONS[name].convert(self._draft.network)
         plan = Plan(network, self._draft.inputs, self._draft.spec.contract)
         write_saved_model(build_serving_graph(plan), directory)
-        answers = self._answer_golden(ServedSignature(directory))
-        price, why_not = self._judge(answers)
+        served = ServedSignature(directory)
+        answers = self._answer_golden(served)
+        price, why_not, certificate = self._judge(answers, served)
+        for line in certificate_lines(name, certificate):
+            self._say(line)
         return VariantEntry(
             name=name,
             passed=not why_not,
             why_not=why_not,
             size_bytes=(directory / _SAVED_MODEL).stat().st_size,
             sheet=self._draw(name, answers) if price else None,
+            certificate=certificate,
             **(asdict(price) if price else {}),
         )
 
-    def _judge(self, answers: Answers) -> tuple[PixelPrice | None, str]:
+    def _judge(
+        self, answers: Answers, served: ServedSignature
+    ) -> tuple[PixelPrice | None, str, tuple[CertificateEntry, ...]]:
         draft = self._draft
         if not draft.makes_pictures:
-            return None, _largest_change(draft.answers, answers, draft.spec.tensor_tolerance)
-        pairs = list(_pairs(draft.answers, answers))
-        price = worst_of([price_of(reference, answer) for reference, answer in pairs])
-        return price, objection(price, draft.spec.optimize)
+            return None, _largest_change(draft.answers, answers, draft.spec.tensor_tolerance), ()
+        names = [image.name for image in draft.golden]
+        golden = [*_prices(names * (len(answers) // len(names)), draft.answers, answers)]  # alone, then in one batch
+        photos = list(self._price_photos(served))
+        price = worst_of([price for _, price in golden + photos])
+        return price, objection(price, draft.spec.optimize), certificate_of(dict(photos or golden))
+
+    def _price_photos(self, served: ServedSignature) -> Iterator[tuple[str, PixelPrice]]:
+        for photo, reference in self._draft.photos:
+            yield from _prices([photo.name], [reference], [self._answer_photo(served, photo)])
 
     def _draw(self, name: str, answers: Answers) -> str:
         path = f"{SHEETS_DIRECTORY}/{name}.png"
@@ -220,6 +244,12 @@ def _pairs(references: Answers, answers: Answers) -> list[tuple[bytes, bytes]]:
         for reference, answer in zip(references, answers, strict=True)
         for name in reference
     ]
+
+
+def _prices(names: Sequence[str], references: Answers, answers: Answers) -> Iterator[tuple[str, PixelPrice]]:
+    """Give each picture the worst of all its outputs."""
+    for name, reference, answer in zip(names, references, answers, strict=True):
+        yield name, worst_of([price_of(_file(reference[output]), _file(answer[output])) for output in reference])
 
 
 def _file(value: NDArray[Any] | bytes) -> bytes:

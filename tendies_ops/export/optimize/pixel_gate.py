@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tendies_ops.compare import Pixels, compare_images, decode_pixels
 from tendies_ops.spec import OptimizeSpec
+from tendies_ops.spec.manifest import CertificateEntry
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,26 @@ def worst_of(prices: Sequence[PixelPrice]) -> PixelPrice:
         seam=max(price.seam for price in prices),
         levels=min(price.levels for price in prices),
     )
+
+
+def certificate_of(prices: Mapping[str, PixelPrice]) -> tuple[CertificateEntry, ...]:
+    """List pictures and their prices, the worst first."""
+    worst_first = sorted(prices.items(), key=lambda item: (item[1].psnr_db or math.inf, item[1].ssim, item[0]))
+    return tuple(
+        CertificateEntry(picture=name, psnr_db=price.psnr_db, ssim=price.ssim, max_abs=price.max_abs)
+        for name, price in worst_first
+    )
+
+
+def certificate_lines(variant: str, certificate: Sequence[CertificateEntry]) -> list[str]:
+    """Format the certificate for a terminal."""
+    head = f"Pixel certificate of {variant}, {len(certificate)} pictures, worst first:  PSNR dB    SSIM  max"
+    return [head, *(_certificate_line(entry) for entry in certificate)] if certificate else []
+
+
+def _certificate_line(entry: CertificateEntry) -> str:
+    psnr = "same" if entry.psnr_db is None else f"{entry.psnr_db:.1f}"
+    return f"  {entry.picture:<60}  {psnr:>7}  {entry.ssim:>6.4f}  {entry.max_abs:>3.0f}"
 
 
 def objection(price: PixelPrice, limits: OptimizeSpec) -> str:

@@ -23,6 +23,7 @@ from tendies_ops.export.pipeline import export_to
 from tendies_ops.spec import ModelSpec, OptimizeSpec, load_spec, read_manifest
 from tendies_ops.spec.manifest import verify_files
 from tests.support.model_server import start_model_server
+from tests.support.scenes import scene
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "models"
 TENDIES = Path(sys.executable).with_name("tendies")
@@ -52,6 +53,31 @@ def test_the_manifest_says_what_was_done_and_what_it_costs(optimized: ExportResu
     assert variant.sheet in optimized.manifest.files
     verify_files(optimized.saved_model_dir, optimized.manifest)
     assert not (optimized.saved_model_dir / "variants").exists()
+
+
+def test_the_certificate_lists_photographs_worst_first_and_is_printed(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(6):
+        scene(number).save(folder / f"{number}.png")
+    lines: list[str] = []
+    spec = stripes(precision="bfloat16", photos=str(folder))
+    taken = export_model(spec, tmp_path / "export", on_line=lines.append).manifest.optimization
+    assert taken is not None
+    (variant,) = taken.variants
+    prices = [entry.psnr_db or 0 for entry in variant.certificate]
+
+    assert {entry.picture for entry in variant.certificate} == {f"{number}.png" for number in range(6)}
+    assert prices == sorted(prices)
+    assert (variant.psnr_db or 0) <= prices[0], "the gate judges photographs as well"
+    head = next(number for number, line in enumerate(lines) if "6 pictures, worst first" in line)
+    assert [line.split()[0] for line in lines[head + 1 : head + 7]] == [one.picture for one in variant.certificate]
+
+
+def test_a_photograph_outside_the_gate_is_enough_to_refuse(tmp_path: Path) -> None:
+    scene(1).save(tmp_path / "one.png")
+    with pytest.raises(ParityError, match="PSNR"):
+        export_model(stripes(precision="bfloat16", photos=str(tmp_path), min_psnr_db=90), tmp_path / "export")
 
 
 def test_tensorflow_and_the_embedded_server_load_it_and_give_what_was_promised(optimized: ExportResult) -> None:
