@@ -51,7 +51,7 @@ def main() -> int:
 def _sources() -> list[Path]:
     """Return every page and picture that git tracks, and the licence."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
-    wanted = (".md", ".png", "LICENSE", "examples/models/brush_strokes.yaml", "examples/models/noise_to_stripes.yaml")
+    wanted = (".md", ".png", ".jpg", "LICENSE", "brush_strokes.yaml", "five_styles.yaml", "noise_to_stripes.yaml")
     names = [name for name in listing.split("\0") if name.endswith(wanted)]
     return [
         ROOT / name for name in names if not name.startswith(("tests/", "tendies_ops/")) and (ROOT / name).is_file()
