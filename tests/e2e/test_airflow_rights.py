@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def simple(live_airflow: LiveAirflow, tmp_path_factory: pytest.TempPathFactory) 
     """The live Airflow, with a world behind its pages."""
     nowhere = {"servers": ["http://127.0.0.1:9"]}
     fill_world(add_world(live_airflow, tmp_path_factory.mktemp("rights"), MODEL, release=nowhere))
-    keep_try(live_airflow.home / "tendies_cache")
+    keep_try(Path(live_airflow.environment["TENDIES_CACHE_DIR"]))
     for dag_id in (_BATCH, _RELEASE):
         live_airflow.wait(f"DAG {dag_id}", partial(live_airflow.call, "GET", f"/dags/{dag_id}"))
     return live_airflow
