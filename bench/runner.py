@@ -31,6 +31,7 @@ MINUTES = {
     "server_swaps": 2,
     "simulation": 1,
     "warmup_latency": 2,
+    "year_of_partitions": 1,
 }
 LIMIT_S = 3600.0  #: of one bench; it makes environments and exports too where they are not there
 PATIENCE_S = 20.0  #: until what was asked to end is killed
