@@ -86,7 +86,7 @@ def _fetch(url: str, used: contextlib.ExitStack, say: Say, cancelled: threading.
         cache = _Cache()
         folder = used.enter_context(cache.locked(digest or _key_of(place, remotes)))
         if not folder.is_dir():
-            cache.make_room(sum(remote.size_bytes for remote in remotes), place)
+            cache.make_room(sum(remote.size_bytes for remote in remotes), place, folder.name)
             _Fetch(store, place, say, cancelled).fetch(remotes, folder, digest)
         os.utime(folder)
     finally:
@@ -159,7 +159,7 @@ class _Cache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self._folder / key
 
-    def make_room(self, needed_bytes: int, place: str) -> None:
+    def make_room(self, needed_bytes: int, place: str, key: str) -> None:
         """
         Remove the checkpoints that were used least recently until another one fits.
 
@@ -169,13 +169,21 @@ class _Cache:
             raise ExportError(
                 f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self._limit_bytes)}."
             )
-        kept = sorted((path for path in self._folder.iterdir() if path.is_dir()), key=lambda one: one.stat().st_mtime)
+        kept = sorted(
+            (path for path in self._folder.iterdir() if path.is_dir() and path.stem != key),
+            key=lambda one: one.stat().st_mtime,
+        )
         sizes = {path: _size_of(path) for path in kept}
         for path in kept:
             if sum(sizes.values()) + needed_bytes <= self._limit_bytes:
                 break
             if _remove_unused(path):
                 del sizes[path]
+        if (used_bytes := sum(sizes.values())) + needed_bytes > self._limit_bytes:
+            raise ExportError(
+                f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self._limit_bytes)}, "
+                f"of which other exports use {_mib(used_bytes)}. Wait for them, or allow more."
+            )
         free_bytes = shutil.disk_usage(self._folder).free
         if free_bytes < needed_bytes:
             raise ExportError(

@@ -90,6 +90,20 @@ def test_a_checkpoint_that_is_used_remains_and_the_oldest_other_makes_room(
     assert sorted(path.name for path in cache.rglob("*.keras")) == ["b.keras", "c.keras"]
 
 
+def test_the_cache_stays_below_its_limit_while_all_of_it_is_in_use(
+    store: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        fsspec.filesystem("memory").pipe_file(f"/training/{name}.keras", name.encode() * 600_000)
+    monkeypatch.setenv(LIMIT_VARIABLE, str(1_000_000 / (1 << 30)))
+    with fetched_checkpoint(f"{store}/a.keras", say=lambda _: None):
+        with pytest.raises(ExportError, match=r"of which other exports use 0\.6 MiB"):
+            fetch(f"{store}/b.keras")
+        assert [path.name for path in cache.rglob("*.keras")] == ["a.keras"]
+    fetch(f"{store}/b.keras")
+    assert [path.name for path in cache.rglob("*.keras")] == ["b.keras"]
+
+
 def test_what_is_larger_than_the_limit_is_not_fetched(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0.000001")
     with pytest.raises(ExportError, match=LIMIT_VARIABLE):
