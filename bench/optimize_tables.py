@@ -18,6 +18,8 @@ _VARIANTS = (
 _SIZES = {"milliseconds_a_request": 0, "memory_mb": 0, "file_mb": 2}
 _RATIOS = ("what", "over float32 served", "lowest and highest round", "variant")
 _FINELY = ("what", "over the graph as frozen", "the true median, 95 in 100", "by CPU time", "its true median", "pairs")
+_OPERATIONS = ("network", "variant", "ms a picture", "over float32", "operations, as shares of the row's time")
+_WHOLE = "the whole picture"
 _THREADS = ("variant and load", "threads", "images/s", "over the server's defaults")
 
 
@@ -25,7 +27,23 @@ def optimised_versions(published: Path = PUBLISHED) -> str:
     """Lay out what variants bring and cost, and what threads do, as far as it is published."""
     parts = [_variants(path) for path in [published / "optimize.json"] if path.is_file()]
     parts += [_threads(path) for path in [published / "optimize_threads.json"] if path.is_file()]
+    parts += [_operations(path) for path in [published / "operations.json"] if path.is_file()]
     return "\n\n".join(parts)
+
+
+def _operations(path: Path) -> str:
+    """Lay out one line a variant: its time, and which operations take it."""
+    spent: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in read_rows(path):
+        network, variant, kind = row.what.split(", ", 2)
+        spent.setdefault((network, variant), {})[kind] = row
+    lines = []
+    for names, kinds in spent.items():
+        whole = kinds[_WHOLE]
+        shares = [f"{kind} {row.value / whole.value:.0%}" for kind, row in kinds.items() if kind != _WHOLE]
+        lines.append([*names, f"{whole.value:.0f}", f"{whole.ratio:.2f}", ", ".join(shares)])
+    head = "Where the CPU of one picture goes, operation by operation, with one thread."
+    return f"{head} {measured_on(path)}\n\n{_table(_OPERATIONS, lines)}"
 
 
 def _variants(path: Path) -> str:

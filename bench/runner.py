@@ -24,6 +24,7 @@ MINUTES = {
     "cluster_scaling": 2,
     "export_cost": 3,
     "mixed_parameters": 2,
+    "operations": 6,
     "optimize": 18,
     "optimize_threads": 2,
     "profile": 3,
