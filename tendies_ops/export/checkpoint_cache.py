@@ -10,47 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import posixpath
-import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import orjson
+from typing import IO
 
 from tendies_ops.errors import CheckpointError, CheckpointMissingError, ExportError, StoppedError, UsageError
+from tendies_ops.export.checkpoint_listing import RemoteFile, find_remote, key_of, split_url
 from tendies_ops.files import digest_file
 from tendies_ops.files.object_store import ObjectStore
-from tendies_ops.spec.source import DIGEST_MARK
 
 #: Environment variables: the folder, and how large it may become.
 FOLDER_VARIABLE = "TENDIES_CHECKPOINT_CACHE"
 LIMIT_VARIABLE = "TENDIES_CHECKPOINT_CACHE_GIB"
 _DEFAULT_FOLDER = "~/.cache/tendies/checkpoints"
 _DEFAULT_LIMIT_GIB = 20.0
-_STAMPS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "updated", "created")
 _CHUNK_BYTES = 1 << 20
 _SAY_EVERY_S = 2.0
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_OPEN_WEB = ("http://", "https://")
+_LOCK_EVERY_S = 0.1
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class _Remote:
-    """One file of a checkpoint in a store."""
-
-    name: str  #: relative to the checkpoint's folder
-    path: str  #: as the store names it
-    size_bytes: int
-    stamp: tuple[str, ...]
 
 
 @contextlib.contextmanager
@@ -76,68 +60,42 @@ def fetched_checkpoint(url: str, *, say: Say, cancelled: threading.Event | None 
 
 
 def _fetch(url: str, used: contextlib.ExitStack, say: Say, cancelled: threading.Event | None) -> Path:
-    place, digest = _split(url)
+    place, digest = split_url(url)
     name = posixpath.basename(place)
     store = ObjectStore(posixpath.dirname(place))
     try:
-        remotes = _find(store, name, place)
+        remotes = find_remote(store, name, place)
         if digest and len(remotes) != 1:
             raise UsageError(f"{place} has {len(remotes)} files, of which none can have the digest in {url}.")
         cache = _Cache()
-        folder = used.enter_context(cache.locked(digest or _key_of(place, remotes)))
+        lock = used.enter_context(cache.locked(digest or key_of(place, remotes), cancelled))
+        folder = lock.folder
         if not folder.is_dir():
             cache.make_room(sum(remote.size_bytes for remote in remotes), place, folder.name)
-            _Fetch(store, place, say, cancelled).fetch(remotes, folder, digest)
+            _Fetch(store, place, say, cancelled, cache.limit_bytes).fetch(remotes, folder, digest)
         os.utime(folder)
+        lock.share()
     finally:
         store.close()
     return folder / name
 
 
-def _split(url: str) -> tuple[str, str]:
-    """Return the place without its digest, and the digest."""
-    place, _, digest = url.partition(DIGEST_MARK)
-    if digest and not _DIGEST.fullmatch(digest):
-        raise UsageError(f"The digest of the checkpoint {url} must be 64 hexadecimal digits.")
-    if place.startswith(_OPEN_WEB) and not digest:
-        raise UsageError(
-            f"The checkpoint {url} comes from the open web. Add the digest of the file that you have checked: "
-            f"{place}{DIGEST_MARK}<64 digits>."
-        )
-    return place.rstrip("/"), digest
+@dataclass(frozen=True)
+class _Lock:
+    """The folder of a key, and the lock that keeps others from changing it."""
 
+    folder: Path
+    file: IO[str]
 
-def _find(store: ObjectStore, name: str, place: str) -> list[_Remote]:
-    """Return the one file, all files of the folder, or those that share the prefix."""
-    if place.startswith(_OPEN_WEB):  # which cannot be listed
-        return [_remote(store.files.info(place), name)]
-    try:
-        entries = store.entries_in("")
-    except FileNotFoundError:
-        entries = {}
-    own = entries.get(name)
-    if own is not None and own["type"] == "directory":
-        root = own["name"].rstrip("/")
-        found = store.files.find(root, detail=True).values()
-        remotes = [_remote(entry, name + entry["name"].removeprefix(root)) for entry in found]
-    else:
-        taken = [name] if own is not None else [other for other in entries if other.startswith(f"{name}.")]
-        remotes = [_remote(entries[other], other) for other in taken]
-    if not remotes:
-        raise CheckpointMissingError(f"There is no checkpoint at {place}. Check source.checkpoint or --checkpoint.")
-    return remotes
+    def share(self) -> None:
+        """
+        Let others read the folder as well.
 
-
-def _remote(entry: dict[str, Any], name: str) -> _Remote:
-    if any(part in {"", ".", ".."} for part in name.split("/")):
-        raise CheckpointError(f"The checkpoint has a file with the name {name!r}, which no folder can hold.")
-    stamp = tuple(str(entry[key]) for key in _STAMPS if entry.get(key) is not None)
-    return _Remote(name, entry["name"], int(entry.get("size") or 0), stamp)
-
-
-def _key_of(place: str, remotes: Sequence[_Remote]) -> str:
-    facts = [place, sorted((remote.name, remote.size_bytes, remote.stamp) for remote in remotes)]
-    return hashlib.sha256(orjson.dumps(facts)).hexdigest()
+        :raises CheckpointMissingError: another process has removed it between the two locks.
+        """
+        fcntl.flock(self.file, fcntl.LOCK_SH)
+        if not self.folder.is_dir():
+            raise CheckpointMissingError(f"{self.folder} was removed to make room for another checkpoint. Try again.")
 
 
 class _Cache:
@@ -148,16 +106,24 @@ class _Cache:
         self._folder.mkdir(parents=True, exist_ok=True)
         text = os.environ.get(LIMIT_VARIABLE) or str(_DEFAULT_LIMIT_GIB)
         try:
-            self._limit_bytes = int(float(text) * (1 << 30))
-        except ValueError:
+            self.limit_bytes = int(float(text) * (1 << 30))
+        except (ValueError, OverflowError):
             raise UsageError(f"{LIMIT_VARIABLE} must be a number of GiB; found {text!r}.") from None
 
     @contextlib.contextmanager
-    def locked(self, key: str) -> Iterator[Path]:
-        """Yield the folder of a key, which no other process fetches or removes in the meantime."""
-        with (self._folder / f"{key}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield self._folder / key
+    def locked(self, key: str, cancelled: threading.Event | None) -> Iterator[_Lock]:
+        """
+        Yield the lock of a key, whose folder no other process fetches or removes in the meantime.
+
+        :raises StoppedError: ``cancelled`` was set while another process fetched it.
+        """
+        folder = self._folder / key
+        with folder.with_suffix(".lock").open("a") as file:
+            while not _take(file, folder):
+                if cancelled is not None and cancelled.is_set():
+                    raise StoppedError("The export was asked to stop while it waited for its checkpoint.")
+                time.sleep(_LOCK_EVERY_S)
+            yield _Lock(folder, file)
 
     def make_room(self, needed_bytes: int, place: str, key: str) -> None:
         """
@@ -165,9 +131,9 @@ class _Cache:
 
         :raises ExportError: it does not fit.
         """
-        if needed_bytes > self._limit_bytes:
+        if needed_bytes > self.limit_bytes:
             raise ExportError(
-                f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self._limit_bytes)}."
+                f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self.limit_bytes)}."
             )
         kept = sorted(
             (path for path in self._folder.iterdir() if path.is_dir() and path.stem != key),
@@ -175,13 +141,13 @@ class _Cache:
         )
         sizes = {path: _size_of(path) for path in kept}
         for path in kept:
-            if sum(sizes.values()) + needed_bytes <= self._limit_bytes:
+            if sum(sizes.values()) + needed_bytes <= self.limit_bytes:
                 break
             if _remove_unused(path):
                 del sizes[path]
-        if (used_bytes := sum(sizes.values())) + needed_bytes > self._limit_bytes:
+        if (used_bytes := sum(sizes.values())) + needed_bytes > self.limit_bytes:
             raise ExportError(
-                f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self._limit_bytes)}, "
+                f"The checkpoint {place} has {_mib(needed_bytes)}; {LIMIT_VARIABLE} allows {_mib(self.limit_bytes)}, "
                 f"of which other exports use {_mib(used_bytes)}. Wait for them, or allow more."
             )
         free_bytes = shutil.disk_usage(self._folder).free
@@ -190,6 +156,19 @@ class _Cache:
                 f"The checkpoint {place} has {_mib(needed_bytes)}; {self._folder} has {_mib(free_bytes)} left. "
                 f"Free space, or set {FOLDER_VARIABLE} to another folder."
             )
+
+
+def _take(file: IO[str], folder: Path) -> bool:
+    """Lock what is there for reading, and what is not there for fetching it; return False if neither can be had now."""
+    is_there = folder.is_dir()
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if is_there else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    if folder.is_dir() == is_there:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)  # another process was faster
+    return False
 
 
 def _remove_unused(folder: Path) -> bool:
@@ -206,11 +185,14 @@ def _remove_unused(folder: Path) -> bool:
 class _Fetch:
     """One checkpoint on its way. What a killed fetch had complete is not fetched again."""
 
-    def __init__(self, store: ObjectStore, place: str, say: Say, cancelled: threading.Event | None) -> None:
+    def __init__(
+        self, store: ObjectStore, place: str, say: Say, cancelled: threading.Event | None, limit_bytes: int
+    ) -> None:
         self._store, self._place, self._say, self._cancelled = store, place, say, cancelled
+        self._limit_bytes = limit_bytes
         self._fetched_bytes, self._said_s = 0, time.monotonic()
 
-    def fetch(self, remotes: Sequence[_Remote], folder: Path, digest: str) -> None:
+    def fetch(self, remotes: Sequence[RemoteFile], folder: Path, digest: str) -> None:
         """
         Make ``folder``, by one rename.
 
@@ -227,7 +209,7 @@ class _Fetch:
             self._compare(part / remotes[0].name, digest, part)
         part.rename(folder)
 
-    def _copy(self, remote: _Remote, target: Path, total_bytes: int) -> None:
+    def _copy(self, remote: RemoteFile, target: Path, total_bytes: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.unfinished")
         with self._store.files.open(remote.path, "rb") as source, unfinished.open("wb") as copy:
@@ -242,6 +224,8 @@ class _Fetch:
         if self._cancelled is not None and self._cancelled.is_set():
             raise StoppedError("The export was asked to stop while its checkpoint was fetched.")
         self._fetched_bytes += size_bytes
+        if self._fetched_bytes > self._limit_bytes:  # of a web server that gave no size
+            raise ExportError(f"The checkpoint {self._place} is larger than {LIMIT_VARIABLE} allows.")
         now_s = time.monotonic()
         if now_s - self._said_s > _SAY_EVERY_S:
             self._said_s = now_s

@@ -185,3 +185,18 @@ def test_a_killed_fetch_leaves_no_checkpoint_and_the_next_one_goes_on(tmp_path: 
     after = {path.name: path.stat().st_mtime_ns for path in cache.rglob("*.bin")}
     assert {name: after[name] for name in before} == before
     assert all((path.read_bytes() == bytes([int(path.stem)]) * 1000) for path in cache.rglob("*.bin"))
+
+
+def test_two_exports_read_the_same_checkpoint_at_once(store: str) -> None:
+    with (
+        fetched_checkpoint(f"{store}/saved", say=lambda _: None),
+        fetched_checkpoint(f"{store}/saved", say=lambda _: None) as path,
+    ):
+        assert (path / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize("limit", ["much", "inf", "nan"])
+def test_a_limit_that_is_no_number_is_refused(store: str, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, limit)
+    with pytest.raises(UsageError, match="number of GiB"):
+        fetch(f"{store}/saved")
