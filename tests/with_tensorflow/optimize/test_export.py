@@ -111,8 +111,12 @@ def test_auto_measures_through_the_server_and_prints_the_table(tmp_path: Path) -
     by_name = {variant.name: variant for variant in taken.variants}
 
     assert taken.wanted == "auto"
-    assert taken.chosen in by_name
     assert taken.why in lines
+    if not by_name:  # nothing pays on this machine, and the reason for each precision is given
+        assert taken.chosen == "float32"
+        assert "bfloat16: this CPU" in taken.why
+        return
+    assert taken.chosen in by_name
     assert (taken.batch_size or 0) >= 1
     assert [line.split()[0] for line in lines if line.split()[0] in by_name] == list(by_name)
     for variant in by_name.values():
