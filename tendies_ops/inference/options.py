@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import orjson
-from pydantic import Field, InstanceOf, PositiveInt, ValidationError, field_validator
+from pydantic import Field, InstanceOf, JsonValue, PositiveInt, ValidationError, field_validator
 
 from tendies_ops.credentials import Credentials
 from tendies_ops.errors import UsageError
@@ -97,6 +97,11 @@ class BatchOptions(BatchSettings):
         if not run_id or "/" in run_id or run_id.startswith("."):
             raise ValueError("must be a file name that does not start with a dot")
         return run_id
+
+    @property
+    def run_parameters(self) -> dict[str, JsonValue]:
+        """The values that were given for all pictures of the run."""
+        return {**self.parameters, **self.fixed_parameters}
 
     @property
     def max_request_bytes(self) -> int:

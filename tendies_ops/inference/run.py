@@ -252,6 +252,7 @@ class _Run:
             dry_run=options.dry_run,
             estimate_s=round(to_do / speed, 1) if speed > 0 else None,
             paths={"ledger": self._target.place(self._target.state / LEDGER_NAME)},
+            parameters=options.run_parameters,
         )
 
     def _check(self, report: BatchReport) -> None:

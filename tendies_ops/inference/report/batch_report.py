@@ -28,6 +28,7 @@ class BatchProgress:
     images_per_second: float
     eta_s: float | None
     message: str = ""  #: reason for the wait
+    parameters: Mapping[str, Any] = field(default_factory=dict)  #: given for all pictures of the run
 
     def in_words(self) -> str:
         """Return one line for people."""
@@ -93,6 +94,7 @@ class BatchReport:
     version_reason: str = ""  #: reason for this version: a clause, such as ``the label stable names it``
     paths: dict[str, str] = field(default_factory=dict)  #: ledger, report, html, contact_sheet
     failures_allowed: int | None = None  #: of ``total``; None: not judged
+    parameters: Mapping[str, Any] = field(default_factory=dict)  #: given for all pictures of the run
 
     def summary(self) -> dict[str, Any]:
         """Return counts, rates and paths, without lists of pictures: small enough for an XCom."""

@@ -140,6 +140,7 @@ class ProgressTeller:
             images_per_second=round(done_rate, 2),
             eta_s=round(left / outcome_rate, 1) if left is not None and outcome_rate > 0 else None,
             message=self._watched.waiting_for,
+            parameters=self._options.run_parameters,
         )
 
     def _rates_now(self, now_s: float) -> tuple[float, float]:

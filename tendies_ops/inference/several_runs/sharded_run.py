@@ -208,6 +208,7 @@ def _sum_up(options: BatchOptions, plan: ShardPlan, summaries: Sequence[dict[str
         failures_by_kind=dict(kinds),
         failures=tuple(failures[:_FAILURES_KEPT]),
         paths={"ledger": ledger},
+        parameters=options.run_parameters,
     )
 
 

@@ -18,7 +18,7 @@ from tendies_ops.web.routes.picture_answer import Side, picture_route
 from tendies_ops.web.run import find_runs
 from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.run.downloads import begun, ledger_lines, zip_of_results
-from tendies_ops.web.run.parameter_words import record_words
+from tendies_ops.web.run.parameter_words import own_parameters, record_words
 from tendies_ops.web.run.run_page import earlier_run, gallery_values, run_values
 from tendies_ops.web.run.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
 from tendies_ops.web.safety import confine
@@ -100,13 +100,16 @@ def run_page(
     """One run: progress, failures by reason, gallery."""
     values = gallery_values(services.ledgers.of(run.ledger), wanted, page, model.inputs)
     may_retry = run.state != "running" and person.may_trigger_dag(model.batch_dag_id)
+    batches = (batch.parameters for batch in model.spec.batches_by_name().values())
+    own = own_parameters(run.facts.get("parameters"), batches, model.inputs)
     return render(
         request,
         "run.html",
         **run_values(run),
         **values,
         model=model,
-        may_retry=may_retry,
+        may_retry=may_retry and not own,
+        own_parameters=own,
         earlier_run=earlier_run(model, run),
         # A page of 48 waits for files of a disk, not for objects of a store.
         numbers=lambda line: "" if run.output_url else numbers_of(run, line, services.remote_files),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,26 @@ def common_words(counts: Sequence[tuple[str, int]] | None, inputs: Inputs) -> st
         f"{name} {values[0].words if len(values) == 1 else f'with {len(values)} values'}"
         for name, values in by_name.items()
     )
+
+
+def own_parameters(given: Mapping[str, Any] | None, of_batches: Iterable[Any], inputs: Inputs) -> str:
+    """
+    Return the parameters of a run that no batch of the spec has; empty if another run would have the same.
+
+    :param given: for all pictures of the run; None: its report does not say.
+    :param of_batches: those of each batch: values by name, or one template for all.
+    """
+    of_spec = (
+        _values(batch, inputs) for batch in of_batches if isinstance(batch, Mapping)
+    )  # not a template of them all
+    if given is None or _values(given, inputs) in of_spec:
+        return ""
+    return record_words({"parameters": _values(given, inputs)}, inputs) or "none"
+
+
+def _values(given: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
+    choices = {name: inputs[name].choices if name in inputs else {} for name in given}
+    return {name: choices[name].get(str(value), value) for name, value in given.items()}
 
 
 def _filter(text: str, number: int, inputs: Inputs) -> ParameterFilter:

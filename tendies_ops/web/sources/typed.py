@@ -67,6 +67,7 @@ _FACTS: _Rules = {
     **dict.fromkeys(("done", "skipped", "failed", "total", "found", "elapsed_s"), is_number),
     **dict.fromkeys(("images_per_second", "eta_s"), is_number),
     "version": is_whole,
+    "parameters": is_parameters,
 }
 
 

@@ -80,3 +80,21 @@ def test_the_dialog_of_a_batch_has_a_field_for_each_parameter(
     assert ">monet (9)</option>" in text
     assert re.search(r'data-conf="parameter_strength" data-kind="number" step="any" min="0.0" max="1.0"', text)
     assert "parameter_" not in clients["user"].get("/tendies/models/brush").text
+
+
+@pytest.mark.parametrize(("given", "offered"), [({}, True), ({"style": 9}, False)])
+def test_a_run_with_parameters_of_its_own_offers_no_retry_that_would_change_them(
+    painter: str, world: WebWorld, clients: Clients, given: dict[str, int], offered: bool
+) -> None:
+    output, name = world.root / MODEL, f"failed{len(given)}"
+    line = {"run_id": name, "input": "p3.jpg", "outcome": "failed", "kind": "server_error", "reason": "it failed",
+            "model_name": MODEL, "version": 1, "parameters": {"style": 9}}  # fmt: skip
+    with (output / ".tendies" / "ledger.jsonl").open("ab") as ledger:
+        ledger.write(orjson.dumps(line) + b"\n")
+    (output / ".tendies" / "runs" / name).mkdir()
+    report = {"ok": False, "done": 0, "failed": 1, "total": 1, "parameters": given}
+    (output / ".tendies" / "runs" / name / "report.json").write_bytes(orjson.dumps(report))
+
+    text = clients["user"].get(f"/tendies/runs/{MODEL}/{name}").text
+    assert ("do-retry" in text) is offered
+    assert ("parameters of its own (style monet (9))" in text) is not offered
