@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_model_without_parameters_is_tried_on_a_picture_of_its_newest_run(stag
     page = browsers.page("user")
     page.goto(browsers.own(f"models/{WITHOUT_PARAMETERS}/try"))
     page.get_by_role("radio").nth(2).check()
-    page.get_by_role("button", name="Try version 2").click()
+    page.get_by_role("button", name=re.compile(r"Try version \d")).click()  # other tests release and roll back
     page.get_by_role("slider", name="before").wait_for()
     assert page.locator("fieldset", has_text="Parameters").count() == 0
     page.context.close()
