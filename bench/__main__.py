@@ -18,7 +18,7 @@ from bench.pages import rewrite_all
 from bench.performance import write_first_chart
 from bench.promises import promises_table
 from bench.results import PUBLISHED, RESULTS, as_table, read_rows
-from bench.runner import benches, run_benches
+from bench.runner import ONLY_BY_NAME, benches, run_benches
 
 
 def publish(names: list[str]) -> None:
@@ -26,10 +26,10 @@ def publish(names: list[str]) -> None:
     PUBLISHED.mkdir(exist_ok=True)
     for name in names:
         shutil.copy(RESULTS / f"{name}.json", PUBLISHED)
-    tell()
+    render()
 
 
-def tell() -> None:
+def render() -> None:
     """Make the charts, and what pages tell of ``bench/published/``, again."""
     write_charts()
     write_first_chart()
@@ -55,13 +55,13 @@ def read_arguments() -> argparse.Namespace:
         "--publish", nargs="+", metavar="NAME", default=[], help="copy its last result to bench/published/"
     )
     parser.add_argument(
-        "--tell", action="store_true", help="make charts and the made parts of pages again, run nothing"
+        "--render", action="store_true", help="make charts and the made parts of pages again, run nothing"
     )
     arguments = parser.parse_args()
     unknown = sorted({*arguments.names, *arguments.skip} - set(known))
     if unknown:
         parser.error(f"there is no bench {unknown[0]}; there are {', '.join(known)}")
-    arguments.names = [name for name in arguments.names or known if name not in arguments.skip]
+    arguments.names = arguments.names or [name for name in known if name not in {*arguments.skip, *ONLY_BY_NAME}]
     return arguments
 
 
@@ -70,8 +70,8 @@ def main() -> int:
     arguments = read_arguments()
     if arguments.publish:
         publish(arguments.publish)
-    elif arguments.tell:
-        tell()
+    elif arguments.render:
+        render()
     elif arguments.show:
         show(arguments.names)
     else:

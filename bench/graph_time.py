@@ -54,22 +54,24 @@ def trace(saved_model: str, pictures: list[bytes], rounds: int) -> Iterable[tupl
         fetch = signature.outputs["output_bytes"].name
         session.run(fetch, feed)
         for _ in range(rounds):
-            told = tf1.RunMetadata()
-            session.run(fetch, feed, options=tf1.RunOptions(trace_level=tf1.RunOptions.FULL_TRACE), run_metadata=told)
-            yield from _operations(told)
+            reported = tf1.RunMetadata()
+            session.run(
+                fetch, feed, options=tf1.RunOptions(trace_level=tf1.RunOptions.FULL_TRACE), run_metadata=reported
+            )
+            yield from _operations(reported)
 
 
-def _operations(told: Any) -> Iterable[tuple[str, int]]:
-    for device in told.step_stats.dev_stats:
+def _operations(reported: Any) -> Iterable[tuple[str, int]]:
+    for device in reported.step_stats.dev_stats:
         for node in device.node_stats:
             yield node.timeline_label, node.op_end_rel_micros - node.op_start_rel_micros
 
 
-def tell() -> None:
+def print_shares() -> None:
     saved_model, picture, batch_size, rounds = sys.argv[1:]
     pictures = [Path(picture).read_bytes()] * int(batch_size)
     print(json.dumps(shares_of(trace(saved_model, pictures, int(rounds)))))
 
 
 if __name__ == "__main__":
-    tell()
+    print_shares()

@@ -11,7 +11,7 @@ from bench.readme import headline
 from bench.results import PUBLISHED
 
 CHECKOUT = Path(__file__).parents[1]
-BEGIN = "<!-- made by `python -m bench --tell` from bench/published/ -->"
+BEGIN = "<!-- made by `python -m bench --render` from bench/published/ -->"
 END = "<!-- end of what is made -->"
 #: Page -> what makes its part of the folder of published results.
 PAGES: dict[Path, Callable[[Path], str]] = {

@@ -62,7 +62,7 @@ STAGES = {
         "tendies_ops.inference.ledger.ledger:Ledger.append",
     ),
     REPORT: (
-        "tendies_ops.inference.report.progress:ProgressTeller._tell",
+        "tendies_ops.inference.report.progress:ProgressReporter._report",
         "tendies_ops.inference.report.run_files:RunFiles.save",
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from examples.demo.road import ModelRoad
+from examples.demo.model_runs import ModelRuns
 from tendies_ops.dev import Voice
 
 
@@ -32,7 +32,7 @@ class ModelOutcome:
         """Both runs succeeded and every picture is there."""
         return self.is_green and not self.missing
 
-    def tell(self, voice: Voice) -> None:
+    def report(self, voice: Voice) -> None:
         """Say it in a few lines."""
         release, batch = self.release, self.batch
         total = len(list(_files(self.pictures)))
@@ -48,21 +48,21 @@ class ModelOutcome:
             voice.line(f"  missing    {', '.join(self.missing[:5])} ({len(self.missing)} in all)", style="red")
 
 
-def read_outcome(folder: Path, road: ModelRoad) -> ModelOutcome:
+def read_outcome(folder: Path, model: ModelRuns) -> ModelOutcome:
     """Ask Airflow for the tasks' results, and look at every picture."""
-    pictures, results = (folder / kind / road.model_name for kind in ("pictures", "results"))
-    release = road.release and road.api.result(road.release_dag_id, road.release.run_id, "release")
-    batch = road.batch and road.api.result(road.batch_dag_id, road.batch.run_id, "infer")
+    pictures, results = (folder / kind / model.model_name for kind in ("pictures", "results"))
+    release = model.release and model.api.result(model.release_dag_id, model.release.run_id, "release")
+    batch = model.batch and model.api.result(model.batch_dag_id, model.batch.run_id, "infer")
     missing = find_missing(pictures, results)
     return ModelOutcome(
-        road.model_name,
-        road.is_green,
+        model.model_name,
+        model.is_green,
         release or {},
         batch or {},
         pictures,
         results,
         missing,
-        _copy_contact_sheet(results, folder / f"{road.model_name}.png"),
+        _copy_contact_sheet(results, folder / f"{model.model_name}.png"),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from examples.demo.airflow_api import AirflowApi
+from examples.demo.model_runs import ModelRuns
 from examples.demo.outcome import ModelOutcome, read_outcome, short
 from examples.demo.pictures import FOR_STYLES, copy_photographs
-from examples.demo.road import ModelRoad
 from examples.demo.specs import add_spec, read_example_specs
 from examples.demo.styles import FIVE_STYLES, draw_styles
 from examples.noise_to_stripes.make_noise import write_noise_pictures
@@ -16,7 +16,7 @@ from tendies_ops.spec import ModelSpec
 from tendies_ops.working_folder import make_folder
 
 _DAGS_TIMEOUT_S = 120.0
-_ROAD_TIMEOUT_S = 1200.0
+_RUNS_TIMEOUT_S = 1200.0
 _NOISE_PICTURES = 64
 _NOISE_SEED = 7  # not the one that the model was trained on
 
@@ -44,7 +44,7 @@ def run_demo(folder: Path, options: DevOptions, voice: Voice, *, once: bool) -> 
         verdict = "Every run succeeded and every picture is there." if complete else "Not everything succeeded."
         voice.line(f"\n{verdict}\n", style="bold green" if complete else "bold red")
         if not once:
-            _tell_next(installation, voice)
+            _report_next(installation, voice)
             installation.stay()
     return 0 if complete else 1
 
@@ -74,28 +74,28 @@ def _make_pictures(directory: Path, spec: ModelSpec) -> tuple[int, str]:
 def _travel(installation: Installation, names: list[str], voice: Voice) -> list[ModelOutcome]:
     """Release each model, run its batch, and return what came of it."""
     api = AirflowApi(installation.airflow)
-    roads = [ModelRoad(api, voice, name) for name in names]
-    installation.wait("Airflow has not read the DAGs", lambda: _has_dags(api, roads), _DAGS_TIMEOUT_S)
-    for road in roads:
-        is_released = any(path.name.isdigit() for path in (installation.folder / "models" / road.model_name).iterdir())
-        voice.step(f"{road.model_name}: triggered {road.set_out(is_released=is_released)}")
-    installation.wait("The runs have not ended", lambda: _have_ended(roads), _ROAD_TIMEOUT_S)
-    outcomes = [read_outcome(installation.folder, road) for road in roads]
+    models = [ModelRuns(api, voice, name) for name in names]
+    installation.wait("Airflow has not read the DAGs", lambda: _has_dags(api, models), _DAGS_TIMEOUT_S)
+    for model in models:
+        is_released = any(path.name.isdigit() for path in (installation.folder / "models" / model.model_name).iterdir())
+        voice.step(f"{model.model_name}: triggered {model.set_out(is_released=is_released)}")
+    installation.wait("The runs have not ended", lambda: _have_ended(models), _RUNS_TIMEOUT_S)
+    outcomes = [read_outcome(installation.folder, model) for model in models]
     for outcome in outcomes:
-        outcome.tell(voice)
+        outcome.report(voice)
     return outcomes
 
 
-def _has_dags(api: AirflowApi, roads: list[ModelRoad]) -> bool:
+def _has_dags(api: AirflowApi, models: list[ModelRuns]) -> bool:
     if problems := api.import_errors():
         raise DevError(f"Airflow cannot read a DAG file: {problems[0]}")
-    return all(api.has_dag(dag_id) for road in roads for dag_id in (road.release_dag_id, road.batch_dag_id))
+    return all(api.has_dag(dag_id) for model in models for dag_id in (model.release_dag_id, model.batch_dag_id))
 
 
-def _have_ended(roads: list[ModelRoad]) -> bool:
-    for road in roads:
-        road.look()
-    return all(road.has_ended for road in roads)
+def _have_ended(models: list[ModelRuns]) -> bool:
+    for model in models:
+        model.look()
+    return all(model.has_ended for model in models)
 
 
 _NEXT = """\
@@ -116,7 +116,7 @@ Everything here is kept for the next `make demo`; only `make clean` deletes it.
 """
 
 
-def _tell_next(installation: Installation, voice: Voice) -> None:
+def _report_next(installation: Installation, voice: Voice) -> None:
     airflow, here = installation.airflow, Path.cwd()
     folder = installation.folder.relative_to(here) if installation.folder.is_relative_to(here) else installation.folder
     voice.line(_NEXT.format(url=airflow.url, user=airflow.user, password=airflow.password, folder=folder))

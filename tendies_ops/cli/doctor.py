@@ -51,10 +51,10 @@ def doctor_command(  # noqa: PLR0913, PLR0917 - typer reads the parameters as op
         credentials=credentials,
         timeout_s=timeout_s,
     )
-    return _tell(subject, as_json=as_json)
+    return _print_findings(subject, as_json=as_json)
 
 
-def _tell(subject: Subject, *, as_json: bool) -> int:
+def _print_findings(subject: Subject, *, as_json: bool) -> int:
     findings: list[Finding] = []
     for finding in examine(subject):
         findings.append(finding)

@@ -24,7 +24,7 @@ def look_at_airflow(connection: str) -> Iterator[Finding]:
 
     :param connection: id of the connection that the tasks use.
     """
-    airflow = _airflow_beside_us()
+    airflow = _airflow_next_to_us()
     if airflow is None:
         yield warning("airflow", "is not installed next to tendies", "Run `tendies doctor` where the workers run.")
         return
@@ -45,7 +45,7 @@ def look_at_airflow(connection: str) -> Iterator[Finding]:
         )
 
 
-def _airflow_beside_us() -> str | None:
+def _airflow_next_to_us() -> str | None:
     beside = Path(sys.executable).with_name("airflow")
     return str(beside) if beside.is_file() else shutil.which("airflow")
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from tendies_ops.errors import ExportError, SpecError
 from tendies_ops.export.golden import GoldenImage
-from tendies_ops.export.staging import put_in_place, staging_beside
+from tendies_ops.export.staging import put_in_place, staging_next_to
 from tendies_ops.publish.layout import state_directory
 from tendies_ops.spec import InputContract, ModelSpec
 
@@ -150,7 +150,7 @@ def _keep(pictures: Sequence[tuple[str, Image.Image]], kept: Path) -> None:
     """Write all by one rename: a folder that exists is complete."""
     if not pictures:
         return
-    with staging_beside(kept) as staging:
+    with staging_next_to(kept) as staging:
         for number, (name, image) in enumerate(pictures):
             image.save(staging / f"{number}-{name}.png")
         put_in_place(staging, kept)

@@ -24,7 +24,7 @@ from tendies_ops.errors import ExportError, OutOfMemoryError, StoppedError, Tend
 from tendies_ops.export.checkpoint_cache import fetched_checkpoint
 from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs
-from tendies_ops.export.staging import put_in_place, staging_beside
+from tendies_ops.export.staging import put_in_place, staging_next_to
 from tendies_ops.graphs import require_computing_model
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
 from tendies_ops.spec.source import is_url
@@ -95,7 +95,7 @@ def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
         require_server(spec, server_url, credentials)
     how = {"own_pictures": [str(path.absolute()) for path in own_pictures], "explain": explain, "strict": strict}
     limits = _Limits(timeout_s, cancelled, on_line)
-    with staging_beside(output_dir) as staging, _on_this_machine(spec, limits) as local:
+    with staging_next_to(output_dir) as staging, _on_this_machine(spec, limits) as local:
         origin = spec.source.checkpoint if local is not spec else None
         job = {"action": "export", "directory": str(staging), "spec": local.model_dump(mode="json"), "origin": origin}
         _run_child({**job, **how}, python, limits)
@@ -200,7 +200,7 @@ def _run_child(job: dict[str, Any], python: str | None, limits: _Limits) -> dict
         listener = threading.Thread(target=_listen, args=(process, answer, limits.on_line), daemon=True)
         listener.start()
         try:
-            _tell(process, job)
+            _send_job(process, job)
             _wait(process, deadline_s, limits)
         finally:
             _kill_group(process)
@@ -227,7 +227,7 @@ def _start(python: str | None, noise: BinaryIO) -> subprocess.Popen[bytes]:
         raise UsageError(f"The interpreter {python} cannot be started: {error.strerror}.") from error
 
 
-def _tell(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
+def _send_job(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
     """Hand over the job. The pipe stays open: its end shows the child that the parent is gone."""
     if process.stdin is None:  # never: it was asked for
         return

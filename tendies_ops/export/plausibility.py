@@ -43,7 +43,7 @@ def judge(expected: Sequence[Expectation], contract: Contract, run: Run | None =
     """
     pixels = [decoded(expectation.golden.data, contract) for expectation in expected]
     entries = _judge_outputs(expected, pixels, contract)
-    name = _most_telling(expected[0].outputs, contract)
+    name = _most_informative(expected[0].outputs, contract)
     if run is None or name is None:
         return entries
     try:
@@ -59,7 +59,7 @@ def judge(expected: Sequence[Expectation], contract: Contract, run: Run | None =
     return [judged if other is entry else other for other in entries]
 
 
-def _most_telling(outputs: Mapping[str, NDArray[Any]], contract: Contract) -> str | None:
+def _most_informative(outputs: Mapping[str, NDArray[Any]], contract: Contract) -> str | None:
     """Choose the output to judge the input by: a picture before scores before other numbers, but not class numbers."""
     kinds = ("image", "classification", "segmentation", "regression", "tensor")
     judged = [name for name, values in outputs.items() if values.dtype.kind == "f" or values.dtype.name == "bfloat16"]

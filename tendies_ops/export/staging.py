@@ -27,7 +27,7 @@ _LONGEST_LABEL = 200
 
 
 @contextlib.contextmanager
-def staging_beside(output_dir: Path) -> Iterator[Path]:
+def staging_next_to(output_dir: Path) -> Iterator[Path]:
     """
     Yield an empty directory to write into, gone at the end. What killed exports left is cleared away first.
 

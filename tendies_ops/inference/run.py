@@ -19,7 +19,7 @@ from tendies_ops.inference.picture.picture_parameters import Parameters, open_pa
 from tendies_ops.inference.plan import Plan, Todo
 from tendies_ops.inference.report.batch_report import BatchProgress, BatchReport
 from tendies_ops.inference.report.learned import LearnedFile
-from tendies_ops.inference.report.progress import ProgressTeller
+from tendies_ops.inference.report.progress import ProgressReporter
 from tendies_ops.inference.report.run_files import RunFiles
 from tendies_ops.inference.report.tally import Tally
 from tendies_ops.inference.requests.coordinator import Coordinator
@@ -158,7 +158,7 @@ class _Run:
             cancelled=setting.cancelled,
             learned=self._learned.read(),
         )
-        teller = ProgressTeller(self._options, self._stamp, run, self._files, setting.on_progress)
+        teller = ProgressReporter(self._options, self._stamp, run, self._files, setting.on_progress)
         try:
             for _ in run.run(todos):
                 tally.listed = listing.total

@@ -123,9 +123,9 @@ class BatchOperator(TendiesOperator):
 
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
         with contextlib.closing(progress):
-            return run_batch(options, cancelled=cancelled, on_progress=progress.tell, on_note=self.log.info)
+            return run_batch(options, cancelled=cancelled, on_progress=progress.record, on_note=self.log.info)
 
-    def tell(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
+    def record_end(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """
         Record the end of a run in the asset's event, the metrics and the lineage.
 
@@ -200,7 +200,7 @@ class BatchInferenceOperator(BatchOperator):
     def run(self, context: Context, cancelled: threading.Event) -> dict[str, Any]:
         """Run the batch, and return its summary."""
         report = self.run_batch(context, self.released_options(context), cancelled)
-        return self.tell(context, report.summary(), ok=report.ok)
+        return self.record_end(context, report.summary(), ok=report.ok)
 
 
 def _require_allowed(name: Literal["input", "output"], place: str, roots: Sequence[str] | None) -> str:

@@ -63,6 +63,6 @@ def count_failed_release(model_name: str, error: Exception) -> None:
     stats.incr("tendies.release.failed", tags={"model": model_name, "error": type(error).__name__})
 
 
-def tell_waiting(model_name: str, *, waits: bool) -> None:
+def report_waiting(model_name: str, *, waits: bool) -> None:
     """Report that a candidate begins or ceases to wait for approval."""
     stats.gauge("tendies.release.waiting_for_approval", int(waits), tags={"model": model_name})

@@ -49,7 +49,7 @@ class ProgressStore:
         self._next_s = 0.0
         self._next_line_s = time.monotonic() + log_interval_s
 
-    def tell(self, progress: BatchProgress) -> None:
+    def record(self, progress: BatchProgress) -> None:
         """Send the progress, if the last time is long enough ago."""
         now_s = time.monotonic()
         if now_s < self._next_s and progress.state != "finished":

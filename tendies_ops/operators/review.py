@@ -15,7 +15,7 @@ from tendies_ops.errors import ReleaseError
 from tendies_ops.hooks.retry_policy import RETRY_POLICY, RetriesTransientErrors
 from tendies_ops.links import page_address, picture_address
 from tendies_ops.operators.candidate import CandidateOperator
-from tendies_ops.operators.metrics import tell_waiting
+from tendies_ops.operators.metrics import report_waiting
 from tendies_ops.operators.service_change import terms_of
 from tendies_ops.operators.tendies_operator import RECORD_S
 from tendies_ops.spec import Manifest, read_manifest
@@ -98,21 +98,21 @@ class ApproveReleaseOperator(RetriesTransientErrors, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait deferred."""
-        self._tell_waiting(waits=True)
+        self._report_waiting(waits=True)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Withdraw the candidate if it was rejected. Called after an answer, or when the time to answer is over."""
-        self._tell_waiting(waits=False)
+        self._report_waiting(waits=False)
         if event.get("chosen_options") == [self.REJECT]:  # first, because Airflow's part raises an exception that skips
             self._withdraw(event.get("responded_by_user") or {}, event.get("params_input") or {})
         return super().execute_complete(context, event)
 
-    def _tell_waiting(self, *, waits: bool) -> None:
-        def tell() -> None:
-            tell_waiting(read_manifest(Path(self.saved_model_dir)).model_name, waits=waits)
+    def _report_waiting(self, *, waits: bool) -> None:
+        def send() -> None:
+            report_waiting(read_manifest(Path(self.saved_model_dir)).model_name, waits=waits)
 
-        run_bounded("The metrics", tell, limit_s=RECORD_S, warn=self.log.warning)
+        run_bounded("The metrics", send, limit_s=RECORD_S, warn=self.log.warning)
 
     def _withdraw(self, person: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         from tendies_ops.release import reject_model

@@ -107,7 +107,7 @@ class FinishShardsOperator(BatchOperator):
         pulled = ti.xcom_pull(task_ids=self.shard_task_id, map_indexes=list(range(plan.shards)))
         summaries = [summary for summary in pulled or () if summary]
         report = finish_shards(self.batch_options(run_name(context), what_started(context)), plan, summaries)
-        return self.tell(context, report.summary(), ok=report.ok)
+        return self.record_end(context, report.summary(), ok=report.ok)
 
 
 def batch_inference_group(

@@ -178,7 +178,7 @@ def reject(reviewed: Reviewed, browsers: Browsers, page: Any, run_id: str, *, wh
     assert reviewed.stage.airflow.wait_for_run(DAG, run_id) == "success"
 
 
-def test_a_candidate_beside_the_live_version_is_approved_and_serves(reviewed: Reviewed, browsers: Browsers) -> None:
+def test_a_candidate_next_to_the_live_version_is_approved_and_serves(reviewed: Reviewed, browsers: Browsers) -> None:
     reviewed.write_spec(color_order="rgb", rehearse=False)
     run_id = reviewed.stage.airflow.trigger(DAG)
     reviewed.wait_for_the_question(run_id)

@@ -64,6 +64,10 @@ class Installation:
     :param place: directory for all that it writes.
     """
 
+    servers = SERVERS
+    #: The embedded server; here with a servable that needs no TensorFlow, all else is real.
+    serve: tuple[str, ...] = (sys.executable, "-m", "tests.support.shift_servable")
+
     def __init__(self, place: Path) -> None:
         self.place = place
         self.models, self.logs = place / "models", place / "logs"
@@ -78,12 +82,14 @@ class Installation:
         (place / "home" / "airflow.cfg").touch()  # as in the Dockerfile
         self.secrets = _make_secrets(place / "secrets")
         self._ports = {name: free_port() for name in ("postgres", "redis", "api-server", "health", "triggerer")}
-        self.links: list[Link] = [make_link() for _ in range(SERVERS)]
+        self.links: list[Link] = [make_link() for _ in range(self.servers)]
         self._places = self._places_of_names()
         self.environment = self._environment_of("scheduler")
         self.postgres: Postgres | None = None
-        self.redis = self._process("redis", ["bash", str(containers.DOCKER / "redis" / "start.sh")], self._redis_told())
-        self.model_servers = [self._model_server(number) for number in range(SERVERS)]
+        self.redis = self._process(
+            "redis", ["bash", str(containers.DOCKER / "redis" / "start.sh")], self._redis_environment()
+        )
+        self.model_servers = [self._model_server(number) for number in range(self.servers)]
         self.airflow = {name: self._airflow_service(name) for name in _airflow_names()}
 
     def __enter__(self) -> Installation:
@@ -133,7 +139,7 @@ class Installation:
         kind, *words = [self._in_this_place(word) for word in containers.services()[name]["healthcheck"]["test"]]
         words = [word.replace("celery@$${HOSTNAME}", f"{name}@{socket.gethostname()}") for word in words]
         command = ["bash", "-c", words[0].replace("$$", "$")] if kind == "CMD-SHELL" else words
-        environment = {**self._redis_told(), **self.environment}
+        environment = {**self._redis_environment(), **self.environment}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def stop(self) -> None:
@@ -225,14 +231,14 @@ class Installation:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._ports["triggerer"]),
         }
 
-    def _redis_told(self) -> dict[str, str]:
+    def _redis_environment(self) -> dict[str, str]:
         data = self.place / "redis"
         data.mkdir(exist_ok=True)
         told = {"REDIS_DATA_DIR": str(data), "REDIS_PORT": str(self._ports["redis"]), "REDIS_BIND": "127.0.0.1"}
         return {"PATH": os.environ["PATH"], "REDISCLI_AUTH": self.secrets["REDISCLI_AUTH"], **told}
 
     def _model_server(self, number: int) -> Process:
-        """The embedded server with the flags of compose.yaml; a servable that needs no TensorFlow, all else is real."""
+        """The embedded server with the flags of compose.yaml."""
         [_, *flags] = containers.command_of(next(iter(containers.model_servers().values())))
         link = self.links[number]
         given = {
@@ -243,7 +249,7 @@ class Installation:
         }
         kept = [self._in_this_place(flag) for flag in flags if flag.partition("=")[0] not in given]
         words = [*kept, *(f"{name}={value}" for name, value in given.items())]
-        command = [*link.prefix, sys.executable, "-m", "tests.support.shift_servable", *words]
+        command = [*link.prefix, *self.serve, *words]
         return self._process(f"model-server-{number + 1}", command, {**os.environ, "PYTHONPATH": str(REPOSITORY)})
 
     def _airflow_service(self, name: str) -> Process:

@@ -172,7 +172,7 @@ def _process_of(airflow: LiveAirflow, task_instance_id: str) -> psutil.Process:
 
 
 @pytest.mark.parametrize(("kind", "way_name"), list(_cells()))
-def test_a_killed_task_tells_the_truth_and_goes_on_from_there(
+def test_a_killed_task_reports_the_truth_and_goes_on_from_there(
     airflow: LiveAirflow, tmp_path: Path, kind: type[Work], way_name: str
 ) -> None:
     way = _WAYS[way_name]

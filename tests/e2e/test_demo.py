@@ -73,7 +73,7 @@ def freeze_marked(place: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(2 * _ROAD_TIMEOUT_S + 60)
-def test_the_whole_road_after_a_demo_that_was_killed(place: Path) -> None:
+def test_the_whole_pipeline_after_a_demo_that_was_killed(place: Path) -> None:
     killed = start_demo(place)
     read_until(killed, "Starting Airflow")
     killed.send_signal(signal.SIGKILL)

@@ -62,7 +62,7 @@ def test_the_tutorial_does_what_it_says(checkout: Path) -> None:
 
 @pytest.mark.timeout(600)
 @needs_curl
-def test_the_road_of_the_notebook_of_2018_does_what_it_says(checkout: Path) -> None:
+def test_the_steps_of_the_notebook_of_2018_do_what_they_say(checkout: Path) -> None:
     export, release, _, _, batches = run_page(
         REPOSITORY / "docs" / "explanation" / "from-the-2018-notebook.md", checkout
     )

@@ -22,7 +22,7 @@ OPTIONS = ReleaseSpec(available_timeout_s=30, restore_timeout_s=30, unreachable_
     "rounds",
     [pytest.param(40, id="40"), pytest.param(500, id="500", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
-def test_after_any_kill_the_next_release_succeeds_and_nobody_noticed(
+def test_after_any_kill_the_next_release_succeeds_and_no_one_noticed(
     tmp_path: Path, base: Path, scratch: Path, rounds: int
 ) -> None:
     with WatchingServer(base) as server:

@@ -90,13 +90,13 @@ def test_an_unknown_key_in_a_spec_names_the_nearest_right_one(tmp_path: Path) ->
     assert "unknown key `source.checkpont`; did you mean `checkpoint`?" in sentence
 
 
-def test_a_spec_that_is_no_yaml_is_told_so(tmp_path: Path) -> None:
+def test_a_spec_that_is_not_yaml_is_reported(tmp_path: Path) -> None:
     spec = tmp_path / "model.yaml"
     spec.write_text("model_name: [stripes\n")
     assert "is not YAML" in told(tendies("export", spec, "--output", tmp_path / "out"), status=2)
 
 
-def test_a_checkpoint_directory_without_a_checkpoint_is_told_so_before_tensorflow_starts(tmp_path: Path) -> None:
+def test_a_checkpoint_directory_without_a_checkpoint_is_refused_before_tensorflow_starts(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = tendies("export", SPEC, "--checkpoint", tmp_path / "empty", "--output", tmp_path / "out")
     sentence = told(result, status=1)
@@ -147,7 +147,7 @@ def test_an_output_folder_that_may_not_be_written_is_named(server: str, pictures
     assert "ermission" in sentence
 
 
-def test_an_output_folder_without_space_is_told_so(server: str, pictures: Path, tmp_path: Path) -> None:
+def test_an_output_folder_without_space_is_reported(server: str, pictures: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()
     result = tendies(
@@ -166,7 +166,7 @@ def test_a_command_without_its_arguments_says_which_is_missing(command: str) -> 
     assert "Traceback" not in result.stderr
 
 
-def test_a_timeout_that_is_none_is_told_before_anything_is_changed(tmp_path: Path) -> None:
+def test_a_malformed_timeout_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
     url, base = f"http://127.0.0.1:{free_port()}", tmp_path / "base"
     base.mkdir()
     candidate = make_candidate(tmp_path / "candidate")
@@ -238,7 +238,7 @@ def test_what_looks_like_markup_in_a_reason_is_listed_as_it_is(tmp_path: Path) -
     assert row.split("\t")[-1] == "seams [of tiles] at [/borders]"
 
 
-def test_a_release_without_a_server_is_told_so_before_the_export(tmp_path: Path) -> None:
+def test_a_release_without_a_server_is_refused_before_the_export(tmp_path: Path) -> None:
     spec = write_specs(tmp_path / "specs", {"model_name": MODEL_NAME}) / f"{MODEL_NAME}.yaml"
     result = tendies("release", spec, "--model-base-path", tmp_path / "base")
     assert "Name at least one Model Server" in told(result, status=2)
@@ -246,7 +246,7 @@ def test_a_release_without_a_server_is_told_so_before_the_export(tmp_path: Path)
     assert not (tmp_path / "base").exists()
 
 
-def test_a_model_config_file_among_the_versions_is_told_so_at_once(tmp_path: Path) -> None:
+def test_a_model_config_file_among_the_versions_is_refused_at_once(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     config = base / "models.config"
@@ -259,7 +259,7 @@ def test_a_model_config_file_among_the_versions_is_told_so_at_once(tmp_path: Pat
     assert f"The model config file {config} is in the model base path" in sentence
 
 
-def test_a_release_to_nowhere_is_told_so_before_the_export(tmp_path: Path) -> None:
+def test_a_release_to_nowhere_is_refused_before_the_export(tmp_path: Path) -> None:
     server = ("--server", "http://127.0.0.1:9")
     result = tendies("release", SPEC, *server, "--model-base-path", tmp_path / "no" / "such" / "base")
     assert "nor the directory above it exists" in told(result, status=2)
@@ -289,7 +289,7 @@ def _program(name: str) -> str:
     return path
 
 
-def test_names_that_are_not_utf8_are_told_with_their_bytes(pictures: Path, tmp_path: Path, server: str) -> None:
+def test_names_that_are_not_utf8_are_reported_with_their_bytes(pictures: Path, tmp_path: Path, server: str) -> None:
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
     shutil.copytree(pictures, folder)
     Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.png")).write_bytes(b"\x89PNG\r\n\x1a\n and no more")

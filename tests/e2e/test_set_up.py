@@ -63,7 +63,7 @@ def test_no_python_at_all_is_one_sentence(checkout: Path, tmp_path: Path) -> Non
     assert "PYTHON=/path/to/python3.12" in said
 
 
-def test_a_debian_python_without_venv_is_told_which_package_has_it(checkout: Path, tmp_path: Path) -> None:
+def test_a_debian_python_without_venv_gets_the_name_of_the_package_that_has_it(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "venv.py").write_text("import sys; sys.exit('not created, because ensurepip is not available')")
     python = tmp_path / "python3"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')

@@ -74,7 +74,7 @@ def test_any_document_is_a_status_or_none(document: Any) -> None:
 
 
 @given(st.integers(100, 999), st.binary(max_size=2000) | json_values("error").map(json.dumps).map(str.encode))
-def test_any_error_is_told_in_a_few_words(status: int, body: bytes) -> None:
+def test_any_error_is_reported_in_a_few_words(status: int, body: bytes) -> None:
     error = error_for_status(status, body, "POST x")
     assert isinstance(error, ModelServerError)
     assert len(error.server_words) <= MAX_SERVER_WORDS + 4
@@ -93,7 +93,7 @@ def test_any_request_body_is_inputs_or_refused_in_the_servers_words(document: An
 
 
 @given(st.binary(max_size=60) | mutated(b'{"instances": [{"b64": "aGk="}, -1.5e3, "\\ud83d\\ude00", null, [[], {}]]}'))
-def test_what_python_reads_is_read_alike(body: bytes) -> None:
+def test_what_python_reads_is_read_the_same_way(body: bytes) -> None:
     try:
         pythons = _comparable(json.loads(body.decode()))
     except (ValueError, RecursionError):

@@ -153,7 +153,7 @@ OWNER = Owner.me().to_json()
 
 
 @given(replaced({"owner": {**OWNER, "host": "elsewhere"}, "purpose": "x"}, *OWNER, "owner", "purpose").map(json_lines))
-def test_any_lock_that_nobody_touches_is_taken_over(folder: Path, data: bytes) -> None:
+def test_any_lock_that_no_one_touches_is_taken_over(folder: Path, data: bytes) -> None:
     state = folder / ".tendies"
     state.mkdir(exist_ok=True)
     for old in state.glob("lock.*"):

@@ -101,13 +101,13 @@ def test_sixteen_bits_are_brought_to_the_same_scale() -> None:
     assert compare_pixels(deep, encoded(Image.new("L", (8, 8), 128))).max_abs == pytest.approx(0, abs=1e-6)
 
 
-def test_other_sizes_are_told_and_not_stretched() -> None:
+def test_other_sizes_are_reported_and_not_stretched() -> None:
     with pytest.raises(BadAnswerError, match="32 x 32 and 16 x 32"):
         compare_pixels(grey(1), grey(1, size=(32, 16)))
 
 
 @pytest.mark.parametrize("file", [b"", b"no picture", picture(1)[:200], b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_whole_picture_is_told(file: bytes) -> None:
+def test_what_is_no_whole_picture_is_reported(file: bytes) -> None:
     with pytest.raises(BadAnswerError, match="not a whole picture"):
         compare_pixels(picture(1), file)
 

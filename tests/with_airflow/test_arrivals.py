@@ -75,7 +75,7 @@ def test_a_checkpoint_that_was_announced_after_the_run_was_queued_counts_instead
     assert newest_arrival(context(watched(1), store=store), [ASSET]) == Arrival("/c/ckpt-9", 9, 90)
 
 
-def test_a_checkpoint_that_somebody_posted_is_meant() -> None:
+def test_a_checkpoint_that_someone_posted_is_meant() -> None:
     store = Store({WATERMARK_KEY: {"path": "/c/ckpt-9", "step": 9, "mtime_ns": 90}})
     posted = {"checkpoint": "/c/best", "from_rest_api": True}
 

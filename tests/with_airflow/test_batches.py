@@ -259,8 +259,8 @@ def test_progress_is_written_now_and_then_and_at_the_end(pictures: Path) -> None
     progress = ProgressStore(context, fingerprint="f", say=lines.append, interval_s=1000.0, log_interval_s=0.0)
     run = BatchProgress("r", "m", 1, "running", None, 1, 0, 0, 0, 1, 1, 0.1, 0.0, None)
     for _ in range(50):
-        progress.tell(run)
-    progress.tell(dataclasses.replace(run, state="finished"))
+        progress.record(run)
+    progress.record(dataclasses.replace(run, state="finished"))
     progress.close(20)
 
     assert written[-1]["progress"]["state"] == "finished"

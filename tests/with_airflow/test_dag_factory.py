@@ -173,7 +173,7 @@ def test_a_run_without_a_logical_date_names_the_key_that_asks_for_one(given: dic
         rendered(spec(batch=DATED), context, **given)
 
 
-def test_a_dated_folder_lets_runs_take_what_lies_beside_it() -> None:
+def test_a_dated_folder_lets_runs_take_what_lies_next_to_it() -> None:
     infer: Any = batch_dag(spec(batch=DATED)).get_task("infer")
 
     assert (infer.allowed_inputs, infer.allowed_outputs) == (("/photos",), ("/results",))

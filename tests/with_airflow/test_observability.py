@@ -123,7 +123,7 @@ def test_a_batch_that_does_not_come_to_its_end_is_counted_with_its_reason_and_is
     assert "tendies.batch.last_success_timestamp" not in metrics
 
 
-def test_the_time_of_the_last_success_is_told_by_green_releases_alone(
+def test_the_time_of_the_last_success_is_sent_by_successful_releases_alone(
     metrics: dict[str, tuple[float, dict[str, str]]], tmp_path: Path
 ) -> None:
     release(make_candidate(tmp_path / "good"))

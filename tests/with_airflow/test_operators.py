@@ -58,7 +58,7 @@ def test_every_text_argument_is_a_template_field(operator: type[BaseOperator]) -
 
 
 @pytest.mark.parametrize("error", errors.all_errors(), ids=lambda error: error.__name__)
-def test_what_a_retry_can_mend_is_retried_and_the_rest_fails_at_once(error: type[TendiesError]) -> None:
+def test_what_a_retry_can_fix_is_retried_and_the_rest_fails_at_once(error: type[TendiesError]) -> None:
     decision = RETRY_POLICY.evaluate(error("x"), try_number=1, max_tries=3)
 
     assert decision.action == (RetryAction.RETRY if error.retryable else RetryAction.FAIL)
@@ -145,7 +145,7 @@ class _Deaf(TendiesOperator):
         return "everything is done"
 
 
-def test_a_task_that_was_told_to_stop_is_never_green() -> None:
+def test_a_task_that_was_asked_to_stop_never_succeeds() -> None:
     with pytest.raises(StoppedError, match="was killed"):
         _Deaf(task_id="deaf").execute({})
 
@@ -156,7 +156,7 @@ def test_a_kill_before_and_after_the_work_does_no_harm() -> None:
     task.on_kill()
 
 
-def test_old_exports_go_and_what_vanishes_meanwhile_is_nobodys_fault(tmp_path: Path) -> None:
+def test_old_exports_go_and_what_vanishes_in_the_meantime_is_not_an_error(tmp_path: Path) -> None:
     for number in range(5):
         export = tmp_path / f"run_{number}"
         export.mkdir()
@@ -182,7 +182,7 @@ def test_old_exports_go_and_what_vanishes_meanwhile_is_nobodys_fault(tmp_path: P
         (lambda: ModelVersionSensor(task_id="t", model_name="m", version=1, newer_than=2), "either"),
     ],
 )
-def test_wrong_literals_are_told_when_the_dag_is_parsed(make: Any, words: str) -> None:
+def test_wrong_literals_are_reported_when_the_dag_is_parsed(make: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make()
 

@@ -141,7 +141,7 @@ def test_a_rollback_that_is_tried_again_goes_no_further_back(server: WatchingSer
     server.wait_until_serving(2)
 
 
-def test_a_sensor_gives_up_in_time_when_nobody_answers() -> None:
+def test_a_sensor_gives_up_in_time_when_no_one_answers() -> None:
     ti = run_task(
         "wait_for_nobody",
         lambda: ModelVersionSensor(

@@ -74,7 +74,7 @@ def test_words_of_others_make_no_links_in_what_the_person_reads(candidate: Path)
     assert "# Approved" not in outside_of_code
 
 
-def test_nobody_is_asked_about_a_candidate_that_the_gate_would_stop(candidate: Path) -> None:
+def test_no_one_is_asked_about_a_candidate_that_the_gate_would_stop(candidate: Path) -> None:
     strict = ReleaseSpec(gate=GateSpec(max_change=5.0, review=True))
 
     ti = run_task("review_strict", lambda: review(candidate, options=strict, retries=2))

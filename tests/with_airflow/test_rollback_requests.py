@@ -166,7 +166,7 @@ def context(extra: dict[str, Any], requests: dict[str, Any]) -> Any:
     return {"triggering_asset_events": {ASSET: [event]}, "asset_state_store": {ASSET: Store()}, "run_id": "this"}
 
 
-def test_a_request_counts_also_beside_later_events_that_name_none(three: WatchingServer) -> None:
+def test_a_request_counts_also_next_to_later_events_that_name_none(three: WatchingServer) -> None:
     ask("beside-noise", {"to_version": 2, "reason": "seams", "by": "Ada"})
 
     ti = roll_back("rollback_beside", {"request": "beside-noise"}, {}, {"request": "guessed"})

@@ -159,7 +159,7 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def how_to_mend(path: Path) -> str:
+def how_to_fix(path: Path) -> str:
     """Return what to do about files that TensorFlow cannot read."""
     if any(sign in str(path) for sign in "[]\\"):
         return "TensorFlow takes `[`, `]` and `\\` in a path for a pattern: rename its folder or file, or link to it."

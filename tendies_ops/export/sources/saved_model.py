@@ -8,7 +8,7 @@ from typing import Any
 
 from tendies_ops.errors import CheckpointError, SpecError
 from tendies_ops.export.network import Network, Provenance
-from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_mend
+from tendies_ops.export.sources.checkpoint_files import digest_of_files, how_to_fix
 from tendies_ops.export.sources.graph_checks import GraphIndex, Permission, node_of, require_plain_restore
 from tendies_ops.export.sources.graph_network import GraphNetwork, bind_constants
 from tendies_ops.export.sources.inline_calls import inline_calls, looks_up_tables
@@ -157,5 +157,5 @@ def _restore(network: GraphNetwork, meta_graph: Any, directory: Path) -> None:
     except (tf.errors.OpError, ValueError) as error:
         raise CheckpointError(
             f"The variables of {directory} cannot be restored: {' '.join(str(error).split())[:300]}. "
-            f"{how_to_mend(variables)}"
+            f"{how_to_fix(variables)}"
         ) from error

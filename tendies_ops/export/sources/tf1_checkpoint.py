@@ -28,7 +28,7 @@ def open_tf1_checkpoint(prefix: Path, source: SourceSpec, contract: Contract) ->
     :param prefix: as :func:`~.checkpoint_files.resolve_checkpoint` gives it.
     :raises TendiesError: graph and checkpoint do not fit, or one of them cannot be read.
     """
-    graph_file = source.graph or _meta_beside(prefix)
+    graph_file = source.graph or _meta_graph_next_to(prefix)
     output_tensors = dict(source.output_tensors)
     input_tensor = source.input_tensor
     if source.builder is not None:
@@ -59,7 +59,7 @@ def open_tf1_checkpoint(prefix: Path, source: SourceSpec, contract: Contract) ->
     return network
 
 
-def _meta_beside(prefix: Path) -> Path | None:
+def _meta_graph_next_to(prefix: Path) -> Path | None:
     meta = Path(f"{prefix}.meta")
     return meta if meta.is_file() else None
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tendies_ops.errors import CheckpointError, SpecError
 from tendies_ops.export.network import count_not_finite
-from tendies_ops.export.sources.checkpoint_files import how_to_mend
+from tendies_ops.export.sources.checkpoint_files import how_to_fix
 from tendies_ops.export.sources.graph_network import GraphNetwork
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def open_checkpoint(prefix: Path) -> tf.train.CheckpointReader:
         return tf.compat.v1.train.NewCheckpointReader(str(prefix))
     except Exception as error:  # same
         raise CheckpointError(
-            f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. {how_to_mend(prefix)}"
+            f"The checkpoint {prefix} cannot be read: {' '.join(str(error).split())[:300]}. {how_to_fix(prefix)}"
         ) from error
 
 

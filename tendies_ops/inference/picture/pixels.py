@@ -48,7 +48,7 @@ def open_frames(data: bytes, *, max_megapixels: float, max_frames: int, all_fram
         size in a TIFF are never taken.
     :return: upright images of mode L or RGB, with a note about the file in ``info`` if there is one.
     :raises PictureError: it is too large or not supported. A damaged one raises the decoder's error; see
-        :func:`told_as_damage`.
+        :func:`reported_as_damage`.
     """
     image = _open(data, max_megapixels)
     pages = _pages(image, data)
@@ -228,7 +228,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 @contextlib.contextmanager
-def told_as_damage() -> Iterator[None]:
+def reported_as_damage() -> Iterator[None]:
     """Raise PictureError for any error of a decoder: the file is damaged."""
     try:
         yield

@@ -12,7 +12,7 @@ from PIL import Image
 from tendies_ops.inference.ledger.outcomes import PictureError
 from tendies_ops.inference.options import BatchOptions
 from tendies_ops.inference.picture.header import Header, identify, read_header
-from tendies_ops.inference.picture.pixels import FORMATS, NOTE, open_frames, refuse_missing_pixels, told_as_damage
+from tendies_ops.inference.picture.pixels import FORMATS, NOTE, open_frames, refuse_missing_pixels, reported_as_damage
 from tendies_ops.inference.picture.plugins import PACKAGES, is_readable_with_plugin, load_plugin
 from tendies_ops.inference.picture.sizes import WHOLE, Sized, SizeRule, Window, bring_to_size, unchanged
 
@@ -63,7 +63,7 @@ def prepare(data: bytes, options: BatchOptions) -> Prepared:
         raise PictureError("unsupported", f"it is {article} {header.format} file; {todo} to PNG, JPEG, WebP or TIFF")
     if header.format == "JPEG XL" and header.width == 0:
         raise PictureError("damaged", "its header cannot be read")
-    with told_as_damage():
+    with reported_as_damage():
         return _prepare_decoded(data, options)
 
 
@@ -73,7 +73,7 @@ def open_upright(data: bytes, options: BatchOptions) -> Image.Image:
 
     :raises PictureError: it is damaged or not supported.
     """
-    with told_as_damage():
+    with reported_as_damage():
         return next(_frames(data, options, all_frames=False))
 
 

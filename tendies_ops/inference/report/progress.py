@@ -56,7 +56,7 @@ class RateHistory:
             self._stride *= 2
 
 
-class ProgressTeller:
+class ProgressReporter:
     """
     Report progress during a run. Call :meth:`tick` at any rate; it limits itself.
 
@@ -86,12 +86,12 @@ class ProgressTeller:
         if now_s - self._told_s < _TELL_EVERY_S:
             return
         self._told_s = now_s
-        self._tell(now_s, "waiting" if self._watched.waiting_for else "running")
+        self._report(now_s, "waiting" if self._watched.waiting_for else "running")
 
     def finish(self) -> None:
         """Report the last state of a run that came to its end."""
         self._written_s = 0.0
-        self._tell(time.monotonic(), "finished")
+        self._report(time.monotonic(), "finished")
         self._close()
 
     def stop(self, error: BaseException) -> None:
@@ -105,7 +105,7 @@ class ProgressTeller:
             self._callback.close(_LAST_WORD_S)
         self._file.close(max(0.0, deadline_s - time.monotonic()))
 
-    def _tell(self, now_s: float, state: str) -> None:
+    def _report(self, now_s: float, state: str) -> None:
         progress = self._progress(now_s, state)
         if self._callback is not None:
             self._callback.put(progress)

@@ -40,12 +40,12 @@ class RunFiles:
     def __init__(self, target: Output, run_id: str) -> None:
         self._target = target
         self.folder = target.state / "runs" / run_id
-        with _told_as_output_trouble(self.folder):
+        with _reported_as_output_trouble(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def write_progress(self, progress: dict[str, Any]) -> None:
         """Rewrite ``progress.json``."""
-        with _told_as_output_trouble(self.folder):
+        with _reported_as_output_trouble(self.folder):
             write_bytes_atomically(self.folder / "progress.json", orjson.dumps(_readable(progress)), durable=False)
 
     def write_table(self, results: Iterable[tuple[str, str]], answers: Answers) -> dict[str, str]:
@@ -55,7 +55,7 @@ class RunFiles:
         :return: the paths ``scores`` and, if pyarrow is installed, ``scores_parquet``; empty without numbers.
         :raises OutputFolderError: it cannot be written.
         """
-        with _told_as_output_trouble(self.folder):
+        with _reported_as_output_trouble(self.folder):
             table = write_table(results, self._target, answers, self.folder / TABLE_NAME)
             return self._place_tables(table)
 
@@ -66,7 +66,7 @@ class RunFiles:
         :param tables: their paths, each in the folder of its run.
         """
         of_runs = [f"{STATE_FOLDER}/runs/{table.parent.name}/{table.name}" for table in tables]
-        with _told_as_output_trouble(self.folder):
+        with _reported_as_output_trouble(self.folder):
             return self._place_tables(
                 join_tables(self._target.map(self._target.read, of_runs), self.folder / TABLE_NAME)
             )
@@ -102,7 +102,7 @@ class RunFiles:
         :param tables: paths of this run's tables and sheet.
         :raises OutputFolderError: ``report.json`` cannot be written.
         """
-        with _told_as_output_trouble(self.folder):
+        with _reported_as_output_trouble(self.folder):
             return self._save(dataclasses.replace(report, paths={**report.paths, **tables}), samples, source)
 
     def _place_tables(self, table: Path | None) -> dict[str, str]:
@@ -176,7 +176,7 @@ class RunFiles:
 
 
 @contextlib.contextmanager
-def _told_as_output_trouble(folder: Path) -> Iterator[None]:
+def _reported_as_output_trouble(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

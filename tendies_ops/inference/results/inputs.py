@@ -12,7 +12,7 @@ from tendies_ops.spec.parameters import ExtraInput
 _SIGNATURE = "serving_default"
 
 
-def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str, Any]) -> dict[str, ExtraInput]:
+def inputs_other_than_the_picture(manifest: Manifest | None, metadata: Mapping[str, Any]) -> dict[str, ExtraInput]:
     """
     Return the inputs of a version in addition to the picture.
 
@@ -21,10 +21,10 @@ def inputs_besides_the_picture(manifest: Manifest | None, metadata: Mapping[str,
     """
     if manifest is not None:
         return dict(manifest.contract.extra_inputs)
-    return {name: ExtraInput(tensor=name) for name in sorted(_told_inputs(metadata) - {PICTURE_INPUT})}
+    return {name: ExtraInput(tensor=name) for name in sorted(_reported_inputs(metadata) - {PICTURE_INPUT})}
 
 
-def _told_inputs(metadata: Mapping[str, Any]) -> set[str]:
+def _reported_inputs(metadata: Mapping[str, Any]) -> set[str]:
     """Return the inputs of a signature that takes a file among others; empty if that is not known."""
     try:
         names = set(metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["inputs"])

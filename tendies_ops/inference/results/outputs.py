@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tendies_ops.errors import BadAnswerError
 from tendies_ops.inference.picture.header import identify
-from tendies_ops.inference.results.inputs import inputs_besides_the_picture
+from tendies_ops.inference.results.inputs import inputs_other_than_the_picture
 from tendies_ops.spec import Manifest
 from tendies_ops.spec.parameters import ExtraInput
 
@@ -95,10 +95,10 @@ def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> 
     :param manifest: of the version, if its directory is visible.
     :param metadata: the server's description of its signatures; may be empty.
     """
-    inputs = inputs_besides_the_picture(manifest, metadata)
+    inputs = inputs_other_than_the_picture(manifest, metadata)
     signature = manifest.signatures.get(_SIGNATURE) if manifest is not None else None
     if manifest is None or signature is None:
-        shapes = _told_shapes(metadata)
+        shapes = _shapes_text(metadata)
         return Answers(tuple(sorted(shapes)), same_size=_needs_same_size(shapes), inputs=inputs)
     shapes = {name: entry.shape for name, entry in signature.outputs.items()}
     contract = manifest.contract.output
@@ -106,17 +106,17 @@ def describe_answers(manifest: Manifest | None, metadata: Mapping[str, Any]) -> 
     return Answers(tuple(sorted(shapes)), contract.labels or (), fixed, _needs_same_size(shapes), inputs)
 
 
-def _told_shapes(metadata: Mapping[str, Any]) -> Shapes:
+def _shapes_text(metadata: Mapping[str, Any]) -> Shapes:
     """Return the shape of each output from ``/metadata``; empty if the answer has another form."""
     try:
         outputs = metadata["metadata"]["signature_def"]["signature_def"][_SIGNATURE]["outputs"]
-        shapes = {name: _told_shape(entry["tensor_shape"]) for name, entry in outputs.items()}
+        shapes = {name: _shape_text(entry["tensor_shape"]) for name, entry in outputs.items()}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return {}
     return shapes if all(name.isprintable() for name in shapes) else {}
 
 
-def _told_shape(shape: Mapping[str, Any]) -> tuple[int, ...] | None:
+def _shape_text(shape: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None if shape.get("unknown_rank") else tuple(int(one["size"]) for one in shape.get("dim", ()))
 
 

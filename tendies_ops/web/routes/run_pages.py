@@ -20,7 +20,7 @@ from tendies_ops.web.run.batch_run import Run, RunState
 from tendies_ops.web.run.downloads import begun, ledger_lines, zip_of_results
 from tendies_ops.web.run.parameter_words import own_parameters, record_words
 from tendies_ops.web.run.run_page import earlier_run, gallery_values, run_values
-from tendies_ops.web.run.run_pictures import find_pictures, numbers_of, picture_path, was_written_anew
+from tendies_ops.web.run.run_pictures import find_pictures, numbers_of, picture_path, was_rewritten
 from tendies_ops.web.safety import confine
 from tendies_ops.web.services import DOWNLOAD, PAGE, PICTURE, ModelDep, ServicesDep, VisibleDep
 from tendies_ops.web.sources.known import Catalogue
@@ -177,7 +177,7 @@ def picture_page(
         wanted=wanted,
         parameters=record_words(line.record, model.inputs),
         numbers=numbers_of(run, line, services.remote_files),
-        written_anew=was_written_anew(run, line),
+        written_anew=was_rewritten(run, line),
     )
 
 

@@ -64,7 +64,7 @@ def _file_at(root: Path | None, url: str | None, relative: str, digest: str, rem
     return confine(root, relative)
 
 
-def was_written_anew(run: Run, line: LedgerLine) -> bool:
+def was_rewritten(run: Run, line: LedgerLine) -> bool:
     """Return whether a later run has replaced the result, so that the file is not the one of this line."""
     written_ns = line.record.get("output_modified_ns")
     relative = exact_path(line.record, "output")

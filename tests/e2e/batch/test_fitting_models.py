@@ -98,7 +98,7 @@ def test_a_model_that_fails_on_plain_pictures_is_asked_again_what_it_has_answere
     assert "fails on this picture and answers others" in report.failures[0].reason
 
 
-def test_a_page_in_the_place_of_a_server_that_starts_anew_costs_no_picture(make_bench: Callable[..., Bench]) -> None:
+def test_a_page_in_the_place_of_a_server_that_starts_again_costs_no_picture(make_bench: Callable[..., Bench]) -> None:
     page = Answer(404, b"default backend - 404")
     bench: Bench = make_bench(fault=lambda _: page if 2 <= len(bench.model.batch_sizes) < 9 else None)
     folder_of_pngs(bench.input, 40)

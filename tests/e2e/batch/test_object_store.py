@@ -151,7 +151,7 @@ def test_a_store_that_fails_for_good_ends_the_run_and_keeps_what_is_done(
     assert (report.done, report.skipped) == (4, 4)
 
 
-def test_an_empty_prefix_may_be_allowed_but_a_mistyped_bucket_is_told(
+def test_an_empty_prefix_may_be_allowed_but_a_mistyped_bucket_is_reported(
     bucket: str, model: tuple[CannedModel, str]
 ) -> None:
     def run(input_: str, *, allow_empty: bool) -> BatchReport:

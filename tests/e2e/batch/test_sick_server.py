@@ -56,7 +56,7 @@ def test_a_server_that_fails_for_a_while_costs_time_and_no_picture(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_server_that_stays_sick_stops_the_run_and_blames_nobody(
+def test_a_server_that_stays_unhealthy_stops_the_run_and_blames_no_one(
     make_bench: Callable[..., Bench], fault: Answer
 ) -> None:
     bench: Bench = make_bench(fault=lambda _: fault if len(bench.model.batch_sizes) > 2 else None)
@@ -205,7 +205,7 @@ def test_a_server_that_never_comes_back_is_given_up(bench: Bench) -> None:
         bench.run(max_batch_size=2, sick_deadline_s=0.5)
 
 
-def test_a_full_disk_ends_the_run_keeps_what_is_done_and_blames_nobody(
+def test_a_full_disk_ends_the_run_keeps_what_is_done_and_blames_no_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder_of_pngs(bench.input, 20)

@@ -39,7 +39,7 @@ def tendies(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return CommandLine(monkeypatch, capsys)
 
 
-def test_the_whole_road_in_json(tmp_path: Path, base: Path, server: WatchingServer, tendies: CommandLine) -> None:
+def test_the_whole_pipeline_in_json(tmp_path: Path, base: Path, server: WatchingServer, tendies: CommandLine) -> None:
     first, second = (make_candidate(tmp_path / f"{n}", by=n * 10, step=n) for n in (1, 2))
     where = ("--model-base-path", base, "--server", server.url)
 

@@ -132,7 +132,7 @@ def test_the_limits_of_the_swap() -> None:
     assert [words.split()[0] for words in found] == ["2", "p99", "it"]
 
 
-def test_requests_that_failed_all_along_are_not_laid_to_the_version_that_mends_them(
+def test_requests_that_failed_all_along_are_not_attributed_to_the_version_that_fixes_them(
     tmp_path: Path, base: Path, server: WatchingServer
 ) -> None:
     make_candidate(tmp_path / "a", by=10, answer_error="the graph is broken").rename(base / "1")

@@ -140,7 +140,7 @@ def test_rollback_moves_the_label_back_without_a_reload(
     assert sorted(p.name for p in base.iterdir() if p.name[0] != ".") == ["1", "2.withdrawn-rolled-back"]
 
 
-def test_a_rollback_that_forgets_the_labels_is_told_so_and_changes_nothing(
+def test_a_rollback_that_forgets_the_labels_is_refused_and_changes_nothing(
     tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
 ) -> None:
     for number in (1, 2):
@@ -155,7 +155,7 @@ def test_a_rollback_that_forgets_the_labels_is_told_so_and_changes_nothing(
     assert report.version == 1
 
 
-def test_a_version_that_a_run_is_using_stays_loaded_beside(
+def test_a_version_that_a_run_is_using_stays_loaded_too(
     tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
 ) -> None:
     for number in (1, 2):
@@ -298,7 +298,7 @@ def test_with_the_default_flags_a_broken_candidate_blocks_the_next_one_and_both_
     assert entry(config_file) == ((1,), {"stable": 1})
 
 
-def test_a_version_that_was_kept_ready_beside_stable_serves_after_a_release_that_failed(
+def test_a_version_that_was_kept_ready_next_to_stable_serves_after_a_release_that_failed(
     tmp_path: Path, base: Path, config_file: Path, options: ReleaseSpec, labelled: RunningServer
 ) -> None:
     for number in (1, 2):

@@ -25,7 +25,7 @@ in_rehearsal = partial(rehearse, program=("-m", "tests.support.shift_servable", 
 
 
 @pytest.mark.parametrize("kind", ["no_variables", "crashes_the_loader"])
-def test_nobody_ever_meets_it(tmp_path: Path, base: Path, server: WatchingServer, kind: str) -> None:
+def test_no_one_ever_meets_it(tmp_path: Path, base: Path, server: WatchingServer, kind: str) -> None:
     release_model(make_candidate(tmp_path / "good", by=10), base, [server.url], options=OPTIONS)
     loads_before = list(server.loads)
 
@@ -55,7 +55,7 @@ def test_a_good_version_passes_and_leaves_no_process(tmp_path: Path) -> None:
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
 
 
-def test_its_server_ends_when_whoever_rehearses_is_killed(tmp_path: Path) -> None:
+def test_its_server_ends_when_the_process_that_rehearses_is_killed(tmp_path: Path) -> None:
     candidate = make_candidate(tmp_path / "slow", load_s=60)
     script = (
         "from functools import partial; from pathlib import Path; "

@@ -106,7 +106,7 @@ def story_of(world: World, version: int) -> Story:
     return story
 
 
-def test_a_release_that_succeeds_is_told_as_released_and_in_service(world: World) -> None:
+def test_a_release_that_succeeds_is_reported_as_released_and_in_service(world: World) -> None:
     report = release_model(world.candidate(), world.base, world.urls, options=OPTIONS)
     story = story_of(world, report.version)
     assert story.state == "released"
@@ -123,7 +123,7 @@ def test_a_release_that_succeeds_is_told_as_released_and_in_service(world: World
     ],
     ids=["loading", "pixels", "prediction"],
 )
-def test_a_release_that_fails_is_told_as_withdrawn_with_its_reason(
+def test_a_release_that_fails_is_reported_as_withdrawn_with_its_reason(
     world: World, behaviour: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(ReleaseError):
@@ -145,7 +145,7 @@ def test_a_release_that_fails_is_told_as_withdrawn_with_its_reason(
         ("withdrawing", {"promised_by": 77}),
     ],
 )
-def test_a_release_that_was_killed_is_told_as_stopped_until_the_next_one_settles_it(
+def test_a_release_that_was_killed_is_reported_as_stopped_until_the_next_one_settles_it(
     world: World, phase: str, behaviour: dict[str, object]
 ) -> None:
     command = [sys.executable, "-m", "tests.e2e.release.killed_in_phase", phase, str(world.candidate(**behaviour))]

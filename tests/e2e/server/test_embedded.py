@@ -23,7 +23,7 @@ def flags_for(place: Path, **behaviour: object) -> list[str]:
     return ["--model_name=m", f"--model_base_path={version.parent}", "--max_num_load_retries=0"]
 
 
-def test_nobody_can_take_its_port_while_it_loads_and_nobody_is_kept_waiting_there(tmp_path: Path) -> None:
+def test_no_one_can_take_its_port_while_it_loads_and_no_one_is_kept_waiting_there(tmp_path: Path) -> None:
     flags = flags_for(tmp_path, load_seconds=1.5)
     with embedded_server(flags, tmp_path / "log", program=STUB) as server:
         address = ("127.0.0.1", int(server.url.rpartition(":")[2]))

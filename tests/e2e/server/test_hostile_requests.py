@@ -148,27 +148,27 @@ def check_hostile(server: RunningServer, rounds: int) -> None:
     check_that_harm_does_none(server, HOSTILE * rounds)
 
 
-def test_hundreds_of_malformed_requests_harm_nobody(server: RunningServer) -> None:
+def test_hundreds_of_malformed_requests_harm_no_one(server: RunningServer) -> None:
     check_malformed(server, 400)
 
 
-def test_every_kind_of_hostile_request_harms_nobody(server: RunningServer) -> None:
+def test_every_kind_of_hostile_request_harms_no_one(server: RunningServer) -> None:
     check_hostile(server, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_ten_thousand_malformed_requests_harm_nobody(server: RunningServer) -> None:
+def test_ten_thousand_malformed_requests_harm_no_one(server: RunningServer) -> None:
     check_malformed(server, 10_000)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_thousand_hostile_requests_harm_nobody(server: RunningServer) -> None:
+def test_a_thousand_hostile_requests_harm_no_one(server: RunningServer) -> None:
     check_hostile(server, 1 + 1000 // len(HOSTILE))
 
 
-def test_hundreds_of_connections_that_never_finish_harm_nobody(server: RunningServer) -> None:
+def test_hundreds_of_connections_that_never_finish_harm_no_one(server: RunningServer) -> None:
     with ExitStack() as held:
         for number in range(300):
             connection = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))

@@ -32,7 +32,7 @@ def job_of(folder: Path, results: int) -> dict[str, float]:
     return _job(folder / "out", folder / "in", (10.0, 16.0), family, -0.3).figures
 
 
-def test_a_job_is_told_by_the_times_of_its_files(tmp_path: Path) -> None:
+def test_a_job_is_reported_by_the_times_of_its_files(tmp_path: Path) -> None:
     figures = job_of(tmp_path, 3)
     assert figures == {"rate": 1.0, "whole_rate": 0.5, "cpu_ms": 100.0, "memory_mb": 5.0, "first_s": 2.0}
     assert figures.keys() == UNITS.keys()
@@ -56,7 +56,7 @@ def test_a_peer_whose_job_hangs_is_ended_and_left_out(
     assert "Beam RunInference did not end within 0.5 s" in capsys.readouterr().err
 
 
-def test_a_figure_stands_beside_that_of_tensorflow_alone() -> None:
+def test_a_figure_stands_next_to_that_of_tensorflow_alone() -> None:
     row = row_of(WORKLOAD, LIMIT, "whole_rate", [(30.0, 10.0), (20.0, 10.0), (50.0, 10.0)])
     assert (row.value, row.reference, row.ratio) == (30.0, 10.0, 3.0)
 

@@ -66,7 +66,7 @@ def test_a_burst_is_cut_down_to_some_tenths_of_a_second() -> None:
     assert burst_of([side("plain", [])], LOAD).batch_size == LOAD.batch_size
 
 
-def test_the_row_tells_how_many_times_as_fast_by_the_wall_and_by_cpu_time() -> None:
+def test_the_row_shows_how_many_times_as_fast_by_the_wall_and_by_cpu_time() -> None:
     pairs = Pairs([(Burst(0.5, 0.2), Burst(1.0, 0.8))] * 7, batch_size=3, starts=2)
 
     row = pairs.as_row("fold served", compared_with="float32 served", promise=">= 1")
@@ -116,7 +116,7 @@ def test_a_process_that_is_gone_has_no_clock() -> None:
         cpu_clock_of(process.pid)
 
 
-def test_the_page_tells_pairs_and_rounds_each_in_a_table_of_their_own(
+def test_the_page_shows_pairs_and_rounds_each_in_a_table_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.results.RESULTS", tmp_path)

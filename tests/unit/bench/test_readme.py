@@ -23,11 +23,11 @@ TABLE_HEAD = "| bench | what it measures | against what |"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: "-".join(page.parts[-2:]))
-def test_a_page_tells_what_is_published(page: Path) -> None:
+def test_a_page_shows_what_is_published(page: Path) -> None:
     assert split(page.read_text())[1] == PAGES[page](PUBLISHED)
 
 
-def test_a_figure_without_its_row_is_not_told() -> None:
+def test_a_figure_without_its_row_is_not_reported() -> None:
     figure = Figure("fast", "server_peers", "ours", "images/s")
     with pytest.raises(LookupError, match="0 rows"):
         figure.find([row("theirs", 1.0)])
@@ -69,7 +69,7 @@ def test_bars_are_as_long_as_their_ratios_and_orange_where_they_are_short() -> N
     assert orange >= BAR_WIDTH // 4 * 20  # a bar 24 high, and a few pixels of text
 
 
-def test_a_promise_for_the_value_is_told_beside_the_value_and_judges_no_bar() -> None:
+def test_a_promise_for_the_value_is_reported_next_to_the_value_and_judges_no_bar() -> None:
     memory = Row("memory", 1.4, "GB", "the peer", 0.7, 2.07, "below 1.6 GB")
     chart = draw_chart("made up", [memory, row("twice", 2.0), row("same", 1.0)])
 

@@ -27,11 +27,11 @@ def test_a_bench_is_a_module_with_a_main() -> None:
     assert not {"results", "load_client", "profiled_server", "whole_job", "canned_answers"} & set(benches())
 
 
-def test_how_long_it_takes_is_told_of_every_bench() -> None:
+def test_how_long_it_takes_is_known_of_every_bench() -> None:
     assert sorted(MINUTES) == benches()
 
 
-def test_the_status_of_a_bench_is_told() -> None:
+def test_the_status_of_a_bench_is_reported() -> None:
     assert not run_bench([sys.executable, "-c", ""])
     assert run_bench([sys.executable, "-c", "raise SystemExit(3)"]) == "status 3"
 

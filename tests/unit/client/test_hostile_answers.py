@@ -226,7 +226,7 @@ def test_a_status_that_is_too_large_is_no_status() -> None:
         client.version_statuses("m")
 
 
-def test_control_codes_in_an_error_are_told_as_escapes() -> None:
+def test_control_codes_in_an_error_are_reported_as_escapes() -> None:
     said = "\x1b[31mno\x1b[0m \u202eevil\r\nsecond line"
     with (
         CannedServer(lambda _: error_answer(400, said)) as server,
@@ -238,7 +238,7 @@ def test_control_codes_in_an_error_are_told_as_escapes() -> None:
     assert str(caught.value).isprintable()
 
 
-def test_control_codes_in_a_status_are_told_as_escapes() -> None:
+def test_control_codes_in_a_status_are_reported_as_escapes() -> None:
     entry = {"version": "1", "state": "END", "status": {"error_code": "\x07", "error_message": "a\x1b[2J\nb"}}
     body = json.dumps({"model_version_status": [entry]}).encode()
     with CannedServer(lambda _: Answer(body=body)) as server, ModelServerClient(server.url) as client:

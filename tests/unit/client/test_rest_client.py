@@ -130,7 +130,7 @@ def test_the_highest_available_version_serves() -> None:
     assert ask(Answer(body=body), lambda client: client.serving_version("m")) == 5
 
 
-def test_a_model_that_only_failed_to_load_is_told_with_the_reason() -> None:
+def test_a_model_that_only_failed_to_load_is_reported_with_the_reason() -> None:
     entry = {
         "version": "3",
         "state": "END",
@@ -251,7 +251,7 @@ def test_a_byte_now_and_then_is_no_answer() -> None:
         client.predict_files("m", [b"a"])
 
 
-def test_nobody_there_is_said_plainly() -> None:
+def test_an_absent_server_is_reported_plainly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     client = ModelServerClient(f"http://127.0.0.1:{port}")
@@ -283,7 +283,7 @@ def test_rows_keep_names_and_lists_and_decode_base64() -> None:
     assert rows[0]["scores"][0] == 0.5  # type: ignore[index]
 
 
-def test_one_more_bytes_output_beside_the_picture_is_never_cut_into_pictures() -> None:
+def test_one_more_bytes_output_next_to_the_picture_is_never_cut_into_pictures() -> None:
     body = b'{"predictions": [{"a_bytes": {"b64": "YQ=="}}, {"a_bytes": {"b64": "YQ=="}}]}'
     with pytest.raises(WrongContractError):
         ask(Answer(body=body), predict)

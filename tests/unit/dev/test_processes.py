@@ -92,7 +92,7 @@ def test_another_checkouts_demo_is_left_alone(mark: Path, tmp_path_factory: pyte
         stop_marked(other)
 
 
-def test_a_program_that_ended_by_itself_is_told_with_its_last_words(mark: Path) -> None:
+def test_a_program_that_ended_by_itself_is_reported_with_its_last_words(mark: Path) -> None:
     program = start(
         "the parrot",
         [sys.executable, "-c", "print('pining'); print('bereft of life'); raise SystemExit(3)"],
@@ -105,7 +105,7 @@ def test_a_program_that_ended_by_itself_is_told_with_its_last_words(mark: Path) 
         program.check()
 
 
-def test_a_program_that_said_nothing_is_told_so(tmp_path: Path) -> None:
+def test_a_program_that_said_nothing_is_reported(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_text("\n  \n")
     assert last_line(tmp_path / "empty.log") == "no output"
     assert last_line(tmp_path / "absent.log") == "no output"

@@ -32,7 +32,7 @@ def run_script(
     )
 
 
-def test_secrets_are_new_each_time_and_for_nobody_else(tmp_path: Path, make_secrets: MakeSecrets) -> None:
+def test_secrets_are_new_each_time_and_for_no_one_else(tmp_path: Path, make_secrets: MakeSecrets) -> None:
     first, second = make_secrets(tmp_path / "a"), make_secrets(tmp_path / "b")
     for name in ("POSTGRES_PASSWORD", "REDISCLI_AUTH", "AIRFLOW__CORE__FERNET_KEY", "ADMIN_PASSWORD"):
         assert first[name] != second[name]
@@ -112,7 +112,7 @@ def test_init_says_what_it_lacks() -> None:
 
 
 @pytest.mark.postgres
-def test_redis_takes_its_password_from_the_environment_and_keeps_what_it_was_told(tmp_path: Path) -> None:
+def test_redis_takes_its_password_from_the_environment_and_keeps_what_it_was_given(tmp_path: Path) -> None:
     port = free_port()
     told = {
         "REDISCLI_AUTH": "s3cret",

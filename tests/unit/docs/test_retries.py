@@ -26,5 +26,5 @@ def test_the_table_of_retries_names_no_error_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize("error", [errors.InputFolderError, errors.OutputFolderError, errors.CheckpointMissingError])
-def test_time_can_mend_a_folder_that_is_not_there_yet(error: type[TendiesError]) -> None:
+def test_time_can_fix_a_folder_that_is_not_there_yet(error: type[TendiesError]) -> None:
     assert error.retryable

@@ -40,5 +40,5 @@ def test_each_text_of_the_page_is_said_by_the_code(text: str, said: list[str]) -
     assert any(pattern.search(one) for one in said)
 
 
-def test_a_text_that_nobody_says_would_be_found_out(said: list[str]) -> None:
+def test_a_text_that_no_one_says_would_be_found_out(said: list[str]) -> None:
     assert not any("the moon is in the wrong place" in one for one in said)

@@ -138,7 +138,7 @@ def test_a_server_that_cannot_be_reached_is_found(url: str, base: Path) -> None:
     assert only(Subject(MODEL, [url], base, timeout_s=1.0), url).level == "problem"
 
 
-def test_a_certificate_that_nobody_trusts_is_found(base: Path, tmp_path: Path) -> None:
+def test_a_certificate_that_no_one_trusts_is_found(base: Path, tmp_path: Path) -> None:
     tls = Authority(tmp_path).server_side()
     with CannedServer(lambda _: states({1: "AVAILABLE"}), tls=tls) as server:
         assert "certificate" in only(Subject(MODEL, [server.url], base, timeout_s=1.0), server.url).found.lower()

@@ -58,13 +58,13 @@ def test_the_code_is_read_and_not_run(folder: Path) -> None:
         (":f", "must be `module:function`"),
     ],
 )
-def test_a_wrong_builder_is_told(folder: Path, builder: str, words: str) -> None:
+def test_a_wrong_builder_is_reported(folder: Path, builder: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         check_inputs(spec(folder, builder=builder.format(folder)))
     assert words in str(caught.value)
 
 
-def test_a_missing_or_empty_graph_file_is_told(folder: Path) -> None:
+def test_a_missing_or_empty_graph_file_is_reported(folder: Path) -> None:
     (folder / "empty.pb").touch()
     for name, words in {"gone.meta": "cannot be read", "empty.pb": "is empty"}.items():
         with pytest.raises(ExportError, match=words):

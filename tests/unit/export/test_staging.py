@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tendies_ops.errors import ExportError
-from tendies_ops.export.staging import clear_leftovers, put_in_place, staging_beside
+from tendies_ops.export.staging import clear_leftovers, put_in_place, staging_next_to
 
 
 def write(folder: Path, text: str) -> Path:
@@ -21,7 +21,7 @@ def write(folder: Path, text: str) -> Path:
 def test_what_a_killed_export_was_writing_is_removed_and_what_another_one_is_writing_is_not(tmp_path: Path) -> None:
     dead = write(tmp_path / ".model.0123.part", "half")
     other = write(tmp_path / ".models.0123.part", "somebody else's")
-    with staging_beside(tmp_path / "model") as alive:
+    with staging_next_to(tmp_path / "model") as alive:
         clear_leftovers(tmp_path / "model")
         assert alive.is_dir()
         assert not dead.exists()
@@ -48,7 +48,7 @@ def test_what_a_killed_export_of_a_longer_name_moved_aside_stays_where_it_is(tmp
 
 @pytest.mark.parametrize("name", ["m" * 255, "日" * 85], ids=["ascii", "other"])
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path, name: str) -> None:
-    with staging_beside(tmp_path / name) as staging:
+    with staging_next_to(tmp_path / name) as staging:
         write(staging, "new")
         put_in_place(staging, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -56,7 +56,7 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path, name: s
 
 def export_again_and_again(output: Path, times: int) -> None:
     for _ in range(times):
-        with staging_beside(output) as staging:
+        with staging_next_to(output) as staging:
             write(staging, "whole")
             put_in_place(staging, output)
 

@@ -78,7 +78,7 @@ def test_a_ledger_without_an_owner_file_belongs_to_the_model_in_its_last_line(be
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b'{"model_name": "x"}', b"\xff"])
-def test_an_owner_file_that_cannot_be_read_is_replaced_by_what_the_ledger_tells(bench: Bench, content: bytes) -> None:
+def test_an_owner_file_that_cannot_be_read_is_replaced_by_what_the_ledger_says(bench: Bench, content: bytes) -> None:
     folder_of_pngs(bench.input, 1)
     bench.run()
     (bench.output / ".tendies" / "owner.json").write_bytes(content)

@@ -205,7 +205,7 @@ def test_the_last_pictures_are_shared_among_the_free_places(bench: Bench) -> Non
     assert sorted({record["batch_size"] for record in bench.records()}) == [4, 5]
 
 
-def test_progress_is_told_and_left_in_a_file(bench: Bench) -> None:
+def test_progress_is_reported_and_left_in_a_file(bench: Bench) -> None:
     folder_of_pngs(bench.input, 30)
     told: list[BatchProgress] = []
     report = run_batch(bench.options(max_batch_size=2), on_progress=told.append)

@@ -70,7 +70,7 @@ def test_another_version_does_everything_again(bench: Bench) -> None:
     assert counts(bench.run()) == (3, 3, 0, 0)
 
 
-def test_a_lasting_failure_is_told_again_without_asking_again(bench: Bench) -> None:
+def test_a_lasting_failure_is_reported_again_without_asking_again(bench: Bench) -> None:
     bench.add("bad.png", b"\x89PNG\r\n\x1a\nbroken")
     bench.add("good.png", png(1))
     bench.run()

@@ -97,7 +97,7 @@ def test_wrong_options_are_wrong_usage(wrong: dict[str, object]) -> None:
         BatchOptions(**values)
 
 
-def test_a_lock_that_cannot_be_taken_is_not_told_as_another_run(bench: Bench) -> None:
+def test_a_lock_that_cannot_be_taken_is_not_reported_as_another_run(bench: Bench) -> None:
     bench.add("a.png", png(1))
     (bench.output / ".tendies" / "lock").mkdir(parents=True)
     with pytest.raises(OutputFolderError, match=r"The lock of the output folder, .*/lock, cannot be taken: Is a dir"):

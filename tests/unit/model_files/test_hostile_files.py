@@ -35,7 +35,7 @@ def test_a_path_that_is_not_there_and_an_empty_folder_are_named(tmp_path: Path) 
         inspect_model(tmp_path)
 
 
-def test_a_saved_model_that_is_cut_short_is_told_from_a_foreign_file(tmp_path: Path) -> None:
+def test_a_saved_model_that_is_cut_short_is_distinguished_from_a_foreign_file(tmp_path: Path) -> None:
     whole = b"\x08\x01" + field(2, field(2, graph(node("a", "Const"))))
     (tmp_path / "saved_model.pb").write_bytes(whole[:-3])
     with pytest.raises(UsageError, match="cut short"):

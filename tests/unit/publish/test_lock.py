@@ -76,7 +76,7 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_whoever_waits_too_long_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_a_wait_that_is_too_long_ends_with_the_name_of_the_holder(tmp_path: Path) -> None:
     with (
         lock_base_path(tmp_path, purpose="release of stripes"),
         pytest.raises(LockHeldError, match=rf"process {os.getpid()}.*release of stripes"),
@@ -125,7 +125,7 @@ def test_an_owner_that_was_passed_over_is_stopped_at_its_next_step(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_lock_file_that_nobody_can_read_is_respected(tmp_path: Path) -> None:
+def test_a_lock_file_that_no_one_can_read_is_respected(tmp_path: Path) -> None:
     (tmp_path / STATE_DIRECTORY).mkdir()
     (tmp_path / STATE_DIRECTORY / "lock.5").write_text("???")
 

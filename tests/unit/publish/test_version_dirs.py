@@ -38,7 +38,7 @@ def test_what_model_server_ignores(name: str) -> None:
     assert parse_version(name) is None
 
 
-def test_a_plain_file_counts_as_a_version_and_is_told_apart(tmp_path: Path) -> None:
+def test_a_plain_file_counts_as_a_version_and_is_listed_apart(tmp_path: Path) -> None:
     (tmp_path / "9").write_text("no directory")
     (tmp_path / "3").mkdir()
 

@@ -28,7 +28,7 @@ def told_to_stop(tmp_path: Path) -> Iterator[ReleaseContext]:
     ("phase", "stops"),
     [("available", True), ("rolling_back", True), ("withdrawing", False), ("restoring", False)],
 )
-def test_what_takes_something_back_goes_on_when_it_is_told_to_stop(
+def test_what_takes_something_back_goes_on_when_it_is_asked_to_stop(
     tmp_path: Path, told_to_stop: ReleaseContext, phase: Phase, stops: bool
 ) -> None:
     manifest = read_manifest(make_candidate(tmp_path / "a"))

@@ -38,7 +38,7 @@ def _where(image: Image.Image, like: Callable[[int, int, int], bool]) -> list[tu
     return [(x, y) for x in range(image.width) for y in range(image.height) if like(*rows[y][x])]
 
 
-def test_numbers_stand_beside_the_picture_as_lines(tmp_path: Path) -> None:
+def test_numbers_stand_next_to_the_picture_as_lines(tmp_path: Path) -> None:
     plain = Image.open(write_contact_sheet([(png(1), "", "a")], tmp_path / "plain.png", cell_size=100))
     sheet = Image.open(
         write_contact_sheet([(png(1), "cat  0.9\ndog  0.1", "a")], tmp_path / "sheet.png", cell_size=100)

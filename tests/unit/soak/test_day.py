@@ -20,7 +20,7 @@ def test_what_one_work_stumbles_over_ends_the_day_at_once_and_is_raised() -> Non
     assert over.is_set()
 
 
-def test_the_day_lasts_as_long_as_it_is_told() -> None:
+def test_the_day_lasts_as_long_as_asked() -> None:
     over = threading.Event()
     work_at_once([lambda: _until(over), lambda: _until(over)], over, seconds=0.05)
     assert over.is_set()

@@ -66,7 +66,7 @@ def test_a_name_in_the_index_without_a_file_is_named(tmp_path: Path) -> None:
         load_indexed_specs(tmp_path)
 
 
-def test_a_wrong_spec_is_told_and_left_out_where_somebody_listens(tmp_path: Path) -> None:
+def test_a_wrong_spec_is_reported_and_left_out_where_someone_listens(tmp_path: Path) -> None:
     write_specs(tmp_path, {"model_name": "a"}, {"model_name": "b"})
     (tmp_path / "a.yaml").write_text("model_nam: a")
     (tmp_path / "index.txt").write_text("a.yaml\ngone.yaml\nb.yaml\nb.yaml\n")
@@ -112,7 +112,7 @@ def test_two_specs_with_one_output_or_one_inside_the_other_are_named(tmp_path: P
         load_indexed_specs(tmp_path)
 
 
-def test_specs_whose_outputs_begin_alike_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_specs_whose_outputs_begin_the_same_way_have_folders_of_their_own(tmp_path: Path) -> None:
     write_specs(
         tmp_path,
         {"model_name": "a", "batch": {"output": "/out"}},

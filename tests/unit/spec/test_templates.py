@@ -58,7 +58,7 @@ def test_a_template_is_left_as_it_is_written(tmp_path: Path, written: str, read:
     assert spec.batch.input == read.replace("BASE", str(tmp_path.resolve()))
 
 
-def test_a_run_may_name_any_folder_beside_a_dated_one(tmp_path: Path) -> None:
+def test_a_run_may_name_any_folder_next_to_a_dated_one(tmp_path: Path) -> None:
     assert input_roots(load_spec(write_spec(tmp_path, "/photos/{{ ds }}")).batch, environment={}) == ("/photos",)
 
 

@@ -21,7 +21,7 @@ def test_the_oldest_airflow_is_the_lower_bound(bound: str, version: str) -> None
     assert oldest_airflow(f"dependencies = [\n    {bound},\n]") == version
 
 
-def test_a_project_without_a_lower_bound_is_told_so() -> None:
+def test_a_project_without_a_lower_bound_is_reported() -> None:
     with pytest.raises(SystemExit, match="no lower bound"):
         oldest_airflow("dependencies = []")
 

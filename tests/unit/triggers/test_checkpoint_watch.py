@@ -113,7 +113,7 @@ def test_the_backlog_is_announced_when_told() -> None:
     assert settle(CheckpointWatch(None, replay_backlog=True), found(1), found(2)) == found(2)
 
 
-def test_a_checkpoint_that_comes_while_nobody_watches_an_empty_directory_is_announced_later() -> None:
+def test_a_checkpoint_that_comes_while_no_one_watches_an_empty_directory_is_announced_later() -> None:
     first = CheckpointWatch(None)
     assert settle(first) is None
     assert first.watermark is not None
@@ -130,7 +130,7 @@ def test_deleting_the_newest_does_not_bring_an_older_one_back() -> None:
     assert settle(watch, found(1)) is None
 
 
-def test_a_training_that_began_anew_is_news() -> None:
+def test_a_training_that_began_again_is_news() -> None:
     watch = CheckpointWatch(Watermark(500, 500_000, "/c/model.ckpt-500"))
 
     assert settle(watch, found(3, mtime_ns=900_000)) == found(3, mtime_ns=900_000)

@@ -73,7 +73,7 @@ def test_a_line_that_a_kill_cut_short_costs_only_itself(ledger: Path, index: Led
     assert names(index, Query(("r1",))) == ["a", "b"]
 
 
-def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_path: Path) -> None:
+def test_rows_keep_their_numbers_when_the_index_is_made_again(ledger: Path, tmp_path: Path) -> None:
     ledger.write_bytes(b"".join(line(f"p{n}") for n in range(9)) + b"not json\n" + line("last"))
     rows = []
     for cache in ("one", "two"):
@@ -86,7 +86,7 @@ def test_rows_keep_their_numbers_when_the_index_is_made_anew(ledger: Path, tmp_p
     assert found.record["input"] == "last"
 
 
-def test_an_output_that_was_made_anew_is_not_mistaken_for_the_old_one(ledger: Path, index: LedgerIndex) -> None:
+def test_an_output_that_was_made_again_is_not_mistaken_for_the_old_one(ledger: Path, index: LedgerIndex) -> None:
     ledger.write_bytes(line("old1") + line("old2"))
     assert names(index, Query(("r1",))) == ["old1", "old2"]
     ledger.unlink()

@@ -27,19 +27,19 @@ def golden(directory: Path, **answers: Any) -> GoldenEntry:
     return GoldenEntry(name="hills", input="0.png", outputs=outputs)
 
 
-def test_boxes_of_a_batch_are_told_in_words(tmp_path: Path) -> None:
+def test_boxes_of_a_batch_are_reported_in_words(tmp_path: Path) -> None:
     listed = [{"label": "hand", "score": 0.957, "box": [0.1, 0.25, 0.5, 0.75]}]
     path = write(tmp_path / "a.json", {"input": "a.jpg", "height": 10, "width": 20, "detections": listed})
     assert result_numbers(path) == "hand  0.96  left 25% to 75%, top 10% to 50%"
 
 
-def test_classes_of_a_batch_are_told_best_first(tmp_path: Path) -> None:
+def test_classes_of_a_batch_are_reported_best_first(tmp_path: Path) -> None:
     outputs = {"scores": [0.1, 0.7, 0.2], "classes": ["cat", "dog", "cow"]}
     path = write(tmp_path / "a.json", {"input": "a.jpg", "outputs": outputs})
     assert result_numbers(path).splitlines() == ["dog  0.700", "cow  0.200", "cat  0.100"]
 
 
-def test_boxes_that_an_exporter_promised_are_told_best_first(tmp_path: Path) -> None:
+def test_boxes_that_an_exporter_promised_are_reported_best_first(tmp_path: Path) -> None:
     lines = golden_numbers(tmp_path, golden(tmp_path, **BOXES)).splitlines()
     assert lines == [
         "class 1  0.96  left 25% to 75%, top 10% to 50%",
@@ -64,7 +64,7 @@ def test_a_version_that_answers_in_numbers_promises_no_picture(tmp_path: Path) -
     [b"", b"not json", b"[]", b"7", {}, {"detections": 3}, {"outputs": []}, {"outputs": {"scores": ["a", {}]}},
      {"outputs": {"detection_boxes": 1, "detection_scores": 2}}, b" " * (5 << 20)],
 )  # fmt: skip
-def test_what_is_no_result_is_told_in_no_words(document: Any, tmp_path: Path) -> None:
+def test_what_is_not_a_result_has_no_text(document: Any, tmp_path: Path) -> None:
     assert result_numbers(write(tmp_path / "a.json", document)) == ""
 
 

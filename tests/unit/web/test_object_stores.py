@@ -127,7 +127,7 @@ def test_what_comes_later_is_seen_and_nothing_is_read_twice(
     assert len(read) == 2
 
 
-def test_a_ledger_that_was_put_together_is_taken_anew(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_ledger_that_was_put_together_is_taken_again(bucket: Bucket, tmp_path: Path) -> None:
     for number in range(33):
         LedgerSegments(bucket.store, RUN).add(
             b'{"run_id":"%s","input":"%d.png","outcome":"done"}\n' % (RUN.encode(), number)
@@ -146,7 +146,7 @@ def test_a_ledger_that_was_put_together_is_taken_anew(bucket: Bucket, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/secret.png", "a/../../secret.png", "", "a\0b"])
-def test_nothing_beside_the_url_is_fetched(bucket: Bucket, name: str) -> None:
+def test_nothing_next_to_the_url_is_fetched(bucket: Bucket, name: str) -> None:
     ObjectStore(bucket.url).write("secret.png", b"secret")
 
     with pytest.raises(OutsideError):

@@ -15,7 +15,7 @@ from tendies_ops.spec import read_manifest
 from tendies_ops.web.ledger.ledger_index import LedgerLine
 from tendies_ops.web.run.find_runs import find_run, list_runs, runs_of_task
 from tendies_ops.web.run.model_cards import trend_of
-from tendies_ops.web.run.run_pictures import was_written_anew
+from tendies_ops.web.run.run_pictures import was_rewritten
 from tendies_ops.web.sources.known import Catalogues, KnownModel, Location
 from tendies_ops.web.sources.server_states import ReplicaState, ServerStates
 from tendies_ops.web.views.candidates_view import find_candidate, list_candidates, list_undecided, read_review
@@ -285,7 +285,7 @@ def test_a_version_says_what_its_swap_cost(world: WebWorld) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b'{"swap": 3, "gate": [], "seconds_to_available": "x"}', b'{"swap": {"timeline": [1]}}']
 )
-def test_a_release_report_that_is_none_is_no_error(world: WebWorld, text: bytes) -> None:
+def test_a_malformed_release_report_is_not_an_error(world: WebWorld, text: bytes) -> None:
     (world.base_path / ".tendies" / "releases").mkdir(parents=True)
     (world.base_path / ".tendies" / "releases" / "2.json").write_bytes(text)
     release = read_release(world.base_path, 2)
@@ -349,7 +349,7 @@ def test_a_run_that_wrote_what_started_it_is_named_so(world: WebWorld) -> None:
     assert run.title == "After the release of version 8, try 2"
 
 
-def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(world: WebWorld) -> None:
+def test_a_result_that_a_later_run_has_replaced_is_distinguished_from_one_that_stands(world: WebWorld) -> None:
     add_run(world, "first", done=1, failed=0)
     run = find_run(model_of(world), "first")
     assert run is not None
@@ -357,9 +357,9 @@ def test_a_result_that_a_later_run_has_replaced_is_told_from_one_that_stands(wor
     modified_ns = (world.output / output).stat().st_mtime_ns
     stands = {"output": output, "output_modified_ns": modified_ns}
 
-    assert not was_written_anew(run, LedgerLine(1, stands))
-    assert not was_written_anew(run, LedgerLine(1, {"output": output}))
-    assert was_written_anew(run, LedgerLine(1, {**stands, "output_modified_ns": modified_ns - 1}))
+    assert not was_rewritten(run, LedgerLine(1, stands))
+    assert not was_rewritten(run, LedgerLine(1, {"output": output}))
+    assert was_rewritten(run, LedgerLine(1, {**stands, "output_modified_ns": modified_ns - 1}))
 
 
 def test_the_trend_of_runs_leaves_out_those_that_predicted_nothing() -> None:

@@ -66,7 +66,7 @@ def test_a_release_that_failed_leads_from_its_dag_run_to_its_error(world: WebWor
     assert page.count("not reached") >= 4
 
 
-def test_the_story_of_a_version_whose_manifest_says_little_is_told(world: WebWorld, clients: Clients) -> None:
+def test_the_story_of_a_version_whose_manifest_says_little_is_reported(world: WebWorld, clients: Clients) -> None:
     add_version(world, 8, golden=0)
     path = world.base_path / "8" / "assets.extra" / "tendies.json"
     path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "libraries": {}, "parity": []}))

@@ -37,7 +37,7 @@ def _paths(routes: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_route_answers_whoever_is_logged_in_and_nobody_else(route: str, clients: Clients) -> None:
+def test_a_route_answers_whoever_is_logged_in_and_no_one_else(route: str, clients: Clients) -> None:
     seen = {role: clients[role].get(f"/tendies{ROUTES[route][0]}").status_code for role in ROLES}
     assert seen == statuses(route)
 
@@ -54,7 +54,7 @@ def test_a_role_that_may_read_no_dag_sees_no_model(clients: Clients) -> None:
         assert seen == (200 if role == "stripes" else 404)
 
 
-def test_problems_of_specs_are_told_to_those_who_may_see_import_errors(world: WebWorld, clients: Clients) -> None:
+def test_problems_of_specs_are_reported_to_those_who_may_see_import_errors(world: WebWorld, clients: Clients) -> None:
     index = world.specs_dir / "index.txt"
     kept = index.read_text()
     index.write_text(f"{kept}no-such-spec.yaml\n")
@@ -97,7 +97,7 @@ def test_the_documented_table_is_what_is_tested() -> None:
     assert found == {route: {role: statuses(route)[role] for role in ROLES[1:]} for route in ROUTES}
 
 
-def test_an_expired_or_forged_cookie_is_nobody(airflow_app: Any) -> None:
+def test_an_expired_or_forged_cookie_is_no_one(airflow_app: Any) -> None:
     client = TestClient(airflow_app, cookies={"_token": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."})
     assert client.get("/tendies/models").status_code in {401, 403}
 

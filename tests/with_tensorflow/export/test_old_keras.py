@@ -78,7 +78,7 @@ def test_a_dot_keras_that_neither_keras_loads_is_named_as_one_of_keras_2(
         export_here(small_spec(small_sources, {"checkpoint": tmp_path / "old.keras"}))
 
 
-def test_a_builder_of_the_whole_model_beside_a_whole_file_gets_its_weights(
+def test_a_builder_of_the_whole_model_next_to_a_whole_file_gets_its_weights(
     tmp_path: Path, export_here: ExportHere
 ) -> None:
     import keras

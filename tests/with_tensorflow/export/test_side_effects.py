@@ -125,7 +125,9 @@ def test_the_only_signature_is_taken_under_whatever_name(tmp_path: Path, export_
     assert np.abs(pixels_of(exported.send(png(pixels))["output_bytes"][0]) - pixels / 2).max() <= 1
 
 
-def test_a_saved_model_without_signatures_is_told_how_to_save_it(tmp_path: Path, export_here: ExportHere) -> None:
+def test_a_saved_model_without_signatures_is_refused_with_the_way_to_save_it(
+    tmp_path: Path, export_here: ExportHere
+) -> None:
     import tensorflow as tf
 
     tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))

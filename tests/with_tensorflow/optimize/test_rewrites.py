@@ -79,7 +79,7 @@ def test_control_flow_is_left_alone_with_a_word(rewrite: Rewrite) -> None:
         rewrite(built(repeated))
 
 
-def test_fold_leaves_noise_to_be_drawn_anew() -> None:
+def test_fold_leaves_noise_to_be_drawn_again() -> None:
     import tensorflow as tf
 
     network = built(lambda image: image + tf.random.truncated_normal([1, 1, 1, 3], seed=1))

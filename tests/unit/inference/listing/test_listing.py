@@ -104,7 +104,7 @@ def test_a_sampled_run_does_pictures_from_the_whole_folder_and_no_text_counts(be
     assert bench.run(sample=4).skipped == 4
 
 
-def test_the_total_is_told_while_the_run_is_at_work(bench: Bench) -> None:
+def test_the_total_is_reported_while_the_run_is_at_work(bench: Bench) -> None:
     folder_of_pngs(bench.input, 60)
     told: list[BatchProgress] = []
     may_answer = threading.Event()

@@ -84,7 +84,7 @@ def test_content_says_what_it_is(start: bytes, name: str | None) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([png(1), encoded(noise(2), "JPEG", exif=exif(6))]), st.data())
-def test_no_bytes_make_it_stumble(garbage: bytes, whole: bytes, data: st.DataObject) -> None:
+def test_no_bytes_make_it_fail(garbage: bytes, whole: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(whole)))
     for candidate in (garbage, whole[:8] + garbage, whole[:at] + garbage + whole[at:], b"\xff\xd8\xff" + garbage):
         read_header(candidate)

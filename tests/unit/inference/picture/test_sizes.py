@@ -106,7 +106,7 @@ def test_tiles_that_are_not_changed_give_the_picture_back(
 
 
 @given(st.integers(1, 2000), st.integers(1, 200), st.integers(0, 250))
-def test_neighbours_overlap_as_told_and_cover_everything(length: int, tile: int, overlap: int) -> None:
+def test_neighbours_overlap_as_asked_and_cover_everything(length: int, tile: int, overlap: int) -> None:
     plan = plan_tiles((max(length, tile), tile), (tile, tile), overlap)
     tops = plan.tops
     assert tops[0] == 0

@@ -160,7 +160,7 @@ def test_several_refused_pictures_are_split() -> None:
 
 
 @pytest.mark.parametrize("merges", [True, False, None])
-def test_a_picture_is_blamed_when_words_tell_its_size_also_after_bytes_were_put_behind_it(merges: bool | None) -> None:
+def test_a_picture_is_blamed_when_words_give_its_size_also_after_bytes_were_put_behind_it(merges: bool | None) -> None:
     step, asked = asked_until_settled(
         PNG, lambda history: f"Invalid PNG data, size {len(PNG) + history.padding}", merges=merges
     )
@@ -183,7 +183,7 @@ def test_words_about_another_file_need_many_rounds_before_anybody_is_blamed() ->
     assert len(asked_until_settled(JPEG, lambda _: ITS_WORDS)[1]) == 25
 
 
-def test_nobody_is_blamed_while_the_harmless_picture_is_refused_too() -> None:
+def test_no_one_is_blamed_while_the_harmless_picture_is_refused_too() -> None:
     for words in ("Invalid PNG data, size 99", "Invalid image"):
         step, _ = asked_until_settled(JPEG, lambda _, words=words: words, control_passes=False)  # type: ignore[misc]
         assert step.action == "retry"
@@ -256,7 +256,7 @@ def test_a_single_picture_that_the_server_fails_on_is_proved_alone() -> None:
     assert (history.alone, history.needs_proof) == (True, True)
 
 
-def test_a_server_that_is_sick_for_everybody_never_blames_a_picture() -> None:
+def test_a_server_that_is_unhealthy_for_everyone_never_blames_a_picture() -> None:
     for error in (CRASHED, BUSY, NOBODY, BadAnswerError("garbage")):
         assert not {"blame", "split"} & set(actions(error))
 

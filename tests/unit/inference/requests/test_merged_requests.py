@@ -96,7 +96,7 @@ def test_another_client_that_sends_rubbish_costs_no_picture(tmp_path: Path, word
     assert (report.done, report.failed) == (len(GOOD), len(BAD))
 
 
-def test_what_the_run_blames_a_picture_for_is_told_in_that_pictures_words(tmp_path: Path) -> None:
+def test_what_the_run_blames_a_picture_for_is_reported_in_that_pictures_words(tmp_path: Path) -> None:
     with merging_server(sized, in_its_words) as server:
         run(tmp_path, server.url, sized)
     for line in (tmp_path / "out/.tendies/ledger.jsonl").read_text().splitlines():
@@ -118,7 +118,7 @@ def test_a_plain_picture_that_is_refused_for_another_clients_does_not_stop_the_r
     assert (report.done, report.failed) == (3, 0)
 
 
-def test_a_model_that_refuses_every_picture_is_told_after_some_tries(make_bench: Callable[..., Bench]) -> None:
+def test_a_model_that_refuses_every_picture_is_reported_after_some_tries(make_bench: Callable[..., Bench]) -> None:
     bench: Bench = make_bench(fault=lambda _: error_answer(400, "input size does not match signature: 1!=2"))
     bench.add("a.png", png(1))
     with pytest.raises(WrongContractError, match="refuses even a plain picture"):

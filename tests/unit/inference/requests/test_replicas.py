@@ -54,7 +54,7 @@ def test_every_server_gets_its_share(bench: Bench, fleet: Callable[..., tuple[st
     assert sum(replica["answered"] for replica in report.replicas) == PICTURES
 
 
-def test_a_server_that_is_not_there_at_the_start_holds_up_nobody(
+def test_a_server_that_is_not_there_at_the_start_holds_up_no_one(
     bench: Bench, fleet: Callable[..., tuple[str, ...]]
 ) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
@@ -108,7 +108,7 @@ def test_a_server_that_stops_answering_on_the_way_costs_some_seconds_and_no_pict
     assert "nor a question about its status" in str(replica_of(report, servers[0])["trouble"])
 
 
-def test_a_slow_server_that_tells_its_status_keeps_its_requests(
+def test_a_slow_server_that_reports_its_status_keeps_its_requests(
     bench: Bench, fleet: Callable[..., tuple[str, ...]]
 ) -> None:
     def take_long(_: Request) -> None:
@@ -122,7 +122,7 @@ def test_a_slow_server_that_tells_its_status_keeps_its_requests(
     assert slow.predicted
 
 
-def test_only_hanging_servers_are_told_within_the_time_of_a_question(bench: Bench) -> None:
+def test_only_hanging_servers_are_reported_within_the_time_of_a_question(bench: Bench) -> None:
     bench.add("a.png", png(1))
     started_s = time.monotonic()
     with hung_server() as one, hung_server() as two, pytest.raises(ServerSickError, match="not answered within 5 s"):

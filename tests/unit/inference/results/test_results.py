@@ -283,7 +283,7 @@ def test_tables_whose_columns_differ_are_joined_by_name(tmp_path: Path) -> None:
     assert path.read_bytes() == b"input,a,b,c\r\nx,1,2,\r\ny,,3,6\r\nz,4,5,\r\n"
 
 
-def test_several_pictures_go_into_a_folder_each_and_numbers_beside(make_bench: Make) -> None:
+def test_several_pictures_go_into_a_folder_each_and_numbers_next_to_it(make_bench: Make) -> None:
     def two(data: bytes) -> dict[str, Any]:
         return {"mask_bytes": encoded(noise(9)), "style_bytes": inverted(data), "mood": 0.5}
 
@@ -311,7 +311,7 @@ def test_scores_cannot_be_put_together_from_tiles(classifier: Bench) -> None:
         classifier.run(size=(8, 8), size_policy="tile")
 
 
-def test_an_answer_that_lacks_an_output_is_told_as_such(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_lacks_an_output_is_reported_as_such(make_bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(pacing, "_LONGEST_PAUSE_S", 0.02)
     bench = make_bench(

@@ -106,7 +106,7 @@ def test_a_shard_that_runs_again_goes_on_from_its_own_ledger(bench: Bench) -> No
     assert (again.done, again.skipped) == (0, first.done)
 
 
-def test_a_line_that_a_killed_shard_tore_is_passed_over_by_whoever_merges(bench: Bench) -> None:
+def test_a_line_that_a_killed_shard_tore_is_passed_over_by_the_merge(bench: Bench) -> None:
     fill(bench)
     first = bench.run(shard=(0, SHARDS))
     ledger = next((bench.output / ".tendies").glob("ledger.shard-*"))

@@ -176,7 +176,7 @@ def test_a_run_whose_lease_another_has_taken_ends(bench: Bench, bucket: fsspec.A
 
 
 @pytest.mark.usefixtures("quick_leases")
-def test_shards_stand_beside_each_other_but_not_beside_a_whole_run(bucket: fsspec.AbstractFileSystem) -> None:
+def test_shards_run_next_to_each_other_but_not_next_to_a_whole_run(bucket: fsspec.AbstractFileSystem) -> None:
     store = ObjectStore("memory://out")
     with RemoteLease(store, "s0", (0, 2)).held(), RemoteLease(store, "s1", (1, 2)).held():
         for refused in (RemoteLease(store, "whole"), RemoteLease(store, "again", (1, 2))):

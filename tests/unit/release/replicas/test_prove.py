@@ -67,7 +67,7 @@ def test_the_promised_picture_from_that_very_version_is_a_proof(fleet: Fleet, an
     assert answers.paths == ["/v1/models/m/versions/7:predict"]
 
 
-def test_a_difference_within_the_tolerance_is_told_and_accepted(fleet: Fleet, answers: Answers) -> None:
+def test_a_difference_within_the_tolerance_is_reported_and_accepted(fleet: Fleet, answers: Answers) -> None:
     golden = (GoldenImage("grey", picture(1), {"o": to_png(_grey(100))}, {"o": False}),)
     answers.next = predictions_answer([to_png(_grey(102))])
 

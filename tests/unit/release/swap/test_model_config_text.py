@@ -132,13 +132,13 @@ def test_writing_again_and_again_comes_to_rest() -> None:
         ),
     ],
 )
-def test_a_file_that_does_not_do_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_does_not_do_is_reported_in_words(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "models.config").write_text(text)
 
     with pytest.raises(UsageError, match=words):
         ModelConfigFile(tmp_path / "models.config", "stripes").read()
 
 
-def test_a_missing_file_is_told_in_words(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--model_config_file"):
         ModelConfigFile(tmp_path / "none", "stripes").read()

@@ -24,21 +24,21 @@ class FollowedRun:
     dag_id: str
     run_id: str
     state: str = "queued"
-    _told: dict[str, str] = field(default_factory=dict)
+    _reported: dict[str, str] = field(default_factory=dict)
 
     def look(self) -> None:
         """Ask for its state once, and report what is new."""
         runs = [run for run in self.api.runs(self.dag_id) if run["dag_run_id"] == self.run_id]
         # Tasks are asked after the run: a run that has ended has no task left whose end would go untold.
         for task in self.api.tasks(self.dag_id, self.run_id):
-            self._tell(task)
+            self._report(task)
         self.state = str(runs[0]["state"]) if runs else "failed"
 
-    def _tell(self, task: dict[str, Any]) -> None:
+    def _report(self, task: dict[str, Any]) -> None:
         task_id, state = str(task["task_id"]), str(task["state"])
-        if self._told.get(task_id) == state:
+        if self._reported.get(task_id) == state:
             return
-        self._told[task_id] = state
+        self._reported[task_id] = state
         name = f"{self.model_name}: {task_id}"
         if state == "running":
             self.voice.step(f"{name} ...")
@@ -52,7 +52,7 @@ class FollowedRun:
 
 
 @dataclass
-class ModelRoad:
+class ModelRuns:
     """Release and batch of one model."""
 
     api: AirflowApi
