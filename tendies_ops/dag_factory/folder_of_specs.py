@@ -14,6 +14,7 @@ from tendies_ops.dag_factory.build_again import again_dag
 from tendies_ops.dag_factory.build_batch import batch_dag
 from tendies_ops.dag_factory.build_release import release_dag
 from tendies_ops.dag_factory.build_rollback import rollback_dag
+from tendies_ops.dag_factory.build_tidy import tidy_dag
 from tendies_ops.errors import SpecError
 from tendies_ops.partitions.keys import partitions_of
 from tendies_ops.spec import ModelSpec, Wanted, load_indexed_specs, load_spec
@@ -103,6 +104,8 @@ def _makers(spec: ModelSpec, kinds: Sequence[Kind]) -> Iterator[tuple[str, Calla
         yield spec.dag_id("batch", name), lambda spec, name=name: batch_dag(spec, name)  # type: ignore[misc]
         if partitions := partitions_of(spec, name):
             yield partitions.again_dag_id, lambda spec, name=name: again_dag(spec, name)  # type: ignore[misc]
+    if "batch" in kinds and spec.retention is not None:
+        yield spec.dag_id("tidy"), tidy_dag
 
 
 def _made(

@@ -105,9 +105,9 @@ def _owners_around(target: Output) -> Iterator[tuple[str, str]]:
         root = target.root.absolute()
         below = (Path(folder) for folder, names, _ in os.walk(root) if STATE_FOLDER in names)
         for folder in (*root.parents, *below):
-            owner = _read_owner(LocalInput(folder).read, folder / STATE_FOLDER) if folder != root else None
-            if owner is not None:
-                yield str(folder), owner.model_name
+            model_name = model_of(folder) if folder != root else None
+            if model_name is not None:
+                yield str(folder), model_name
         return
     scheme, _, path = target.url.partition("://")
     parts = path.split("/")
@@ -171,6 +171,12 @@ def _records(state: Path) -> Iterator[dict[str, Any]]:
     for path in (state / LEDGER_NAME, *sorted(state.glob(SHARD_LEDGERS))):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as stream:
             yield from (record for record in map(read_record, stream) if record and record["output"])
+
+
+def model_of(output: Path) -> str | None:
+    """Return the model whose results are in a folder; None if it is not the output of a batch."""
+    owner = _read_owner(LocalInput(output).read, output / STATE_FOLDER)
+    return owner.model_name if owner else None
 
 
 def _read_owner(read: Callable[[str], bytes], state: Path) -> Owner | None:

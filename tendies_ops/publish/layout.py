@@ -22,6 +22,7 @@ from tendies_ops.errors import BasePathError, BasePathMissingError, UsageError
 from tendies_ops.files import sync_directory
 
 STATE_DIRECTORY = ".tendies"
+RELEASES = "releases"  #: in the state directory: a report of each version, sheets of gates, reviews
 JOURNAL_NAME = "journal.json"  #: in the state directory, while a release or rollback is under way or was killed
 STAGING_PREFIX = ".tendies-staging-"
 TRASH_PREFIX = ".tendies-trash-"
@@ -63,7 +64,7 @@ def ensure_base_path(model_base_path: Path) -> Path:
 def review_directory(model_base_path: Path, model_digest: str) -> Path:
     """Return the folder for the review of a candidate with this content; it may not exist."""
     name = f"review-{model_digest.removeprefix('sha256:')[:12]}"
-    return model_base_path / STATE_DIRECTORY / "releases" / name
+    return model_base_path / STATE_DIRECTORY / RELEASES / name
 
 
 def withdrawn_path(model_base_path: Path, version: int, reason: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tendies_ops.files import write_text_atomically
 from tendies_ops.publish.history import HistoryRecord
-from tendies_ops.publish.layout import state_directory
+from tendies_ops.publish.layout import RELEASES, state_directory
 from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.replicas.prove import Proof
 from tendies_ops.release.replicas.wait import WaitOutcome
@@ -111,7 +111,7 @@ def build_report(  # noqa: PLR0913  # keyword-only options
 
 def reports_directory(model_base_path: Path) -> Path:
     """Return ``.tendies/releases``, which holds one report for each version, and contact sheets of gates."""
-    directory = state_directory(model_base_path) / "releases"
+    directory = state_directory(model_base_path) / RELEASES
     directory.mkdir(exist_ok=True)
     return directory
 

@@ -15,6 +15,7 @@ from tendies_ops.spec.manifest import MANIFEST_PATH, Manifest, read_manifest
 from tendies_ops.spec.model import ModelSpec
 from tendies_ops.spec.optimize import PRECISIONS, OptimizeSpec
 from tendies_ops.spec.release_spec import ReleaseSettings, ReleaseSpec
+from tendies_ops.spec.retention_spec import RetentionSpec
 from tendies_ops.spec.source import SourceSpec
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "OutputContract",
     "ReleaseSettings",
     "ReleaseSpec",
+    "RetentionSpec",
     "SourceSpec",
     "ValueRange",
     "Wanted",

@@ -50,6 +50,12 @@ class AirflowSpec(DagSettings):
         """Return the settings of the rollback DAG."""
         return self._common().changed_by(self.rollback)
 
+    def of_tidy(self) -> DagSettings:
+        """Return the settings of the DAG that tidies; a new one is paused, because it removes files."""
+        settings = self._common()
+        paused = True if settings.is_paused_upon_creation is None else settings.is_paused_upon_creation
+        return settings.model_copy(update={"is_paused_upon_creation": paused})
+
     def of_batch(self, batch: BatchDagSettings) -> BatchDagSettings:
         """Return the settings of a batch's DAG: its own over those of all DAGs."""
         given = {"cron": self.batch_cron} if "batch_cron" in self.model_fields_set else {}

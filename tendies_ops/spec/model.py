@@ -13,6 +13,7 @@ from tendies_ops.spec.contract import Contract
 from tendies_ops.spec.optimize import OptimizeSpec
 from tendies_ops.spec.partitions_spec import require_partitioned_folders
 from tendies_ops.spec.release_spec import ReleaseSpec
+from tendies_ops.spec.retention_spec import RetentionSpec
 from tendies_ops.spec.source import SourceSpec
 from tendies_ops.spec.strict_model import SpecPart
 from tendies_ops.spec.templates import SettingsDisagreeError, dates_needed_by
@@ -44,6 +45,9 @@ class ModelSpec(SpecPart):
     )
     batches: dict[BatchName, BatchSpec] = Field(
         default_factory=dict, description="name -> batch with a DAG of its own; what it leaves out is as in `batch`"
+    )
+    retention: RetentionSpec | None = Field(
+        None, description="what is kept of runs and releases; absent: everything, and there is no `tendies_tidy_` DAG"
     )
     airflow: AirflowSpec = AirflowSpec()
 
@@ -89,10 +93,15 @@ class ModelSpec(SpecPart):
         load = {name: getattr(self.batch, name) for name in self.batch.model_fields_set & {"max_batch_size"}}
         if folders := [place for batch in self.batches_by_name().values() if (place := batch.fixed("input"))]:
             load["input"] = folders[0]
-        without = {"batch": BatchSpec(**load), "batches": {}, "airflow": AirflowSpec(watch_dir=self.airflow.watch_dir)}
+        without = {
+            "batch": BatchSpec(**load),
+            "batches": {},
+            "retention": None,
+            "airflow": AirflowSpec(watch_dir=self.airflow.watch_dir),
+        }
         return self.model_copy(update=without)
 
-    def dag_id(self, kind: Literal["release", "batch", "rollback"], batch: str = "") -> str:
+    def dag_id(self, kind: Literal["release", "batch", "rollback", "tidy"], batch: str = "") -> str:
         """Return the id of one of the model's DAGs."""
         name = f"{self.airflow.dag_id_prefix}tendies_{kind}_{self.model_name}"
         return f"{name}__{batch}" if batch else name

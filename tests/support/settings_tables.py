@@ -16,7 +16,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tendies_ops.cli.setting_options import default_text, flag
-from tendies_ops.spec import AirflowSpec, BatchDagSettings, BatchSettings, DagSettings, ReleaseSettings, ReleaseSpec
+from tendies_ops.spec import (
+    AirflowSpec,
+    BatchDagSettings,
+    BatchSettings,
+    DagSettings,
+    ReleaseSettings,
+    ReleaseSpec,
+    RetentionSpec,
+)
 from tendies_ops.spec.partitions_spec import PartitionsSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -72,6 +80,7 @@ def _row(name: str, field: FieldInfo) -> str:
 TABLES: dict[str, Callable[[], list[str]]] = {
     "airflow.spec": lambda: _of_spec("airflow", AirflowSpec),
     "batch.airflow.spec": lambda: _of_spec("batch.airflow", BatchDagSettings, DagSettings.model_fields),
+    "retention.spec": lambda: _of_spec("retention", RetentionSpec),
     "partitions.spec": lambda: _of_spec("batch.partitions", PartitionsSpec),
     "batch.spec": lambda: _of_spec("batch", BatchSettings),
     "release.spec": lambda: _of_spec("release", ReleaseSpec),

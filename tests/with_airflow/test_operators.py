@@ -23,6 +23,7 @@ from tendies_ops.operators.review import ApproveReleaseOperator, ReviewModelVers
 from tendies_ops.operators.rollback import RollbackModelVersionOperator
 from tendies_ops.operators.shards import BatchShardOperator, batch_inference_group
 from tendies_ops.operators.tendies_operator import TendiesOperator
+from tendies_ops.operators.tidy import TidyOperator
 from tendies_ops.sensors.model_version import ModelVersionSensor
 from tendies_ops.stop_flag import StopFlag
 
@@ -32,6 +33,7 @@ OPERATORS: list[type[BaseOperator]] = [
     ReleaseModelVersionOperator,
     RollbackModelVersionOperator,
     BatchInferenceOperator,
+    TidyOperator,
     ModelVersionSensor,
 ]
 

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tendies_ops.inference.storage.local import LocalOutput
 
 _DAY_S = 86_400.0
 _NEW_LEDGER = f"{LEDGER_NAME}.tidied"
+_TAKEN_AWAY = "parts.tidied"  #: the next run that locks the output removes it, as all ``parts*``
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def tidy_output(output: Path, *, keep_runs: int, keep_days: float, dry_run: bool
                 merge_shard_ledgers(state)
             old, kept = _sorted_out(state / "runs", keep_runs, keep_days)
             freed = sum(_size_bytes(run) for run in old)
+            if not dry_run:
+                _take_away(old, state / _TAKEN_AWAY)
             lines_kept, lines_removed, dead_bytes = _rewrite(state, {run.name for run in kept}, dry_run=dry_run)
-            for run in [] if dry_run else old:
-                shutil.rmtree(run)
     except OSError as error:
         words = f"{state} cannot be tidied: {error.strerror}. Nothing that a run needs is lost."
         raise OutputFolderError(words) from error
@@ -75,6 +76,18 @@ def _sorted_out(runs: Path, keep_runs: int, keep_days: float) -> tuple[list[Path
         if number < keep_runs or run.stat().st_mtime > oldest_s or not _ended_well(run)
     }
     return [run for run in folders if run not in kept], [run for run in folders if run in kept]
+
+
+def _take_away(runs: Sequence[Path], away: Path) -> None:
+    """
+    Remove the folders of runs, each by a rename first: half a folder would be a run that was killed.
+
+    The folders that a kill leaves do not count as runs, and the next time their lines of the ledger go as well.
+    """
+    away.mkdir()
+    for run in runs:
+        run.rename(away / run.name)
+    shutil.rmtree(away)
 
 
 def _ended_well(run: Path) -> bool:

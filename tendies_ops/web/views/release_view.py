@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tendies_ops.publish.layout import STATE_DIRECTORY
+from tendies_ops.publish.layout import RELEASES, STATE_DIRECTORY
 from tendies_ops.web.sources.typed import is_number, read_json
 from tendies_ops.web.views.charts import Series, line_chart
 from tendies_ops.web.views.measures import Measured, measured_pictures
@@ -110,7 +110,7 @@ def read_release(model_base_path: Path | None, version: int) -> ReleaseFacts | N
     if model_base_path is None:
         return None
     try:
-        facts = read_json(model_base_path / STATE_DIRECTORY / "releases" / f"{version}.json")
+        facts = read_json(model_base_path / STATE_DIRECTORY / RELEASES / f"{version}.json")
     except OSError:
         return None
     return ReleaseFacts(facts) if isinstance(facts, dict) else None
