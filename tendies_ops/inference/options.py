@@ -104,6 +104,18 @@ class BatchOptions(BatchSettings):
         return {**self.parameters, **self.fixed_parameters}
 
     @property
+    def own_rate(self) -> float | None:
+        """The pictures a second of this run: of a batch in shards, its part; None: no limit."""
+        if self.max_rate is None or self.shard is None:
+            return self.max_rate
+        return self.max_rate / min(self.shard[1], self.shard_slots or self.shard[1])
+
+    @property
+    def max_request_pictures(self) -> int:
+        """The largest number of pictures in a request: no more than what may be sent in a second."""
+        return self.max_batch_size if self.own_rate is None else max(1, min(self.max_batch_size, int(self.own_rate)))
+
+    @property
     def max_request_bytes(self) -> int:
         """The largest number of encoded bytes in a request of several pictures."""
         return int(self.max_request_mib * _BYTES_PER_MIB)

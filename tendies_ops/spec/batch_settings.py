@@ -21,6 +21,7 @@ from pydantic import (
     PositiveInt,
 )
 
+from tendies_ops.spec.hours import HoursOfDay
 from tendies_ops.spec.login_settings import LoginSettings
 from tendies_ops.spec.parameters import Rules, Values
 
@@ -152,6 +153,14 @@ class BatchSettings(LoginSettings):
     )
     max_concurrency: PositiveInt = Field(
         8, description="requests at a server at the same time; the run finds the best number up to it"
+    )
+    max_rate: PositiveFloat | None = Field(
+        None, description="pictures (or tiles) a second at most, from all tasks of a batch together; absent: no limit"
+    )
+    hours: HoursOfDay | None = Field(
+        None,
+        description="hours of the day in which requests are sent, such as `22:00-06:00 Europe/Berlin` (without a zone: "
+        "UTC); the run waits outside them",
     )
     max_mib_in_flight: PositiveFloat = Field(
         256.0, description="estimated memory in MiB of pictures that are read and not yet written"

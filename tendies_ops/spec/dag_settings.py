@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import zoneinfo
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -22,6 +20,7 @@ from pydantic import (
 )
 
 from tendies_ops.spec.cron import require_cron
+from tendies_ops.spec.hours import require_timezone
 from tendies_ops.spec.login_settings import LoginInAddressError
 from tendies_ops.spec.strict_model import SpecPart
 from tendies_ops.spec.templates import is_template
@@ -43,16 +42,6 @@ def _require_no_secret(value: Any) -> Any:
     return value
 
 
-def _require_timezone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        nearest = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else "use a name such as Europe/Berlin or UTC"
-        raise ValueError(f"there is no such time zone; {hint}") from None
-    return name
-
-
 def _require_cron(text: str | None) -> str | None:
     if text:
         require_cron(text)
@@ -66,7 +55,7 @@ def _listed(value: Any) -> Any:
 
 
 Cron = Annotated[str, AfterValidator(_require_cron)]
-TimeZone = Annotated[str, AfterValidator(_require_timezone)]
+TimeZone = Annotated[str, AfterValidator(require_timezone)]
 #: Airflow refuses longer ones, and the whole DAG file with them.
 Tag = Annotated[str, StringConstraints(max_length=100)]
 ImportPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]

@@ -45,6 +45,8 @@ VALUES: dict[str, Any] = {
     "max_request_mib": 2.5,
     "max_request_megapixels": 1.5,
     "max_concurrency": 2,
+    "max_rate": 12.5,
+    "hours": "22:00-06:00 Europe/Berlin",
     "max_mib_in_flight": 0.5,
     "max_file_mib": 3.5,
     "max_megapixels": 4.5,

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from tendies_ops.errors import (
@@ -40,6 +41,7 @@ from tendies_ops.inference.requests.packer import Packer, Request
 from tendies_ops.inference.requests.replica import Replica
 from tendies_ops.inference.requests.rotation import Looked, Rotation
 from tendies_ops.inference.requests.threads import Workers
+from tendies_ops.inference.requests.throttle import Throttle
 
 _TICK_S = 0.1
 _GRACE_S = 1.0  # for answers that are in transit when a run is stopped
@@ -79,6 +81,7 @@ class Coordinator:
             submit=self._senders.submit,
             sick_deadline_s=options.sick_deadline_s,
         )
+        self._throttle = Throttle(options.own_rate, options.hours)
         self._packer = Packer.for_options(options)
         self._limits = RequestLimits(self._packer, options, learned, same_size=exchange.answers.same_size)
         self._rotation.start_with(learned.concurrency // 2)
@@ -99,8 +102,8 @@ class Coordinator:
 
     @property
     def waiting_for(self) -> str:
-        """The last error, while no server has answered since."""
-        return self._rotation.waiting_for
+        """Why the run waits: the last error, while no server has answered since; or its hours."""
+        return self._rotation.waiting_for or self._throttle.waiting_for
 
     def run(self, todos: Iterator[Todo | None]) -> Iterator[None]:
         """
@@ -166,13 +169,15 @@ class Coordinator:
                 self._ready.extendleft(reversed(self._packer.repack(request)))
                 continue
             replica.sent(now_s)
+            self._throttle.on_sent(len(request.parts), now_s)
             self.tally.requests += 1
             self.tally.peak_concurrency = max(self.tally.peak_concurrency, self.in_flight)
             self._senders.submit(functools.partial(self._exchange.ask, replica, request, self._judge.control))
 
     @property
     def _may_send(self) -> bool:
-        return not self._doubts.quiet or self.in_flight == 0
+        allowed = self._throttle.may_send(time.monotonic(), datetime.now(timezone.utc))
+        return allowed and (not self._doubts.quiet or self.in_flight == 0)
 
     def _next_request(self, now_s: float) -> Request | None:
         if self._doubts.quiet:

@@ -48,7 +48,7 @@ class RequestLimits:
             if whole.answered == whole.pieces and not merges:
                 self._learn_from(whole)
         elif self._answers_since_cut >= self._grow_after:
-            self._packer.max_count = min(self._options.max_batch_size, self._packer.max_count * 2)
+            self._packer.max_count = min(self._options.max_request_pictures, self._packer.max_count * 2)
             self._answers_since_cut = 0
 
     def _learn_from(self, whole: Whole) -> None:

@@ -129,7 +129,7 @@ class Packer:
     @classmethod
     def for_options(cls, options: BatchOptions) -> Packer:
         """Return a packer with the limits of the options."""
-        return cls(options.max_batch_size, options.max_request_bytes, options.max_request_megapixels)
+        return cls(options.max_request_pictures, options.max_request_bytes, options.max_request_megapixels)
 
     @property
     def has_parts(self) -> bool:
