@@ -27,7 +27,7 @@ from tendies_ops.publish.version_dirs import list_version_dirs
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
-    from tendies_ops.inference import BatchOptions, BatchReport
+    from tendies_ops.inference import BatchOptions, BatchProgress, BatchReport
 
 #: Seconds between two tries of a run whose partition another run is writing.
 WAIT_S = 30
@@ -91,6 +91,7 @@ class BatchOperator(TendiesOperator):
         self.allowed_inputs = allowed_inputs
         self.allowed_outputs = allowed_outputs
         self.partition_key = partition_key
+        self._seen: BatchProgress | None = None  # of the run, for the lineage of one that does not come to its end
 
     def execute(self, context: Context) -> Any:
         """Run the work; a failure is counted, whatever it is."""
@@ -103,7 +104,15 @@ class BatchOperator(TendiesOperator):
                 self._wait(f"Partition {self.partition_key}: {error}")
             failure = error
             self.keep_record("The metrics", lambda: count_red_batch(self.model_name, self.task_id, failure))
+            if self._lineage is None:
+                self.keep_record("The lineage", lambda: self.set_lineage(lineage_of_batch(self._known())))
             raise
+
+    def _known(self) -> dict[str, Any]:
+        """Return what is known of a run that did not come to its end, as far as a summary has it."""
+        places = {"model_name": self.model_name, "input": self.input_path, "output": self.output_path}
+        counts = {} if self._seen is None else {**self._seen.as_dict(), "ok": False}
+        return {**counts, **places, "partition_key": self.partition_key}
 
     def execute_after_wait(self, context: Context, event: object) -> Any:
         """Run the work after another run of the partition had time to end."""
@@ -122,8 +131,13 @@ class BatchOperator(TendiesOperator):
         from tendies_ops.inference import run_batch
 
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
+
+        def see(seen: BatchProgress) -> None:
+            self._seen = seen
+            progress.record(seen)
+
         with contextlib.closing(progress):
-            return run_batch(options, cancelled=cancelled, on_progress=progress.record, on_note=self.log.info)
+            return run_batch(options, cancelled=cancelled, on_progress=see, on_note=self.log.info)
 
     def record_end(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """

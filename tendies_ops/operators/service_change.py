@@ -10,11 +10,11 @@ from airflow.sdk import Context
 
 from tendies_ops.errors import TendiesError
 from tendies_ops.operators.assets import announce, remember_deployed
-from tendies_ops.operators.lineage import lineage_of_release
+from tendies_ops.operators.lineage import lineage_of_failed_release, lineage_of_release
 from tendies_ops.operators.metrics import count_failed_release, count_release
 from tendies_ops.operators.task_settings import given_settings
 from tendies_ops.operators.tendies_operator import TendiesOperator
-from tendies_ops.spec import ReleaseSettings, ReleaseSpec
+from tendies_ops.spec import ReleaseSettings, ReleaseSpec, read_manifest
 
 if TYPE_CHECKING:
     from tendies_ops.release import ReleaseReport
@@ -54,6 +54,7 @@ def change_service(
     except TendiesError as error:
         failure = error
         operator.keep_record("The metrics", lambda: count_failed_release(model_name, failure))
+        operator.keep_record("The lineage", lambda: _set_lineage_of_failure(operator, model_name, failure))
         raise
     summary = {**report.summary(), "note": note}
     operator.keep_record("The asset event", lambda: announce(context, operator.outlets, "model", summary))
@@ -61,3 +62,9 @@ def change_service(
     operator.keep_record("The metrics", lambda: count_release(summary))
     operator.keep_record("The lineage", lambda: operator.set_lineage(lineage_of_release(summary)))
     return summary
+
+
+def _set_lineage_of_failure(operator: TendiesOperator, model_name: str, error: Exception) -> None:
+    saved_model = getattr(operator, "saved_model_dir", None)  # a rollback has none
+    checkpoint = read_manifest(Path(saved_model)).source.checkpoint if saved_model else ""
+    operator.set_lineage(lineage_of_failed_release(model_name, checkpoint, error))

@@ -86,6 +86,10 @@ class TendiesOperator(RetriesTransientErrors, BaseOperator):
         """Return the lineage. The OpenLineage provider calls this by its name after the task has ended."""
         return to_openlineage(self._lineage) if self._lineage else None
 
+    def get_openlineage_facets_on_failure(self, task_instance: object) -> OperatorLineage[Any, Any] | None:
+        """Return the lineage of a failed task, with what it had done and what was wrong."""
+        return self.get_openlineage_facets_on_complete(task_instance)
+
     def model_server(self) -> ModelServerConnection:
         """Return the connection, with this operator's own ``servers`` if it has any."""
         return ModelServerHook(self.model_server_conn_id).resolve(split_list(self.servers))

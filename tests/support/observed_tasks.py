@@ -1,6 +1,6 @@
 """
-Runs an export's, a release's and a batch's task in an Airflow of this process's own: for listeners that must be there
-before Airflow is imported.
+Runs releases' and batches' tasks, of which some fail, in an Airflow of this process's own: for listeners that must be
+there before Airflow is imported.
 
 Run it: ``python -m tests.support.observed_tasks DIRECTORY``, with an environment that switches a listener on.
 """
@@ -36,16 +36,31 @@ def main(place: Path) -> None:
                 task_id="release", saved_model_dir=str(candidate), rehearse=False, **shared
             ),
         )
+        bad = make_candidate(place / "bad", by=3, step=8, error="DATA_LOSS: truncated")
         run_task(
-            "observed_batch",
-            lambda: BatchInferenceOperator(
-                task_id="infer",
-                input_path=str(place / "in"),
-                output_path=str(place / "out"),
-                model_name=MODEL_NAME,
-                **shared,
+            "failed_release",
+            lambda: ReleaseModelVersionOperator(
+                task_id="release", saved_model_dir=str(bad), rehearse=False, available_timeout_s=20, **shared
             ),
         )
+        run_batch("observed_batch", place / "in", place / "out", **shared)
+        run_batch("unread_batch", place / "typo", place / "out", **shared)
+        (place / "in" / "broken.png").write_bytes(picture(9)[:40])
+        run_batch("failed_batch", place / "in", place / "out", partition_key="2026-06-14", max_failed=0, **shared)
+
+
+def run_batch(dag_id: str, pictures: Path, results: Path, **arguments: Any) -> None:
+    run_task(
+        dag_id,
+        lambda: BatchInferenceOperator(
+            task_id="infer",
+            input_path=str(pictures),
+            output_path=str(results),
+            model_name=MODEL_NAME,
+            retries=0,
+            **arguments,
+        ),
+    )
 
 
 if __name__ == "__main__":

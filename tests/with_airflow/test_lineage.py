@@ -65,6 +65,55 @@ def test_a_batch_is_pictures_and_a_version_that_became_pictures(place: Path) -> 
     assert inputs["tendies", f"model/{MODEL_NAME}"]["facets"]["version"]["datasetVersion"] == "1"
     results = datasets(event["outputs"])["file", str(place / "out")]
     assert results["outputFacets"]["outputStatistics"]["fileCount"] == 3
+    assert inputs["file", str(place / "in")]["inputFacets"]["inputStatistics"]["fileCount"] == 3
+    assert checks_of(event)["pictures"] == ("pass", "up to 1 failed", "0 failed, 3 done, 0 skipped of 3")
+
+
+def checks_of(event: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+    return {
+        one["name"]: (one["status"], one["expected"], one["actual"]) for one in event["run"]["facets"]["test"]["tests"]
+    }
+
+
+def test_a_release_tells_the_quality_that_it_has_found(place: Path) -> None:
+    found = checks_of(last_event(place, "observed_release.release"))
+
+    status, expected, _ = found["golden images"]
+    assert (status, expected) == ("pass", "as promised on every replica")
+
+
+def test_a_release_that_failed_has_the_checkpoint_and_no_version(place: Path) -> None:
+    event = last_event(place, "failed_release.release")
+
+    assert event["eventType"] == "FAIL"
+    [(_, name)] = datasets(event["inputs"])
+    assert Path(name).name == "ckpt-8"
+    assert "version" not in datasets(event["outputs"])["tendies", f"model/{MODEL_NAME}"]["facets"]
+    status, _, found = checks_of(event)["release"]
+    assert status == "fail"
+    assert "DATA_LOSS: truncated" in found
+
+
+def test_a_batch_that_failed_has_its_counts_its_failures_and_its_partition(place: Path) -> None:
+    event = last_event(place, "failed_batch.infer")
+
+    assert event["eventType"] == "FAIL"
+    results = datasets(event["outputs"])["file", str(place / "out")]
+    assert results["outputFacets"]["outputStatistics"]["fileCount"] == 0
+    [partition] = results["outputFacets"]["subset"]["outputCondition"]["partitions"]
+    assert partition["identifier"] == "2026-06-14"
+    found = checks_of(event)
+    assert found["pictures"] == ("fail", "up to 0 failed", "1 failed, 0 done, 3 skipped of 4")
+    assert found["not damaged"] == ("fail", "0", "1")
+
+
+def test_a_batch_that_could_not_begin_has_its_places(place: Path) -> None:
+    event = last_event(place, "unread_batch.infer")
+
+    assert event["eventType"] == "FAIL"
+    assert ("file", str(place / "typo")) in datasets(event["inputs"])
+    assert ("file", str(place / "out")) in datasets(event["outputs"])
+    assert "test" not in event["run"]["facets"]
 
 
 def test_an_export_is_a_checkpoint_that_became_a_saved_model() -> None:
