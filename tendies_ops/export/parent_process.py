@@ -26,6 +26,7 @@ from tendies_ops.export.live import compare_with_server, require_server
 from tendies_ops.export.source_checks import check_inputs
 from tendies_ops.export.staging import put_in_place, staging_next_to
 from tendies_ops.graphs import require_computing_model
+from tendies_ops.spans import traced
 from tendies_ops.spec import MANIFEST_PATH, Manifest, ModelSpec, read_manifest
 from tendies_ops.spec.source import is_url
 
@@ -61,6 +62,7 @@ class _Limits:
     on_line: Callable[[str], None] | None
 
 
+@traced("tendies.export")
 def export_model(  # noqa: PLR0913 - keyword arguments, each with a default
     spec: ModelSpec,
     output_dir: Path,

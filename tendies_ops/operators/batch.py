@@ -24,6 +24,7 @@ from tendies_ops.operators.tendies_operator import TendiesOperator
 from tendies_ops.operators.who import what_started
 from tendies_ops.publish.history import read_history
 from tendies_ops.publish.version_dirs import list_version_dirs
+from tendies_ops.spans import span
 from tendies_ops.spec import BatchSettings
 
 if TYPE_CHECKING:
@@ -132,12 +133,19 @@ class BatchOperator(TendiesOperator):
 
         progress = ProgressStore(context, fingerprint=_fingerprint(options), say=self.log.info)
 
-        def see(seen: BatchProgress) -> None:
-            self._seen = seen
-            progress.record(seen)
+        def see(now: BatchProgress) -> None:
+            self._seen = now
+            progress.record(now)
 
-        with contextlib.closing(progress):
-            return run_batch(options, cancelled=cancelled, on_progress=see, on_note=self.log.info)
+        with (
+            contextlib.closing(progress),
+            span("tendies.batch", model=self.model_name, partition_key=self.partition_key or None) as seen,
+        ):
+            report = run_batch(options, cancelled=cancelled, on_progress=see, on_note=self.log.info)
+            if seen is not None:
+                counts = {name: getattr(report, name) for name in ("version", "done", "skipped", "failed", "requests")}
+                seen.set_attributes({f"tendies.{name}": count for name, count in counts.items()})
+            return report
 
     def record_end(self, context: Context, summary: dict[str, Any], *, ok: bool | None) -> dict[str, Any]:
         """

@@ -38,6 +38,7 @@ from tendies_ops.release.release_report import ReleaseReport
 from tendies_ops.release.replicas.fleet import check_servers
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.rest_api.status import STABLE
+from tendies_ops.spans import traced
 from tendies_ops.spec.manifest import Manifest, read_manifest
 from tendies_ops.spec.release_spec import ReleaseSpec
 
@@ -148,6 +149,7 @@ def _probe(ctx: ReleaseContext, picture: GoldenImage, *, anything_serves: bool) 
     return SwapProbe(ctx.fleet, ctx.answered if anything_serves else (), picture, label=label)
 
 
+@traced("tendies.release.gate")
 def _pass_gate(
     ctx: ReleaseContext,
     manifest: Manifest,

@@ -15,6 +15,8 @@ from tests.support.airflow_home import use_own_airflow
 
 use_own_airflow()  # before anything imports airflow
 
+from opentelemetry import trace  # noqa: E402 - Airflow has configured it
+
 from tendies_ops.operators.batch import BatchInferenceOperator  # noqa: E402 - it imports airflow
 from tendies_ops.operators.release import ReleaseModelVersionOperator  # noqa: E402
 from tests.support.airflow_runs import run_task  # noqa: E402
@@ -28,7 +30,8 @@ def main(place: Path) -> None:
     for seed in range(3):
         (place / "in" / f"{seed}.png").write_bytes(picture(seed))
     candidate = make_candidate(place / "candidate", step=7)
-    with WatchingServer(place / "models") as server:
+    tracer = trace.get_tracer("observed")  # a task's own process has the task's span; here one takes its place
+    with tracer.start_as_current_span("tasks"), WatchingServer(place / "models") as server:
         shared: dict[str, Any] = {"servers": server.url, "model_base_path": str(place / "models")}
         run_task(
             "observed_release",
@@ -65,3 +68,5 @@ def run_batch(dag_id: str, pictures: Path, results: Path, **arguments: Any) -> N
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    provider: Any = trace.get_tracer_provider()
+    provider.force_flush()

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tendies_ops.operators.lineage import as_uri, lineage_of_export, name_of, to_openlineage
-from tests.support.airflow_home import REPOSITORY
 from tests.support.candidates import MODEL_NAME
+from tests.with_airflow.conftest import Observed
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a release and a batch have run, with the provider switched on."""
-    place = tmp_path_factory.mktemp("observed")
-    transport = {"type": "file", "log_file_path": str(place / "events.jsonl"), "append": True}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.observed_tasks", str(place)],
-        env={**os.environ, "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)},
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return place
+def place(observed: Observed) -> Path:
+    return observed.place
 
 
 def last_event(place: Path, task: str) -> dict[str, Any]:

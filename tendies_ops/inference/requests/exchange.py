@@ -31,6 +31,7 @@ from tendies_ops.inference.results.outputs import check_picture
 from tendies_ops.inference.storage.ignored import is_ignored
 from tendies_ops.inference.storage.local import Input, Output
 from tendies_ops.rest_api.predict import SharedInputs
+from tendies_ops.spans import current_span, mark_failed, span
 
 #: Node names in TensorFlow's messages, which are of no use without the graph.
 _GRAPH_NODES = re.compile(r"\s*(?:\[\[)?\{\{\w+ [^}]*\}\}(?:\]\])?")
@@ -100,6 +101,7 @@ class Exchange:
         self._turns = Turns(together=source.is_far or target.is_far)
         height, width = options.size or (64, 64)
         self._parameters = parameters
+        self._span = current_span()  # of the run: requests are sent by threads
         self.control = Control(control_picture((height, width)), height * width / 1e6)
         # Numbers are of a still picture: its first frame.
         self._prepare_options = options if answers.kind == "picture" else options.replaced(animated="first")
@@ -142,10 +144,19 @@ class Exchange:
         :param control: sent as well if the request needs a proof: before it, or, if that is harmless, in random order.
         """
         result = Answered(replica, request)
+        sent = {"model": self.stamp.model_name, "server": replica.client.base_url, "pictures": len(request.parts)}
+        with span("tendies.batch.request", parent=self._span, **sent) as seen:
+            self._ask(result, control)
+            if result.error is not None:
+                mark_failed(seen, result.error)
+        return result
+
+    def _ask(self, result: Answered, control: Control) -> None:
+        replica, request = result.replica, result.request
         history = request.history
         control_follows = history.needs_proof and history.proof_may_follow and secrets.randbits(1) == 1
         if history.needs_proof and not control_follows and not self._ask_control(result, control):
-            return result
+            return
         started_s = time.perf_counter()
         try:
             result.answers = self._predict(replica, request.files(), request.parameters(), request.megapixels)
@@ -153,9 +164,8 @@ class Exchange:
             result.error = error
             if control_follows and isinstance(error, RequestRefusedError):
                 self._ask_control(result, control)
-            return result
+            return
         result.milliseconds = (time.perf_counter() - started_s) * 1e3
-        return result
 
     def _ask_control(self, result: Answered, control: Control) -> bool:
         """Send the harmless picture; if that fails, its error is the result's."""

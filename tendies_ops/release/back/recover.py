@@ -18,6 +18,7 @@ from tendies_ops.release.record.history_record import record_of_journal, record_
 from tendies_ops.release.record.journal import Journal, made_visible
 from tendies_ops.release.release_report import Evidence, build_report, keep_report
 from tendies_ops.release.replicas.prove import Proof
+from tendies_ops.spans import traced
 
 _ROLLBACK = frozenset({"rolling_back", "restoring"})
 _KILLED = "the release was killed before the version was proved"
@@ -31,6 +32,7 @@ class Recovered:
     killed: Journal | None = None  #: of a killed release that the caller's release continues
 
 
+@traced("tendies.release.recover")
 def recover(ctx: ReleaseContext, *, wanted_digest: str | None = None) -> Recovered:
     """
     Finish an interrupted release, or withdraw its version, so that the base path is consistent.

@@ -15,8 +15,10 @@ from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.record.history_record import record_of_journal, record_of_version
 from tendies_ops.release.record.journal import Journal
 from tendies_ops.release.release_report import Evidence
+from tendies_ops.spans import traced
 
 
+@traced("tendies.release.roll_back")
 def carry_out_rollback(ctx: ReleaseContext) -> Evidence:
     """
     Withdraw the versions above, wait, prove, record it. Restore them if the older version does not serve.

@@ -16,6 +16,7 @@ from tendies_ops.release.release_report import write_report
 from tendies_ops.release.replicas.fleet import as_sentence, describe_outcomes
 from tendies_ops.release.replicas.wait import WaitOutcome
 from tendies_ops.release.withdraw import whole_versions_below, withdraw_version
+from tendies_ops.spans import traced
 
 _POLL_S = 0.1
 _NOTICE_S = 2.0  # Model Server polls every second by default
@@ -30,6 +31,7 @@ class Withdrawal:
     words: str
 
 
+@traced("tendies.release.withdraw")
 def withdraw_candidate(
     ctx: ReleaseContext, version: int, previous: int | None, *, slug: str, reason: str
 ) -> Withdrawal:

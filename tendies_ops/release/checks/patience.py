@@ -24,11 +24,13 @@ from tendies_ops.release.replicas.fleet import describe_outcomes
 from tendies_ops.release.replicas.golden_images import GoldenImage, read_golden
 from tendies_ops.release.replicas.prove import Proof, prove_version
 from tendies_ops.release.replicas.wait import WaitOutcome
+from tendies_ops.spans import traced
 from tendies_ops.spec.manifest import read_manifest
 
 _GONE_AFTER_S = 0.5  # a server that is being stopped may still answer that it serves
 
 
+@traced("tendies.release.load")
 def wait_until_available(
     ctx: ReleaseContext, version: int, *, timeout_s: float, highest: bool = True, settle_on_failure: bool = True
 ) -> dict[str, WaitOutcome]:
@@ -70,6 +72,7 @@ def class_of_failure(error: BaseException) -> type[TendiesError]:
     return next((kind for kind in known if isinstance(error, kind)), ReleaseError)
 
 
+@traced("tendies.release.prove")
 def prove_patiently(
     ctx: ReleaseContext,
     version: int,

@@ -22,12 +22,14 @@ from tendies_ops.release.replicas.fleet import Fleet, describe_outcomes
 from tendies_ops.release.replicas.golden_images import read_golden
 from tendies_ops.release.replicas.prove import prove_version
 from tendies_ops.server.embedded import PROGRAM, EmbeddedServer, embedded_server
+from tendies_ops.spans import traced
 from tendies_ops.spec.manifest import read_manifest
 
 _POLL_S = 0.2
 _FLAGS = ("--max_num_load_retries=0", "--num_load_threads=2", "--file_system_poll_wait_seconds=1")
 
 
+@traced("tendies.release.rehearse")
 def rehearse(  # noqa: PLR0913 - keyword arguments, each with a default
     saved_model_dir: Path,
     *,

@@ -9,10 +9,12 @@ from pathlib import Path
 from tendies_ops.errors import NotNowError, StoppedError
 from tendies_ops.publish.leases import leases_in_the_way
 from tendies_ops.release.record.log import ReleaseLog
+from tendies_ops.spans import traced
 
 _POLL_S = 0.5
 
 
+@traced("tendies.release.wait_for_runs")
 def wait_for_runs(
     model_base_path: Path, new_digest: str, timeout_s: float, log: ReleaseLog, cancelled: threading.Event | None
 ) -> None:

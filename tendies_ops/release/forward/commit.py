@@ -12,8 +12,10 @@ from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.forward.find_candidate import Candidate
 from tendies_ops.release.record.history_record import record_of_journal
 from tendies_ops.release.release_report import Evidence, ReleaseReport, build_report, keep_report
+from tendies_ops.spans import traced
 
 
+@traced("tendies.release.commit")
 def commit_release(
     ctx: ReleaseContext, candidate: Candidate, gate: Gate, evidence: Evidence, *, elapsed_s: float
 ) -> ReleaseReport:

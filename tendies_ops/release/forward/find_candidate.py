@@ -30,6 +30,7 @@ from tendies_ops.release.context import ReleaseContext
 from tendies_ops.release.record.before import Before
 from tendies_ops.release.record.journal import Journal, made_visible
 from tendies_ops.release.replicas.golden_images import GoldenImage
+from tendies_ops.spans import traced
 from tendies_ops.spec.manifest import Manifest
 
 
@@ -113,6 +114,7 @@ def serves_something_else(ctx: ReleaseContext, found: Candidate, golden: tuple[G
     return False
 
 
+@traced("tendies.release.publish")
 def publish_candidate(
     ctx: ReleaseContext,
     saved_model_dir: Path,
